@@ -1,0 +1,111 @@
+"""From a step's name in a recipe to its config class and its function.
+
+To add a step: one file in this folder with a ``StepConfig`` subclass and a function decorated with ``@step(...)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.models.candidate import Candidate, Component
+
+if TYPE_CHECKING:
+    from workbench.progress import Progress
+
+
+class Strict(BaseModel):
+    """The base of everything in a recipe: unknown keys are refused, values are not coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class StepConfig(Strict):
+    """What every step has in common. ``needs`` and ``gives`` say which kind of U-Net goes in and comes out."""
+
+    needs: ClassVar[Literal["torch", "onnx"]] = "torch"
+    gives: ClassVar[Literal["torch", "onnx"]] = "torch"
+
+    candidate: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the candidate that this step makes."
+    )
+
+    def default_name(self) -> str:
+        """The candidate's name when the recipe gives none."""
+        raise NotImplementedError
+
+    def files(self) -> Mapping[str, Path]:
+        """Files that the step reads, by key: checked before any work, their contents part of the result's key."""
+        return {}
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step works with.
+
+    ``base`` is the recipe's untouched model, ``parent`` the candidate before this step, ``out`` the folder for files,
+    ``state`` the folder for saved state (kept when the step is killed, dropped when it is done).
+    """
+
+    base: Candidate
+    parent: Candidate
+    seed: int
+    data: str | None
+    out: Path
+    state: Path
+    progress: Progress
+    export: Callable[[Candidate, str], Path]
+    """``export(candidate, component)``: the stored ONNX export of a torch component."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Components that the step changed (paths inside ``out``) and what it reports (JSON)."""
+
+    components: Mapping[str, Component]
+    report: Mapping[str, Any]
+
+
+Apply = Callable[[StepContext, Any], StepResult]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A registered step. ``code`` and ``libraries`` name what its result depends on besides config and input."""
+
+    kind: str
+    config: type[StepConfig]
+    apply: Apply
+    code: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
+_STEPS: dict[str, Step] = {}
+
+
+def step(
+    kind: str, config: type[StepConfig], *, code: tuple[str, ...] = (), libraries: tuple[str, ...] = ("torch", "diffusers")
+) -> Callable[[Apply], Apply]:
+    """Registers a function as the step ``kind``; ``code`` names helper modules that its result depends on."""
+
+    def register(apply: Apply) -> Apply:
+        _STEPS[kind] = Step(kind, config, apply, (apply.__module__, *code), libraries)
+        return apply
+
+    return register
+
+
+@cache
+def steps() -> dict[str, Step]:
+    """All steps by name, in the order of their names."""
+    package = importlib.import_module("workbench.compress")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"workbench.compress.{module.name}")
+    return dict(sorted(_STEPS.items()))

@@ -1,0 +1,54 @@
+"""The demo scorer: a small contrastive text-image pair, stored beside the demo model.
+
+It is not CLIP and its scores are never called so.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class ImageTower(nn.Module):
+    """Pictures float [B, 3, 64, 64] in [-1, 1] to features [B, ``features``]; strided convolutions, mean and linear."""
+
+    def __init__(self, features: int = 128, widths: tuple[int, ...] = (32, 64, 128, 192)) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        before = 3
+        for width in widths:
+            blocks += [
+                nn.Conv2d(before, width, 3, stride=2, padding=1),
+                nn.GroupNorm(8, width),
+                nn.GELU(),
+                nn.Conv2d(width, width, 3, padding=1, groups=width),
+                nn.Conv2d(width, width, 1),
+                nn.GELU(),
+            ]
+            before = width
+        self.blocks = nn.Sequential(*blocks)
+        self.norm = nn.LayerNorm(before * 16)
+        self.project = nn.Linear(before * 16, features, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.adaptive_avg_pool2d(self.blocks(x), 4).flatten(1)
+        return self.project(self.norm(x))
+
+
+class ContrastivePair(nn.Module):
+    """Text tower (``CLIPTextModelWithProjection``) and image tower into one space of unit vectors."""
+
+    def __init__(self, text: nn.Module, image: ImageTower) -> None:
+        super().__init__()
+        self.text = text
+        self.image = image
+        self.logit_scale = nn.Parameter(torch.tensor(2.66))
+
+    def text_features(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Token ids [B, L] to unit vectors [B, F]."""
+        return functional.normalize(self.text(input_ids).text_embeds.float(), dim=-1)
+
+    def image_features(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures [B, 3, 64, 64] in [-1, 1] to unit vectors [B, F]."""
+        return functional.normalize(self.image(pictures).float(), dim=-1)

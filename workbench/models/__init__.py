@@ -1,0 +1,1 @@
+"""Where models come from, and the candidate: a model at one point of the chain."""

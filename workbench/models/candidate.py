@@ -1,0 +1,51 @@
+"""A candidate: the model at one point of a recipe's chain, as folders and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+COMPONENTS = ("text_encoder", "unet", "vae_decoder")
+FOLDERS = {"text_encoder": "text_encoder", "unet": "unet", "vae_decoder": "vae"}
+"""Component name to its folder in a diffusers pipeline."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One network of a candidate.
+
+    ``torch``: ``path`` is a diffusers/transformers folder (config.json + safetensors).
+    ``onnx``: ``path`` is an ONNX file whose nodes are named by their layer.
+    """
+
+    name: str
+    kind: Literal["torch", "onnx"]
+    path: Path
+    scheme: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model at one point of the chain; ``source`` is the pipeline folder with tokenizer and scheduler.
+
+    ``key`` is the store key of what made it, ``report`` what the step said of it (JSON).
+    """
+
+    name: str
+    key: str
+    source: Path
+    components: Mapping[str, Component]
+    lineage: tuple[str, ...] = ()
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the denoiser, which stands for the candidate in tables."""
+        return self.components["unet"].scheme
+
+    @property
+    def leaves_torch(self) -> bool:
+        """Whether some component exists only as ONNX."""
+        return any(c.kind == "onnx" for c in self.components.values())

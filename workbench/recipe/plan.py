@@ -1,0 +1,47 @@
+"""From a recipe to the chain of keys: what would be computed, and under which key each result lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.compress.registry import Step, StepConfig, steps
+from workbench.recipe.schema import Recipe
+from workbench.store.files import hash_file
+from workbench.store.store import code_hash, key_of, library_versions
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step with the key of its result and the name of its candidate."""
+
+    step: Step
+    config: StepConfig
+    candidate: str
+    key: str
+
+
+def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep]:
+    """The recipe's steps with their keys.
+
+    A key covers the step's config (not the candidate's name), code, libraries and files, the seed, the data, the
+    untouched model and the chain before it; so a change recomputes from there on and nothing before it.
+    """
+    planned: list[PlannedStep] = []
+    parent = base_key
+    for entry, name in zip(recipe.steps, recipe.candidate_names()[1:], strict=True):
+        step = steps()[entry.kind]
+        parts: dict[str, Any] = {
+            "step": step.kind,
+            "config": entry.config.model_dump(mode="json", exclude={"candidate"}),
+            "files": {key: hash_file(path) for key, path in entry.config.files().items()},
+            "code": code_hash(step.code),
+            "libraries": library_versions(step.libraries),
+            "seed": recipe.seed,
+            "data": data_key,
+            "base": base_key,
+            "parent": parent,
+        }
+        parent = key_of(parts)
+        planned.append(PlannedStep(step, entry.config, name, parent))
+    return planned

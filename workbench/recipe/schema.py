@@ -1,0 +1,102 @@
+"""What a recipe may say. Every level refuses unknown keys; ``workbench schema`` prints it as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model, model_validator
+
+from workbench.compress.registry import StepConfig, Strict, steps
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class _StepEntry(Strict):
+    """One step: a mapping with the step's name as its only key."""
+
+    @model_validator(mode="after")
+    def _one(self) -> _StepEntry:
+        named = [k for k in type(self).model_fields if getattr(self, k) is not None]
+        if len(named) != 1:
+            raise ValueError(f"a step is a mapping with one key, one of {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The step's name, such as ``distill``."""
+        return next(k for k in type(self).model_fields if getattr(self, k) is not None)
+
+    @property
+    def config(self) -> StepConfig:
+        """The step's settings."""
+        return getattr(self, self.kind)
+
+
+_fields: dict[str, Any] = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
+StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
+
+
+class Evaluate(Strict):
+    """How quality is measured. Pictures are drawn with the recipe's seed, the same for every candidate."""
+
+    pictures: int = Field(128, ge=2, le=100_000, description="Pictures drawn per candidate.")
+    steps: int = Field(10, ge=1, le=1000, description="Denoising steps per picture; the pipeline budget uses it too.")
+    guidance_scale: float = Field(3.0, ge=1.0, le=50.0, description="1 means one U-Net pass per step.")
+    prompts: str | None = Field(None, description="Text file, one prompt a line; default: the captions of the data.")
+    shown: int = Field(8, ge=1, le=64, description="How many of the pictures the report shows.")
+    timesteps: list[Annotated[int, Field(ge=0, le=999)]] = Field(
+        [999, 799, 599, 399, 199, 39], min_length=1, description="Where the U-Net's output is compared with the reference's."
+    )
+    samples: int = Field(4, ge=1, le=1024, description="Inputs per timestep for that comparison.")
+
+
+class ProfileConfig(Strict):
+    """Where and how latency and memory are measured."""
+
+    targets: list[Literal["host"]] = Field(["host"], min_length=1)
+    runtimes: list[Literal["onnxruntime", "torch"]] = Field(["onnxruntime", "torch"], min_length=1)
+    threads: int | None = Field(None, ge=1, le=1024, description="Default: the cores that this process may use.")
+    iterations: int = Field(30, ge=3, le=100_000, description="Least number of timed passes.")
+    min_seconds: float = Field(1.0, ge=0, le=3600, description="Least time spent on timed passes, per candidate and component.")
+    warmup: int = Field(5, ge=1, le=1000)
+
+
+class Constraints(Strict):
+    """What a candidate must satisfy to be chosen. Drops are relative to the recipe's first candidate."""
+
+    latency_ms: float | None = Field(None, gt=0, description="Whole pipeline at evaluate.steps, median, on the first target.")
+    size_mb: float | None = Field(None, gt=0, description="All components, in units of 1e6 bytes.")
+    peak_rss_mb: float | None = Field(None, gt=0)
+    alignment_drop: float | None = Field(None, ge=0, le=1, description="0.1: at most 10 % below the reference.")
+    psnr_db: float | None = Field(None, gt=0, description="Least final-picture PSNR against the reference.")
+
+
+class Rank(Strict):
+    """Which candidate is chosen: the best in ``maximize`` among those within the constraints."""
+
+    maximize: Literal["alignment", "retrieval_at_1", "psnr_db", "ssim", "speed", "smallness"] = "alignment"
+    constraints: Constraints = Constraints()
+
+
+class Recipe(Strict):
+    """A recipe: a model, the steps that make it small, how to evaluate, where to profile, how to rank."""
+
+    version: Literal[1] = Field(description="Version of this schema.")
+    name: Name = Field(description="Names the files in profiles/ and reports/.")
+    description: str = ""
+    model: str = Field(description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used).")
+    data: str | None = Field(None, description="demo, or an imagefolder with captions in metadata.jsonl; default: the model's own.")
+    seed: int = Field(0, ge=0, lt=2**31)
+    steps: list[StepEntry] = Field(default_factory=list, description="In order; each one makes a candidate.")  # type: ignore[valid-type]
+    evaluate: Evaluate = Evaluate()
+    profile: ProfileConfig = ProfileConfig()
+    rank: Rank = Rank()
+
+    def candidate_names(self) -> list[str]:
+        """Names of all candidates in order; the untouched model, ``base``, is the first."""
+        names = ["base"]
+        for entry in self.steps:
+            name = entry.config.candidate or entry.config.default_name()
+            taken = sum(n == name or n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit() for n in names)
+            names.append(name if not taken else f"{name}_{taken + 1}")
+        return names
