@@ -29,17 +29,14 @@ def pack(
 ) -> None:
     """Writes the pipeline (``from_pretrained`` reads it), ``scorer/`` and ``data/`` to ``out``."""
     from diffusers import StableDiffusionPipeline
-    from transformers import CLIPTextModel
 
-    text = CLIPTextModel(pair.text.config)
-    prefix = "text_model."  # the tower with its projection holds the plain text model under this name
-    own = {k.removeprefix(prefix): v for k, v in pair.text.state_dict().items() if k.startswith(prefix)}
-    text.load_state_dict(own)
+    from workbench.demo.scorer import text_encoder_of
+
     _write_data(pictures, autoencoder, pair, out / "data")
     _write_scorer(pair, out / "scorer")
     pipeline = StableDiffusionPipeline(
         vae=autoencoder.half(),
-        text_encoder=text.half(),
+        text_encoder=text_encoder_of(pair).half(),
         tokenizer=tokenizer,
         unet=unet.half(),
         scheduler=new_scheduler(),

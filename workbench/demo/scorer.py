@@ -20,7 +20,7 @@ from workbench.training.loop import Schedule, train
 
 if TYPE_CHECKING:
     import torch
-    from transformers import CLIPTextModelWithProjection, CLIPTokenizer
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 POSITIONS = 24
 WIDTH = 128
@@ -71,6 +71,16 @@ def new_text_tower(vocabulary: int, eos: int, bos: int) -> CLIPTextModelWithProj
         pad_token_id=eos,
     )
     return CLIPTextModelWithProjection(config)
+
+
+def text_encoder_of(pair: ContrastivePair) -> CLIPTextModel:
+    """The pair's text tower as a pipeline's text encoder, without its projection."""
+    from transformers import CLIPTextModel
+
+    text = CLIPTextModel(pair.text.config)
+    prefix = "text_model."  # the tower with its projection holds the plain text model under this name
+    text.load_state_dict({k.removeprefix(prefix): v for k, v in pair.text.state_dict().items() if k.startswith(prefix)})
+    return text.eval()
 
 
 def train_scorer(

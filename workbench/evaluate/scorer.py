@@ -5,9 +5,15 @@ It is not CLIP and its scores are never called so.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+PICTURE = 64
 
 
 class ImageTower(nn.Module):
@@ -52,3 +58,32 @@ class ContrastivePair(nn.Module):
     def image_features(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pictures [B, 3, 64, 64] in [-1, 1] to unit vectors [B, F]."""
         return functional.normalize(self.image(pictures).float(), dim=-1)
+
+
+def load_scorer(source: Path) -> ContrastivePair | None:
+    """The scorer of a model folder (``scorer/``), or None when it has none.
+
+    Its text tower is the folder's own text encoder, never a candidate's.
+    """
+    from safetensors.torch import load_file
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    folder = source / "scorer"
+    if not (folder / "config.json").is_file():
+        return None
+    features = json.loads((folder / "config.json").read_text())["features"]
+    config = CLIPTextConfig.from_pretrained(source / "text_encoder")
+    config.projection_dim = features
+    pair = ContrastivePair(CLIPTextModelWithProjection(config), ImageTower(features))
+    own = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
+    tower = load_file(source / "text_encoder" / "model.safetensors")
+    prefix = "" if any(k.startswith("text_model.") for k in tower) else "text_model."
+    own |= {f"text.{prefix}{k}": v.float() for k, v in tower.items()}
+    pair.load_state_dict(own)
+    return pair.eval()
+
+
+def to_tensor(pictures: np.ndarray) -> torch.Tensor:
+    """Pictures uint8 [N, H, W, 3] as the image tower takes them: float [N, 3, 64, 64] in [-1, 1]."""
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return x if x.shape[-1] == PICTURE else functional.interpolate(x, (PICTURE, PICTURE), mode="area")

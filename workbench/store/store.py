@@ -6,13 +6,16 @@ last act. A failure never becomes a result.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import os
+import pkgutil
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,13 @@ def code_hash(modules: Iterable[str]) -> str:
             raise ModuleNotFoundError(name)
         digest.update(f"{name}\0".encode() + Path(spec.origin).read_bytes())
     return digest.hexdigest()
+
+
+def room(package: str) -> list[str]:
+    """Names of all modules of a package, found without importing them."""
+    spec = importlib.util.find_spec(package)
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    return [f"{package}.{module.name}" for module in pkgutil.iter_modules(folders)]
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:
@@ -75,6 +85,17 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(folder, target)
         return dict(result)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the store for one run; a second one is refused instead of working on the same folders."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.root}: another run is using this store", hint="wait for it, or use --store") from None
+            yield
 
     def check_writable(self) -> None:
         """Raises InputError when nothing can be written here."""

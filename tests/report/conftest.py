@@ -1,0 +1,219 @@
+"""A run as a real one looks: four candidates on two targets, with the demo U-Net's layer names and generated pictures."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from workbench.models.sources import demo_folder
+from workbench.recipe.schema import Recipe
+from workbench.report.data import CandidateData, RunData
+
+NAMES = ("base", "bk_tiny", "distilled", "w8a8")
+PROMPTS = ("red apple", "grinning cat", "sun behind a cloud", "snail", "hot beverage", "green heart on a blue background")
+PROMPTS += ("owl", "fire engine", "crescent moon")
+RECIPE = """version: 1
+name: bk_tiny_w8a8
+model: demo
+seed: 0
+steps:
+  - remove_blocks: {layout: bk-tiny}
+  - distill: {steps: 300}
+  - quantize: {scheme: w8a8}
+rank:
+  maximize: alignment
+  constraints: {latency_ms: 150, size_mb: 20, alignment_drop: 0.1}
+"""
+# median ms of one pass of text encoder, U-Net, decoder; size in bytes; alignment with its interval; PSNR
+HOST = {"base": (3.1, 12.9, 21.4), "bk_tiny": (3.1, 6.4, 21.3), "distilled": (3.0, 6.5, 21.4), "w8a8": (3.1, 4.1, 21.4)}
+TORCH = {"base": (4.4, 25.2, 33.0), "bk_tiny": (4.4, 12.1, 33.1), "distilled": (4.4, 12.0, 33.0)}
+SIZES = {"base": 36_900_000, "bk_tiny": 22_300_000, "distilled": 22_300_000, "w8a8": 15_100_000}
+ALIGNMENT = {"base": 0.312, "bk_tiny": 0.141, "distilled": 0.297, "w8a8": 0.295}
+DROPPED = ("mid_block", "down_blocks.3", "up_blocks.0")
+
+
+def layers_of(candidate: str, target: str) -> pd.DataFrame:
+    """Layers of the demo U-Net by its weight file, with times in proportion to their MACs."""
+    file = demo_folder() / "unet" / "diffusion_pytorch_model.safetensors"
+    with file.open("rb") as opened:
+        header = json.loads(opened.read(struct.unpack("<Q", opened.read(8))[0]))
+    rng = np.random.default_rng(len(candidate) * 10 + len(target))
+    rows = []
+    for name, entry in header.items():
+        layer, _, kind = name.rpartition(".")
+        if kind != "weight" or (candidate != "base" and layer.startswith(DROPPED)):
+            continue
+        shape = entry["shape"]
+        side = 256 // 4 ** (int(layer.split(".")[1]) if layer.startswith("down") else 1)
+        macs = int(np.prod(shape)) * (side if len(shape) > 1 else 0)
+        conv = len(shape) == 4
+        int8 = candidate == "w8a8" and len(shape) > 1 and layer not in ("conv_in", "conv_out")
+        speed = (0.55 if conv else 1.15) if int8 else 1.0
+        rows.append(
+            {
+                "component": "unet", "layer": layer, "op": "Conv" if conv else "MatMul" if len(shape) == 2 else "LayerNorm",
+                "scheme": "w8a8" if int8 else "fp32", "calls": 1,
+                "latency_ms": (macs / 4e7 * speed + 0.004) * rng.uniform(0.85, 1.15), "latency_iqr_ms": 0.002,
+                "share": 0.0, "macs": macs, "params": int(np.prod(shape)),
+                "weight_bytes": int(np.prod(shape)) * (1 if int8 else 4), "activation_bytes": 65536, "peak_bytes": None,
+            }
+        )  # fmt: skip
+    if candidate == "w8a8":
+        rows.append({"component": "unet", "layer": "conv_in", "op": "QuantizeLinear", "scheme": "w8a8", "latency_ms": 0.08})
+    for component, layer, time in (
+        ("text_encoder", "encoder.layers.0.mlp.fc1", 0.9), ("text_encoder", "encoder.layers.0.self_attn.q_proj", 0.4),
+        ("vae_decoder", "decoder.conv_in", 0.8), ("vae_decoder", "decoder.up_blocks.3.resnets.0.conv1", 9.0),
+        ("unet", "(unmapped)", 0.11), ("unet", "(runtime)", 0.6),
+    ):  # fmt: skip
+        rows.append({"component": component, "layer": layer, "op": "Gemm", "scheme": "fp32", "latency_ms": time})
+    return pd.DataFrame(rows)
+
+
+def profile_of(candidate: str, target: str) -> dict[str, Any]:
+    """A profile's summary as workbench.profile writes it."""
+    times = dict(zip(("text_encoder", "unet", "vae_decoder"), {"host": HOST, "host-torch": TORCH}[target][candidate], strict=True))
+    parts = {name: ms * (20 if name == "unet" else 1) for name, ms in times.items()}
+    total = sum(parts.values())
+    macs = {"text_encoder": 14_700_000, "unet": 262_000_000, "vae_decoder": 391_000_000}
+    macs["unet"] = macs["unet"] if candidate == "base" else 141_000_000
+    params = {"text_encoder": 1_300_000, "unet": 14_987_812 if candidate == "base" else 8_400_000, "vae_decoder": 1_600_000}
+    components = {
+        name: {
+            "latency_ms": {"median": ms, "p90": ms * 1.06, "iqr": ms * 0.03, "min": ms * 0.97, "n": 78},
+            "load_cold_ms": 61.0, "load_warm_ms": 24.5, "first_call_ms": ms * 1.9, "size_bytes": SIZES[candidate] // 3,
+            "params": params[name], "macs": macs[name], "macs_with_attention": int(macs[name] * 1.07),
+            "quantized_macs_share": 0.962 if candidate == "w8a8" and name == "unet" else 0.0, "kernel_ms": ms * 0.93,
+            "kernel_over_wall": 0.93, "unmapped_share": 0.011,
+            "scheme": "w8a8" if candidate == "w8a8" and name == "unet" else "fp32",
+        }
+        for name, ms in times.items()
+    }  # fmt: skip
+    return {
+        "candidate": candidate, "target": target, "scheme": "w8a8" if candidate == "w8a8" else "fp32",
+        "simulated": False, "emulated": False, "threads": 2, "seed": 0,
+        "pipeline": {
+            "steps": 10, "guidance_passes": 2, "parts_ms": parts,
+            "latency_ms": {"median": total, "p90": total * 1.06, "iqr": total * 0.03, "min": total * 0.97, "n": 78, "unit": "ms"},
+        },
+        "components": components, "size_bytes": SIZES[candidate], "peak_rss_bytes": 310_000_000 + 4 * SIZES[candidate],
+        "params": sum(params.values()), "macs": sum(macs.values()), "macs_with_attention": int(sum(macs.values()) * 1.07),
+        "warnings": [],
+    }  # fmt: skip
+
+
+def scores_of(candidate: str) -> dict[str, Any]:
+    """A candidate's scores as workbench.evaluate gives them."""
+    value = ALIGNMENT[candidate]
+    metrics: dict[str, Any] = {
+        "alignment": {"label": "alignment (demo)", "value": value, "low": value - 0.014, "high": value + 0.014, "n": 128, "unit": "cosine", "better": "high", "real": 0.361},
+        "retrieval_at_1": {"label": "retrieval@1 (demo)", "value": value * 1.9, "low": value * 1.9 - 0.08, "high": value * 1.9 + 0.08, "n": 128, "unit": "share", "better": "high"},
+        "frechet": {"label": "fréchet (demo)", "value": 0.09 / value, "n": 128, "unit": "", "better": "low"},
+    }  # fmt: skip
+    by_timestep = {}
+    if candidate != "base":
+        psnr = {"bk_tiny": 11.2, "distilled": 16.9, "w8a8": 16.4}[candidate]
+        metrics["psnr_db"] = {"value": psnr, "low": psnr - 0.6, "high": psnr + 0.6, "n": 128, "unit": "dB", "better": "high"}
+        metrics["ssim"] = None
+        metrics["guidance_ratio"] = {"value": psnr / 17, "low": psnr / 17 - 0.05, "high": psnr / 17 + 0.05, "n": 128, "better": "one"}
+        by_timestep = {str(t): psnr - 2 + t / 90 for t in (999, 799, 599, 399, 199, 39)}
+    return {
+        "n": 128, "steps": 10, "guidance_scale": 3.0, "seed": 0, "reference": None if candidate == "base" else "base",
+        "metrics": metrics, "unet_sqnr_db_by_timestep": by_timestep,
+        "pictures": [f"{i:03d}.png" for i in range(len(PROMPTS))], "prompts": list(PROMPTS),
+    }  # fmt: skip
+
+
+def draw_pictures(folder: Path, candidate: str) -> None:
+    """64 × 64 pictures: a coloured disc per prompt, the noisier the worse the candidate."""
+    folder.mkdir(parents=True)
+    y, x = np.mgrid[:64, :64]
+    for i in range(len(PROMPTS)):
+        rng = np.random.default_rng(i)
+        colour, back = rng.uniform(40, 240, 3), rng.uniform(150, 250, 3)
+        disc = ((x - 32) ** 2 + (y - 32) ** 2 < (14 + 2 * i) ** 2)[..., None]
+        noise = rng.normal(0, 4 if candidate == "base" else 45 if candidate == "bk_tiny" else 9, (64, 64, 3))
+        picture = np.where(disc, colour, back) + noise
+        Image.fromarray(picture.clip(0, 255).astype("uint8")).save(folder / f"{i:03d}.png")
+
+
+def recipe(**changes: Any) -> Recipe:
+    """The recipe of the run; ``rank`` and other keys can be replaced."""
+    limits = {"latency_ms": 150, "size_mb": 20, "alignment_drop": 0.1}
+    fields: dict[str, Any] = {"version": 1, "name": "bk_tiny_w8a8", "model": "demo", "description": "BK-Tiny in 8 bits"}
+    return Recipe.model_validate(fields | {"rank": {"maximize": "alignment", "constraints": limits}} | changes)
+
+
+def candidates() -> list[CandidateData]:
+    """The chain with what its steps report."""
+    dropped = [
+        {"block": b, "params": 2_100_000 - 300_000 * i, "macs": 31_000_000 + 9_000_000 * i, "macs_attention": 900_000}
+        for i, b in enumerate(DROPPED)
+    ]
+    reports: dict[str, Mapping[str, Any]] = {
+        "base": {},
+        "bk_tiny": {
+            "copied_tensors": 412, "teacher_tensors": 686, "dropped": dropped,
+            "params": {"before": 14_987_812, "after": 8_400_000}, "macs": {"before": 262_000_000, "after": 141_000_000},
+        },
+        "distilled": {
+            "steps": 300, "pictures_seen": 9600, "first_tenth": {"loss": 1.93, "task": 0.41, "output": 0.22, "feature": 1.3},
+            "last_tenth": {"loss": 0.71, "task": 0.29, "output": 0.06, "feature": 0.36},
+        },
+        "w8a8": {
+            "backend": "onnxruntime", "calibration_samples": 64, "quantized_macs_share": 0.962, "seconds": 41.2,
+            "exempt": [
+                {"layer": "conv_in", "policy": "edges", "params": 2368, "macs": 589_824, "weight_bytes": 9472},
+                {"layer": "conv_out", "policy": "edges", "params": 2308, "macs": 589_824, "weight_bytes": 9232},
+            ],
+        },
+    }  # fmt: skip
+    lineage = ("remove_blocks", "distill", "quantize")
+    return [
+        CandidateData(n, "w8a8" if n == "w8a8" else "fp32", lineage[:i], reports[n], f"{i:x}" * 64)
+        for i, n in enumerate(NAMES)
+    ]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+    """A whole run."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in NAMES:
+        draw_pictures(folder / name, name)
+    pairs = [("host", n) for n in HOST] + [("host-torch", n) for n in TORCH]
+    rng = np.random.default_rng(0)
+    rows = []
+    for step in range(300):
+        terms = {"task": 0.28 + 0.2 * np.exp(-step / 40), "output": 0.05 + 0.3 * np.exp(-step / 50)}
+        terms["feature"] = 0.3 + 1.6 * np.exp(-step / 60)
+        terms = {k: float(v * rng.uniform(0.9, 1.1)) for k, v in terms.items()}
+        rows.append({"step": step, "lr": 5e-4, "loss": sum(terms.values()), **terms})
+    return RunData(
+        recipe=recipe(),
+        recipe_text=RECIPE,
+        candidates=candidates(),
+        scores={n: scores_of(n) for n in NAMES},
+        pictures={n: folder / n for n in NAMES},
+        profiles={(t, n): profile_of(n, t) for t, n in pairs},
+        layers={(t, n): layers_of(n, t) for t, n in pairs},
+        warnings=["host: load average was 2.4 during profiling of w8a8; times may be high"],
+        environment={"cpu": "4th generation test processor", "cores": 2, "memory_bytes": 8_200_000_000, "libraries": {"torch": "2.13.0", "onnxruntime": "1.32.0"}},
+        timings={"bk_tiny": 1.9, "distilled": 141.0, "w8a8": 41.2, "evaluate base": 33.0, "profile": 52.4},
+        losses={"distilled": rows},
+        recipe_hash="a1" * 32,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def change(run: RunData) -> Callable[..., RunData]:
+    """The run with some fields replaced."""
+    return lambda **fields: replace(run, **fields)

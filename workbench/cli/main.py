@@ -1,0 +1,78 @@
+"""The ``workbench`` command: its verbs, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from workbench import __version__
+from workbench.cli.check import check
+from workbench.cli.run import run
+from workbench.cli.sample import sample
+from workbench.cli.schema import schema
+from workbench.cli.train_demo import train_demo
+from workbench.errors import WorkbenchError
+
+INTERRUPTED = 130
+
+
+class _Verbs(TyperGroup):
+    """Turns every expected failure into one message on standard error and its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # a full disk behind it should be told here, too
+            return result
+        except WorkbenchError as error:
+            _end(f"error: {error}", error.exit_code)
+        except KeyboardInterrupt:
+            _end("interrupted; finished steps are kept, run it again to go on", INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader went away, as with `| head`: typer ends quietly
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            _end(f"error: {place}{error.strerror or error}", WorkbenchError.exit_code)
+        except MemoryError:
+            _end("error: out of memory", WorkbenchError.exit_code)
+
+
+def _end(message: str, code: int) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+# Plain help: rich would have to be imported, which takes longer than all the rest of `workbench --help`.
+app = typer.Typer(
+    cls=_Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+for _verb in (run, check, sample, schema, train_demo):
+    app.command()(_verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def workbench(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Makes a diffusion model small, profiles it layer by layer, and says which configuration to ship."""
+
+
+def main() -> None:
+    """Runs the command line; exits 0, 1 (the work failed), 2 (bad input) or 130 (interrupted)."""
+    app(prog_name="workbench")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""``workbench sample``: a picture by any candidate of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import AsJson, Overrides, RecipeFile, StoreFolder
+
+
+def sample(
+    recipe: RecipeFile,
+    candidate: Annotated[str, typer.Option("--candidate", metavar="NAME", help="Who draws, such as base or w8a8.")],
+    prompt: Annotated[str, typer.Option("--prompt", metavar="TEXT", help="What to draw.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="PNG to write.")] = Path("sample.png"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps; default: the recipe's.")] = None,
+    guidance_scale: Annotated[float | None, typer.Option(min=1, max=50, help="Default: the recipe's.")] = None,
+    overrides: Overrides = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a picture with a candidate of a recipe."""
+    import json
+
+    from workbench.progress import quiet, shown
+    from workbench.sample import draw
+
+    progress = quiet if as_json else shown
+    drawn = draw(recipe, overrides or [], candidate, prompt, out, seed, steps, guidance_scale, store, progress)
+    told = {"picture": str(drawn), "candidate": candidate, "prompt": prompt, "seed": seed}
+    print(json.dumps(told, indent=1) if as_json else drawn)

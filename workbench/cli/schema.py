@@ -1,0 +1,17 @@
+"""``workbench schema``: what a recipe may say, for editors."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def schema(_as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyway.")] = False) -> None:
+    """Print the JSON Schema of recipes."""
+    import json
+
+    from workbench.recipe.schema import Recipe
+
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
+    print(json.dumps(described, indent=1))

@@ -1,0 +1,161 @@
+"""Step ``distill``: the student learns from data, from its teacher's output and from its teacher's features.
+
+Source: BK-SDM (arXiv 2305.15798, training script): L = w_task·MSE(out_S, target) + w_output·MSE(out_S, out_T)
++ w_feature·Σ MSE(f_S, f_T), in fp32; the target is the noise or, for v-prediction models, the velocity.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from workbench.compress.registry import StepConfig, StepContext, StepResult, Strict, step
+from workbench.models.candidate import Component
+from workbench.store.files import hash_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class LossWeights(Strict):
+    """Weights of the three terms."""
+
+    task: float = Field(1.0, ge=0)
+    output: float = Field(1.0, ge=0)
+    feature: float = Field(1.0, ge=0)
+
+
+class DistillConfig(StepConfig):
+    """Distils the U-Net from the recipe's untouched model."""
+
+    steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
+    batch: int = Field(32, ge=1, le=4096)
+    lr: float = Field(5e-4, gt=0, lt=1)
+    warmup: int = Field(20, ge=0)
+    decay: Literal["constant", "cosine", "tail"] = "cosine"
+    weight_decay: float = Field(1e-2, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    ema: float | None = Field(0.99, gt=0, lt=1, description="Decay of the averaged weights; null: the raw ones are kept.")
+    weights: LossWeights = LossWeights()
+    feature_pairs: list[list[str]] | None = Field(
+        None, description="Pairs [teacher module, student module]; default: BK-SDM's for the two shapes."
+    )
+    drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
+    precision: Literal["fp32", "bf16"] = "bf16"
+    save_every: int = Field(25, ge=1, description="Steps between saved states.")
+
+    def default_name(self) -> str:
+        """``distilled``."""
+        return "distilled"
+
+    def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Problems that the types don't show."""
+        for i, pair in enumerate(self.feature_pairs or []):
+            if len(pair) != 2:
+                yield f"feature_pairs.{i}", f"a pair is [teacher module, student module], found {len(pair)} names"
+
+
+@step(
+    "distill",
+    DistillConfig,
+    code=("workbench.training.loop", "workbench.training.features", "workbench.data.captioned"),
+    libraries=("torch", "diffusers", "transformers", "accelerate"),
+)
+def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
+    """Trains the parent's U-Net against the base's and reports the terms at the start and at the end."""
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import AttnProcessor
+
+    from workbench.training.loop import Schedule, train
+
+    parent = ctx.parent.components["unet"]
+    teacher = UNet2DConditionModel.from_pretrained(ctx.base.components["unet"].path).float().eval().requires_grad_(False)
+    student = UNet2DConditionModel.from_pretrained(parent.path).float()
+    default_attention = student.attn_processors
+    # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
+    student.set_attn_processor(AttnProcessor())
+    loss_of = _loss(ctx, config, teacher, student)
+    schedule = Schedule(
+        steps=config.steps,
+        lr=config.lr,
+        warmup=config.warmup,
+        decay=config.decay,
+        weight_decay=config.weight_decay,
+        clip=config.clip,
+        ema=config.ema,
+        precision=config.precision,
+        seed=ctx.seed,
+        save_every=config.save_every,
+    )
+    with ctx.progress("distill", config.steps) as tick:
+        student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
+    student.set_attn_processor(default_attention)
+    student.save_pretrained(ctx.out / "unet", safe_serialization=True)
+    shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
+    report = _report(config, [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()])
+    report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
+    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+
+
+def _loss(ctx: StepContext, config: DistillConfig, teacher: torch.nn.Module, student: torch.nn.Module) -> Any:
+    """The loss of one step as the training loop wants it; draws pictures, captions, noise and timesteps from its rng."""
+    import torch
+    from diffusers import DDPMScheduler
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    from workbench.data.captioned import load
+    from workbench.training.features import Taps, published_pairs
+
+    source = ctx.base.source
+    scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
+    text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()
+    tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
+    data = load(ctx.data, source)
+    rows = data.part("train")
+    pairs = [tuple(p) for p in config.feature_pairs or published_pairs(teacher.config, student.config)]
+    of_teacher, of_student = Taps(teacher, [t for t, _ in pairs]), Taps(student, [s for _, s in pairs])
+    mse = torch.nn.functional.mse_loss
+
+    def loss_of(_model: torch.nn.Module, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        picked = [rows[i] for i in rng.integers(0, len(rows), config.batch)]
+        dropped = rng.random(config.batch) < config.drop_captions
+        words = ["" if gone else data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
+        ids = tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        z = data.latents[picked]
+        noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype="float32"))
+        t = torch.from_numpy(rng.integers(0, scheduler.config.num_train_timesteps, config.batch))
+        noisy = scheduler.add_noise(z, noise, t)
+        with torch.no_grad():
+            states = text(ids).last_hidden_state
+            out_teacher = teacher(noisy, t, states).sample.float()
+        out = student(noisy, t, states).sample.float()
+        velocity = scheduler.config.prediction_type == "v_prediction"
+        target = scheduler.get_velocity(z, noise, t) if velocity else noise
+        terms = {"task": mse(out, target), "output": mse(out, out_teacher)}
+        terms["feature"] = sum(
+            (mse(of_student.outputs[s].float(), of_teacher.outputs[f].float()) for f, s in pairs), torch.zeros(())
+        )
+        weights = config.weights.model_dump()
+        return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}
+
+    return loss_of
+
+
+def _report(config: DistillConfig, log: list[dict[str, float]]) -> dict[str, Any]:
+    span = max(1, len(log) // 10)
+    terms = [name for name in log[0] if name not in ("step", "lr")]
+
+    def mean(part: list[dict[str, float]]) -> dict[str, float]:
+        return {name: sum(row[name] for row in part) / len(part) for name in terms}
+
+    return {
+        "steps": config.steps,
+        "pictures_seen": config.steps * config.batch,
+        "first_tenth": mean(log[:span]),
+        "last_tenth": mean(log[-span:]),
+    }

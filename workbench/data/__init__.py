@@ -1,0 +1,1 @@
+"""Captioned pictures: what distillation learns from, calibration and evaluation ask for."""

@@ -1,0 +1,117 @@
+"""Captioned pictures as latents: the set that a model brings along, or a folder of one's own.
+
+A model folder may hold ``data/captions.json`` (rows of ``caption`` and ``split``) with ``data/pictures.safetensors``
+(``latents`` [N, C, h, w] and, where there is a scorer, its ``features`` [N, F]). One's own folder follows the
+imagefolder convention: pictures, and ``metadata.jsonl`` with ``file_name`` and ``text`` a line.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError
+from workbench.store.store import Store, key_of
+
+if TYPE_CHECKING:
+    import torch
+
+OWN = "data"
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """``latents`` float [N, C, h, w] (scaled as the U-Net expects them), ``captions`` N texts, ``split`` N names."""
+
+    latents: torch.Tensor
+    captions: list[str]
+    split: list[str]
+
+    def part(self, split: str) -> list[int]:
+        """Rows of one split."""
+        return [i for i, s in enumerate(self.split) if s == split]
+
+
+def rows(data: str | None, source: Path) -> list[dict[str, str]]:
+    """``caption`` and ``split`` of every picture, without the pictures.
+
+    Raises:
+        InputError: there is no such data, or a line of it can't be read.
+    """
+    folder = _folder(data, source)
+    if data in (None, "demo"):
+        return json.loads((folder / "captions.json").read_text())
+    found = []
+    for number, line in enumerate((folder / "metadata.jsonl").read_text().splitlines(), 1):
+        where = f"{folder / 'metadata.jsonl'}:{number}"
+        try:
+            row = json.loads(line)
+            name, text = row["file_name"], row["text"]
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f'{where}: found {line[:60]!r}; a line is {{"file_name": "x.png", "text": "…"}}') from None
+        if not (folder / name).resolve().is_relative_to(folder.resolve()) or not (folder / name).is_file():
+            raise InputError(f"{where}: file_name: no picture {name!r} in {folder}")
+        found.append({"caption": text, "split": row.get("split", "train"), "file": name})
+    if not found:
+        raise InputError(f"{folder / 'metadata.jsonl'}: no pictures in it")
+    return found
+
+
+def captions(data: str | None, source: Path, split: str = "train") -> list[str]:
+    """The captions of one split."""
+    return [row["caption"] for row in rows(data, source) if row["split"] == split]
+
+
+def data_key(data: str | None, source: Path, store: Store) -> str:
+    """A key of the contents; "none" when the model brings no data and the recipe names none."""
+    if data is None and not (source / OWN / "captions.json").is_file():
+        return "none"
+    folder = _folder(data, source)
+    return key_of({"data": store.folder_hash(folder, [f for f in folder.rglob("*") if f.is_file()])})
+
+
+def load(data: str | None, source: Path) -> Captioned:
+    """The whole set as latents; pictures of one's own are encoded by the model's autoencoder first."""
+    from safetensors.torch import load_file
+
+    table = rows(data, source)
+    folder = _folder(data, source)
+    if data in (None, "demo"):
+        latents = load_file(folder / "pictures.safetensors")["latents"].float()
+    else:
+        latents = _encode([folder / row["file"] for row in table], source)
+    return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
+
+
+def _folder(data: str | None, source: Path) -> Path:
+    if data == "demo" and not (source / OWN / "captions.json").is_file():
+        raise InputError("data: demo goes with model: demo only", hint="name a folder of captioned pictures")
+    folder = source / OWN if data in (None, "demo") else Path(data or "")
+    index = folder / ("captions.json" if data in (None, "demo") else "metadata.jsonl")
+    if not index.is_file():
+        what = "this model brings no captioned pictures" if data is None else f"{folder}: no metadata.jsonl there"
+        raise InputError(
+            f"data: {what}", hint='give a folder of pictures with metadata.jsonl, a line: {"file_name": "x.png", "text": "…"}'
+        )
+    return folder
+
+
+def _encode(files: list[Path], source: Path) -> torch.Tensor:
+    import numpy as np
+    import torch
+    from diffusers import AutoencoderKL
+    from PIL import Image, ImageOps
+
+    vae = AutoencoderKL.from_pretrained(source / "vae").float().eval()
+    side = vae.config.sample_size
+    latents = []
+    with torch.no_grad():
+        for file in files:
+            with Image.open(file) as image:
+                picture = np.asarray(ImageOps.fit(image.convert("RGB"), (side, side)), dtype=np.float32)
+            x = torch.from_numpy(picture / 127.5 - 1).permute(2, 0, 1)[None]
+            shift = vae.config.shift_factor or 0.0
+            latents.append((vae.encode(x).latent_dist.mean - shift) * vae.config.scaling_factor)
+    return torch.cat(latents)

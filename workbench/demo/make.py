@@ -1,0 +1,86 @@
+"""``workbench train-demo``: the embedded model from raw pictures, in four stages that each resume where they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.demo.pictures import Pictures, load_pictures
+from workbench.errors import InputError
+from workbench.progress import Progress
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+    from workbench.evaluate.scorer import ContrastivePair
+
+STEPS = {"autoencoder": 3800, "scorer": 340, "unet": 4000}
+"""Optimiser steps of each stage, as the shipped model was trained."""
+
+
+def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progress: Progress) -> dict[str, Any]:
+    """Trains what ``out`` doesn't hold yet and packs ``out/demo``; returns the scores of its parts.
+
+    Args:
+        pictures: the unpacked npm package ``emoji-datasource-google``.
+        out: folder for saved states and, at the end, ``demo/``.
+        steps: optimiser steps by stage, over ``STEPS``.
+        compiled: whether the U-Net is trained through ``torch.compile`` (faster after some minutes; needs g++).
+    """
+    unknown = set(steps) - set(STEPS)
+    if unknown:
+        raise InputError(f"--steps: no stage {sorted(unknown)[0]!r}", hint=f"stages are {', '.join(STEPS)}")
+    data, counts = load_pictures(pictures), {**STEPS, **steps}
+    vae = _autoencoder(data, out, counts["autoencoder"], progress)
+    pair, tokenizer = _scorer(data, out, counts["scorer"], progress)
+    unet = _unet(data, vae, pair, tokenizer, out, counts["unet"], compiled, progress)
+
+    from workbench.demo.autoencoder import psnr
+    from workbench.demo.pack import pack
+    from workbench.demo.scorer import retrieval
+
+    facts = {
+        "steps": counts,
+        "pictures": len(data.names) * 8,
+        "autoencoder_psnr_db": {part: psnr(vae, data, *data.pairs(part == "held_out")) for part in ("train", "held_out")},
+        "scorer": {part: retrieval(pair, tokenizer, data, part == "held_out") for part in ("train", "held_out")},
+    }
+    pack(data, vae, pair, tokenizer, unet, out / "demo")
+    (out / "demo" / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return facts
+
+
+def _autoencoder(data: Pictures, out: Path, steps: int, progress: Progress) -> AutoencoderKL:
+    from workbench.demo.autoencoder import train_autoencoder
+
+    with progress("autoencoder", steps) as tick:
+        return train_autoencoder(data, out / "autoencoder", steps, lambda n, v: tick(n, f"mse {v['mse']:.4f}"))
+
+
+def _scorer(data: Pictures, out: Path, steps: int, progress: Progress) -> tuple[ContrastivePair, Any]:
+    from workbench.demo.scorer import new_tokenizer, train_scorer
+
+    tokenizer = new_tokenizer(data, out / "tokenizer")
+    with progress("scorer", steps) as tick:
+        pair = train_scorer(data, tokenizer, out / "scorer", steps, lambda n, v: tick(n, f"top1 {v['batch_top1']:.2f}"))
+    return pair, tokenizer
+
+
+def _unet(
+    data: Pictures, vae: Any, pair: ContrastivePair, tokenizer: Any, out: Path, steps: int, compiled: bool, progress: Progress
+) -> Any:
+    from workbench.demo.scorer import text_encoder_of
+    from workbench.demo.unet import train_unet
+
+    with progress("unet", steps) as tick:
+        return train_unet(
+            data,
+            vae,
+            text_encoder_of(pair),
+            tokenizer,
+            out / "unet",
+            steps,
+            lambda n, v: tick(n, f"loss {v['loss']:.4f}"),
+            compiled=compiled,
+        )

@@ -1,0 +1,117 @@
+"""Draws pictures with a candidate's networks as they ship: ONNX files run one input at a time by ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.export.load import session
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A candidate's three networks as sessions, with the tokenizer and scheduler of its pipeline folder."""
+
+    text_encoder: Any
+    unet_session: Any
+    vae_decoder: Any
+    tokenizer: Any
+    source: Path
+
+    @classmethod
+    def load(cls, files: Mapping[str, Path], source: Path, threads: int | None = None) -> Networks:
+        """Sessions for the ONNX ``files`` by component."""
+        from transformers import CLIPTokenizer
+
+        sessions = {name: session(path, threads) for name, path in files.items()}
+        tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
+        return cls(sessions["text_encoder"], sessions["unet"], sessions["vae_decoder"], tokenizer, source)
+
+    def states(self, prompt: str) -> np.ndarray:
+        """Text states float32 [1, L, D] of one prompt."""
+        length = self.text_encoder.get_inputs()[0].shape[1]
+        ids = self.tokenizer(prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np").input_ids
+        return self.text_encoder.run(None, {"input_ids": ids.astype(np.int64)})[0]
+
+    def unet(self, latent: np.ndarray, timestep: int, states: np.ndarray) -> np.ndarray:
+        """The U-Net's output [1, C, h, w] for one latent at one timestep."""
+        kinds = {i.name: i.type for i in self.unet_session.get_inputs()}
+        dtype = np.int64 if "int64" in kinds["timestep"] else np.float32
+        feed = {"sample": latent, "timestep": np.array([timestep], dtype=dtype), "encoder_hidden_states": states}
+        return self.unet_session.run(None, feed)[0]
+
+    def scheduler(self) -> Any:
+        """The pipeline's own scheduler, as diffusers knows it."""
+        import diffusers
+
+        folder = self.source / "scheduler"
+        name = json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
+        return getattr(diffusers, name).from_pretrained(folder)
+
+    def decode(self, latent: np.ndarray) -> np.ndarray:
+        """Picture uint8 [H, W, 3] of one latent [1, C, h, w]."""
+        config = json.loads((self.source / "vae" / "config.json").read_text())
+        scaled = latent / config.get("scaling_factor", 0.18215) + (config.get("shift_factor") or 0.0)
+        picture = self.vae_decoder.run(None, {"latent": scaled.astype(np.float32)})[0][0]
+        return (np.clip(picture.transpose(1, 2, 0) * 0.5 + 0.5, 0, 1) * 255).round().astype(np.uint8)
+
+
+def first_noise(shape: Sequence[int], seed: int, index: int) -> np.ndarray:
+    """The noise that picture ``index`` starts from: a function of the seed alone, the same for every candidate."""
+    return np.random.default_rng([seed, index]).standard_normal((1, *shape), dtype=np.float32)
+
+
+def draw(
+    networks: Networks,
+    prompts: Sequence[str],
+    steps: int,
+    guidance_scale: float,
+    seed: int,
+    on_pass: Callable[[int], None] = lambda _done: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 [N, H, W, 3] and their final latents float32 [N, C, h, w], one for each prompt.
+
+    Guidance is classifier-free (arXiv 2207.12598): two passes of batch 1 per step, as devices run it; a
+    ``guidance_scale`` of 1 takes one.
+    """
+    import torch
+
+    shape = networks.unet_session.get_inputs()[0].shape[1:]
+    scheduler = networks.scheduler()
+    scheduler.set_timesteps(steps)
+    states = [networks.states(p) for p in prompts]
+    empty = networks.states("")
+    latents = torch.from_numpy(np.concatenate([first_noise(shape, seed, i) for i in range(len(prompts))]))
+    latents = latents * scheduler.init_noise_sigma
+    # Schedulers that add noise of their own draw it from here, so that pictures depend on the seed alone.
+    generator = torch.Generator().manual_seed(seed)
+    done = 0
+    for t in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latents, t).numpy()
+        outputs = []
+        for i, text in enumerate(states):
+            out = networks.unet(scaled[i : i + 1], int(t), text)
+            if guidance_scale > 1:
+                free = networks.unet(scaled[i : i + 1], int(t), empty)
+                out = free + guidance_scale * (out - free)
+            outputs.append(out)
+            done += 1
+            on_pass(done)
+        latents = _step(scheduler, torch.from_numpy(np.concatenate(outputs)), t, latents, generator)
+    final = latents.numpy()
+    return np.stack([networks.decode(z[None]) for z in final]), final
+
+
+def _step(scheduler: Any, output: torch.Tensor, t: torch.Tensor, latents: torch.Tensor, generator: Any) -> torch.Tensor:
+    import inspect
+
+    extra = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    return scheduler.step(output, t, latents, **extra).prev_sample

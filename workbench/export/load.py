@@ -1,0 +1,59 @@
+"""The one place where ONNX Runtime sessions are made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from workbench.errors import RunError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Optimization = Literal["none", "basic", "all"]
+_ERROR = 3
+
+
+def session(
+    path: Path,
+    threads: int | None = None,
+    profile_prefix: Path | str | None = None,
+    optimized_path: Path | None = None,
+    optimization: Optimization = "all",
+) -> onnxruntime.InferenceSession:
+    """A CPU session over an ONNX file, with ``threads`` threads inside an operator and one operator at a time.
+
+    Without ``threads``: as many as this process may use cores.
+
+    ``profile_prefix`` turns the runtime's per-node profile on (its file starts with that path); ``optimized_path`` is
+    where the graph that is really executed is written.
+
+    Raises:
+        RunError: the file can't be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERROR
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = {
+        "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+        "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+        "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    }[optimization]
+    # Workers spin while a pass runs (a U-Net has hundreds of short operators; waking a thread for each costs more than
+    # the operator), and stop at its end: sessions of several candidates in one process would steal each other's cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_prefix)
+    if optimized_path is not None:
+        options.optimized_model_filepath = str(optimized_path)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
+        raise RunError(f"{path}: ONNX Runtime can't load it: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,87 @@
+"""From ``model:`` in a recipe to a pipeline folder: the embedded demo, a local folder, or the Hub."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import re
+from pathlib import Path
+
+from workbench.errors import InputError, RunError
+from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
+from workbench.models.folder import inspect_folder, pipeline_files
+from workbench.store.store import Store
+
+DEMO, HUB = "demo", "hub:"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_NETWORKS = ("unet", "vae", "text_encoder")
+_FETCHED = (
+    "model_index.json",
+    *(f"{name}/*.{kind}" for name in (*_NETWORKS, "tokenizer", "scheduler") for kind in ("json", "txt")),
+    *(f"{name}/*.safetensors" for name in _NETWORKS),
+)
+_NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "*.bin", "*.ckpt", "*.pt", "*.pth")
+
+
+def demo_folder() -> Path:
+    """The embedded model's folder; ``$WORKBENCH_DEMO`` names another one in its place."""
+    named = os.environ.get("WORKBENCH_DEMO")
+    return Path(named) if named else Path(str(importlib.resources.files("workbench.models"))) / "demo"
+
+
+def resolve(model: str) -> Path:
+    """The pipeline folder of ``demo``, a local folder, or ``hub:OWNER/NAME`` (fetched: the only use of the network).
+
+    Raises:
+        InputError: there is no such model, or its folder can't be used; every problem is named with its file.
+        RunError: the Hub can't be reached and the model isn't in the local cache.
+    """
+    if model == DEMO:
+        folder = demo_folder()
+    elif model.startswith(HUB):
+        folder = _fetch(model.removeprefix(HUB))
+    else:
+        folder = Path(model).expanduser()
+        if not folder.exists():
+            meant = f"; did you mean {HUB}{model}?" if _HUB_NAME.fullmatch(model) else ""
+            raise InputError(
+                f"found {model!r}, no such folder ({folder.absolute()}); needs demo, a folder or {HUB}OWNER/NAME{meant}"
+            )
+    problems = inspect_folder(folder)
+    if problems:
+        raise InputError("\n".join(problems))
+    return folder
+
+
+def base_candidate(model: str, store: Store) -> Candidate:
+    """The recipe's untouched model. Its key is the hash of the pipeline's own files, wherever they lie.
+
+    The scheme is fp32 whatever the weights are stored in: that is what they are computed in.
+
+    Raises:
+        InputError, RunError: as ``resolve``.
+    """
+    folder = resolve(model)
+    components = {name: Component(name, "torch", folder / FOLDERS[name]) for name in COMPONENTS}
+    return Candidate("base", store.folder_hash(folder, pipeline_files(folder)), folder, components)
+
+
+def _fetch(name: str) -> Path:
+    if not _HUB_NAME.fullmatch(name):
+        raise InputError(f"found {HUB}{name}; needs {HUB}OWNER/NAME")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FETCHED), ignore_patterns=list(_NOT_FETCHED)))
+    except GatedRepoError:
+        raise InputError(
+            f"found {HUB}{name}; its owner gives access on request", hint="ask there, then run: hf auth login"
+        ) from None
+    except RepositoryNotFoundError:
+        raise InputError(f"found {HUB}{name}; there is no such model on the Hub, or it is private") from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RunError(
+            f"{HUB}{name}: can't be fetched ({reason})", hint="check the network, or name a local folder"
+        ) from None

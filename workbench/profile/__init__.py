@@ -1,0 +1,1 @@
+"""Measuring: the clock, MACs, memory, layers; one file per runtime."""

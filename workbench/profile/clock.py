@@ -1,0 +1,157 @@
+"""The clock: interleaved timing and its statistics. Nothing here knows what is timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SPREAD_LIMIT = 0.15
+"""IQR ÷ median above which a run says that it is noisy: on a quiet machine it is below 0.05."""
+DRIFT_LIMIT = 0.10
+"""Change of the median from the first to the last third above which a run says that it drifts."""
+LEAST_FOR_DRIFT = 9
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Durations of equal calls in ms, in the order in which they were taken; none is dropped."""
+
+    samples: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.samples:
+            raise ValueError("statistics need at least one sample")
+
+    def quantile(self, q: float) -> float:
+        """The ``q``-quantile (0…1), linear between neighbouring samples as numpy's default."""
+        ordered = sorted(self.samples)
+        place = q * (len(ordered) - 1)
+        below = int(place)
+        above = min(below + 1, len(ordered) - 1)
+        return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self.samples)
+
+    @property
+    def median(self) -> float:
+        """Median in ms."""
+        return self.quantile(0.5)
+
+    @property
+    def p90(self) -> float:
+        """90th percentile in ms."""
+        return self.quantile(0.9)
+
+    @property
+    def iqr(self) -> float:
+        """Interquartile range in ms."""
+        return self.quantile(0.75) - self.quantile(0.25)
+
+    @property
+    def min(self) -> float:
+        """Shortest sample in ms."""
+        return min(self.samples)
+
+    @property
+    def spread(self) -> float:
+        """IQR ÷ median, without unit."""
+        return self.iqr / self.median if self.median else 0.0
+
+    @property
+    def drift(self) -> float | None:
+        """Median of the last third ÷ median of the first − 1; None with fewer than nine samples."""
+        if self.n < LEAST_FOR_DRIFT:
+            return None
+        third = self.n // 3
+        first, last = Stats(self.samples[:third]).median, Stats(self.samples[-third:]).median
+        return last / first - 1 if first else None
+
+    def summary(self, *, samples: bool = False) -> dict[str, Any]:
+        """JSON: median, p90, iqr, min in ms, n, drift, unit, and the samples where asked for."""
+        found: dict[str, Any] = {
+            "median": self.median,
+            "p90": self.p90,
+            "iqr": self.iqr,
+            "min": self.min,
+            "n": self.n,
+            "drift": self.drift,
+            "unit": "ms",
+        }
+        return found | ({"samples": [round(s, 4) for s in self.samples]} if samples else {})
+
+    def warnings(self, what: str) -> list[str]:
+        """Sentences about ``what`` when the spread or the drift is too large for the median to be trusted."""
+        found = []
+        if self.spread > SPREAD_LIMIT:
+            found.append(
+                f"{what}: noisy, IQR {self.spread:.0%} of the median (limit {SPREAD_LIMIT:.0%}, n={self.n})"
+            )
+        if self.drift is not None and abs(self.drift) > DRIFT_LIMIT:
+            found.append(f"{what}: drifted by {self.drift:+.0%} from the first third to the last (n={self.n})")
+        return found
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], object]],
+    warmup: int,
+    iterations: int,
+    min_seconds: float,
+    on_round: Callable[[int], None] | None = None,
+) -> dict[str, Stats]:
+    """Times all ``calls`` in turns, so that whatever the machine does meanwhile hits all of them alike.
+
+    Each call is made ``warmup`` times unmeasured; then come rounds in which every call is made once, forwards and
+    backwards by turns (so that none always follows the same one), until each has at least ``iterations`` samples and
+    ``min_seconds`` of measured time.
+
+    Args:
+        calls: name to a function without arguments.
+        warmup: unmeasured calls of each.
+        iterations: least number of samples of each.
+        min_seconds: least sum of the samples of each, in seconds.
+        on_round: called with the number of finished rounds.
+    """
+    for call in calls.values():
+        for _ in range(warmup):
+            call()
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    spent = dict.fromkeys(calls, 0.0)
+    order, rounds = list(calls), 0
+    while calls and (rounds < iterations or min(spent.values()) < min_seconds):
+        for name in order:
+            start = time.perf_counter()
+            calls[name]()
+            seconds = time.perf_counter() - start
+            taken[name].append(seconds * 1e3)
+            spent[name] += seconds
+        order.reverse()
+        rounds += 1
+        if on_round:
+            on_round(rounds)
+    return {name: Stats(tuple(samples)) for name, samples in taken.items()}
+
+
+def once_ms(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Duration of one call in ms, and what it returned."""
+    start = time.perf_counter()
+    result = call()
+    return (time.perf_counter() - start) * 1e3, result
+
+
+def weighted_sum(parts: Mapping[str, tuple[Stats, float]]) -> dict[str, Any]:
+    """Statistics of Σ weight × part, quantile by quantile: the median is the sum of medians, p90 the sum of p90s.
+
+    That takes all parts as slow at the same time, since what disturbs a machine lasts longer than one call; with
+    independent parts the true spread would be smaller. ``n`` is that of the part with the fewest samples.
+    """
+
+    def total(name: str) -> float:
+        return sum(weight * getattr(stats, name) for stats, weight in parts.values())
+
+    found: dict[str, Any] = {name: total(name) for name in ("median", "p90", "iqr", "min")}
+    return found | {"n": min(stats.n for stats, _ in parts.values()), "unit": "ms"}

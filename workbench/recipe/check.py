@@ -1,0 +1,142 @@
+"""Everything that can be known of a recipe before any work. Reads files, writes none, loads no heavy library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.data.captioned import data_key
+from workbench.errors import InputError
+from workbench.models.sources import base_candidate, resolve
+from workbench.recipe.check_inputs import data_problems, prompts_problems
+from workbench.recipe.check_steps import Problem, chain_problems, unet_problems
+from workbench.recipe.estimate import estimate
+from workbench.recipe.load import Loaded
+from workbench.recipe.plan import plan_steps
+from workbench.store.store import Store
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """A recipe that can be run. ``stored``: candidate after each step to whether its result is in the store already."""
+
+    recipe: str
+    name: str
+    folder: str
+    stored: Mapping[str, bool]
+    params: Mapping[str, int]
+    disk_bytes: int
+    disk_free_bytes: int
+    memory_bytes: int
+    memory_available_bytes: int
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        chain = " → ".join(["base", *(f"{name}{' (stored)' if there else ''}" for name, there in self.stored.items())])
+        sizes = ", ".join(f"{name} {count / 1e6:.1f} M" for name, count in self.params.items())
+        return "\n".join(
+            [
+                f"{self.recipe}: can be run",
+                f"  model       {self.folder}",
+                f"  parameters  {sizes}",
+                f"  candidates  {chain}",
+                f"  disk        at most {_gb(self.disk_bytes)} more, {_gb(self.disk_free_bytes)} free",
+                f"  memory      {_gb(self.memory_bytes)} and activations, {_gb(self.memory_available_bytes)} available",
+                *(f"  warning: {warning}" for warning in self.warnings),
+            ]
+        )
+
+
+def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: int | None = None) -> CheckReport:
+    """Checks model, step order, names, files, data, prompts, permissions, disk and memory.
+
+    Args:
+        out: folder under which profiles/ and reports/ will be written.
+        free_bytes: disk that may be used; default: what is free where the store lies.
+
+    Raises:
+        InputError: the recipe can't be run; every problem is in the one message, with file, line and key.
+        RunError: the model is on the Hub, which can't be reached.
+    """
+    recipe = loaded.recipe
+    problems: list[Problem] = [*chain_problems(recipe), *prompts_problems(recipe)]
+    try:
+        folder: Path | None = resolve(recipe.model)
+    except InputError as error:
+        folder = None
+        problems += [(("model",), line) for line in str(error).splitlines()]
+    if folder is not None:
+        problems += [*unet_problems(recipe, folder), *data_problems(recipe, folder)]
+    told = [f"{loaded.where(place)}: {what}" for place, what in problems]
+    told += [f"{place}: {why}" for place, why in _not_writable(store, out)]
+    if told or folder is None:
+        raise InputError("\n".join(dict.fromkeys(told)))
+
+    stored = _stored(loaded, store)
+    needs = estimate(recipe, folder, stored)
+    free = shutil.disk_usage(_existing(store.root)).free if free_bytes is None else free_bytes
+    if needs.disk_bytes > free:
+        what = f"{store.root}: needs up to {_gb(needs.disk_bytes)} of disk, {_gb(free)} free there"
+        raise InputError(f"{loaded.path}: {what}", hint="make room, or name a folder on another disk with --store")
+    import psutil
+
+    available = psutil.virtual_memory().available
+    return CheckReport(
+        recipe=str(loaded.path),
+        name=recipe.name,
+        folder=str(folder),
+        stored=dict(zip(recipe.candidate_names()[1:], stored, strict=True)),
+        params=needs.params,
+        disk_bytes=needs.disk_bytes,
+        disk_free_bytes=free,
+        memory_bytes=needs.memory_bytes,
+        memory_available_bytes=available,
+        warnings=tuple(_warnings(loaded, needs.memory_bytes, available)),
+    )
+
+
+def _not_writable(store: Store, out: Path) -> Iterator[tuple[Path, str]]:
+    """Folders in which nothing could be written, found without writing."""
+    ways = {store.root: "--store", (out / "profiles").absolute(): "--out", (out / "reports").absolute(): "--out"}
+    for folder, option in ways.items():
+        there = _existing(folder)
+        if not there.is_dir():
+            yield folder, f"can't write there ({there} is not a folder); name another folder with {option}"
+        elif not os.access(there, os.W_OK | os.X_OK):
+            yield folder, f"can't write there (no permission in {there}); name another folder with {option}"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next((path for path in (folder, *folder.parents) if os.path.lexists(path)), Path("/"))
+
+
+def _stored(loaded: Loaded, store: Store) -> list[bool]:
+    """For every step, whether its result is in the store; asked only of a store that has results."""
+    recipe = loaded.recipe
+    if not (store.root / "results").is_dir():
+        return [False] * len(recipe.steps)
+    base = base_candidate(recipe.model, store)
+    plan = plan_steps(recipe, base.key, data_key(recipe.data, base.source, store))
+    return [store.get(planned.key) is not None for planned in plan]
+
+
+def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
+    if memory > available:
+        yield f"memory: needs about {_gb(memory)} and activations, {_gb(available)} are available; a run may be killed"
+    cores, asked = len(os.sched_getaffinity(0)), loaded.recipe.profile.threads
+    if asked is not None and asked > cores:
+        where = loaded.where(("profile", "threads"))
+        yield f"{where}: found {asked}, but this process may use {cores} cores; latencies will say little"
+
+
+def _gb(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

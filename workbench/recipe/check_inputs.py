@@ -1,0 +1,77 @@
+"""The files that a recipe names besides the model: captioned pictures and prompts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from workbench.compress.registry import steps
+from workbench.data.captioned import OWN, rows
+from workbench.errors import InputError
+from workbench.models.weights import read_header
+from workbench.recipe.check_steps import Problem
+from workbench.recipe.schema import Recipe
+
+_LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
+_READER = "workbench.data.captioned"
+
+
+def prompts_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What is wrong with ``evaluate.prompts``."""
+    if recipe.evaluate.prompts is None:
+        return
+    place, file = ("evaluate", "prompts"), Path(recipe.evaluate.prompts)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        yield place, f"found {str(file)!r}, no such file ({file.absolute()}); needs a text file, one prompt a line"
+    except (OSError, UnicodeDecodeError) as error:
+        yield place, f"found {str(file)!r}, which can't be read ({error})"
+    else:
+        if not text.strip():
+            yield place, f"found {str(file)!r}, which is empty; needs one prompt a line"
+
+
+def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
+    """What is wrong with the captioned pictures, where the recipe names some or something in it needs them."""
+    readers = [entry.kind for entry in recipe.steps if _READER in steps()[entry.kind].code]
+    if recipe.data is None and recipe.evaluate.prompts is not None and not readers:
+        return
+    try:
+        table = rows(recipe.data, source)
+        if recipe.data in (None, "demo"):
+            _look_at_latents(source / OWN / "pictures.safetensors", len(table))
+        else:
+            _look_at_pictures([Path(recipe.data) / row["file"] for row in table])
+        if readers and not any(row["split"] == "train" for row in table):
+            raise InputError(f"no row has the split 'train'; {readers[0]} needs some")
+    except InputError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        yield ("data",), error.message.removeprefix("data: ") + hint
+    except json.JSONDecodeError as error:
+        yield ("data",), f"{source / OWN / 'captions.json'}:{error.lineno}: not valid JSON ({error.msg})"
+    except (KeyError, TypeError, ValueError) as error:
+        yield ("data",), f"{source / OWN / 'captions.json'}: needs a list of rows with caption and split ({error})"
+    except OSError as error:
+        yield ("data",), f"{error.filename}: can't be read ({error.strerror})"
+
+
+def _look_at_latents(file: Path, count: int) -> None:
+    if not file.is_file():
+        raise InputError(f"{file}: missing")
+    shape = read_header(file).shapes.get("latents", ())
+    if len(shape) != 4 or shape[0] != count:
+        raise InputError(
+            f"{file}: found latents of shape {list(shape)}; needs [{count}, C, h, w], one for each caption"
+        )
+
+
+def _look_at_pictures(files: list[Path]) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    for file in files[:: max(1, len(files) // _LOOKED_AT)]:
+        try:
+            Image.open(file).close()
+        except UnidentifiedImageError:
+            raise InputError(f"{file}: not a picture") from None

@@ -1,0 +1,59 @@
+"""Disk and memory that a run would take: upper bounds by stated factors, from the weights' headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.models.folder import STEMS, read_object
+from workbench.models.weights import tensors_of
+from workbench.recipe.schema import Recipe
+
+FP32 = 4
+DISK_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "distill": 6, "quantize": 3}
+"""Times the fp32 U-Net: its weights and their ONNX export; distill: also the saved state (weights, two
+moments, average); quantize: also the model on which it calibrates."""
+MEMORY_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "distill": 6, "quantize": 4}
+"""Times the fp32 U-Net: teacher and student; distill: also gradient, two moments, average. Activations come on top."""
+OTHER_STEP = 4.0
+PIPELINE_COPIES = 2.0  # drawing and profiling: the networks and the runtime's own copy of their weights
+LIBRARIES_BYTES = 900_000_000  # torch, diffusers and ONNX Runtime, loaded
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Parameters by component; bytes that the store grows by; memory at the worst moment, activations aside."""
+
+    params: Mapping[str, int]
+    disk_bytes: int
+    memory_bytes: int
+
+
+def estimate(recipe: Recipe, folder: Path, stored: Iterable[bool]) -> Estimate:
+    """What a run of ``recipe`` on the pipeline in ``folder`` would take.
+
+    Args:
+        stored: for every step, whether its result is in the store already and takes nothing more.
+
+    Raises:
+        InputError: a weight file can't be read.
+    """
+    tensors = {name: tensors_of(folder / name, stem) for name, stem in STEMS.items()}
+    unet = FP32 * tensors["unet"].params
+    pipeline = FP32 * sum(t.params for t in tensors.values())
+    left = [entry.kind for entry, there in zip(recipe.steps, stored, strict=True) if not there]
+    disk = sum(DISK_FACTOR.get(kind, OTHER_STEP) * unet for kind in left)
+    if left or not recipe.steps:
+        disk += pipeline + _pictures(recipe, folder)
+    memory = max([PIPELINE_COPIES * pipeline, *(MEMORY_FACTOR.get(kind, OTHER_STEP) * unet for kind in left)])
+    params = {name: t.params for name, t in tensors.items()}
+    return Estimate(params, round(disk), round(LIBRARIES_BYTES + memory))
+
+
+def _pictures(recipe: Recipe, folder: Path) -> int:
+    """Every candidate's pictures, counted as if they didn't compress."""
+    latent = read_object(folder / "unet" / "config.json").get("sample_size") or 64
+    channels = read_object(folder / "vae" / "config.json").get("block_out_channels") or [0] * 4
+    side = (latent if isinstance(latent, int) else max(latent)) * 2 ** (len(channels) - 1)
+    return len(recipe.candidate_names()) * recipe.evaluate.pictures * side * side * 3

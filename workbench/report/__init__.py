@@ -1,0 +1,1 @@
+"""From scores and profiles to a choice, a table and one HTML page."""

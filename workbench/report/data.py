@@ -1,0 +1,59 @@
+"""What a report is made of: everything that a run found out, gathered in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.recipe.schema import Recipe
+
+
+@dataclass(frozen=True)
+class CandidateData:
+    """A candidate as the report shows it; ``report`` is what the step that made it said (JSON)."""
+
+    name: str
+    scheme: str = "fp32"
+    lineage: tuple[str, ...] = ()
+    report: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run of a recipe. ``candidates`` are in the order of the chain, the untouched model first.
+
+    ``profiles`` and ``layers`` are keyed by (target, candidate); the first target met in ``profiles`` decides the
+    choice. ``layers`` holds a table or the path of its CSV. ``timings`` are seconds per step of the run, ``losses``
+    the rows of a distillation's ``loss.jsonl`` by candidate.
+    """
+
+    recipe: Recipe
+    recipe_text: str
+    candidates: Sequence[CandidateData]
+    scores: Mapping[str, Mapping[str, Any]]
+    pictures: Mapping[str, Path]
+    profiles: Mapping[tuple[str, str], Mapping[str, Any]]
+    layers: Mapping[tuple[str, str], pd.DataFrame | Path]
+    warnings: Sequence[str] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    recipe_hash: str = ""
+
+    @property
+    def targets(self) -> list[str]:
+        """Targets in the order in which they were profiled."""
+        return list(dict.fromkeys(target for target, _ in self.profiles))
+
+    def layer_table(self, target: str, candidate: str) -> pd.DataFrame | None:
+        """The layers of one profile, or None where it has none."""
+        import pandas as pd
+
+        found = self.layers.get((target, candidate))
+        return pd.read_csv(found) if isinstance(found, Path) else found

@@ -1,0 +1,273 @@
+"""The report's figures, each one a function from plain numbers to an inline SVG string."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.report.rank import Ranking
+from workbench.report.svg import (
+    BAD,
+    BG,
+    FG,
+    FONT_PT,
+    MUTED,
+    SERIES,
+    canvas,
+    place_labels,
+    spread,
+    style,
+    to_svg,
+)
+from workbench.report.words import change, known, milliseconds, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDE, HALF = 7.4, 5.0
+"""Widths in inches of a figure that fills the page and of one that fills half of it."""
+COMPONENTS = {"text_encoder": "text encoder", "unet": "U-Net", "vae_decoder": "decoder"}
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """One colour per candidate, the same in every figure."""
+    return {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+
+
+def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) -> str | None:
+    """Quality against pipeline latency, size as area, 95 % intervals as bars; None where there is nothing to plot.
+
+    Dominated candidates are faded, the chosen one is ringed; latency and alignment limits are lines.
+    """
+    quality, table = ranking.quality, ranking.table
+    if quality is None:
+        return None
+    rows = [r for r in table[table.target == target].to_dict("records") if known(r["latency_ms"]) and known(r[quality])]
+    if not rows:
+        return None
+    tint = colours(list(dict.fromkeys(table.candidate)))
+    largest = max(r["size_bytes"] for r in rows)
+    with style():
+        figure, axes = canvas(WIDE, 3.7)
+        radii, labels = [], []
+        for row in rows:
+            alpha = 1.0 if row["pareto"] else 0.35
+            area = 40 + 560 * row["size_bytes"] / largest
+            low, high = row.get(f"{quality}_low"), row.get(f"{quality}_high")
+            x, y = row["latency_ms"], row[quality]
+            if known(low) and known(high):
+                axes.vlines(x, low, high, color=tint[row["candidate"]], linewidth=1.4, alpha=alpha, zorder=2)
+            axes.scatter(x, y, s=area, color=tint[row["candidate"]], alpha=alpha, edgecolors=BG, linewidths=1, zorder=3)
+            if row["chosen"] or (row["candidate"] == ranking.chosen and target != ranking.target):
+                axes.scatter(x, y, s=(area**0.5 + 7) ** 2, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
+            text = f"{row['candidate']}\n{milliseconds(x)} · {number(row['size_bytes'] / 1e6)} MB"
+            labels.append(
+                axes.annotate(
+                    text, (x, y), (0, 0), textcoords="offset pixels", ha="left", va="bottom", zorder=5,
+                    color=FG if row["pareto"] else MUTED, annotation_clip=False, linespacing=1.25,
+                )
+            )  # fmt: skip
+            radii.append((area**0.5) / 2 * figure.dpi / 72 + (5 if row["chosen"] else 0))
+        _pareto_axes(axes, rows, ranking, limits if target == ranking.target else {})
+        front = sorted((r for r in rows if r["pareto"]), key=lambda r: r["latency_ms"])
+        axes.plot([r["latency_ms"] for r in front], [r[quality] for r in front], color=MUTED, linewidth=0.9, zorder=1)
+        place_labels(axes, [(r["latency_ms"], r[quality]) for r in rows], radii, labels)
+        return to_svg(figure, f"pareto-{target}", f"{ranking.quality_label} against pipeline latency on {target}")
+
+
+def _pareto_axes(
+    axes: Axes, rows: Sequence[Mapping[str, Any]], ranking: Ranking, limits: Mapping[str, float | None]
+) -> None:
+    quality = ranking.quality or ""
+    low = [r[f"{quality}_low"] if known(r.get(f"{quality}_low")) else r[quality] for r in rows]
+    high = [r[f"{quality}_high"] if known(r.get(f"{quality}_high")) else r[quality] for r in rows]
+    floor = _floor(ranking, limits)
+    lows, highs = [*low, *([floor] if floor else [])], [*high, *([floor] if floor else [])]
+    room = (max(highs) - min(lows)) * 0.18 or abs(max(highs)) * 0.1 or 1
+    axes.set_ylim(min(lows) - room, max(highs) + room)
+    slowest, limit = max(r["latency_ms"] for r in rows), limits.get("latency_ms")
+    axes.set_xlim(0, max(slowest, limit if limit and limit < 1.5 * slowest else 0) * 1.22)
+    axes.grid(True, axis="both")
+    axes.tick_params(length=0)
+    axes.set_xlabel("pipeline latency, ms (median) — left is faster")
+    axes.set_ylabel(f"{ranking.quality_label} — up is better")
+    if limit and limit < axes.get_xlim()[1]:
+        axes.axvline(limit, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+        axes.annotate(
+            f"limit {milliseconds(limit)}", (limit, 1), (4, -2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", color=BAD, ha="left", va="top",
+        )  # fmt: skip
+    if floor:
+        axes.axhline(floor, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+        axes.annotate(
+            f"least {number(floor)}", (1, floor), (-2, -3), xycoords=("axes fraction", "data"),
+            textcoords="offset points", color=BAD, ha="right", va="top",
+        )  # fmt: skip
+
+
+def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
+    """The least quality that the limits allow, on the figure's axis."""
+    if ranking.quality == "psnr_db":
+        return limits.get("psnr_db")
+    drop, first = limits.get("alignment_drop"), ranking.table.iloc[0].get("alignment")
+    return first * (1 - drop) if ranking.quality == "alignment" and drop is not None and known(first) else None
+
+
+def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str | None:
+    """Latency, size and quality of each candidate as bars, with the candidate before it as an outline."""
+    quality, table = ranking.quality, ranking.table
+    rows = [r for r in table[table.target == target].to_dict("records") if known(r["latency_ms"])]
+    if len(rows) < 2:
+        return None
+    panels = [("latency_ms", 1.0, "pipeline latency, ms"), ("size_bytes", 1e6, "size, MB")]
+    if quality:
+        panels.append((quality, 1.0, f"{ranking.quality_label}{f', {quality_unit}' if quality_unit else ''}"))
+    tint = colours(list(dict.fromkeys(table.candidate)))
+    with style():
+        figure, all_axes = canvas(WIDE, 0.55 + 0.42 * len(rows), len(panels), sharey=True)
+        for axes, (column, scale, title) in zip(all_axes, panels, strict=True):
+            values = [r[column] / scale if known(r[column]) else 0.0 for r in rows]
+            for i, value in enumerate(values):
+                axes.barh(i, value, height=0.56, color=tint[rows[i]["candidate"]], zorder=2)
+                if i and known(rows[i - 1][column]):
+                    axes.barh(
+                        i, values[i - 1], height=0.56, facecolor="none", edgecolor=MUTED, linewidth=0.8,
+                        linestyle=(0, (2, 2)), zorder=1,
+                    )  # fmt: skip
+                shown = number(value) if known(rows[i][column]) else "–"
+                end = max(value, values[i - 1] if i else 0)
+                before = values[i - 1] if i else 0
+                moved = f"  {change(value / before - 1)}" if i and before and known(rows[i][column]) else ""
+                axes.annotate(
+                    shown + moved, (end, i), (4, 0), textcoords="offset points", va="center", color=FG, zorder=3
+                )
+            axes.set_xlim(0, max(values) * 1.62 or 1)
+            axes.set_title(title, loc="left", color=MUTED)
+            axes.set_xticks([])
+            axes.spines["bottom"].set_visible(False)
+            axes.tick_params(length=0)
+        all_axes[0].set_yticks(range(len(rows)), [r["candidate"] for r in rows], color=FG)
+        all_axes[0].invert_yaxis()
+        return to_svg(figure, f"steps-{target}", f"What each step bought on {target}")
+
+
+def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequence[str]) -> str | None:
+    """Pipeline latency split into components, one stacked bar per candidate and target."""
+    bars = []
+    for target in dict.fromkeys(t for t, _ in profiles):
+        for name in names:
+            parts = ((profiles.get((target, name)) or {}).get("pipeline") or {}).get("parts_ms") or {}
+            if any(known(v) for v in parts.values()):
+                bars.append((target, name, {p: v for p, v in parts.items() if known(v)}))
+    if not bars:
+        return None
+    kinds = list(
+        dict.fromkeys(
+            p for p in (*COMPONENTS, *(p for *_, parts in bars for p in parts)) if any(p in b[2] for b in bars)
+        )
+    )
+    tint = {kind: SERIES[i % len(SERIES)] for i, kind in enumerate(kinds)}
+    longest = max(sum(parts.values()) for *_, parts in bars)
+    several = len({t for t, *_ in bars}) > 1
+    rows = len(bars) + (len({t for t, *_ in bars}) if several else 0)
+    with style():
+        figure, axes = canvas(WIDE, 0.35 + 0.3 * rows)
+        y, ticks, last = -1.0, [], None
+        for target, name, parts in bars:
+            y += 1
+            if several and target != last:
+                axes.annotate(
+                    target, (0, y), (0, 0), textcoords="offset points", va="center", color=MUTED, annotation_clip=False
+                )
+                y += 1
+            last, left = target, 0.0
+            for kind in kinds:
+                width = parts.get(kind, 0.0)
+                axes.barh(y, width, left=left, height=0.66, color=tint[kind], edgecolor=BG, linewidth=0.5)
+                if width > 0.12 * longest:
+                    axes.annotate(
+                        f"{COMPONENTS.get(kind, kind)} {milliseconds(width)}", (left + width / 2, y), ha="center",
+                        va="center", color=BG,
+                    )  # fmt: skip
+                left += width
+            small = [f"{COMPONENTS.get(k, k)} {milliseconds(v)}" for k, v in parts.items() if v <= 0.12 * longest]
+            axes.annotate(milliseconds(left), (left, y), (5, 0), textcoords="offset points", va="center", color=FG)
+            axes.annotate(
+                f"({', '.join(small)})" if small else "", (left, y), (52, 0), textcoords="offset points", va="center",
+                color=MUTED,
+            )  # fmt: skip
+            ticks.append((y, name))
+        axes.set_yticks([t for t, _ in ticks], [n for _, n in ticks], color=FG)
+        axes.set_ylim(y + 0.6, -0.6)
+        axes.set_xlim(0, longest * 1.55)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.tick_params(length=0)
+        return to_svg(figure, "budget", "Pipeline latency by component")
+
+
+def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str | None:
+    """SQNR of the U-Net's output against the reference's, per timestep, in the order of denoising (high to low)."""
+    lines = {n: (scores.get(n) or {}).get("unet_sqnr_db_by_timestep") or {} for n in names}
+    lines = {n: {int(t): v for t, v in line.items() if known(v)} for n, line in lines.items()}
+    lines = {n: line for n, line in lines.items() if line}
+    if not lines:
+        return None
+    tint = colours(names)
+    with style():
+        figure, axes = canvas(HALF, 2.7)
+        for name, line in lines.items():
+            times = sorted(line, reverse=True)
+            axes.plot(times, [line[t] for t in times], color=tint[name], linewidth=1.6, marker="o", markersize=3.5)
+        ends = {name: line[min(line)] for name, line in lines.items()}
+        axes.grid(True, axis="y")
+        axes.tick_params(length=0)
+        axes.invert_xaxis()
+        axes.set_xticks(sorted({t for line in lines.values() for t in line}, reverse=True))
+        axes.set_xlabel("timestep, from noise to picture")
+        axes.set_ylabel("SQNR, dB — up is closer")
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0), high)
+        _end_labels(axes, {n: (min(lines[n]), y) for n, y in ends.items()}, tint)
+        return to_svg(figure, "sqnr", "U-Net SQNR per timestep")
+
+
+def losses(rows: Sequence[Mapping[str, float]], name: str) -> str | None:
+    """A distillation's loss terms over its steps, each averaged over 1/60 of the run, on a logarithmic axis."""
+    terms = [k for k in (rows[0] if rows else {}) if k not in ("step", "lr")]
+    terms = [k for k in terms if any(known(r.get(k)) and r[k] > 0 for r in rows)]
+    if len(rows) < 2 or not terms:
+        return None
+    chunk = max(1, len(rows) // 60)
+    groups = [rows[i : i + chunk] for i in range(0, len(rows), chunk)]
+    with style():
+        figure, axes = canvas(HALF, 2.4)
+        ends, tint = {}, {}
+        for i, term in enumerate(terms):
+            points = [
+                (g[-1].get("step", 0), sum(values) / len(values))
+                for g in groups
+                if (values := [r[term] for r in g if known(r.get(term))]) and sum(values) > 0
+            ]
+            tint[term] = FG if term == "loss" else SERIES[i % len(SERIES)]
+            axes.plot(*zip(*points, strict=True), color=tint[term], linewidth=1.6 if term == "loss" else 1.2)
+            ends[term] = points[-1]
+        axes.set_yscale("log")
+        axes.minorticks_off()
+        axes.grid(True, axis="y")
+        axes.tick_params(length=0)
+        axes.set_xlabel("optimiser step")
+        _end_labels(axes, ends, tint)
+        return to_svg(figure, f"loss-{name}", f"Loss of {name}")
+
+
+def _end_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], tint: Mapping[str, str]) -> None:
+    """Names at the right ends of lines, moved apart where they would overlap."""
+    axes.figure.canvas.draw()
+    heights = [float(axes.transData.transform(end)[1]) for end in ends.values()]
+    line = FONT_PT * 1.35 * axes.figure.dpi / 72
+    for (name, end), old, new in zip(ends.items(), heights, spread(heights, line), strict=True):
+        down = (new - old) * 72 / axes.figure.dpi
+        axes.annotate(
+            name, end, (6, down), textcoords="offset points", va="center", color=tint[name], annotation_clip=False
+        )

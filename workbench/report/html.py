@@ -1,0 +1,106 @@
+"""The report: one HTML file that needs nothing else, and one CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workbench.report import facts, figures, pictures, sections
+from workbench.report.data import RunData
+from workbench.report.layers import payload
+from workbench.report.rank import Ranking, rank
+from workbench.report.words import known, megabytes, seconds
+from workbench.store.files import write_atomic
+
+TEMPLATES = Path(__file__).parent / "templates"
+LIMIT_BYTES = 2_000_000
+"""A page that can be attached to an issue; pictures get what the rest leaves of it."""
+
+
+def write_report(run: RunData, out: Path) -> Path:
+    """Ranks the run's candidates and writes ``out/NAME.html`` and ``out/NAME.csv``; the page's path.
+
+    The same run gives the same bytes.
+
+    Raises:
+        InputError: the recipe ranks by something that was not measured.
+    """
+    ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
+    page = out / f"{run.recipe.name}.html"
+    write_atomic(page.with_suffix(".csv"), ranking.table.to_csv(index=False, lineterminator="\n"))
+    write_atomic(page, render(run, ranking))
+    return page
+
+
+def render(run: RunData, ranking: Ranking) -> str:
+    """The page as a string."""
+    values = _values(run, ranking)
+    bare = _fill(values | {"pictures": pictures.Pictures([], 0, False)})
+    room = LIMIT_BYTES - len(bare.encode()) - 1000
+    return _fill(values | {"pictures": pictures.gather(run, run.recipe.evaluate.shown, room)})
+
+
+def _fill(values: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"by_key": facts.by_key, "plain": facts.plain}
+    assets = {name: Markup((TEMPLATES / f).read_text()) for name, f in (("css", "style.css"), ("js", "report.js"))}  # noqa: S704
+    return environment.get_template("report.html.j2").render(**values, **assets)
+
+
+def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
+    """What the template shows."""
+    from markupsafe import Markup
+
+    names = [c.name for c in run.candidates]
+    subject = ranking.chosen or (ranking.nearest[0] if ranking.nearest else names[0])
+    limits = run.recipe.rank.constraints.model_dump()
+    unit = next((e.get("unit", "") for m, e in _entries(run) if m == ranking.quality), "")
+
+    def safe(svg: str | None) -> Markup | None:
+        return Markup(svg) if svg else None  # noqa: S704 - made by matplotlib, which escapes every text
+
+    return {
+        "run": run,
+        "ranking": ranking,
+        "subject": subject,
+        "first": names[0],
+        "tiles": sections.tiles(run, ranking, subject),
+        "summary": sections.summary(run, ranking),
+        "asked": sections.limits_text(run),
+        "rows": sections.ranking_rows(run, ranking),
+        "quality": sections.quality_table(run),
+        "pareto": [(t, safe(figures.pareto(ranking, t, limits))) for t in run.targets],
+        "bought": [
+            (t, safe(figures.steps_bought(ranking, t, unit)), sections.steps_rows(ranking, t)) for t in run.targets
+        ],
+        "budget": safe(figures.budget(run.profiles, names)),
+        "components": sections.component_rows(run),
+        "sqnr": safe(figures.sqnr(run.scores, names)),
+        "layers": Markup(payload(run)),  # noqa: S704 - JSON with every < escaped
+        "int8": sections.int8(run),
+        "steps": [
+            {
+                "candidate": c,
+                "took": seconds(run.timings.get(c.name)),
+                "parts": facts.report_parts(c.report),
+                "loss": safe(figures.losses(run.losses.get(c.name, []), c.name)),
+            }
+            for c in run.candidates[1:]
+        ],
+        "timings": [(name, seconds(value)) for name, value in run.timings.items()],
+        "total": seconds(sum(v for v in run.timings.values() if known(v))),
+        "megabytes": megabytes,
+    }
+
+
+def _entries(run: RunData) -> list[tuple[str, Any]]:
+    return [(m, e) for s in run.scores.values() for m, e in s.get("metrics", {}).items() if e]

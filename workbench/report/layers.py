@@ -1,0 +1,124 @@
+"""The layers of all profiles as one compact JSON for the page's table, and what int8 did to them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.report.data import RunData
+from workbench.report.words import known
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEY = ["component", "layer"]
+SUMMED = ["latency_ms", "macs", "params", "weight_bytes"]
+OVERHEAD = {"QuantizeLinear", "DequantizeLinear", "ReorderInput", "ReorderOutput"}
+"""Operations that exist only because of a scheme or a memory layout."""
+FULL_PRECISION = "fp32"
+
+
+def joined(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per component and layer: numbers summed, operations listed, the scheme of the slowest part."""
+    table = table.copy()
+    for column in (*SUMMED, "op", "scheme"):
+        if column not in table:
+            table[column] = None
+    table = table.sort_values("latency_ms", ascending=False, kind="stable", na_position="last")
+    groups = table.groupby(KEY, sort=False)
+    out = groups[SUMMED].sum(min_count=1)
+    out["op"] = groups["op"].agg(lambda ops: " + ".join(dict.fromkeys(str(o) for o in ops.dropna())))
+    out["scheme"] = groups["scheme"].agg(lambda s: next(iter(s.dropna()), ""))
+    return out.reset_index()
+
+
+def payload(run: RunData) -> str:
+    """JSON for ``<script type="application/json">``: names listed once, one array per column, ``<`` escaped.
+
+    ``{"names": ["unet\\u0000conv_in", …], "texts": [ops and schemes], "profiles": {target: {candidate: {"i": index
+    into names, "ms", "macs", "params", "bytes", "op" and "scheme": index into texts}}}}``
+    """
+    names: dict[str, int] = {}
+    texts: dict[str, int] = {}
+    profiles: dict[str, dict[str, Any]] = {}
+    for target in run.targets:
+        for candidate in run.candidates:
+            table = run.layer_table(target, candidate.name)
+            if table is None or table.empty:
+                continue
+            rows = joined(table)
+            keys = [f"{c}\0{layer}" for c, layer in zip(rows.component.fillna(""), rows.layer, strict=True)]
+            columns: dict[str, Any] = {"i": [names.setdefault(k, len(names)) for k in keys]}
+            short = {"ms": "latency_ms", "macs": "macs", "params": "params", "bytes": "weight_bytes"}
+            columns |= {name: [_short(v) for v in rows[column]] for name, column in short.items()}
+            columns |= {name: [texts.setdefault(str(v), len(texts)) for v in rows[name]] for name in ("op", "scheme")}
+            profiles.setdefault(target, {})[candidate.name] = columns
+    data = {"names": list(names), "texts": list(texts), "profiles": profiles}
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
+
+
+def _short(value: Any) -> float | int | None:
+    """Four significant digits for times, whole counts as they are, null for what was not measured."""
+    value = float(value) if value is not None else float("nan")
+    if not known(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.4g}")
+
+
+def int8_share(run: RunData, target: str, candidate: str) -> float | None:
+    """Share of the pipeline's MACs (components at one pass each) that a candidate computes in integers."""
+    components = (run.profiles.get((target, candidate)) or {}).get("components") or {}
+    counted = [(c.get("macs"), c.get("quantized_macs_share") or 0.0) for c in components.values()]
+    whole = sum(macs for macs, _ in counted if known(macs))
+    return sum(macs * share for macs, share in counted if known(macs)) / whole if whole else None
+
+
+def parent_of(run: RunData, candidate: str) -> str | None:
+    """The nearest candidate before this one in the chain that is in full precision."""
+    names = [c.name for c in run.candidates]
+    before = [c for c in run.candidates[: names.index(candidate)] if c.scheme == FULL_PRECISION]
+    return before[-1].name if before else None
+
+
+def where_int8_lost(run: RunData, target: str, candidate: str, most: int = 10) -> list[dict[str, Any]]:
+    """Layers that are slower than in the full-precision parent, the greatest loss first.
+
+    Rows: component, layer, op, scheme, before_ms, after_ms, lost_ms; only losses of 1 % of the component's time or
+    5 µs and more, whichever is less, so that noise of tiny layers is not listed.
+    """
+    parent = parent_of(run, candidate)
+    ours, theirs = run.layer_table(target, candidate), run.layer_table(target, parent) if parent else None
+    if ours is None or theirs is None:
+        return []
+    both = joined(ours).merge(joined(theirs)[[*KEY, "latency_ms"]], on=KEY, how="left", suffixes=("", "_before"))
+    both["latency_ms_before"] = both["latency_ms_before"].fillna(0.0)
+    both["lost_ms"] = both["latency_ms"] - both["latency_ms_before"]
+    total = both.groupby("component")["latency_ms"].transform("sum")
+    lost = both[both["lost_ms"] >= (total * 0.01).clip(upper=0.005)].sort_values(
+        "lost_ms", ascending=False, kind="stable"
+    )
+    return [
+        {"component": r["component"], "layer": r["layer"], "op": r["op"], "scheme": r["scheme"]}
+        | {"before_ms": r["latency_ms_before"], "after_ms": r["latency_ms"], "lost_ms": r["lost_ms"]}
+        for r in lost.head(most).to_dict("records")
+    ]
+
+
+def overhead(run: RunData, target: str, candidate: str) -> dict[str, float]:
+    """Kernel time in ms per pass spent on quantizing, dequantizing and reordering, by component; empty if none.
+
+    Only rows whose operations are all of that kind count: what the runtime fused into a layer is not overhead.
+    """
+    table = run.layer_table(target, candidate)
+    if table is None or "op" not in table:
+        return {}
+    only = table["op"].map(lambda op: _is_overhead(str(op)))
+    sums = table[only].groupby("component", sort=False)["latency_ms"].sum()
+    return {str(component): float(ms) for component, ms in sums.items() if ms > 0}
+
+
+def _is_overhead(ops: str) -> bool:
+    parts: Sequence[str] = [p for p in re.split(r"[^A-Za-z0-9]+", ops) if p and not p.isdigit()]
+    return bool(parts) and all(p in OVERHEAD for p in parts)

@@ -1,0 +1,152 @@
+"""matplotlib figures as small inline SVG: deterministic, transparent, coloured by the page's CSS variables."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+# Colours that stand for CSS variables until the SVG is written; every one must be unlike any real colour.
+FG, MUTED, GRID, BG, ACCENT, BAD = "#010203", "#020304", "#030405", "#040506", "#050607", "#060708"
+SERIES = ("#0a0101", "#0a0202", "#0a0303", "#0a0404", "#0a0505", "#0a0606", "#0a0707")
+VARIABLES = {FG: "--fg", MUTED: "--muted", GRID: "--grid", BG: "--bg", ACCENT: "--accent", BAD: "--bad"} | {
+    colour: f"--s{i}" for i, colour in enumerate(SERIES)
+}
+FONT_PT = 8.25
+CSS_PX_PER_PT = 1.5
+"""At full width the figures' text is 12.4 CSS pixels high."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """matplotlib settings under which every figure is drawn; leaves the caller's settings as they were."""
+    import matplotlib as mpl
+
+    settings: dict[str, Any] = {
+        "svg.fonttype": "none",
+        "text.parse_math": False,
+        "svg.hashsalt": "workbench",
+        "font.family": "DejaVu Sans",
+        "font.size": FONT_PT,
+        "axes.labelsize": FONT_PT,
+        "axes.titlesize": FONT_PT,
+        "xtick.labelsize": FONT_PT,
+        "ytick.labelsize": FONT_PT,
+        "text.color": FG,
+        "axes.labelcolor": MUTED,
+        "axes.edgecolor": GRID,
+        "xtick.color": GRID,
+        "ytick.color": GRID,
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": MUTED,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "path.simplify": True,
+    }
+    with mpl.rc_context():
+        current: Any = mpl.rcParams  # its type lists every key
+        current.update(settings)
+        yield
+
+
+def canvas(width: float, height: float, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure of ``width`` × ``height`` inches without a GUI, and its axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, columns, **options)
+
+
+def to_svg(figure: Figure, name: str, title: str) -> str:
+    """The figure as an ``<svg>`` element; ``name`` keeps its ids apart, ``title`` is read out by screen readers."""
+    from html import escape
+
+    buffer = io.StringIO()
+    figure.savefig(
+        buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
+    text = text.replace("xlink:href", "href")
+    root, rest = text.split(">", 1)
+    width, height = re.findall(r'(?:width|height)="([\d.]+)pt"', root)
+    shown = f"--w:{float(width) * CSS_PX_PER_PT:.0f}px"
+    label = f'role="img" aria-label="{escape(title)}"'
+    text = f'<svg class="figure" style="{shown}" viewBox="0 0 {width} {height}" {label}>{rest}'
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'href="#', f'href="#{name}-', text)
+    text = re.sub(r"url\(#", f"url(#{name}-", text)
+    text = re.sub(r"(font:[^;\"]*?)'DejaVu Sans'(?:, [^;\"]*)?", r"\1var(--sans)", text)
+    text = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", text)  # a hundredth of a point is finer than any screen
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    return text.strip()
+
+
+def place_labels(
+    axes: Axes, points: Sequence[tuple[float, float]], radii: Sequence[float], labels: Sequence[Text]
+) -> None:
+    """Moves each label beside its point where it covers the least: other labels, points, and the edge of the axes.
+
+    Args:
+        points: in data coordinates. radii: of the drawn points, in display pixels.
+        labels: texts of the axes whose ``xy`` is their point and whose offset is in pixels.
+    """
+    from matplotlib.transforms import Bbox
+
+    axes.figure.canvas.draw()
+    middle = axes.transData.transform(points)
+    taken = [Bbox.from_bounds(x - r, y - r, 2 * r, 2 * r) for (x, y), r in zip(middle, radii, strict=True)]
+    inside = axes.bbox
+    for (x, y), radius, label in zip(middle, radii, labels, strict=True):
+        size = label.get_window_extent()
+        gap = radius + 5
+        best: tuple[float, Bbox, tuple[float, float]] | None = None
+        for rank, (dx, dy) in enumerate(((1, 0), (1, 1), (1, -1), (0, 1), (0, -1), (-1, 0), (-1, 1), (-1, -1))):
+            left = x + dx * gap * (0.8 if dy else 1) - (size.width if dx < 0 else size.width / 2 if dx == 0 else 0)
+            bottom = y + dy * gap * (0.8 if dx else 1) - (size.height if dy < 0 else size.height / 2 if dy == 0 else 0)
+            box = Bbox.from_bounds(left, bottom, size.width, size.height)
+            cost = sum(_shared(box, other) for other in taken) + 4 * (size.width * size.height - _shared(box, inside))
+            if best is None or cost + rank < best[0]:
+                best = (cost + rank, box, (left - x, bottom - y))
+        assert best is not None
+        taken.append(best[1])
+        label.set_position(best[2])
+
+
+def _shared(a: Any, b: Any) -> float:
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return max(0.0, width) * max(0.0, height)
+
+
+def spread(values: Sequence[float], least: float) -> list[float]:
+    """Values moved apart so that neighbours differ by ``least`` or more, each moved as little as a few passes find."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    out = [values[i] for i in order]
+    for _ in range(200):
+        moved = False
+        for i in range(1, len(out)):
+            lack = least - (out[i] - out[i - 1])
+            if lack > 1e-9:
+                out[i - 1], out[i], moved = out[i - 1] - lack / 2, out[i] + lack / 2, True
+        if not moved:
+            break
+    placed = dict(zip(order, out, strict=True))
+    return [placed[i] for i in range(len(values))]

@@ -1,0 +1,79 @@
+"""The chain: every candidate of a recipe, from the store or computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from workbench.compress.registry import StepContext
+from workbench.models.candidate import Candidate, Component
+from workbench.progress import Progress
+from workbench.recipe.plan import PlannedStep
+from workbench.store.store import Store
+
+
+def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str, Any], folder: Path) -> Candidate:
+    """The candidate that a stored step result describes: its changed components over the parent's."""
+    changed = {
+        name: Component(name, c["kind"], folder / c["path"], c["scheme"]) for name, c in result["components"].items()
+    }
+    return replace(
+        parent,
+        name=planned.candidate,
+        key=planned.key,
+        components={**parent.components, **changed},
+        lineage=(*parent.lineage, planned.step.kind),
+        report=result["report"],
+    )
+
+
+def build(base: Candidate, plan: list[PlannedStep], seed: int, data: str | None, store: Store, progress: Progress) -> list[Candidate]:
+    """All candidates in order, the untouched model first."""
+    chain = [base]
+    for planned in plan:
+        parent = chain[-1]
+
+        def work(out: Path, planned: PlannedStep = planned, parent: Candidate = parent) -> dict[str, Any]:
+            return _apply(planned, base, parent, seed, data, store, progress, out)
+
+        result = store.compute(planned.key, work)
+        chain.append(candidate_after(planned, parent, result, store.folder(planned.key)))
+    return chain
+
+
+def _apply(
+    planned: PlannedStep,
+    base: Candidate,
+    parent: Candidate,
+    seed: int,
+    data: str | None,
+    store: Store,
+    progress: Progress,
+    out: Path,
+) -> dict[str, Any]:
+    from workbench.export.store import stored_export
+
+    context = StepContext(
+        base=base,
+        parent=parent,
+        seed=seed,
+        data=data,
+        out=out,
+        state=out / "state",
+        progress=progress,
+        export=lambda candidate, component: stored_export(candidate, component, store),
+    )
+    start = time.monotonic()
+    result = planned.step.apply(context, planned.config)
+    return {
+        "step": planned.step.kind,
+        "components": {
+            name: {"kind": c.kind, "path": str(c.path.relative_to(out)), "scheme": c.scheme}
+            for name, c in result.components.items()
+        },
+        "report": result.report,
+        "seconds": time.monotonic() - start,
+    }

@@ -1,0 +1,127 @@
+"""``workbench run``: one recipe from start to end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.data.captioned import data_key
+from workbench.models.candidate import Candidate
+from workbench.models.sources import base_candidate
+from workbench.progress import Progress
+from workbench.recipe.check import check_recipe
+from workbench.recipe.load import Loaded, load_recipe
+from workbench.recipe.plan import plan_steps
+from workbench.run import chain, measure
+from workbench.run.publish import profile_all, publish
+from workbench.store.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind: the report's path, the rows of its CSV, how long it took and its peak memory."""
+
+    report: Path
+    rows: list[dict[str, str]]
+    seconds: float
+    peak_rss_bytes: int
+    warnings: list[str]
+
+    @property
+    def chosen(self) -> dict[str, str] | None:
+        """The row of the chosen candidate, or None where nothing fits."""
+        return next((row for row in self.rows if row["chosen"] == "True"), None)
+
+
+def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, progress: Progress) -> Outcome:
+    """Checks the recipe whole, then makes or finds every result, and writes profiles/ and reports/ under ``out``.
+
+    Raises:
+        InputError: the recipe can't be run as it is; nothing was started.
+        RunError: the work failed; finished steps are kept and the same call goes on from there.
+    """
+    start = time.monotonic()
+    loaded, place = load_recipe(recipe, overrides), Store(store)
+    report = check_recipe(loaded, place, out)
+    with place.lock():
+        page = _run(loaded, place, out, progress)
+    with page.with_suffix(".csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
+    return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings))
+
+
+def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
+    recipe = loaded.recipe
+    candidates = candidates_of(loaded, store, progress)
+    source = candidates[0].source
+    files = measure.exports(candidates, store, progress)
+    question = measure.question_of(recipe, source)
+    keys = measure.score_keys(candidates, question)
+    scores = measure.score_all(candidates, keys, files, question, store, progress)
+    profiles = profile_all(recipe, candidates, files, store, progress)
+    pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
+    return publish(loaded, candidates, scores, pictures, profiles, store, out)
+
+
+def candidates_of(loaded: Loaded, store: Store, progress: Progress) -> list[Candidate]:
+    """The chain of a recipe, computing what the store lacks."""
+    recipe = loaded.recipe
+    base = base_candidate(recipe.model, store)
+    plan = plan_steps(recipe, base.key, data_key(recipe.data, base.source, store))
+    return chain.build(base, plan, recipe.seed, recipe.data, store, progress)
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON."""
+    return {
+        "report": str(outcome.report),
+        "chosen": outcome.chosen,
+        "candidates": outcome.rows,
+        "seconds": outcome.seconds,
+        "peak_rss_bytes": outcome.peak_rss_bytes,
+        "warnings": outcome.warnings,
+    }
+
+
+def show(outcome: Outcome, as_json: bool) -> None:
+    """Prints the outcome: a table and the choice, or JSON."""
+    if as_json:
+        json.dump(summary(outcome), sys.stdout, indent=1)
+        print()
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    columns = ("candidate", "target", "scheme", "latency_ms", "size_bytes", "alignment", "pareto", "chosen")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("candidate", "target", "scheme") else "right")
+    for row in outcome.rows:
+        table.add_row(*(_cell(name, row.get(name, "")) for name in columns))
+    console.print(table)
+    for warning in outcome.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    chosen = outcome.chosen
+    console.print(f"ship {chosen['candidate']}: {chosen['reason']}" if chosen else "no candidate fits", markup=False)
+    took = f"{outcome.seconds:.1f} s, peak memory {outcome.peak_rss_bytes / 1e9:.2f} GB"
+    console.print(f"report: {outcome.report}  ({took})", markup=False, soft_wrap=True)
+
+
+def _cell(name: str, value: str) -> str:
+    if name == "size_bytes":
+        return f"{float(value) / 1e6:.1f} MB"
+    if name == "latency_ms":
+        return f"{float(value):.1f}"
+    if name == "alignment" and value:
+        return f"{float(value):.3f}"
+    return {"True": "yes", "False": ""}.get(value, value)
+
+

@@ -1,0 +1,79 @@
+"""Scores and profiles of a chain's candidates, from the store or measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.data.captioned import captions
+from workbench.errors import InputError
+from workbench.evaluate.question import CODE, LIBRARIES, Question, choose_prompts
+from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.progress import Progress
+from workbench.recipe.schema import Recipe
+from workbench.store.store import Store, code_hash, key_of, library_versions
+
+
+def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[str, dict[str, Path]]:
+    """The ONNX file of every component of every candidate, by candidate name."""
+    from workbench.export.store import stored_export
+
+    files: dict[str, dict[str, Path]] = {}
+    with progress("export to ONNX", len(chain) * len(COMPONENTS)) as tick:
+        for candidate in chain:
+            files[candidate.name] = {}
+            for component in COMPONENTS:
+                files[candidate.name][component] = stored_export(candidate, component, store)
+                tick(sum(len(f) for f in files.values()))
+    return files
+
+
+def question_of(recipe: Recipe, source: Path) -> Question:
+    """The prompts and distractors that all candidates are asked."""
+    if recipe.evaluate.prompts:
+        lines = [line.strip() for line in Path(recipe.evaluate.prompts).read_text().splitlines()]
+        asked = [line for line in lines if line]
+        known = asked
+    else:
+        known = captions(recipe.data, source, "train") + captions(recipe.data, source, "held_out")
+        asked = known
+    if not asked:
+        raise InputError("evaluate.prompts: no prompts there")
+    return Question(choose_prompts(asked, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
+
+
+def score_keys(chain: list[Candidate], question: Question) -> list[str]:
+    """The key of each candidate's scores; every one covers the reference's, the first candidate's."""
+    shared = {
+        "stage": "evaluate",
+        "code": code_hash((*CODE, "workbench.export.onnx", "workbench.export.names")),
+        "libraries": library_versions(LIBRARIES),
+        "config": question.config.model_dump(mode="json"),
+        "prompts": list(question.prompts),
+        "distractors": list(question.distractors),
+        "seed": question.seed,
+        "reference": chain[0].key,
+    }
+    return [key_of({**shared, "candidate": c.key}) for c in chain]
+
+
+def score_all(
+    chain: list[Candidate], keys: list[str], files: Mapping[str, Mapping[str, Path]], question: Question, store: Store, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Scores of all candidates by name; ``seconds`` among them."""
+    scores = {}
+    for candidate, key in zip(chain, keys, strict=True):
+        reference = None if candidate is chain[0] else store.folder(keys[0])
+
+        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> dict[str, Any]:
+            from workbench.evaluate.evaluate import evaluate
+
+            start = time.monotonic()
+            own = files[candidate.name]
+            result = evaluate(candidate.name, own, candidate.source, question, reference, out, progress)
+            return {**result, "seconds": time.monotonic() - start}
+
+        scores[candidate.name] = store.compute(key, work)
+    return scores
