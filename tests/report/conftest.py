@@ -1,4 +1,4 @@
-"""A run as a real one looks: four candidates on two targets, with the demo U-Net's layer names and generated pictures."""
+"""A run as a real one looks: four candidates on two targets, the demo U-Net's layer names, generated pictures."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ from PIL import Image
 from workbench.models.sources import demo_folder
 from workbench.recipe.schema import Recipe
 from workbench.report.data import CandidateData, RunData
+from workbench.report.html import write_report
 
 NAMES = ("base", "bk_tiny", "distilled", "w8a8")
-PROMPTS = ("red apple", "grinning cat", "sun behind a cloud", "snail", "hot beverage", "green heart on a blue background")
+PROMPTS = (
+    "red apple",
+    "grinning cat",
+    "sun behind a cloud",
+    "snail",
+    "hot beverage",
+    "green heart on a blue background",
+)
 PROMPTS += ("owl", "fire engine", "crescent moon")
 RECIPE = """version: 1
 name: bk_tiny_w8a8
@@ -60,7 +68,7 @@ def layers_of(candidate: str, target: str) -> pd.DataFrame:
         speed = (0.55 if conv else 1.15) if int8 else 1.0
         rows.append(
             {
-                "component": "unet", "layer": layer, "op": "Conv" if conv else "MatMul" if len(shape) == 2 else "LayerNorm",
+                "component": "unet", "layer": layer, "op": {4: "Conv", 2: "MatMul"}.get(len(shape), "LayerNorm"),
                 "scheme": "w8a8" if int8 else "fp32", "calls": 1,
                 "latency_ms": (macs / 4e7 * speed + 0.004) * rng.uniform(0.85, 1.15), "latency_iqr_ms": 0.002,
                 "share": 0.0, "macs": macs, "params": int(np.prod(shape)),
@@ -68,7 +76,9 @@ def layers_of(candidate: str, target: str) -> pd.DataFrame:
             }
         )  # fmt: skip
     if candidate == "w8a8":
-        rows.append({"component": "unet", "layer": "conv_in", "op": "QuantizeLinear", "scheme": "w8a8", "latency_ms": 0.08})
+        rows.append(
+            {"component": "unet", "layer": "conv_in", "op": "QuantizeLinear", "scheme": "w8a8", "latency_ms": 0.08}
+        )
     for component, layer, time in (
         ("text_encoder", "encoder.layers.0.mlp.fc1", 0.9), ("text_encoder", "encoder.layers.0.self_attn.q_proj", 0.4),
         ("vae_decoder", "decoder.conv_in", 0.8), ("vae_decoder", "decoder.up_blocks.3.resnets.0.conv1", 9.0),
@@ -80,12 +90,21 @@ def layers_of(candidate: str, target: str) -> pd.DataFrame:
 
 def profile_of(candidate: str, target: str) -> dict[str, Any]:
     """A profile's summary as workbench.profile writes it."""
-    times = dict(zip(("text_encoder", "unet", "vae_decoder"), {"host": HOST, "host-torch": TORCH}[target][candidate], strict=True))
+    times = dict(
+        zip(
+            ("text_encoder", "unet", "vae_decoder"), {"host": HOST, "host-torch": TORCH}[target][candidate], strict=True
+        )
+    )
     parts = {name: ms * (20 if name == "unet" else 1) for name, ms in times.items()}
     total = sum(parts.values())
+    latency = {"median": total, "p90": total * 1.06, "iqr": total * 0.03, "min": total * 0.97, "n": 78, "unit": "ms"}
     macs = {"text_encoder": 14_700_000, "unet": 262_000_000, "vae_decoder": 391_000_000}
     macs["unet"] = macs["unet"] if candidate == "base" else 141_000_000
-    params = {"text_encoder": 1_300_000, "unet": 14_987_812 if candidate == "base" else 8_400_000, "vae_decoder": 1_600_000}
+    params = {
+        "text_encoder": 1_300_000,
+        "unet": 14_987_812 if candidate == "base" else 8_400_000,
+        "vae_decoder": 1_600_000,
+    }
     components = {
         name: {
             "latency_ms": {"median": ms, "p90": ms * 1.06, "iqr": ms * 0.03, "min": ms * 0.97, "n": 78},
@@ -102,28 +121,34 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
         "simulated": False, "emulated": False, "threads": 2, "seed": 0,
         "pipeline": {
             "steps": 10, "guidance_passes": 2, "parts_ms": parts,
-            "latency_ms": {"median": total, "p90": total * 1.06, "iqr": total * 0.03, "min": total * 0.97, "n": 78, "unit": "ms"},
+            "latency_ms": latency,
         },
         "components": components, "size_bytes": SIZES[candidate], "peak_rss_bytes": 310_000_000 + 4 * SIZES[candidate],
-        "params": sum(params.values()), "macs": sum(macs.values()), "macs_with_attention": int(sum(macs.values()) * 1.07),
+        "params": sum(params.values()), "macs": sum(macs.values()),
+        "macs_with_attention": int(sum(macs.values()) * 1.07),
         "warnings": [],
     }  # fmt: skip
+
+
+def metric(value: float, half: float, **more: Any) -> dict[str, Any]:
+    """One score with its interval."""
+    return {"value": value, "low": value - half, "high": value + half, "n": 128, "better": "high"} | more
 
 
 def scores_of(candidate: str) -> dict[str, Any]:
     """A candidate's scores as workbench.evaluate gives them."""
     value = ALIGNMENT[candidate]
     metrics: dict[str, Any] = {
-        "alignment": {"label": "alignment (demo)", "value": value, "low": value - 0.014, "high": value + 0.014, "n": 128, "unit": "cosine", "better": "high", "real": 0.361},
-        "retrieval_at_1": {"label": "retrieval@1 (demo)", "value": value * 1.9, "low": value * 1.9 - 0.08, "high": value * 1.9 + 0.08, "n": 128, "unit": "share", "better": "high"},
+        "alignment": metric(value, 0.014, label="alignment (demo)", unit="cosine", real=0.361),
+        "retrieval_at_1": metric(value * 1.9, 0.08, label="retrieval@1 (demo)", unit="share"),
         "frechet": {"label": "fréchet (demo)", "value": 0.09 / value, "n": 128, "unit": "", "better": "low"},
-    }  # fmt: skip
+    }
     by_timestep = {}
     if candidate != "base":
         psnr = {"bk_tiny": 11.2, "distilled": 16.9, "w8a8": 16.4}[candidate]
-        metrics["psnr_db"] = {"value": psnr, "low": psnr - 0.6, "high": psnr + 0.6, "n": 128, "unit": "dB", "better": "high"}
+        metrics["psnr_db"] = metric(psnr, 0.6, unit="dB")
         metrics["ssim"] = None
-        metrics["guidance_ratio"] = {"value": psnr / 17, "low": psnr / 17 - 0.05, "high": psnr / 17 + 0.05, "n": 128, "better": "one"}
+        metrics["guidance_ratio"] = metric(psnr / 17, 0.05, better="one")
         by_timestep = {str(t): psnr - 2 + t / 90 for t in (999, 799, 599, 399, 199, 39)}
     return {
         "n": 128, "steps": 10, "guidance_scale": 3.0, "seed": 0, "reference": None if candidate == "base" else "base",
@@ -165,15 +190,20 @@ def candidates() -> list[CandidateData]:
             "params": {"before": 14_987_812, "after": 8_400_000}, "macs": {"before": 262_000_000, "after": 141_000_000},
         },
         "distilled": {
-            "steps": 300, "pictures_seen": 9600, "first_tenth": {"loss": 1.93, "task": 0.41, "output": 0.22, "feature": 1.3},
+            "steps": 300, "pictures_seen": 9600,
+            "first_tenth": {"loss": 1.93, "task": 0.41, "output": 0.22, "feature": 1.3},
             "last_tenth": {"loss": 0.71, "task": 0.29, "output": 0.06, "feature": 0.36},
         },
         "w8a8": {
-            "backend": "onnxruntime", "calibration_samples": 64, "quantized_macs_share": 0.962, "seconds": 41.2,
-            "exempt": [
-                {"layer": "conv_in", "policy": "edges", "params": 2368, "macs": 589_824, "weight_bytes": 9472},
-                {"layer": "conv_out", "policy": "edges", "params": 2308, "macs": 589_824, "weight_bytes": 9232},
+            "scheme": "w8a8", "backend": "onnxruntime", "seconds": 41.2, "layers_quantized": 182,
+            "layers_exempt": [
+                {"layer": "conv_in", "reason": "edges", "weights": 2304, "macs": 589_824},
+                {"layer": "conv_out", "reason": "edges", "weights": 2304, "macs": 589_824},
             ],
+            "exemptions": {"policy": "edges", "layers": 2, "weights_share": 0.0006, "macs_share": 0.008},
+            "int8_share": {"macs": 0.962, "macs_with_attention": 0.904, "weights": 0.998},
+            "size_bytes": {"before": 33_500_000, "after": 8_900_000},
+            "sqnr_db": {"median": 27.4, "min": 21.0, "max": 31.5, "n": 24, "by_timestep": {"999": 30.8, "39": 22.0}},
         },
     }  # fmt: skip
     lineage = ("remove_blocks", "distill", "quantize")
@@ -206,11 +236,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
         profiles={(t, n): profile_of(n, t) for t, n in pairs},
         layers={(t, n): layers_of(n, t) for t, n in pairs},
         warnings=["host: load average was 2.4 during profiling of w8a8; times may be high"],
-        environment={"cpu": "4th generation test processor", "cores": 2, "memory_bytes": 8_200_000_000, "libraries": {"torch": "2.13.0", "onnxruntime": "1.32.0"}},
+        environment={"cpu": "test processor", "cores": 2, "memory_bytes": 8_200_000_000},
         timings={"bk_tiny": 1.9, "distilled": 141.0, "w8a8": 41.2, "evaluate base": 33.0, "profile": 52.4},
         losses={"distilled": rows},
         recipe_hash="a1" * 32,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def page(run: RunData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the run, with its CSV beside it."""
+    return write_report(run, tmp_path_factory.mktemp("reports"))
+
+
+@pytest.fixture(scope="session")
+def small(run: RunData) -> RunData:
+    """The run without layers and losses and on one target only: quick to write."""
+    profiles = {key: profile for key, profile in run.profiles.items() if key[0] == "host"}
+    return replace(run, profiles=profiles, layers={}, losses={})
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, "np.ndarray"]
 Method = Literal["minmax", "moving_average"]
+Denoise = Callable[[Inputs, bool], "np.ndarray"]
+"""``denoise(inputs, kept)`` gives the U-Net's output [1, C, h, w]."""
+
 MOMENTUM = 0.95
 """Of the running minimum and maximum (Q-Diffusion's value)."""
 
@@ -46,7 +49,7 @@ class Trajectory:
         near = {min(times, key=lambda t: abs(t - wanted)) for wanted in self.timesteps}
         return [t for t in times if t in near]
 
-    def walk(self, prompts: Sequence[str], seed: int, denoise: Callable[[Inputs, bool], np.ndarray]) -> Iterator[Inputs]:
+    def walk(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[Inputs]:
         """Draws every prompt with ``denoise(inputs, kept)`` and yields each kept input after its pass.
 
         Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32.
@@ -89,7 +92,9 @@ class Trajectory:
         length = run.get_inputs()[0].shape[1]
 
         def encode(prompt: str) -> np.ndarray:
-            ids = tokenizer(prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np").input_ids
+            ids = tokenizer(
+                prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np"
+            ).input_ids
             return run.run(None, {"input_ids": ids.astype(np.int64)})[0]
 
         return encode
@@ -117,11 +122,10 @@ class Ranges:
     doesn't grow with the number of passes.
     """
 
-    def __init__(self, model: Path, tensors: Iterable[str], work: Path, method: Method = "minmax", threads: int = 1) -> None:
+    def __init__(self, model: Path, tensors: Iterable[str], work: Path, method: Method = "minmax") -> None:
         self._names = sorted(set(tensors))
         self._method = method
-        self._session = session(_with_extremes(model, self._names, work), threads)
-        self._first = [o.name for o in self._session.get_outputs()][0]
+        self._session = session(_with_extremes(model, self._names, work))
         self._low: np.ndarray | None = None
         self._high: np.ndarray | None = None
         self.passes = 0
@@ -153,7 +157,7 @@ class Ranges:
 
 
 def _with_extremes(model: Path, tensors: Sequence[str], work: Path) -> Path:
-    """Writes the model with the minimum and the maximum of each tensor as further outputs: all minima, then all maxima."""
+    """Writes the model with each tensor's extremes as further outputs: all minima, then all maxima."""
     import onnx_ir as ir
 
     from workbench.export.onnx import save

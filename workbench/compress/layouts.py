@@ -57,7 +57,8 @@ def blocks_of(config: Mapping[str, Any]) -> list[str]:
     """Every module of a U-Net that can be named for dropping, from its config alone."""
     levels = len(config["block_out_channels"])
     layers = _per_level(config["layers_per_block"], levels)
-    names = ["mid_block"] if config.get("mid_block_type") else []
+    # Older configs leave mid_block_type out, which means diffusers' default.
+    names = ["mid_block"] if config.get("mid_block_type", "UNetMidBlock2DCrossAttn") else []
     for side, types in (("down", config["down_block_types"]), ("up", config["up_block_types"])):
         for i, kind in enumerate(types):
             count = layers[i] if side == "down" else layers[levels - 1 - i] + 1

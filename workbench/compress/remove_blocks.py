@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -81,7 +82,7 @@ def copy_weights(student: torch.nn.Module, teacher: torch.nn.Module, plan: Stude
 @step(
     "remove_blocks",
     RemoveBlocksConfig,
-    code=("workbench.compress.layouts", "workbench.models.macs"),
+    code=("workbench.compress.layouts", "workbench.profile.counting", "workbench.profile.macs"),
     libraries=("torch", "diffusers"),
 )
 def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
@@ -95,14 +96,18 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     copied = copy_weights(student, teacher, plan)
     student.save_pretrained(ctx.out / "unet", safe_serialization=True)
     report = {"copied_tensors": copied, "teacher_tensors": len(teacher.state_dict())}
-    report |= _what_went(teacher, student, config.dropped())
+    report |= _what_went(teacher, student, config.dropped(), _tokens(ctx.base.source))
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 
 
-def _what_went(teacher: torch.nn.Module, student: torch.nn.Module, dropped: Sequence[str]) -> dict[str, Any]:
-    from workbench.models.macs import count_unet
+def _tokens(source: Path) -> int:
+    return json.loads((source / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
 
-    before, after = (count_unet(dict(m.config)) for m in (teacher, student))
+
+def _what_went(teacher: torch.nn.Module, student: torch.nn.Module, dropped: Sequence[str], tokens: int) -> dict[str, Any]:
+    from workbench.profile.counting import count_unet
+
+    before, after = (count_unet(dict(m.config), tokens=tokens) for m in (teacher, student))
     rows = []
     for name in dropped:
         inside = [layer for layer in before.layers if layer.layer == name or layer.layer.startswith(f"{name}.")]
@@ -111,7 +116,7 @@ def _what_went(teacher: torch.nn.Module, student: torch.nn.Module, dropped: Sequ
                 "block": name,
                 "params": sum(layer.params for layer in inside),
                 "macs": sum(layer.macs for layer in inside),
-                "macs_attention": sum(layer.macs_attention for layer in inside),
+                "macs_attention": sum(layer.attention_macs for layer in inside),
             }
         )
     return {

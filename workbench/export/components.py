@@ -94,7 +94,7 @@ def load(candidate: Candidate, component: str) -> torch.nn.Module:
             return self.net(input_ids=input_ids).last_hidden_state
 
     class Decoder(torch.nn.Module):
-        def __init__(self, vae: AutoencoderKL) -> None:
+        def __init__(self, vae: Any) -> None:
             super().__init__()
             self.post_quant_conv = vae.post_quant_conv
             self.decoder = vae.decoder
@@ -104,7 +104,7 @@ def load(candidate: Candidate, component: str) -> torch.nn.Module:
 
     transformers.utils.logging.disable_progress_bar()
     path = candidate.components[component].path
-    options = {"use_safetensors": True, "local_files_only": True}
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
     made: torch.nn.Module
     if component == "unet":
         made = Unet(UNet2DConditionModel.from_pretrained(path, **options))

@@ -67,14 +67,18 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
 
 
 def int8_shares(costs: list[NodeCost]) -> dict[str, float]:
-    """Shares (0…1) that run in int8: of MACs of convolutions and linears, of those with attention products, of weights."""
+    """Shares (0…1) that run in int8: of MACs of convolutions and linears, of all MACs, of weights."""
     layers = [c for c in costs if c.weights]
 
     def share(rows: list[NodeCost], what: str) -> float:
         total = sum(getattr(c, what) for c in rows)
         return sum(getattr(c, what) for c in rows if c.int8) / total if total else 0.0
 
-    return {"macs": share(layers, "macs"), "macs_with_attention": share(costs, "macs"), "weights": share(layers, "weights")}
+    return {
+        "macs": share(layers, "macs"),
+        "macs_with_attention": share(costs, "macs"),
+        "weights": share(layers, "weights"),
+    }
 
 
 def _transposed(node: onnx.NodeProto) -> bool:

@@ -15,6 +15,12 @@ Optimization = Literal["none", "basic", "all"]
 _ERROR = 3
 
 
+def default_threads() -> int:
+    """``OMP_NUM_THREADS`` where it is set (the runtime itself doesn't heed it), else the cores this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))
+
+
 def session(
     path: Path,
     threads: int | None = None,
@@ -24,7 +30,7 @@ def session(
 ) -> onnxruntime.InferenceSession:
     """A CPU session over an ONNX file, with ``threads`` threads inside an operator and one operator at a time.
 
-    Without ``threads``: as many as this process may use cores.
+    Without ``threads``: ``default_threads()``.
 
     ``profile_prefix`` turns the runtime's per-node profile on (its file starts with that path); ``optimized_path`` is
     where the graph that is really executed is written.
@@ -36,7 +42,7 @@ def session(
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = {

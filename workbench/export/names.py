@@ -30,7 +30,8 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
     layers = {node: _layer(node, wrapper) for node in graph}
     while True:
         # Nodes that a function's body or a split brought in have no metadata: they belong to whoever uses them.
-        found = {n: near for n, layer in layers.items() if layer is None and (near := _neighbour(n, layers)) is not None}
+        orphans = [node for node, layer in layers.items() if layer is None]
+        found = {node: near for node in orphans if (near := _neighbour(node, layers)) is not None}
         if not found:
             break
         layers.update(found)

@@ -27,8 +27,8 @@ INLINE_LIMIT = 1_900_000_000
 def export_component(candidate: Candidate, component: str, out: Path) -> dict[str, Any]:
     """Writes ``out/model.onnx`` (weights in ``model.onnx.data`` when large) and returns what is known of it.
 
-    The report holds opset, inputs (shape and type), output, nodes, nodes whose layer is unknown, bytes, seconds, and the
-    agreement with PyTorch on seeded inputs.
+    The report holds opset, inputs (shape and type), output, nodes, nodes whose layer is unknown, bytes, seconds, and
+    the agreement with PyTorch on seeded inputs.
 
     Raises:
         RunError: ONNX Runtime's output disagrees with PyTorch's.
@@ -113,9 +113,12 @@ def _drop_divisions_by_one(model: ir.Model) -> None:
     import onnx_ir as ir
 
     for node in list(model.graph):
-        divisor = ir.convenience.get_const_tensor(node.inputs[1]) if node.op_type == "Div" else None
-        if divisor is not None and divisor.size == 1 and divisor.numpy().item() == 1 and not node.outputs[0].is_graph_output():
-            ir.convenience.replace_all_uses_with(node.outputs[0], node.inputs[0])
+        if node.op_type != "Div" or node.outputs[0].is_graph_output():
+            continue
+        data, by = node.inputs
+        divisor = by.const_value if by is not None else None
+        if data is not None and divisor is not None and divisor.size == 1 and divisor.numpy().item() == 1:
+            ir.convenience.replace_all_uses_with(node.outputs[0], data)
             model.graph.remove(node, safe=True)
 
 

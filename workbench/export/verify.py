@@ -29,7 +29,7 @@ def sqnr_db(reference: np.ndarray, other: np.ndarray) -> float:
 def check(
     module: torch.nn.Module, path: Path, inputs: Mapping[str, np.ndarray], threads: int, least_db: float = AGREE_DB
 ) -> dict[str, float]:
-    """``max_abs_error`` and ``sqnr_db`` between ``module`` and the ONNX file on the same inputs (in the module's order).
+    """``max_abs_error`` and ``sqnr_db`` between ``module`` and the ONNX file on the same inputs, in the module's order.
 
     Raises:
         RunError: the SQNR is below ``least_db``, or an output isn't finite or has another shape.
@@ -41,7 +41,8 @@ def check(
         expected = module(*(torch.from_numpy(v) for v in inputs.values())).numpy()
     found = session(path, threads).run(None, dict(inputs))[0]
     if found.shape != expected.shape or not np.isfinite(found).all():
-        raise RunError(f"{path}: ONNX gives {list(found.shape)} or numbers that aren't finite; PyTorch {list(expected.shape)}")
+        shapes = f"{list(found.shape)}, PyTorch's is {list(expected.shape)}"
+        raise RunError(f"{path}: ONNX Runtime's output isn't finite or has another shape: {shapes}")
     error, sqnr = float(np.abs(found - expected).max()), sqnr_db(expected, found)
     if sqnr < least_db:
         raise RunError(

@@ -13,7 +13,8 @@ from workbench.models.weights import tensors_of, weight_files
 STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 """Folder of a network to the stem of its weight files."""
 
-UNET_KEYS = ("block_out_channels", "down_block_types", "up_block_types", "layers_per_block", "in_channels")
+_PER_LEVEL = ("block_out_channels", "down_block_types", "up_block_types")
+UNET_KEYS = (*_PER_LEVEL, "layers_per_block", "in_channels")
 _NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _CONFIGS = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
 _TOKENS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
@@ -51,8 +52,11 @@ def _inspect_component(problems: list[str], folder: Path) -> None:
         problems.append(f"{folder}: no tokens; needs tokenizer.json, or vocab.json with merges.txt")
     if name == "unet" and config is not None:
         lacking = [key for key in UNET_KEYS if key not in config]
+        levels = [len(config[key]) if isinstance(config.get(key), list) else 0 for key in _PER_LEVEL]
         if lacking:
             problems.append(f"{config_file}: lacks {', '.join(lacking)}; needs the config of a UNet2DConditionModel")
+        elif min(levels) == 0 or len(set(levels)) > 1:
+            problems.append(f"{config_file}: {', '.join(_PER_LEVEL)}: need to be lists of one length, a block each")
     if name in STEMS:
         _collect(problems, lambda: tensors_of(folder, STEMS[name]))
 
@@ -62,7 +66,7 @@ def _collect(problems: list[str], read: Callable[[], Any]) -> Any:
     try:
         return read()
     except InputError as error:
-        problems.append(str(error))
+        problems.append(f"{error.message}; {error.hint}" if error.hint else error.message)
         return None
 
 

@@ -41,13 +41,16 @@ def resolve(model: str) -> Path:
     elif model.startswith(HUB):
         folder = _fetch(model.removeprefix(HUB))
     else:
-        folder = Path(model).expanduser()
+        folder = Path(model)
         if not folder.exists():
             meant = f"; did you mean {HUB}{model}?" if _HUB_NAME.fullmatch(model) else ""
             raise InputError(
                 f"found {model!r}, no such folder ({folder.absolute()}); needs demo, a folder or {HUB}OWNER/NAME{meant}"
             )
-    problems = inspect_folder(folder)
+    try:
+        problems = inspect_folder(folder)
+    except OSError as error:
+        raise InputError(f"{error.filename}: can't be read ({error.strerror})") from None
     if problems:
         raise InputError("\n".join(problems))
     return folder

@@ -88,9 +88,7 @@ class Stats:
         """Sentences about ``what`` when the spread or the drift is too large for the median to be trusted."""
         found = []
         if self.spread > SPREAD_LIMIT:
-            found.append(
-                f"{what}: noisy, IQR {self.spread:.0%} of the median (limit {SPREAD_LIMIT:.0%}, n={self.n})"
-            )
+            found.append(f"{what}: noisy, IQR {self.spread:.0%} of the median (limit {SPREAD_LIMIT:.0%}, n={self.n})")
         if self.drift is not None and abs(self.drift) > DRIFT_LIMIT:
             found.append(f"{what}: drifted by {self.drift:+.0%} from the first third to the last (n={self.n})")
         return found

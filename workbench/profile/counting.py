@@ -24,7 +24,8 @@ def count_unet(config: Mapping[str, Any], side: int | None = None, tokens: int =
 
     known = {key: value for key, value in config.items() if not key.startswith(PRIVATE)}
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**known).eval()
+        unet: Any = UNet2DConditionModel(**known)
+        unet.eval()
         side = side or int(unet.config["sample_size"])
         sample = torch.empty(1, unet.config["in_channels"], side, side)
         text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
@@ -45,13 +46,14 @@ def count_text_encoder(config: Mapping[str, Any], tokens: int | None = None) -> 
 
 
 def count_vae_decoder(config: Mapping[str, Any], side: int | None = None) -> Count:
-    """Counts ``decoder(post_quant_conv(latent))`` of an ``AutoencoderKL`` at batch 1 and ``side`` × ``side`` latents."""
+    """Counts ``decoder(post_quant_conv(latent))`` of an ``AutoencoderKL``, batch 1, ``side`` × ``side`` latents."""
     import torch
     from diffusers import AutoencoderKL
 
     known = {key: value for key, value in config.items() if not key.startswith(PRIVATE)}
     with torch.device("meta"):
-        vae = AutoencoderKL(**known).eval()
+        vae: Any = AutoencoderKL(**known)
+        vae.eval()
         side = side or int(vae.config["sample_size"]) // 2 ** (len(vae.config["block_out_channels"]) - 1)
 
         class Decoder(torch.nn.Module):

@@ -27,9 +27,9 @@ _REDUCTIONS = {
 }  # fmt: skip
 _FREE = {
     "cat", "clone", "copy_", "_to_copy", "empty", "empty_like", "empty_strided", "new_empty", "zeros", "zeros_like",
-    "ones", "ones_like", "full", "full_like", "fill_", "zero_", "arange", "scalar_tensor", "embedding", "index", "_unsafe_index",
-    "index_select", "gather", "constant_pad_nd", "_unsafe_view", "lift_fresh", "lift_fresh_copy", "stack", "triu", "tril",
-    "_local_scalar_dense", "device", "new_zeros", "new_ones", "new_full", "view", "detach",
+    "ones", "ones_like", "full", "full_like", "fill_", "zero_", "arange", "scalar_tensor", "embedding", "index",
+    "_unsafe_index", "index_select", "gather", "constant_pad_nd", "_unsafe_view", "lift_fresh", "lift_fresh_copy",
+    "stack", "triu", "tril", "_local_scalar_dense", "device", "new_zeros", "new_ones", "new_full", "view", "detach",
 }  # fmt: skip
 """Operators that move or make data: no arithmetic."""
 

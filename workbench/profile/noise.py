@@ -63,6 +63,7 @@ def warnings(noise: dict[str, Any], what: str) -> list[str]:
         found.append(f"{what}: the hypervisor took {noise['steal_share']:.0%} of the CPU time meanwhile")
     if (noise["others_share"] or 0) > OTHERS_LIMIT:
         found.append(
-            f"{what}: other processes used {noise['others_share']:.0%} of the CPU time meanwhile; run again on a quiet machine"
+            f"{what}: other processes used {noise['others_share']:.0%} of the CPU time meanwhile; "
+            "run again on a quiet machine"
         )
     return found

@@ -72,7 +72,8 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         folder: Path | None = resolve(recipe.model)
     except InputError as error:
         folder = None
-        problems += [(("model",), line) for line in str(error).splitlines()]
+        told_whole = f"{error.message}; {error.hint}" if error.hint else error.message
+        problems += [(("model",), line) for line in told_whole.splitlines()]
     if folder is not None:
         problems += [*unet_problems(recipe, folder), *data_problems(recipe, folder)]
     told = [f"{loaded.where(place)}: {what}" for place, what in problems]

@@ -26,7 +26,7 @@ def prompts_problems(recipe: Recipe) -> Iterator[Problem]:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         yield place, f"found {str(file)!r}, no such file ({file.absolute()}); needs a text file, one prompt a line"
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         yield place, f"found {str(file)!r}, which can't be read ({error})"
     else:
         if not text.strip():

@@ -1,4 +1,4 @@
-"""What a recipe's chain of steps says of itself: order, names, files, and each step's own word on the U-Net it meets."""
+"""The chain of a recipe's steps: order, names, files, and what each step says of the U-Net that it would meet."""
 
 from __future__ import annotations
 

@@ -63,6 +63,8 @@ def parse(text: str, name: str, marks: dict[Place, int] | None = None) -> Any:
         return None if node is None else _Reader(loader, name, {} if marks is None else marks).value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context_mark and mark and mark.line >= len(text.splitlines()):
+            mark = error.context_mark  # where the thing began that the end of the file cut short
         number = mark.line + 1 if mark else 1
         near = text.splitlines()[number - 1 : number] or [""]
         what = error.problem or error.context

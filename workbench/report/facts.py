@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workbench.report.words import MISSING, big, change, known, megabytes, milliseconds, number, percent, seconds, whole
 
 
 def report_parts(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A step's report split into single facts and tables (lists of rows), whatever the step is."""
+    """A step's report split into single facts and tables, whatever the step is.
+
+    A list of mappings is a table with a row each; mappings with the same keys are the columns of one table.
+    """
     facts: list[tuple[str, str]] = []
     tables: list[dict[str, Any]] = []
+    alike: dict[tuple[str, ...], dict[str, Any]] = {}
     for key, value in report.items():
         rows = _as_rows(value)
         if rows:
             columns = list(dict.fromkeys(k for row in rows for k in row))
             cells = [[(by_key(row.get(c), c), known(row.get(c))) for c in columns] for row in rows]
             tables.append({"title": plain(key), "columns": [plain(c) for c in columns], "rows": cells})
-        elif isinstance(value, Mapping) and len(value) > 3 and set(value) != {"before", "after"}:
-            tables.append(
-                {"title": plain(key), "columns": ["", "value"]}
-                | {"rows": [[(plain(k), False), (by_key(v, k), known(v))] for k, v in value.items()]}
-            )
+        elif isinstance(value, Mapping) and len(value) > 2:
+            table = alike.get(tuple(value))
+            if table is None:
+                table = alike[tuple(value)] = {
+                    "title": "",
+                    "columns": [""],
+                    "rows": [[(plain(k), False)] for k in value],
+                }
+                tables.append(table)
+            table["columns"].append(plain(key))
+            table["title"] = ", ".join(table["columns"][1:])
+            for row, (k, v) in zip(table["rows"], value.items(), strict=True):
+                row.append((inside(v, k, key), known(v)))
         elif value not in (None, [], {}, ""):
             facts.append((plain(key), by_key(value, key)))
     return {"facts": facts, "tables": tables}
@@ -39,7 +51,10 @@ def plain(key: str) -> str:
 
 
 def by_key(value: Any, key: str = "") -> str:
-    """A value in a step's report or in the environment as text; the unit follows from the name of its key."""
+    """A value in a step's report or in the environment as text; its unit follows from the name of its key.
+
+    What lies inside a mapping has the unit of the mapping's own key, if that tells one; a count ``n`` never has any.
+    """
     if value is None:
         return MISSING
     if isinstance(value, bool):
@@ -49,22 +64,31 @@ def by_key(value: Any, key: str = "") -> str:
             moved = change(value["after"] / value["before"] - 1) if value["before"] else ""
             pair = f"{by_key(value['before'], key)} → {by_key(value['after'], key)}"
             return f"{pair} ({moved})" if moved else pair
-        return ", ".join(f"{k}: {by_key(v, k)}" for k, v in value.items())
+        return ", ".join(f"{plain(k)} {inside(v, k, key)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(by_key(v, key) for v in value) or MISSING
     if not known(value):
         return str(value)
-    for endings, shown in _UNITS:
-        if any(key == e.strip("_") or key.endswith(e) for e in endings):
-            return shown(value)
+    shown = _unit(key)
+    if shown is not None:
+        return shown(value)
     return whole(value) if value == int(value) and abs(value) < 1e15 else number(value)
 
 
-_UNITS = (
-    (("_ms",), milliseconds),
-    (("_s", "_seconds"), seconds),
-    (("_bytes",), megabytes),
-    (("_share",), percent),
-    (("_db",), lambda v: f"{number(v)} dB"),
-    (("_macs", "macs_with_attention", "macs_attention", "_params", "parameters"), big),
+def inside(value: Any, key: str, parent: str) -> str:
+    """A value of a mapping whose own key is ``parent``."""
+    return by_key(value, parent if _unit(parent) and key != "n" else key)
+
+
+def _unit(key: str) -> Callable[[Any], str] | None:
+    return next((shown for endings, shown in _UNITS if any(key == e or key.endswith(f"_{e}") for e in endings)), None)
+
+
+_UNITS: tuple[tuple[tuple[str, ...], Callable[[Any], str]], ...] = (
+    (("ms",), milliseconds),
+    (("s", "seconds"), seconds),
+    (("bytes",), megabytes),
+    (("share",), percent),
+    (("db",), lambda v: f"{number(v)} dB"),
+    (("macs", "macs_with_attention", "macs_attention", "params", "parameters", "weights"), big),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,17 +50,22 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
     largest = max(r["size_bytes"] for r in rows)
     with style():
         figure, axes = canvas(WIDE, 3.7)
-        radii, labels = [], []
+        radii, labels, lines = [], [], []
         for row in rows:
-            alpha = 1.0 if row["pareto"] else 0.35
-            area = 40 + 560 * row["size_bytes"] / largest
+            alpha = 1.0 if row["pareto"] else 0.4
+            area = 30 + 330 * row["size_bytes"] / largest
             low, high = row.get(f"{quality}_low"), row.get(f"{quality}_high")
             x, y = row["latency_ms"], row[quality]
-            if known(low) and known(high):
-                axes.vlines(x, low, high, color=tint[row["candidate"]], linewidth=1.4, alpha=alpha, zorder=2)
             axes.scatter(x, y, s=area, color=tint[row["candidate"]], alpha=alpha, edgecolors=BG, linewidths=1, zorder=3)
-            if row["chosen"] or (row["candidate"] == ranking.chosen and target != ranking.target):
-                axes.scatter(x, y, s=(area**0.5 + 7) ** 2, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
+            if known(low) and known(high):
+                axes.errorbar(
+                    x, y, yerr=[[y - low], [high - y]], fmt="none", ecolor=FG, elinewidth=1, capsize=2.5, alpha=alpha,
+                    zorder=4,
+                )  # fmt: skip
+                lines.append(((x, low), (x, high)))
+            if row["candidate"] == ranking.chosen:
+                area = (area**0.5 + 7) ** 2
+                axes.scatter(x, y, s=area, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
             text = f"{row['candidate']}\n{milliseconds(x)} · {number(row['size_bytes'] / 1e6)} MB"
             labels.append(
                 axes.annotate(
@@ -67,42 +73,49 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
                     color=FG if row["pareto"] else MUTED, annotation_clip=False, linespacing=1.25,
                 )
             )  # fmt: skip
-            radii.append((area**0.5) / 2 * figure.dpi / 72 + (5 if row["chosen"] else 0))
-        _pareto_axes(axes, rows, ranking, limits if target == ranking.target else {})
-        front = sorted((r for r in rows if r["pareto"]), key=lambda r: r["latency_ms"])
-        axes.plot([r["latency_ms"] for r in front], [r[quality] for r in front], color=MUTED, linewidth=0.9, zorder=1)
-        place_labels(axes, [(r["latency_ms"], r[quality]) for r in rows], radii, labels)
+            radii.append((area**0.5) / 2 * figure.dpi / 72)
+        lines += _pareto_axes(axes, rows, ranking, limits if target == ranking.target else {})
+        front = [(r["latency_ms"], r[quality]) for r in sorted(rows, key=lambda r: r["latency_ms"]) if r["pareto"]]
+        axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=0.9, zorder=1)
+        lines += list(itertools.pairwise(front))
+        place_labels(axes, [(r["latency_ms"], r[quality]) for r in rows], radii, labels, lines)
         return to_svg(figure, f"pareto-{target}", f"{ranking.quality_label} against pipeline latency on {target}")
 
 
 def _pareto_axes(
     axes: Axes, rows: Sequence[Mapping[str, Any]], ranking: Ranking, limits: Mapping[str, float | None]
-) -> None:
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Ranges, names and limit lines; gives the ends of the lines."""
     quality = ranking.quality or ""
-    low = [r[f"{quality}_low"] if known(r.get(f"{quality}_low")) else r[quality] for r in rows]
-    high = [r[f"{quality}_high"] if known(r.get(f"{quality}_high")) else r[quality] for r in rows]
+    ends = [r.get(f"{quality}_{end}") for r in rows for end in ("low", "high")] + [r[quality] for r in rows]
     floor = _floor(ranking, limits)
-    lows, highs = [*low, *([floor] if floor else [])], [*high, *([floor] if floor else [])]
-    room = (max(highs) - min(lows)) * 0.18 or abs(max(highs)) * 0.1 or 1
-    axes.set_ylim(min(lows) - room, max(highs) + room)
+    values = [v for v in (*ends, floor) if known(v)]
+    room = (max(values) - min(values)) * 0.18 or abs(max(values)) * 0.1 or 1.0
+    bottom, top = min(values) - room, max(values) + room
     slowest, limit = max(r["latency_ms"] for r in rows), limits.get("latency_ms")
-    axes.set_xlim(0, max(slowest, limit if limit and limit < 1.5 * slowest else 0) * 1.22)
+    right = max(slowest, limit if limit and limit < 1.5 * slowest else 0) * 1.22
+    axes.set(xlim=(0, right), ylim=(bottom, top))
     axes.grid(True, axis="both")
     axes.tick_params(length=0)
-    axes.set_xlabel("pipeline latency, ms (median) — left is faster")
-    axes.set_ylabel(f"{ranking.quality_label} — up is better")
-    if limit and limit < axes.get_xlim()[1]:
-        axes.axvline(limit, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    axes.set_xlabel("pipeline latency, ms (median); left is faster")
+    axes.set_ylabel(f"{ranking.quality_label}; up is better")
+    lines = []
+    dashed: dict[str, Any] = {"color": BAD, "linewidth": 1.2, "linestyle": (0, (4, 3)), "zorder": 1}
+    if limit and limit < right:
+        axes.axvline(limit, **dashed)
+        lines.append(((limit, bottom), (limit, top)))
         axes.annotate(
-            f"limit {milliseconds(limit)}", (limit, 1), (4, -2), xycoords=("data", "axes fraction"),
+            f"limit {limit:g} ms", (limit, 1), (4, -2), xycoords=("data", "axes fraction"),
             textcoords="offset points", color=BAD, ha="left", va="top",
         )  # fmt: skip
-    if floor:
-        axes.axhline(floor, color=BAD, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    if floor is not None:
+        axes.axhline(floor, **dashed)
+        lines.append(((0, floor), (right, floor)))
         axes.annotate(
-            f"least {number(floor)}", (1, floor), (-2, -3), xycoords=("axes fraction", "data"),
+            f"limit {number(floor)}", (1, floor), (-2, -3), xycoords=("axes fraction", "data"),
             textcoords="offset points", color=BAD, ha="right", va="top",
         )  # fmt: skip
+    return lines
 
 
 def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
@@ -137,7 +150,7 @@ def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str |
                 shown = number(value) if known(rows[i][column]) else "–"
                 end = max(value, values[i - 1] if i else 0)
                 before = values[i - 1] if i else 0
-                moved = f"  {change(value / before - 1)}" if i and before and known(rows[i][column]) else ""
+                moved = f"\u2002{change(value / before - 1)}" if i and before and known(rows[i][column]) else ""
                 axes.annotate(
                     shown + moved, (end, i), (4, 0), textcoords="offset points", va="center", color=FG, zorder=3
                 )
@@ -166,44 +179,50 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
             p for p in (*COMPONENTS, *(p for *_, parts in bars for p in parts)) if any(p in b[2] for b in bars)
         )
     )
-    tint = {kind: SERIES[i % len(SERIES)] for i, kind in enumerate(kinds)}
+    tint = {kind: SERIES[(5, 6, 4)[i % 3]] for i, kind in enumerate(kinds)}  # not those of the candidates
     longest = max(sum(parts.values()) for *_, parts in bars)
     several = len({t for t, *_ in bars}) > 1
     rows = len(bars) + (len({t for t, *_ in bars}) if several else 0)
     with style():
-        figure, axes = canvas(WIDE, 0.35 + 0.3 * rows)
-        y, ticks, last = -1.0, [], None
-        for target, name, parts in bars:
+        figure, axes = canvas(WIDE, 0.2 + 0.3 * rows)
+        axes.set(xlim=(0, longest * 1.8), ylim=(rows - 0.4, -0.6))
+        axes.set_xticks([])
+        axes.spines[["bottom", "left"]].set_visible(False)
+        axes.tick_params(length=0)
+        y, ticks, groups, last = -1, [], [], None
+        for target, name, _parts in bars:
             y += 1
             if several and target != last:
-                axes.annotate(
-                    target, (0, y), (0, 0), textcoords="offset points", va="center", color=MUTED, annotation_clip=False
-                )
+                groups.append((y, target))
                 y += 1
-            last, left = target, 0.0
-            for kind in kinds:
-                width = parts.get(kind, 0.0)
-                axes.barh(y, width, left=left, height=0.66, color=tint[kind], edgecolor=BG, linewidth=0.5)
-                if width > 0.12 * longest:
-                    axes.annotate(
-                        f"{COMPONENTS.get(kind, kind)} {milliseconds(width)}", (left + width / 2, y), ha="center",
-                        va="center", color=BG,
-                    )  # fmt: skip
-                left += width
-            small = [f"{COMPONENTS.get(k, k)} {milliseconds(v)}" for k, v in parts.items() if v <= 0.12 * longest]
-            axes.annotate(milliseconds(left), (left, y), (5, 0), textcoords="offset points", va="center", color=FG)
-            axes.annotate(
-                f"({', '.join(small)})" if small else "", (left, y), (52, 0), textcoords="offset points", va="center",
-                color=MUTED,
-            )  # fmt: skip
+            last = target
             ticks.append((y, name))
         axes.set_yticks([t for t, _ in ticks], [n for _, n in ticks], color=FG)
-        axes.set_ylim(y + 0.6, -0.6)
-        axes.set_xlim(0, longest * 1.55)
-        axes.set_xticks([])
-        axes.spines["bottom"].set_visible(False)
-        axes.tick_params(length=0)
+        for at, target in groups:
+            axes.annotate(target, (0, at), (1, -2), textcoords="offset points", va="center", color=MUTED)
+        axes.figure.canvas.draw()
+        for (at, _), (_, _, parts) in zip(ticks, bars, strict=True):
+            _budget_bar(axes, at, {k: parts[k] for k in kinds if k in parts}, tint)
         return to_svg(figure, "budget", "Pipeline latency by component")
+
+
+def _budget_bar(axes: Axes, y: float, parts: Mapping[str, float], tint: Mapping[str, str]) -> None:
+    """One stacked bar; parts too short for their name are named after its end."""
+    left, outside = 0.0, []
+    per_ms = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
+    for kind, width in parts.items():
+        axes.barh(y, width, left=left, height=0.68, color=tint[kind], edgecolor=BG, linewidth=0.5)
+        text = f"{COMPONENTS.get(kind, kind)} {milliseconds(width)}"
+        label = axes.annotate(text, (left + width / 2, y), ha="center", va="center", color=BG)
+        if label.get_window_extent().width * 1.1 > width * per_ms:
+            label.remove()
+            outside.append(f"{COMPONENTS.get(kind, kind)} {number(width)}")
+        left += width
+    end = axes.annotate(milliseconds(left), (left, y), (6, 0), textcoords="offset points", va="center", color=FG)
+    beside = end.get_window_extent().width * 72 / axes.figure.dpi + 14
+    if outside:
+        text = ", ".join(outside)
+        axes.annotate(text, (left, y), (beside, 0), textcoords="offset points", va="center", color=MUTED)
 
 
 def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str | None:
@@ -225,7 +244,7 @@ def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str |
         axes.invert_xaxis()
         axes.set_xticks(sorted({t for line in lines.values() for t in line}, reverse=True))
         axes.set_xlabel("timestep, from noise to picture")
-        axes.set_ylabel("SQNR, dB — up is closer")
+        axes.set_ylabel("SQNR, dB; up is closer")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0), high)
         _end_labels(axes, {n: (min(lines[n]), y) for n, y in ends.items()}, tint)
@@ -234,6 +253,8 @@ def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str |
 
 def losses(rows: Sequence[Mapping[str, float]], name: str) -> str | None:
     """A distillation's loss terms over its steps, each averaged over 1/60 of the run, on a logarithmic axis."""
+    from matplotlib.ticker import LogLocator
+
     terms = [k for k in (rows[0] if rows else {}) if k not in ("step", "lr")]
     terms = [k for k in terms if any(known(r.get(k)) and r[k] > 0 for r in rows)]
     if len(rows) < 2 or not terms:
@@ -253,6 +274,8 @@ def losses(rows: Sequence[Mapping[str, float]], name: str) -> str | None:
             axes.plot(*zip(*points, strict=True), color=tint[term], linewidth=1.6 if term == "loss" else 1.2)
             ends[term] = points[-1]
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.minorticks_off()
         axes.grid(True, axis="y")
         axes.tick_params(length=0)

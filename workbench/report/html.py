@@ -9,7 +9,7 @@ from workbench.report import facts, figures, pictures, sections
 from workbench.report.data import RunData
 from workbench.report.layers import payload
 from workbench.report.rank import Ranking, rank
-from workbench.report.words import known, megabytes, seconds
+from workbench.report.words import known, seconds
 from workbench.store.files import write_atomic
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -98,7 +98,6 @@ def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
         ],
         "timings": [(name, seconds(value)) for name, value in run.timings.items()],
         "total": seconds(sum(v for v in run.timings.values() if known(v))),
-        "megabytes": megabytes,
     }
 
 

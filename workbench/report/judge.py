@@ -17,7 +17,7 @@ QUALITIES = ("alignment", "retrieval_at_1", "psnr_db", "ssim")
 """Metrics that may stand for quality; the first one measured is taken where the recipe maximizes no quality."""
 PERFECT = {"psnr_db": math.inf, "ssim": 1.0}
 """What the reference scores against itself, which is not measured."""
-SUPERLATIVE = {"speed": "fastest", "smallness": "smallest"}
+SUPERLATIVE = {"speed": "the fastest", "smallness": "the smallest"}
 COMPARATIVE = {"speed": "slower", "smallness": "larger"}
 Row = Mapping[str, Any]
 
@@ -29,10 +29,11 @@ def overlap(a: Row, b: Row, metric: str) -> bool:
 
 
 class Judge:
-    """Compares rows of the table by the recipe's measure. ``first`` is the recipe's first candidate."""
+    """Compares rows of the table by the recipe's measure; ``first`` is the recipe's first candidate."""
 
     def __init__(self, first: str, config: Rank, quality: str | None, scores: Scores) -> None:
         self.aim, self.quality = config.maximize, quality or ""
+        self.limited = any(limit is not None for limit in config.constraints.model_dump().values())
         self.label = label_of(scores, quality) if quality else ""
         self.reference = next((s["reference"] for s in scores.values() if s.get("reference")), first)
         self.n = {c: metric_of(scores, c, self.quality).get("n") for c in scores}
@@ -98,14 +99,10 @@ class Judge:
         less = COMPARATIVE.get(self.aim, f"lower in {self.label}")
         return f"within the limits, but {less} than {best['candidate']} ({self._compare(row, best)})"
 
-    def verdict(self, best: Row, fitting: Sequence[Row], limited: bool) -> str:
+    def verdict(self, best: Row, fitting: Sequence[Row]) -> str:
         """The choice in one or two sentences."""
-        what = (
-            self._superlative(fitting)
-            if limited
-            else self._superlative(fitting).replace("within the limits", "(no limits set)")
-        )
-        text = f"{best['candidate']}: {what}, measured on {best['target']}."
+        what = self._superlative(fitting)
+        text = f"{best['candidate']} is {what}, measured on {best['target']}."
         close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
         if self.aim not in QUALITIES or not close:
             return text
@@ -137,9 +134,10 @@ class Judge:
         return f"{join(gains)} at equal {self.label}{' within the interval' if better else ''}"
 
     def _superlative(self, fitting: Sequence[Row]) -> str:
+        place = "within the limits" if self.limited else "(no limits set)"
         if len(fitting) == 1:
-            return "the only candidate within the limits"
-        return f"{SUPERLATIVE.get(self.aim, f'best {self.label}')} of the {len(fitting)} candidates within the limits"
+            return f"the only candidate {place}"
+        return f"{SUPERLATIVE.get(self.aim, f'the best in {self.label}')} of the {len(fitting)} candidates {place}"
 
     def _compare(self, row: Row, best: Row) -> str:
         if self.aim == "speed":

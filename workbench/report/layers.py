@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.report.data import RunData
@@ -22,15 +22,16 @@ FULL_PRECISION = "fp32"
 
 def joined(table: pd.DataFrame) -> pd.DataFrame:
     """One row per component and layer: numbers summed, operations listed, the scheme of the slowest part."""
-    table = table.copy()
-    for column in (*SUMMED, "op", "scheme"):
-        if column not in table:
-            table[column] = None
+    table = table.reindex(columns=[*KEY, *SUMMED, "op", "scheme"])
     table = table.sort_values("latency_ms", ascending=False, kind="stable", na_position="last")
-    groups = table.groupby(KEY, sort=False)
+    groups = table.groupby(KEY, sort=False, dropna=False)
     out = groups[SUMMED].sum(min_count=1)
-    out["op"] = groups["op"].agg(lambda ops: " + ".join(dict.fromkeys(str(o) for o in ops.dropna())))
-    out["scheme"] = groups["scheme"].agg(lambda s: next(iter(s.dropna()), ""))
+    out["scheme"] = groups["scheme"].first().fillna("")
+    named = table.dropna(subset="op").drop_duplicates([*KEY, "op"]).groupby(KEY, sort=False, dropna=False)["op"]
+    out["op"] = named.first()
+    for key in named.size()[lambda count: count > 1].index:
+        out.loc[key, "op"] = " + ".join(named.get_group(key))
+    out["op"] = out["op"].fillna("")
     return out.reset_index()
 
 
@@ -67,12 +68,16 @@ def _short(value: Any) -> float | int | None:
     return int(value) if value == int(value) else float(f"{value:.4g}")
 
 
-def int8_share(run: RunData, target: str, candidate: str) -> float | None:
-    """Share of the pipeline's MACs (components at one pass each) that a candidate computes in integers."""
-    components = (run.profiles.get((target, candidate)) or {}).get("components") or {}
-    counted = [(c.get("macs"), c.get("quantized_macs_share") or 0.0) for c in components.values()]
-    whole = sum(macs for macs, _ in counted if known(macs))
-    return sum(macs * share for macs, share in counted if known(macs)) / whole if whole else None
+def picture_macs(profile: Mapping[str, Any]) -> tuple[float, float] | None:
+    """MACs of one whole picture (steps × guidance passes of the U-Net, one pass of the rest), and those in int8."""
+    pipeline, components = profile.get("pipeline") or {}, profile.get("components") or {}
+    passes = (pipeline.get("steps") or 1) * (pipeline.get("guidance_passes") or 1)
+    counted = [
+        (c, c["macs"] * (passes if name == "unet" else 1)) for name, c in components.items() if known(c.get("macs"))
+    ]
+    if not counted:
+        return None
+    return sum(m for _, m in counted), sum(m * (c.get("quantized_macs_share") or 0.0) for c, m in counted)
 
 
 def parent_of(run: RunData, candidate: str) -> str | None:

@@ -25,7 +25,7 @@ class Check:
     @property
     def met(self) -> bool:
         """Whether the candidate is within this constraint."""
-        return self.excess <= 0
+        return self.excess <= 1e-9  # a limit met exactly may come out a rounding error above it
 
 
 def check_limits(row: Mapping[str, Any], first: Mapping[str, Any], limits: Mapping[str, float | None]) -> list[Check]:
@@ -43,7 +43,7 @@ def _upper(key: str, column: str, scale: float, unit: str, too_much: str) -> Cal
         if not known(value):
             return Check(key, math.inf, f"{key}: not measured", None)
         value = value / scale
-        words = f"{percent(value / limit - 1)} {too_much} than the limit ({number(value)} of {number(limit)} {unit})"
+        words = f"{percent(value / limit - 1)} {too_much} than the limit ({number(value)} {unit}, limit {limit:g})"
         return Check(key, value / limit - 1, words, value)
 
     return check
@@ -66,7 +66,7 @@ def _psnr(row: Mapping[str, Any], first: Mapping[str, Any], limit: float) -> Che
         return Check("psnr_db", -math.inf, "is the reference", None)
     if not known(value):
         return Check("psnr_db", math.inf, "psnr_db: not measured", None)
-    words = f"PSNR {percent(1 - value / limit)} below the limit ({number(value)} of {number(limit)} dB)"
+    words = f"PSNR {percent(1 - value / limit)} below the limit ({number(value)} dB, limit {limit:g})"
     return Check("psnr_db", 1 - value / limit, words, value)
 
 

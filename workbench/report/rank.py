@@ -76,11 +76,7 @@ def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles
         for r in rows
     ]
     nearest = None if best else _nearest(checks)
-    verdict = (
-        judge.verdict(best, fitting, any(v is not None for v in limits.values()))
-        if best
-        else _none_fits(nearest, checks, limits)
-    )
+    verdict = judge.verdict(best, fitting) if best else _none_fits(nearest, checks, limits)
     return Ranking(table, target, chosen, verdict, nearest, quality, judge.label, by_step(table, quality))
 
 
@@ -149,7 +145,7 @@ def _none_fits(
     text = f"No candidate is within all limits. {check.key} is nearest to being met, by {name}: {check.words}."
     missed = [c for c in checks[name] if not c.met]
     if len(missed) == 1 and check.needed is not None:
-        return f"{text} {check.key}: {_loosened(check)} instead of {number(limits[check.key])} would let it in."
+        return f"{text} {check.key}: {_loosened(check)} instead of {limits[check.key]:g} would let it in."
     return f"{text} It also misses {join([c.key for c in missed if c is not check])}." if len(missed) > 1 else text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.report.data import RunData
-from workbench.report.layers import int8_share, overhead, parent_of, where_int8_lost
+from workbench.report.layers import overhead, parent_of, picture_macs, where_int8_lost
 from workbench.report.rank import Ranking
 from workbench.report.table import label_of, metric_of, metrics_of
 from workbench.report.words import (
@@ -26,7 +26,8 @@ from workbench.report.words import (
 def tiles(run: RunData, ranking: Ranking, name: str) -> list[dict[str, str]]:
     """Headline figures of one candidate on the deciding target, each with its spread, n and change to the first."""
     rows = {r["candidate"]: r for r in ranking.table[ranking.table.target == ranking.target].to_dict("records")}
-    row, first = rows[name], rows[run.candidates[0].name]
+    names = [c.name for c in run.candidates]
+    row, first = rows[name], rows[names[0]]
     profile = run.profiles.get((ranking.target, name)) or {}
     pipeline = profile.get("pipeline") or {}
     latency = pipeline.get("latency_ms") or {}
@@ -48,12 +49,17 @@ def tiles(run: RunData, ranking: Ranking, name: str) -> list[dict[str, str]]:
         value = f"{number(entry['value'])}{' dB' if entry.get('unit') == 'dB' else ''}"
         out.append(_tile(_title(label_of(run.scores, metric)), value, interval(entry), "", "measured"))
         moves.append(metric)
-    out.append(_tile("Multiply-accumulates", big(row["macs"]), "one pass of each component", "", "counted"))
-    moves.append("macs")
-    share = int8_share(run, ranking.target, name)
-    if share:
-        out[-1]["detail"] += f"; {percent(share)} in int8"
-    if name != run.candidates[0].name:
+    whole_picture, of_first = picture_macs(profile), picture_macs(run.profiles.get((ranking.target, names[0])) or {})
+    if whole_picture:
+        macs, in_int8 = whole_picture
+        detail = f"for one picture; {percent(in_int8 / macs)} in int8" if in_int8 else "for one picture"
+        unet = (profile.get("components") or {}).get("unet") or {}
+        out.append(
+            _tile("Multiply-accumulates", big(macs), detail, f"{big(unet.get('macs'))} per U-Net pass", "counted")
+        )
+        row, first = row | {"picture": macs}, first | {"picture": of_first[0] if of_first else None}
+        moves.append("picture")
+    if name != names[0]:
         for tile, column in zip(out, moves, strict=True):
             if known(row.get(column)) and known(first.get(column)) and first[column]:
                 tile["versus"] = change(row[column] / first[column] - 1)
@@ -112,7 +118,7 @@ def limits_text(run: RunData) -> str:
     units |= {"alignment_drop": "alignment at most {} below " + run.candidates[0].name, "psnr_db": "PSNR ≥ {} dB"}
     limits = run.recipe.rank.constraints.model_dump()
     said = [
-        units[key].format(percent(value) if key == "alignment_drop" else number(value))
+        units[key].format(percent(value) if key == "alignment_drop" else f"{value:g}")
         for key, value in limits.items()
         if value is not None
     ]
@@ -138,9 +144,19 @@ def ranking_rows(run: RunData, ranking: Ranking) -> list[dict[str, Any]]:
             | {"n": whole(n), "speed": f"{number(speed, 2)}×" if speed else MISSING}
             | {"size": number(row["size_bytes"] / 1e6), "memory": number(row["peak_rss_bytes"] / 1e6)}
             | {"macs": big(row["macs"]), "params": big(row["params"])}
-            | {"quality": number(entry.get("value")), "interval": interval(entry)}
+            | {"quality": number(entry.get("value")), "interval": _ends(entry), "said": _said(row["reason"])}
         )
     return out
+
+
+def _ends(entry: Mapping[str, Any]) -> str:
+    return f"{number(entry['low'])} to {number(entry['high'])}" if known(entry.get("low")) else ""
+
+
+def _said(reason: str) -> str:
+    """A reason without what the marks beside it say."""
+    text = reason.removeprefix("chosen: ").removeprefix("on the Pareto front").removeprefix(", but ")
+    return text.removeprefix("; ")
 
 
 def quality_table(run: RunData) -> dict[str, Any]:
@@ -153,7 +169,7 @@ def quality_table(run: RunData) -> dict[str, Any]:
         cells = [
             {
                 "value": number(e.get("value")) if e else "reference" if c.name == reference else MISSING,
-                "interval": f"{number(e['low'])} to {number(e['high'])}" if known(e.get("low")) else "",
+                "interval": _ends(e),
             }
             for c, e in zip(run.candidates, entries, strict=True)
         ]
@@ -203,8 +219,8 @@ def int8(run: RunData) -> list[dict[str, Any]]:
     for candidate in run.candidates:
         for target in run.targets:
             profile = run.profiles.get((target, candidate.name)) or {}
-            share = int8_share(run, target, candidate.name)
-            if not share:
+            macs = picture_macs(profile)
+            if not macs or not macs[1]:
                 continue
             lost = where_int8_lost(run, target, candidate.name)
             components = profile.get("components") or {}
@@ -218,20 +234,13 @@ def int8(run: RunData) -> list[dict[str, Any]]:
                     "candidate": candidate.name,
                     "target": target,
                     "parent": parent,
-                    "share": percent(share),
+                    "share": percent(macs[1] / macs[0]),
                     "by_component": [
                         (name, percent(c.get("quantized_macs_share") or 0.0)) for name, c in components.items()
                     ],
                     "extra": "; ".join(extra),
                     "times": _component_times(run, target, candidate.name, parent),
-                    "lost": [
-                        {
-                            **row,
-                            **{k: number(row[k]) for k in ("before_ms", "after_ms")},
-                            "lost_ms": number(row["lost_ms"]),
-                        }
-                        for row in lost
-                    ],
+                    "lost": [row | {k: f"{row[k]:.3f}" for k in ("before_ms", "after_ms", "lost_ms")} for row in lost],
                 }
             )
     return out

@@ -19,6 +19,8 @@ SERIES = ("#0a0101", "#0a0202", "#0a0303", "#0a0404", "#0a0505", "#0a0606", "#0a
 VARIABLES = {FG: "--fg", MUTED: "--muted", GRID: "--grid", BG: "--bg", ACCENT: "--accent", BAD: "--bad"} | {
     colour: f"--s{i}" for i, colour in enumerate(SERIES)
 }
+SVG_DPI = 72
+"""What matplotlib writes SVG with: pixels measured while drawing are pixels of the file."""
 FONT_PT = 8.25
 CSS_PX_PER_PT = 1.5
 """At full width the figures' text is 12.4 CSS pixels high."""
@@ -28,6 +30,7 @@ CSS_PX_PER_PT = 1.5
 def style() -> Iterator[None]:
     """matplotlib settings under which every figure is drawn; leaves the caller's settings as they were."""
     import matplotlib as mpl
+    from cycler import cycler
 
     settings: dict[str, Any] = {
         "svg.fonttype": "none",
@@ -53,7 +56,7 @@ def style() -> Iterator[None]:
         "grid.linewidth": 0.6,
         "axes.axisbelow": True,
         "axes.unicode_minus": True,
-        "path.simplify": True,
+        "axes.prop_cycle": cycler(color=[FG]),
     }
     with mpl.rc_context():
         current: Any = mpl.rcParams  # its type lists every key
@@ -66,7 +69,7 @@ def canvas(width: float, height: float, columns: int = 1, **options: Any) -> tup
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=SVG_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, columns, **options)
 
@@ -84,6 +87,8 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
     text = text.replace("xlink:href", "href")
+    # A hundredth of a point is finer than any screen; the figure's texts, which may hold numbers, stay as they are.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d{2})\d+", r"\1", tag[0]), text)
     root, rest = text.split(">", 1)
     width, height = re.findall(r'(?:width|height)="([\d.]+)pt"', root)
     shown = f"--w:{float(width) * CSS_PX_PER_PT:.0f}px"
@@ -92,42 +97,60 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
-    text = re.sub(r"(font:[^;\"]*?)'DejaVu Sans'(?:, [^;\"]*)?", r"\1var(--sans)", text)
-    text = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", text)  # a hundredth of a point is finer than any screen
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)  # the page's own font; its letters are narrower than these
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
     return text.strip()
 
 
 def place_labels(
-    axes: Axes, points: Sequence[tuple[float, float]], radii: Sequence[float], labels: Sequence[Text]
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    radii: Sequence[float],
+    labels: Sequence[Text],
+    lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
 ) -> None:
-    """Moves each label beside its point where it covers the least: other labels, points, and the edge of the axes.
+    """Moves each label beside its point where it covers the least: labels, points, lines, and the edge of the axes.
 
     Args:
         points: in data coordinates. radii: of the drawn points, in display pixels.
         labels: texts of the axes whose ``xy`` is their point and whose offset is in pixels.
+        lines: pairs of ends in data coordinates.
     """
     from matplotlib.transforms import Bbox
 
+    for label in labels:
+        label.set_in_layout(False)  # or the axes would shrink to make room for labels that stay inside
     axes.figure.canvas.draw()
     middle = axes.transData.transform(points)
     taken = [Bbox.from_bounds(x - r, y - r, 2 * r, 2 * r) for (x, y), r in zip(middle, radii, strict=True)]
+    for ends in lines:
+        (x0, y0), (x1, y1) = axes.transData.transform(ends)
+        dots = max(2, round(max(abs(x1 - x0), abs(y1 - y0)) / 3))
+        steps = [i / dots for i in range(dots + 1)]
+        taken += [Bbox.from_bounds(x0 + s * (x1 - x0) - 2, y0 + s * (y1 - y0) - 2, 4, 4) for s in steps]
     inside = axes.bbox
+    placed: list[Bbox] = []
     for (x, y), radius, label in zip(middle, radii, labels, strict=True):
         size = label.get_window_extent()
-        gap = radius + 5
         best: tuple[float, Bbox, tuple[float, float]] | None = None
-        for rank, (dx, dy) in enumerate(((1, 0), (1, 1), (1, -1), (0, 1), (0, -1), (-1, 0), (-1, 1), (-1, -1))):
+        for rank, (dx, dy, far) in enumerate(_PLACES):
+            gap = (radius + 5) * far
             left = x + dx * gap * (0.8 if dy else 1) - (size.width if dx < 0 else size.width / 2 if dx == 0 else 0)
             bottom = y + dy * gap * (0.8 if dx else 1) - (size.height if dy < 0 else size.height / 2 if dy == 0 else 0)
             box = Bbox.from_bounds(left, bottom, size.width, size.height)
-            cost = sum(_shared(box, other) for other in taken) + 4 * (size.width * size.height - _shared(box, inside))
-            if best is None or cost + rank < best[0]:
-                best = (cost + rank, box, (left - x, bottom - y))
+            outside = size.width * size.height - _shared(box, inside)
+            cost = sum(_shared(box, o) for o in taken) + 4 * sum(_shared(box, o) for o in placed) + 4 * outside
+            if best is None or cost + 3 * rank < best[0]:
+                best = (cost + 3 * rank, box, (left - x, bottom - y))
         assert best is not None
-        taken.append(best[1])
+        placed.append(best[1].padded(2))
         label.set_position(best[2])
+
+
+_AROUND = ((1, 0), (1, 1), (1, -1), (0, 1), (0, -1), (-1, 0), (-1, 1), (-1, -1))
+_PLACES = [(dx, dy, far) for far in (1.0, 2.0, 3.0) for dx, dy in _AROUND]
+"""Directions from the point, and how far; the earlier ones are preferred."""
 
 
 def _shared(a: Any, b: Any) -> float:

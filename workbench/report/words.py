@@ -42,8 +42,12 @@ def seconds(value: Any) -> str:
 
 
 def megabytes(value: Any) -> str:
-    """A size given in bytes, in units of 1e6 bytes."""
-    return f"{number(value / 1e6)} MB" if known(value) else MISSING
+    """A size given in bytes, in units of 1e6 bytes (or 1e3 below 0.1 MB, 1e9 from 10 GB on)."""
+    if not known(value):
+        return MISSING
+    if 0 < abs(value) < 1e5:
+        return f"{number(value / 1e3)} kB"
+    return f"{number(value / 1e9)} GB" if abs(value) >= 1e10 else f"{number(value / 1e6)} MB"
 
 
 def big(value: Any) -> str:

@@ -10,7 +10,20 @@ from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("torch", "onnxruntime", "onnx", "nncf", "diffusers", "transformers", "numpy", "pandas", "accelerate")
-FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "asimddp", "i8mm", "sve", "bf16")
+FLAGS = (
+    "avx2",
+    "avx512f",
+    "avx_vnni",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "sve",
+    "bf16",
+)
 """CPU features that decide how fast float and 8-bit products are (x86, then Arm)."""
 CPUINFO = Path("/proc/cpuinfo")
 FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
@@ -52,7 +65,7 @@ def environment() -> dict[str, Any]:
 
 
 def fingerprint() -> dict[str, Any]:
-    """What a stored profile stays valid for: CPU, its features, usable cores, kind of system, Python. It holds no name of the machine."""
+    """What a stored profile stays valid for: CPU, its features, usable cores, memory, Python; no machine's name."""
     facts = environment()
     return {name: facts[name] for name in ("cpu", "machine", "cpu_flags", "cores_usable", "memory_bytes", "python")}
 

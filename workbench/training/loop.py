@@ -1,7 +1,7 @@
 """A training loop that can be killed at any moment and goes on bit for bit where its last saved state was.
 
 Every random draw of a step comes from a generator seeded by (seed, step), so no generator state needs saving.
-accelerate places the tensors and runs mixed precision; the state is one safetensors file, written atomically.
+accelerate places model and optimiser and runs the backward pass; the state is one safetensors file, written atomically.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def train(
     from accelerate import Accelerator
     from diffusers.training_utils import EMAModel
 
-    accelerator = Accelerator(mixed_precision="bf16" if schedule.precision == "bf16" else "no")
+    # Mixed precision is torch's own: accelerate fixes one precision for the life of the process, a recipe may use two.
+    accelerator = Accelerator(mixed_precision="no")
+    half = {"device_type": accelerator.device.type, "dtype": torch.bfloat16, "enabled": schedule.precision == "bf16"}
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay, fused=True
@@ -90,7 +92,7 @@ def train(
     for step in range(done, schedule.steps):
         for group in optimizer.param_groups:
             group["lr"] = schedule.lr_at(step)
-        with accelerator.autocast():
+        with torch.autocast(**half):
             terms = loss_of(model, step, step_rng(schedule.seed, step))
         accelerator.backward(terms["loss"])
         if schedule.clip is not None:

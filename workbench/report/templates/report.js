@@ -59,7 +59,7 @@
     return rows;
   }
 
-  const only = (set) => (set.size > 1 ? "several" : [...set][0] || "");
+  const only = (set, many) => (set.size > 1 ? many : [...set][0] || "");
   const change = (x, y) => (x === undefined ? y : y === undefined || x === y ? x : x + " → " + y);
 
   function join() {
@@ -68,7 +68,7 @@
       const x = a.get(key), y = b.get(key), one = y || x;
       return {
         component: one.component, layer: one.layer,
-        op: only(one.op), scheme: change(x && only(x.scheme), y && only(y.scheme)),
+        op: only(one.op, "several"), scheme: change(x && only(x.scheme, "mixed"), y && only(y.scheme, "mixed")),
         a: x ? x.ms : null, b: y ? y.ms : null, ratio: x && y && x.ms ? y.ms / x.ms : null,
         macs: one.macs, params: one.params, bytes: one.bytes, gone: !y, fresh: !x,
       };

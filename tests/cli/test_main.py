@@ -1,0 +1,124 @@
+"""How the command answers and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from workbench import __version__
+
+REPOSITORY = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+COMMAND = [sys.executable, "-m", "workbench.cli.main"]
+
+
+def workbench(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+
+
+def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
+    heavy = {
+        "torch",
+        "diffusers",
+        "onnx",
+        "onnxruntime",
+        "pydantic",
+        "yaml",
+        "rich",
+        "numpy",
+        "pandas",
+        "huggingface_hub",
+    }
+    code = (
+        "import sys; sys.argv[1:] = ['--help']; from workbench.cli.main import app\n"
+        f"try: app()\nexcept SystemExit: print(sorted({heavy} & {{*sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, cwd=REPOSITORY)
+
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    for verb in ("run", "check", "sample", "schema", "train-demo"):
+        assert f"\n  {verb} " in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["run", "check", "sample", "schema", "train-demo"])
+def test_every_verb_prints_json(verb: str) -> None:
+    assert "--json" in workbench(verb, "--help").stdout
+
+
+def test_version() -> None:
+    assert workbench("--version").stdout == f"workbench {__version__}\n"
+
+
+def test_schema_is_json_schema_and_refuses_unknown_keys_at_every_level() -> None:
+    schema = json.loads(workbench("schema").stdout)
+    levels = [schema, *schema["$defs"].values()]
+    assert schema["title"] == "Recipe"
+    assert {level["additionalProperties"] for level in levels} == {False}
+    assert {"remove_blocks", "distill", "quantize"} <= set(schema["$defs"]["StepEntry"]["properties"])
+
+
+def test_check_prints_json_alone(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("version: 1\nname: x\nmodel: demo\nsteps: [remove_blocks: {layout: bk-tiny}]\n")
+    done = workbench("check", "r.yaml", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["stored"] == {"bk_tiny": False}
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("recipe", sorted((REPOSITORY / "recipes").glob("*.yaml")), ids=lambda recipe: recipe.stem)
+def test_every_recipe_of_the_project_can_be_run(recipe: Path, tmp_path: Path) -> None:
+    done = workbench("check", str(recipe), "--store", str(tmp_path / "store"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_unknown_verb_is_told_what_was_meant() -> None:
+    done = workbench("chekc")
+    assert "No such command 'chekc'. Did you mean 'check'" in done.stderr
+    assert done.returncode == 2
+
+
+def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "r.yaml")  # reading it waits for a writer
+    done = subprocess.Popen(
+        [*COMMAND, "check", "r.yaml"], cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    writer = os.open(tmp_path / "r.yaml", os.O_WRONLY)  # returns when the reader is there
+    time.sleep(0.2)
+    done.send_signal(signal.SIGINT)
+    assert done.wait(timeout=60) == 130
+    os.close(writer)
+    assert done.stderr is not None
+    assert done.stderr.read() == "interrupted; finished steps are kept, run it again to go on\n"
+
+
+def test_a_full_disk_is_told_in_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "schema"], env=ENVIRONMENT, cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.stderr == "error: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["sample", "r.yaml", "--candidate", "base", "--prompt", "x", "-o", "x.png"], "error: r.yaml: no such file"),
+        (
+            ["train-demo", "--pictures", "p", "--out", "o", "--steps", "unet=0"],
+            "error: --steps unet=0: needs STAGE=N with N ≥ 1",
+        ),
+    ],
+)
+def test_bad_input_of_other_verbs_is_one_line(arguments: list[str], told: str, tmp_path: Path) -> None:
+    done = workbench(*arguments, cwd=tmp_path)
+    assert done.stderr.startswith(told)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []

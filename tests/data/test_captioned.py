@@ -1,0 +1,68 @@
+"""Captioned pictures: the model's own set and a folder of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.data.captioned import captions, data_key, load, rows
+from workbench.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lines = []
+    for i, text in enumerate(("a red square", "a blue square")):
+        picture = np.zeros((80, 64, 3), np.uint8)
+        picture[..., 2 * i] = 255
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        lines.append(json.dumps({"file_name": f"{i}.png", "text": text}))
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_the_demo_brings_latents_and_captions_and_says_what_training_never_saw(demo):
+    data = load(None, demo)
+    assert len(data.captions) == len(data.latents) == len(data.split) == 1920
+    assert data.latents.shape[1:] == (4, 16, 16)
+    assert len(data.part("held_out")) == 240
+    assert not set(captions(None, demo, "train")) & set(captions(None, demo, "held_out"))
+
+
+def test_a_folder_of_ones_own_is_encoded_by_the_models_autoencoder(folder, demo):
+    data = load(str(folder), demo)
+    assert data.captions == ["a red square", "a blue square"] and data.part("train") == [0, 1]
+    assert data.latents.shape == (2, 4, 16, 16) and not np.allclose(data.latents[0], data.latents[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("not json", "metadata.jsonl:3"),
+        ('{"file_name": "0.png"}', "metadata.jsonl:3"),
+        ('{"file_name": "9.png", "text": "x"}', "no picture '9.png'"),
+        ('{"file_name": "../secret.png", "text": "x"}', "no picture"),
+    ],
+)
+def test_a_bad_line_is_named_with_file_and_line(folder, demo, line, says):
+    with (folder / "metadata.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match=says):
+        rows(str(folder), demo)
+
+
+def test_demo_data_goes_with_the_demo_model_only(tmp_path):
+    with pytest.raises(InputError, match="goes with model: demo"):
+        rows("demo", tmp_path)
+
+
+def test_a_changed_caption_changes_the_key(folder, demo, store):
+    before = data_key(str(folder), demo, store)
+    assert before == data_key(str(folder), demo, store) != data_key(None, demo, store)
+    text = (folder / "metadata.jsonl").read_text().replace("red", "green")
+    (folder / "metadata.jsonl").write_text(text)
+    assert data_key(str(folder), demo, store) != before

@@ -1,0 +1,47 @@
+"""The sampler: what it draws is what diffusers' own pipeline draws, and depends on the seed alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.evaluate.sampler import Networks, draw, first_noise
+from workbench.export.store import stored_export
+from workbench.models.candidate import COMPONENTS
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    from workbench.models.sources import base_candidate
+    from workbench.store.store import Store
+
+    store = Store(tmp_path_factory.mktemp("store"))
+    base = base_candidate("demo", store)
+    return Networks.load({name: stored_export(base, name, store) for name in COMPONENTS}, base.source)
+
+
+def test_it_draws_what_the_diffusers_pipeline_draws(networks, demo):
+    from diffusers import StableDiffusionPipeline
+
+    prompt, seed = "red apple", 3
+    own, _ = draw(networks, [prompt], 4, 3.0, seed)
+    pipeline = StableDiffusionPipeline.from_pretrained(demo).to(torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    noise = torch.from_numpy(first_noise((4, 16, 16), seed, 0))
+    theirs = pipeline(prompt, num_inference_steps=4, guidance_scale=3.0, latents=noise, output_type="np").images[0]
+    assert np.abs(own[0].astype(int) - (theirs * 255).round().astype(int)).max() <= 2
+
+
+def test_a_picture_depends_on_its_seed_and_place_not_on_how_many_are_drawn(networks):
+    two, _ = draw(networks, ["cat", "dog"], 2, 3.0, 0)
+    one, _ = draw(networks, ["cat"], 2, 3.0, 0)
+    other, _ = draw(networks, ["cat"], 2, 3.0, 1)
+    assert np.array_equal(two[0], one[0]) and not np.array_equal(one[0], other[0])
+    assert np.array_equal(first_noise((4, 16, 16), 0, 1), first_noise((4, 16, 16), 0, 1))
+
+
+def test_without_guidance_there_is_one_pass_per_step(networks):
+    done = []
+    draw(networks, ["cat"], 3, 1.0, 0, done.append)
+    assert done == [1, 2, 3]

@@ -1,0 +1,49 @@
+"""The embedded model exported once for all tests of this room, in float and quantized with made-up ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.compress.linears import biased_linears_as_gemm
+from workbench.compress.qdq import nodes_of, quantize_qdq, tensors_of
+from workbench.export.components import spec
+from workbench.export.store import stored_export
+from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.models.sources import base_candidate
+from workbench.store.store import Store
+
+
+@pytest.fixture(scope="session")
+def profile_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("profile") / "store")
+
+
+@pytest.fixture(scope="session")
+def demo_candidate(profile_store: Store) -> Candidate:
+    return base_candidate("demo", profile_store)
+
+
+@pytest.fixture(scope="session")
+def exported(demo_candidate: Candidate, profile_store: Store) -> dict[str, Path]:
+    return {name: stored_export(demo_candidate, name, profile_store) for name in COMPONENTS}
+
+
+@pytest.fixture(scope="session")
+def quantized_unet(exported: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """W8A8 in every convolution and linear; the ranges are made up, since nothing here asks for good numbers."""
+    import onnx_ir as ir
+
+    model = ir.load(exported["unet"])
+    layers = {(node.name or "").rsplit("/", 1)[0] for node in model.graph}
+    biased_linears_as_gemm(model, layers)
+    ranges = {name: (-4.0, 4.0) for name in tensors_of(nodes_of(model, layers))}
+    path = tmp_path_factory.mktemp("quantized") / "model.onnx"
+    quantize_qdq(model, layers, ranges, True, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def feeds(demo_candidate: Candidate) -> dict[str, dict]:
+    return {name: spec(demo_candidate, name).seeded() for name in COMPONENTS}

@@ -1,0 +1,82 @@
+"""Candidates measured on this machine: the files, the budget of the pipeline, what is shared is measured once."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+
+from workbench.models.candidate import Component
+from workbench.profile.host import profile_host
+from workbench.profile.layers import COLUMNS
+from workbench.progress import quiet
+from workbench.recipe.schema import ProfileConfig
+
+
+@pytest.fixture(scope="module")
+def profiled(demo_candidate, exported, quantized_unet, tmp_path_factory):
+    unet = Component("unet", "onnx", quantized_unet, "w8a8")
+    int8 = replace(
+        demo_candidate, name="w8a8", components={**demo_candidate.components, "unet": unet}, lineage=("quantize",)
+    )
+    files = {"base": exported, "w8a8": {**exported, "unet": quantized_unet}}
+    config = ProfileConfig(threads=1, iterations=3, min_seconds=0.0, warmup=1)
+    out = tmp_path_factory.mktemp("profiles")
+    return out, profile_host([demo_candidate, int8], files, config, 10, 3.0, 7, out, quiet)
+
+
+def test_onnx_candidates_are_not_measured_on_pytorch(profiled):
+    _, found = profiled
+    assert {target: set(c) for target, c in found.items()} == {"host": {"base", "w8a8"}, "host-torch": {"base"}}
+
+
+def test_files_hold_what_was_returned(profiled):
+    out, found = profiled
+    for target, candidates in found.items():
+        for name, summary in candidates.items():
+            assert json.loads((out / f"{name}@{target}.json").read_text()) == summary
+            with (out / f"{name}@{target}.csv").open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            assert list(rows[0]) == list(COLUMNS)
+            for component in ("text_encoder", "unet", "vae_decoder"):
+                own = [r for r in rows if r["component"] == component]
+                assert {"(unmapped)", "(runtime)"} <= {r["layer"] for r in own}
+                assert sum(float(r["share"]) for r in own) == pytest.approx(1, abs=1e-3)
+                assert sum(int(r["params"] or 0) for r in own) == summary["components"][component]["params"]
+                assert sum(int(r["macs"] or 0) for r in own) == summary["components"][component]["macs"]
+
+
+def test_the_budget_is_the_formula_it_states(profiled):
+    for summary in (s for candidates in profiled[1].values() for s in candidates.values()):
+        medians = {name: c["latency_ms"]["median"] for name, c in summary["components"].items()}
+        expected = 2 * medians["text_encoder"] + 10 * 2 * medians["unet"] + medians["vae_decoder"]
+        assert summary["pipeline"]["latency_ms"]["median"] == pytest.approx(expected)
+        assert sum(summary["pipeline"]["parts_ms"].values()) == pytest.approx(expected)
+        assert summary["seed"] == 7 and summary["threads"] == 1
+
+
+def test_a_component_of_two_candidates_is_measured_once_and_said_so(profiled):
+    host = profiled[1]["host"]
+    ours, theirs = (host[name]["components"]["vae_decoder"] for name in ("w8a8", "base"))
+    assert ours["latency_ms"]["samples"] == theirs["latency_ms"]["samples"]
+    assert ours["shared_with"] == "base.vae_decoder" and theirs["shared_with"] is None
+
+
+def test_quantizing_keeps_parameters_and_macs_and_shrinks_files(profiled):
+    base, int8 = (profiled[1]["host"][name] for name in ("base", "w8a8"))
+    for what in ("params", "macs", "macs_with_attention"):
+        assert int8[what] == base[what] == sum(c[what] for c in base["components"].values())
+    assert int8["size_bytes"] < 0.5 * base["size_bytes"]
+    assert int8["peak_rss_bytes"] < base["peak_rss_bytes"] < profiled[1]["host-torch"]["base"]["peak_rss_bytes"]
+    assert int8["components"]["unet"]["quantized_macs_share"] == 1.0
+    assert base["components"]["unet"]["quantized_macs_share"] == 0.0
+
+
+def test_kernels_are_nearly_all_on_layers_and_times_are_told_apart(profiled):
+    for summary in profiled[1]["host"].values():
+        for component in summary["components"].values():
+            assert component["unmapped_share"] <= 0.02
+            assert 0 < component["kernel_over_wall"] <= 1
+            assert component["load_cold_ms"] > 0 and component["load_warm_ms"] > 0 and component["first_call_ms"] > 0

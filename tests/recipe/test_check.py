@@ -1,0 +1,175 @@
+"""What a check finds before any work, and what it says of a recipe that can be run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import InputError
+from workbench.recipe.check import check_recipe
+from workbench.recipe.load import Loaded, load_recipe
+from workbench.store.store import Store
+
+REPOSITORY = Path(__file__).parents[2]
+CHAIN = "steps:\n  - remove_blocks: {layout: bk-tiny}\n  - distill: {steps: 3}\n  - quantize: {scheme: w8a8}\n"
+
+
+def loaded(folder: Path, more: str = CHAIN, model: str = "demo", *overrides: str) -> Loaded:
+    (folder / "r.yaml").write_text(f"version: 1\nname: x\nmodel: {model}\n{more}")
+    return load_recipe(folder / "r.yaml", overrides)
+
+
+def refusal(recipe: Loaded, store: Store, **options: int) -> str:
+    with pytest.raises(InputError) as caught:
+        check_recipe(recipe, store, **options)
+    return str(caught.value)
+
+
+def test_a_sound_recipe_is_told_its_chain_and_leaves_no_trace(tmp_path: Path, store: Store, demo: Path) -> None:
+    report = check_recipe(loaded(tmp_path), store, tmp_path)
+
+    assert report.stored == {"bk_tiny": False, "distilled": False, "w8a8": False}
+    assert report.folder == str(demo)
+    assert report.warnings == ()
+    assert "base → bk_tiny → distilled → w8a8" in str(report)
+    assert json.loads(json.dumps(report.as_json()))["name"] == "x"
+    assert [f.name for f in tmp_path.iterdir()] == ["r.yaml"]
+
+
+def test_the_estimate_follows_the_stated_factors(tmp_path: Path, store: Store) -> None:
+    bare = check_recipe(loaded(tmp_path, ""), store)
+    whole = check_recipe(loaded(tmp_path), store)
+    unet, pipeline = 4 * whole.params["unet"], 4 * sum(whole.params.values())
+    pictures = 128 * 64 * 64 * 3
+
+    assert bare.disk_bytes == pipeline + pictures
+    assert whole.disk_bytes == (2 + 6 + 3) * unet + pipeline + 4 * pictures
+    assert bare.memory_bytes == 900_000_000 + 2 * pipeline
+    assert whole.memory_bytes == 900_000_000 + max(6 * unet, 2 * pipeline)
+
+
+def test_too_little_disk_is_refused(tmp_path: Path, store: Store) -> None:
+    needs = check_recipe(loaded(tmp_path), store).disk_bytes
+    told = refusal(loaded(tmp_path), store, free_bytes=needs - 1)
+
+    assert told.startswith(f"{tmp_path}/r.yaml: {store.root}: needs up to ")
+    assert "hint: make room, or name a folder on another disk with --store" in told
+    assert check_recipe(loaded(tmp_path), store, free_bytes=needs).disk_free_bytes == needs
+
+
+def test_a_model_too_large_for_this_disk_is_refused_and_too_large_for_memory_is_told(
+    tmp_path: Path, store: Store, own_model: Callable[[], Path]
+) -> None:
+    """Weights of a size that only a sparse file can have."""
+    file = own_model() / "unet" / "diffusion_pytorch_model.safetensors"
+    file.unlink()
+    count = min(shutil.disk_usage(tmp_path).free, 2**42)
+    header = json.dumps({"w": {"dtype": "F16", "shape": [count], "data_offsets": [0, 2 * count]}}).encode()
+    file.write_bytes(struct.pack("<Q", len(header)) + header)
+    os.truncate(file, 8 + len(header) + 2 * count)
+    recipe = loaded(tmp_path, CHAIN, str(tmp_path / "own"))
+
+    assert "needs up to " in refusal(recipe, store)
+    report = check_recipe(recipe, store, free_bytes=2**62)
+    assert [w.split(":")[0] for w in report.warnings] == ["memory"]
+
+
+def test_more_threads_than_cores_are_warned_of(tmp_path: Path, store: Store) -> None:
+    report = check_recipe(loaded(tmp_path, "profile: {threads: 1000}\n"), store)
+    cores = len(os.sched_getaffinity(0))
+    where = f"{tmp_path}/r.yaml:4: profile.threads"
+    assert report.warnings == (
+        f"{where}: found 1000, but this process may use {cores} cores; latencies will say little",
+    )
+
+
+def test_a_second_removal_is_checked_against_what_the_first_leaves(tmp_path: Path, store: Store) -> None:
+    again = "steps:\n  - remove_blocks: {layout: bk-small}\n  - remove_blocks: {blocks: [mid_block]}\n"
+    told = refusal(loaded(tmp_path, again), store)
+    place = f"{tmp_path}/r.yaml:6: steps.1.remove_blocks.blocks"
+    assert told.startswith(f"{place}: mid_block: this U-Net has no such block")
+
+
+def test_problems_of_all_kinds_come_in_one_message(tmp_path: Path, own_model: Callable[[], Path]) -> None:
+    (own_model() / "scheduler" / "scheduler_config.json").unlink()
+    (tmp_path / "file").write_text("")
+    more = "evaluate: {prompts: nothing.txt}\nsteps:\n  - quantize: {scheme: w8a8}\n  - distill: {steps: 3}\n"
+    own = str(tmp_path / "own")
+    told = refusal(loaded(tmp_path, more, own), Store(tmp_path / "file")).splitlines()
+
+    r = f"{tmp_path}/r.yaml"
+    assert [line.split(": ")[:2] for line in told] == [
+        [f"{r}:7", "steps.1.distill"],
+        [f"{r}:4", "evaluate.prompts"],
+        [f"{r}:3", "model"],
+        [f"{tmp_path}/file", f"can't write there ({tmp_path}/file is not a folder); name another folder with --store"],
+    ]
+
+
+def test_an_override_that_breaks_the_chain_is_named(tmp_path: Path, store: Store) -> None:
+    told = refusal(loaded(tmp_path, CHAIN, "demo", "distill.candidate=bk_tiny"), store)
+    place = "--set distill.candidate=bk_tiny: steps.1.distill.candidate"
+    assert told == f"{place}: found 'bk_tiny', the name of steps.0; needs another name"
+
+
+def test_own_pictures_are_looked_at(tmp_path: Path, store: Store) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"no picture")
+    (pictures / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a"}\n')
+    more = f"data: {pictures}\n"
+    assert refusal(loaded(tmp_path, more), store) == f"{tmp_path}/r.yaml:4: data: {pictures}/a.png: not a picture"
+
+    (pictures / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "a"}\n')
+    told = f"{pictures}/metadata.jsonl:1: file_name: no picture 'b.png' in {pictures}"
+    assert refusal(loaded(tmp_path, more), store) == f"{tmp_path}/r.yaml:4: data: {told}"
+
+
+def test_a_model_without_pictures_needs_them_only_where_they_are_used(
+    tmp_path: Path, store: Store, own_model: Callable[[], Path]
+) -> None:
+    own = own_model()
+    for file in (own / "data").iterdir():
+        file.unlink()
+    (tmp_path / "prompts.txt").write_text("a cat\n")
+    asked = f"evaluate: {{prompts: {tmp_path}/prompts.txt}}\n"
+    told = f"{tmp_path}/r.yaml:1: data: this model brings no captioned pictures; give a folder of pictures with"
+
+    assert refusal(loaded(tmp_path, "", str(own)), store).startswith(told)
+    check_recipe(loaded(tmp_path, asked, str(own)), store)
+    assert refusal(loaded(tmp_path, asked + "steps: [distill: {steps: 3}]\n", str(own)), store).startswith(told)
+
+
+def test_a_step_whose_result_is_stored_takes_no_more_disk(tmp_path: Path, store: Store) -> None:
+    from workbench.data.captioned import data_key
+    from workbench.models.sources import base_candidate
+    from workbench.recipe.plan import plan_steps
+
+    recipe = loaded(tmp_path)
+    before = check_recipe(recipe, store)
+    base = base_candidate("demo", store)
+    first = plan_steps(recipe.recipe, base.key, data_key(None, base.source, store))[0]
+    store.compute(first.key, lambda _folder: {"components": {}})
+    after = check_recipe(recipe, store)
+
+    assert after.stored == {"bk_tiny": True, "distilled": False, "w8a8": False}
+    assert before.disk_bytes - after.disk_bytes == 2 * 4 * before.params["unet"]
+
+
+def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
+    loaded(tmp_path)
+    code = (
+        "import sys; from workbench.cli.main import app; app(['check', 'r.yaml'], standalone_mode=False);"
+        "print(sorted({'torch', 'diffusers', 'transformers', 'onnx', 'nncf', 'pandas'} & {*sys.modules}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -1,0 +1,91 @@
+"""Figures: the same bytes each time, colours that the page decides, texts that neither overlap nor lose digits."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from workbench.report import figures, svg
+from workbench.report.rank import rank
+
+
+@pytest.fixture(scope="module")
+def ranking(run):
+    return rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
+
+
+def test_same_input_same_bytes(run, ranking):
+    limits = run.recipe.rank.constraints.model_dump()
+    assert figures.pareto(ranking, "host", limits) == figures.pareto(ranking, "host", limits)
+    assert figures.budget(run.profiles, ["base", "w8a8"]) == figures.budget(run.profiles, ["base", "w8a8"])
+
+
+def test_colours_are_variables_of_the_page(run, ranking):
+    for drawn in (figures.pareto(ranking, "host", {}), figures.sqnr(run.scores, ["base", "bk_tiny", "w8a8"])):
+        assert drawn is not None
+        assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) == set()
+        assert "var(--s3)" in drawn or "var(--s2)" in drawn
+
+
+def test_no_metadata_no_outside_address(ranking):
+    drawn = figures.steps_bought(ranking, "host")
+    assert drawn is not None
+    assert not re.search(r"<metadata|<!DOCTYPE|https?:|xmlns|xlink", drawn)
+
+
+def test_numbers_in_texts_keep_their_digits(ranking):
+    drawn = figures.steps_bought(ranking, "host")
+    assert drawn is not None and ">0.312<" in drawn
+
+
+def test_ids_of_two_figures_differ(ranking):
+    one, other = figures.pareto(ranking, "host", {}), figures.pareto(ranking, "host-torch", {})
+    assert one is not None and other is not None
+    assert not set(re.findall(r'\bid="([^"]+)"', one)) & set(re.findall(r'\bid="([^"]+)"', other))
+
+
+def test_every_reference_inside_a_figure_has_its_target(ranking):
+    drawn = figures.pareto(ranking, "host", {"latency_ms": 150.0, "alignment_drop": 0.1})
+    assert drawn is not None
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', drawn))
+    assert used and used <= set(re.findall(r'\bid="([^"]+)"', drawn))
+
+
+def test_nothing_measured_gives_no_figure():
+    assert figures.sqnr({"base": {}}, ["base"]) is None
+    assert figures.budget({("host", "base"): {}}, ["base"]) is None
+    assert figures.losses([], "x") is None
+
+
+def test_crowded_labels_are_kept_apart():
+    from itertools import combinations
+
+    with svg.style():
+        figure, axes = svg.canvas(7, 3)
+        axes.set(xlim=(0, 10), ylim=(0, 10))
+        points = [(5 + 0.05 * i, 5 + 0.1 * i) for i in range(5)]
+        labels = [
+            axes.annotate(f"candidate {i}\nmore", p, (0, 0), textcoords="offset pixels", va="bottom")
+            for i, p in enumerate(points)
+        ]
+        svg.place_labels(axes, points, [5.0] * 5, labels)
+        figure.canvas.draw()
+        boxes = [label.get_window_extent() for label in labels]
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+        assert all(axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1) for box in boxes)
+
+
+def test_spread_keeps_order_and_distance():
+    out = svg.spread([1.0, 1.1, 5.0, 1.05], 1.0)
+    assert out[0] < out[3] < out[1] < out[2]
+    assert all(b - a >= 1 - 1e-6 for a, b in zip(sorted(out), sorted(out)[1:], strict=False))
+
+
+def test_callers_matplotlib_settings_are_left_alone():
+    import matplotlib as mpl
+
+    before = mpl.rcParams["svg.fonttype"]
+    with svg.style():
+        assert mpl.rcParams["svg.fonttype"] == "none"
+    assert mpl.rcParams["svg.fonttype"] == before

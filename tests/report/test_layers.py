@@ -1,0 +1,64 @@
+"""The layers of the page: joined on one key, compact, and honest about where int8 lost."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from workbench.report.layers import joined, overhead, parent_of, payload, picture_macs, where_int8_lost
+
+
+def test_rows_of_one_layer_are_summed_and_the_slowest_gives_the_scheme():
+    table = pd.DataFrame(
+        {
+            "component": ["unet"] * 3, "layer": ["a", "a", "b"], "op": ["Conv", "QuantizeLinear", "Conv"],
+            "scheme": ["w8a8", "fp32", "fp32"], "latency_ms": [2.0, 1.0, 4.0], "macs": [10, None, 20],
+            "params": [1, None, 2], "weight_bytes": [3, None, 4],
+        }
+    )  # fmt: skip
+    rows = joined(table).set_index("layer")
+    assert rows.latency_ms.to_dict() == {"a": 3.0, "b": 4.0}
+    assert (rows.op["a"], rows.scheme["a"], rows.macs["a"]) == ("Conv + QuantizeLinear", "w8a8", 10)
+
+
+def test_payload_holds_every_row_and_can_not_end_its_script(run, change):
+    hostile = run.layer_table("host", "base").copy()
+    hostile.loc[0, "layer"] = "</script><script>alert(1)"
+    text = payload(change(layers={**run.layers, ("host", "base"): hostile}))
+    assert "<" not in text
+    data = json.loads(text)
+    assert "unet\0</script><script>alert(1)" in data["names"]
+    columns = data["profiles"]["host"]["base"]
+    assert {len(column) for column in columns.values()} == {len(joined(hostile))}
+    assert sum(columns["ms"]) == pytest.approx(hostile.latency_ms.sum(), rel=1e-3)
+
+
+def test_a_path_of_a_csv_does_as_well_as_a_table(run, change, tmp_path):
+    run.layer_table("host", "base").to_csv(tmp_path / "base.csv", index=False)
+    read = change(layers={("host", "base"): tmp_path / "base.csv"}).layer_table("host", "base")
+    assert len(read) == len(run.layer_table("host", "base"))
+
+
+def test_int8_is_compared_with_the_full_precision_parent(run):
+    assert parent_of(run, "w8a8") == "distilled"
+    lost = where_int8_lost(run, "host", "w8a8")
+    assert len(lost) == 10
+    assert [row["lost_ms"] for row in lost] == sorted((row["lost_ms"] for row in lost), reverse=True)
+    assert lost[0]["layer"] == "conv_in" and lost[0]["lost_ms"] == pytest.approx(
+        lost[0]["after_ms"] - lost[0]["before_ms"]
+    )
+    assert where_int8_lost(run, "host-torch", "w8a8") == []
+
+
+def test_overhead_counts_only_operations_that_exist_for_the_scheme(run):
+    assert overhead(run, "host", "w8a8") == {"unet": pytest.approx(0.08)}
+    assert overhead(run, "host", "base") == {}
+
+
+def test_macs_of_a_picture_weigh_the_unet_by_its_passes(run):
+    assert picture_macs(run.profiles["host", "w8a8"]) == pytest.approx(
+        (14.7e6 + 20 * 141e6 + 391e6, 20 * 141e6 * 0.962)
+    )
+    assert picture_macs({}) is None
