@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-Progress = Callable[[str, int], "Tick"]
-"""``progress("distill", 300)`` gives a context manager whose value is called as ``tick(done, note)``."""
+from contextlib import AbstractContextManager, contextmanager
 
 Tick = Callable[..., None]
+"""``tick(done, note="")``: how many of the total are done."""
+Progress = Callable[[str, int], AbstractContextManager[Tick]]
+"""``with progress("distill", 300) as tick: …``"""
 LINE_EVERY_S = 10.0
 
 
-def quiet(_what: str, _total: int):
+def quiet(_what: str, _total: int) -> AbstractContextManager[Tick]:
     """Progress that says nothing."""
     return _silent()
 
@@ -24,7 +24,7 @@ def _silent() -> Iterator[Tick]:
     yield lambda _done, _note="": None
 
 
-def shown(what: str, total: int):
+def shown(what: str, total: int) -> AbstractContextManager[Tick]:
     """Progress on standard error: a rich bar on a terminal, else a line every ten seconds."""
     return _bar(what, total) if sys.stderr.isatty() else _lines(what, total)
 
@@ -32,7 +32,14 @@ def shown(what: str, total: int):
 @contextmanager
 def _bar(what: str, total: int) -> Iterator[Tick]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),

@@ -63,7 +63,12 @@ def test_tiny_shifts_its_up_blocks_by_one(sd_v1):
         (["down_blocks.0.downsamplers.0"], "down_blocks.0.downsamplers.0", "level below"),
         (["down_blocks.3.resnets.1"], "up_blocks.0", "must keep one more"),
         (
-            ["down_blocks.1.resnets.0", "down_blocks.1.attentions.0", "up_blocks.2.resnets.1", "up_blocks.2.attentions.1"],
+            [
+                "down_blocks.1.resnets.0",
+                "down_blocks.1.attentions.0",
+                "up_blocks.2.resnets.1",
+                "up_blocks.2.attentions.1",
+            ],
             "down_blocks.1.resnets.0",
             "made for 640",
         ),

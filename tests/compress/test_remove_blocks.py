@@ -38,7 +38,9 @@ def test_a_dropped_middle_block_leaves_everything_else_in_place(context):
     assert config["mid_block_type"] is None and config["layers_per_block"] == 2
 
 
-@pytest.mark.parametrize("bad", [{}, {"layout": "bk-tiny", "blocks": ["mid_block"]}, {"blocks": []}, {"layout": "bk-mini"}])
+@pytest.mark.parametrize(
+    "bad", [{}, {"layout": "bk-tiny", "blocks": ["mid_block"]}, {"blocks": []}, {"layout": "bk-mini"}]
+)
 def test_a_step_names_a_layout_or_blocks(bad):
     with pytest.raises(ValueError):
         RemoveBlocksConfig(**bad)

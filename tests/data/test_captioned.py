@@ -16,6 +16,8 @@ from workbench.errors import InputError
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     lines = []
+    tmp_path = tmp_path / "set"
+    tmp_path.mkdir()
     for i, text in enumerate(("a red square", "a blue square")):
         picture = np.zeros((80, 64, 3), np.uint8)
         picture[..., 2 * i] = 255

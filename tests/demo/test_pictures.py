@@ -46,8 +46,9 @@ def test_a_folder_that_is_not_the_package_says_which_one_is_wanted(tmp_path):
 
 
 def test_the_shipped_captions_are_those_of_the_concepts(demo):
-    import yaml
     from importlib import resources
+
+    import yaml
 
     listed = yaml.safe_load(resources.files("workbench.demo").joinpath("concepts.yaml").read_text())
     names = [name for group in listed.values() for name in group.values()]

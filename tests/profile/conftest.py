@@ -38,7 +38,7 @@ def quantized_unet(exported: dict[str, Path], tmp_path_factory: pytest.TempPathF
     model = ir.load(exported["unet"])
     layers = {(node.name or "").rsplit("/", 1)[0] for node in model.graph}
     biased_linears_as_gemm(model, layers)
-    ranges = {name: (-4.0, 4.0) for name in tensors_of(nodes_of(model, layers))}
+    ranges = dict.fromkeys(tensors_of(nodes_of(model, layers)), (-4.0, 4.0))
     path = tmp_path_factory.mktemp("quantized") / "model.onnx"
     quantize_qdq(model, layers, ranges, True, path)
     return path

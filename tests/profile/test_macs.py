@@ -102,8 +102,9 @@ def test_weights_are_counted_at_the_precision_that_is_stored(exported, quantized
     before, after = count_graph(exported["unet"]).weight_bytes, count_graph(quantized_unet).weight_bytes
     layer = "down_blocks.0.resnets.0.conv1"
     assert before[layer] == 4 * (64 * 64 * 9 + 64)
-    weights, bias_int32, scales = 64 * 64 * 9, 4 * 64, 4 * 64
-    assert weights + bias_int32 + scales <= after[layer] <= weights + bias_int32 + 3 * scales + 64
+    weights, channels, activations = 64 * 64 * 9, 64, 2
+    # int8 weights, their zero points, and as 4 bytes per channel: bias, its scale and zero point, the weights' scale.
+    assert after[layer] == weights + channels + 4 * 4 * channels + 5 * activations
 
 
 def test_an_unknown_architecture_is_refused_with_the_nearest_name():

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
             ("text_encoder", "unet", "vae_decoder"), {"host": HOST, "host-torch": TORCH}[target][candidate], strict=True
         )
     )
-    parts = {name: ms * (20 if name == "unet" else 1) for name, ms in times.items()}
+    parts = {name: ms * {"unet": 20, "text_encoder": 2}.get(name, 1) for name, ms in times.items()}
     total = sum(parts.values())
     latency = {"median": total, "p90": total * 1.06, "iqr": total * 0.03, "min": total * 0.97, "n": 78, "unit": "ms"}
     macs = {"text_encoder": 14_700_000, "unet": 262_000_000, "vae_decoder": 391_000_000}
@@ -111,6 +112,7 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
             "load_cold_ms": 61.0, "load_warm_ms": 24.5, "first_call_ms": ms * 1.9, "size_bytes": SIZES[candidate] // 3,
             "params": params[name], "macs": macs[name], "macs_with_attention": int(macs[name] * 1.07),
             "quantized_macs_share": 0.962 if candidate == "w8a8" and name == "unet" else 0.0, "kernel_ms": ms * 0.93,
+            "op_ms": {"Conv": ms * 0.6, "QuantizeLinear": 0.08 if (candidate, name) == ("w8a8", "unet") else 0.0},
             "kernel_over_wall": 0.93, "unmapped_share": 0.011,
             "scheme": "w8a8" if candidate == "w8a8" and name == "unet" else "fp32",
         }
@@ -241,6 +243,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
         losses={"distilled": rows},
         recipe_hash="a1" * 32,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """Parts to build other runs of."""
+    return SimpleNamespace(names=NAMES, recipe=recipe, candidates=candidates, draw_pictures=draw_pictures)
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def test_before_and_after_read_as_a_change():
 def test_values_inside_a_mapping_have_its_unit_but_counts_have_none():
     assert by_key({"macs": 0.95, "weights": 0.5}, "int8_share") == "MACs 95 %, weights 50 %"
     assert by_key({"median": 30.0, "n": 24, "by_timestep": {"39": 25.0}}, "sqnr_db") == (
-        "median 30.0 dB, n 24, by timestep 39 25.0 dB"
+        "median 30.0 dB, n 24, by timestep 39: 25.0 dB"
     )
 
 

@@ -8,9 +8,9 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from conftest import NAMES, candidates, draw_pictures, recipe
 
 from workbench.report.data import RunData
 from workbench.report.html import LIMIT_BYTES, TEMPLATES, write_report
@@ -46,12 +46,12 @@ def parsed(text: str) -> Tags:
     return tags
 
 
-def test_page_and_csv_lie_side_by_side(page: Path):
+def test_page_and_csv_lie_side_by_side(make: SimpleNamespace, page: Path):
     assert page.name == "bk_tiny_w8a8.html"
     rows = list(csv.DictReader(page.with_suffix(".csv").open()))
     assert [(r["candidate"], r["target"]) for r in rows] == [
-        *((n, "host") for n in NAMES),
-        *((n, "host-torch") for n in NAMES[:3]),
+        *((n, "host") for n in make.names),
+        *((n, "host-torch") for n in make.names[:3]),
     ]
     assert [r["candidate"] for r in rows if r["chosen"] == "True"] == ["w8a8"]
 
@@ -99,33 +99,35 @@ def test_page_is_small(page: Path):
     assert page.stat().st_size < 1_000_000
 
 
-def test_many_pictures_are_cut_to_the_limit_and_the_page_says_so(small: RunData, tmp_path: Path):
+def test_many_pictures_are_cut_to_the_limit_and_the_page_says_so(make: SimpleNamespace, small: RunData, tmp_path: Path):
     prompts = [f"prompt {i}" for i in range(64)]
     folder = tmp_path / "pictures"
-    draw_pictures(folder, "bk_tiny")  # noise: the worst case for PNG
+    make.draw_pictures(folder, "bk_tiny")  # noise: the worst case for PNG
     scores = {n: {**s, "prompts": prompts, "pictures": ["000.png"] * 64} for n, s in small.scores.items()}
-    config = recipe(evaluate={"shown": 64})
-    page = write_report(replace(small, scores=scores, recipe=config, pictures=dict.fromkeys(NAMES, folder)), tmp_path)
+    config = make.recipe(evaluate={"shown": 64})
+    page = write_report(
+        replace(small, scores=scores, recipe=config, pictures=dict.fromkeys(make.names, folder)), tmp_path
+    )
     assert page.stat().st_size <= LIMIT_BYTES
     left = re.search(r"(\d+) more were left out", page.read_text())
     assert left and page.read_text().count("<img") == (64 - int(left[1])) * 4
 
 
-def test_large_pictures_are_shrunk(small: RunData, tmp_path: Path):
+def test_large_pictures_are_shrunk(make: SimpleNamespace, small: RunData, tmp_path: Path):
     from PIL import Image
 
     folder = tmp_path / "pictures"
     folder.mkdir()
     for i in range(9):
         Image.effect_noise((512, 512), 60).save(folder / f"{i:03d}.png")
-    page = write_report(replace(small, pictures=dict.fromkeys(NAMES, folder)), tmp_path)
+    page = write_report(replace(small, pictures=dict.fromkeys(make.names, folder)), tmp_path)
     assert page.read_text().count("data:image/jpeg") == 32 and page.stat().st_size < LIMIT_BYTES
 
 
-def test_hostile_names_stay_text(small: RunData, tmp_path: Path):
+def test_hostile_names_stay_text(make: SimpleNamespace, small: RunData, tmp_path: Path):
     named = [
-        replace(candidates()[0], name=HOSTILE, report={HOSTILE: HOSTILE, "rows": [{HOSTILE: HOSTILE}]}),
-        *candidates()[1:],
+        replace(make.candidates()[0], name=HOSTILE, report={HOSTILE: HOSTILE, "rows": [{HOSTILE: HOSTILE}]}),
+        *make.candidates()[1:],
     ]
     moved = {HOSTILE if n == "base" else n: s for n, s in small.scores.items()}
     moved[HOSTILE] = {**moved[HOSTILE], "prompts": [HOSTILE, *small.scores["base"]["prompts"][1:]]}
@@ -147,8 +149,8 @@ def test_hostile_names_stay_text(small: RunData, tmp_path: Path):
     assert all(a["src"] and a["src"].startswith("data:") for t, a in tags if t == "img")
 
 
-def test_no_candidate_fits_is_said_at_the_top(small: RunData, tmp_path: Path):
-    config = recipe(rank={"maximize": "alignment", "constraints": {"latency_ms": 100.0, "alignment_drop": 0.1}})
+def test_no_candidate_fits_is_said_at_the_top(make: SimpleNamespace, small: RunData, tmp_path: Path):
+    config = make.recipe(rank={"maximize": "alignment", "constraints": {"latency_ms": 100.0, "alignment_drop": 0.1}})
     text = write_report(replace(small, recipe=config), tmp_path).read_text()
     assert "<h2>No candidate fits</h2>" in text
     assert "latency_ms is nearest to being met, by w8a8" in text
@@ -164,10 +166,12 @@ def test_simulated_and_emulated_numbers_are_labelled(small: RunData, tmp_path: P
     assert text.count('<span class="tag loud">emulated</span>') == 1
 
 
-def test_a_bare_run_still_makes_a_page(tmp_path: Path):
+def test_a_bare_run_still_makes_a_page(make: SimpleNamespace, tmp_path: Path):
     """No scorer, no pictures, no layers, no environment: only a latency and a size."""
     profile = {"pipeline": {"latency_ms": {"median": 12.0}}, "size_bytes": 1_000_000}
-    bare = RunData(recipe(rank={"maximize": "speed"}), "", candidates()[:1], {}, {}, {("host", "base"): profile}, {})
+    bare = RunData(
+        make.recipe(rank={"maximize": "speed"}), "", make.candidates()[:1], {}, {}, {("host", "base"): profile}, {}
+    )
     text = write_report(bare, tmp_path).read_text()
     parsed(text)
     assert "Ship base" in text and "Nothing was scored." in text

@@ -184,7 +184,7 @@ def test_by_step_gives_the_change_against_the_candidate_before(run):
     host = steps[steps.target == "host"].set_index("candidate")
     assert host.previous.to_dict() == {"bk_tiny": "base", "distilled": "bk_tiny", "w8a8": "distilled"}
     assert host.delta_size_bytes.to_dict() == {"bk_tiny": -14_600_000, "distilled": 0, "w8a8": -7_200_000}
-    assert host.delta_latency_ms["w8a8"] == pytest.approx(106.5 - 154.4)
+    assert host.delta_latency_ms["w8a8"] == pytest.approx(109.6 - 157.4)
     assert host.share_alignment["bk_tiny"] == pytest.approx(0.141 / 0.312 - 1)
     assert host.quality_settled.to_dict() == {"bk_tiny": True, "distilled": True, "w8a8": False}
 

@@ -40,7 +40,9 @@ class DistillConfig(StepConfig):
     decay: Literal["constant", "cosine", "tail"] = "cosine"
     weight_decay: float = Field(1e-2, ge=0)
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    ema: float | None = Field(0.99, gt=0, lt=1, description="Decay of the averaged weights; null: the raw ones are kept.")
+    ema: float | None = Field(
+        0.99, gt=0, lt=1, description="Decay of the averaged weights; null: the raw ones are kept."
+    )
     weights: LossWeights = LossWeights()
     feature_pairs: list[list[str]] | None = Field(
         None, description="Pairs [teacher module, student module]; default: BK-SDM's for the two shapes."
@@ -74,7 +76,9 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     from workbench.training.loop import Schedule, train
 
     parent = ctx.parent.components["unet"]
-    teacher = UNet2DConditionModel.from_pretrained(ctx.base.components["unet"].path).float().eval().requires_grad_(False)
+    teacher = (
+        UNet2DConditionModel.from_pretrained(ctx.base.components["unet"].path).float().eval().requires_grad_(False)
+    )
     student = UNet2DConditionModel.from_pretrained(parent.path).float()
     default_attention = student.attn_processors
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
@@ -102,8 +106,8 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 
 
-def _loss(ctx: StepContext, config: DistillConfig, teacher: torch.nn.Module, student: torch.nn.Module) -> Any:
-    """The loss of one step as the training loop wants it; draws pictures, captions, noise and timesteps from its rng."""
+def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any) -> Any:
+    """The loss of one step for the training loop; pictures, captions, noise and timesteps come from its rng."""
     import torch
     from diffusers import DDPMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
@@ -121,7 +125,7 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: torch.nn.Module, stu
     of_teacher, of_student = Taps(teacher, [t for t, _ in pairs]), Taps(student, [s for _, s in pairs])
     mse = torch.nn.functional.mse_loss
 
-    def loss_of(_model: torch.nn.Module, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(_model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         picked = [rows[i] for i in rng.integers(0, len(rows), config.batch)]
         dropped = rng.random(config.batch) < config.drop_captions
         words = ["" if gone else data.captions[i] for i, gone in zip(picked, dropped, strict=True)]

@@ -107,7 +107,7 @@ def student_of(config: Mapping[str, Any], dropped: Sequence[str]) -> Student:
         down_types.append(kind)
         counts.append(len(left))
         above = channels[max(level - 1, 0)]
-        _fits(f"down_blocks.{level}", left, layers[level], lambda j, _n, a=above, c=channels[level]: a if j == 0 else c)
+        _fits(f"down_blocks.{level}", left, layers[level], _down_inputs(above, channels[level]))
         _name(source, f"down_blocks.{level}", f"down_blocks.{level}", left)
     for i in range(kept_levels):
         level = kept_levels - 1 - i
@@ -117,15 +117,12 @@ def student_of(config: Mapping[str, Any], dropped: Sequence[str]) -> Student:
         if len(left) != counts[level] + 1:
             raise CannotDrop(
                 block,
-                f"keeps {len(left)} resnets, but down_blocks.{level} keeps {counts[level]}; it must keep one more than that",
+                f"keeps {len(left)} resnets where down_blocks.{level} keeps {counts[level]}; it must keep one more",
             )
         skip, own = channels[max(level - 1, 0)], channels[level]
-        below = channels[min(level + 1, kept_levels - 1)], channels[min(level + 1, levels - 1)]
-
-        def width(j: int, n: int, b: int, own: int = own, skip: int = skip) -> tuple[int, int]:
-            return (b if j == 0 else own), (skip if j == n - 1 else own)
-
-        _fits(block, left, layers[level] + 1, lambda j, n, b=below: width(j, n, b[0]), lambda j, n, b=below: width(j, n, b[1]))
+        below, had_below = channels[min(level + 1, kept_levels - 1)], channels[min(level + 1, levels - 1)]
+        expected, had = _up_inputs(below, own, skip), _up_inputs(had_below, own, skip)
+        _fits(block, left, layers[level] + 1, expected, had)
         _name(source, f"up_blocks.{i}", block, left)
         source[f"up_blocks.{i}"] = block
     new["down_block_types"], new["up_block_types"] = down_types, up_types
@@ -176,6 +173,15 @@ def _survivors(config: Mapping[str, Any], gone: set[str], block: str, kind: str,
 
 Width = Callable[[int, int], object]
 """``width(j, n)``: what resnet ``j`` of ``n`` takes in, in channels."""
+
+
+def _down_inputs(above: int, own: int) -> Width:
+    return lambda j, _n: above if j == 0 else own
+
+
+def _up_inputs(below: int, own: int, skip: int) -> Width:
+    """(hidden, skip): the first resnet takes what the level below gives, the last one the skip of the level above."""
+    return lambda j, n: (below if j == 0 else own, skip if j == n - 1 else own)
 
 
 def _fits(block: str, left: Sequence[int], before: int, expected: Width, had: Width | None = None) -> None:

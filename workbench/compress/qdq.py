@@ -102,3 +102,7 @@ def name_quantization(model: ir.Model) -> None:
             near = user or before
             layers[node] = layer_of(near.name or "") if near is not None else ROOT
     name_new(model, layers)
+    for node in model.graph:  # a quantized graph output was moved to another value, under a name of the quantizer's
+        for i, value in enumerate(node.outputs):
+            if not value.is_graph_output():
+                value.name = f"{node.name}:{i}"

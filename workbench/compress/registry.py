@@ -91,7 +91,11 @@ _STEPS: dict[str, Step] = {}
 
 
 def step(
-    kind: str, config: type[StepConfig], *, code: tuple[str, ...] = (), libraries: tuple[str, ...] = ("torch", "diffusers")
+    kind: str,
+    config: type[StepConfig],
+    *,
+    code: tuple[str, ...] = (),
+    libraries: tuple[str, ...] = ("torch", "diffusers"),
 ) -> Callable[[Apply], Apply]:
     """Registers a function as the step ``kind``; ``code`` names helper modules that its result depends on."""
 

@@ -93,7 +93,8 @@ def _folder(data: str | None, source: Path) -> Path:
     if not index.is_file():
         what = "this model brings no captioned pictures" if data is None else f"{folder}: no metadata.jsonl there"
         raise InputError(
-            f"data: {what}", hint='give a folder of pictures with metadata.jsonl, a line: {"file_name": "x.png", "text": "…"}'
+            f"data: {what}",
+            hint='give a folder of pictures with metadata.jsonl, a line: {"file_name": "x.png", "text": "…"}',
         )
     return folder
 

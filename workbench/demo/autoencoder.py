@@ -7,12 +7,12 @@ white on pictures like these), then normalised per channel so that ``scaling_fac
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.demo.pictures import Pictures
-from workbench.training.loop import Schedule, train
+from workbench.training.loop import OnStep, Schedule, train
 
 if TYPE_CHECKING:
     import torch
@@ -42,13 +42,15 @@ def new_autoencoder(seed: int = 0) -> AutoencoderKL:
     )
 
 
-def train_autoencoder(pictures: Pictures, state: Path, steps: int, on_step=None, batch: int = 16) -> AutoencoderKL:
+def train_autoencoder(
+    pictures: Pictures, state: Path, steps: int, on_step: OnStep | None = None, batch: int = 16
+) -> AutoencoderKL:
     """Trains stage 1 and returns the normalised autoencoder."""
     import torch
 
     model = new_autoencoder()
 
-    def loss_of(model: torch.nn.Module, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         concept, background = pictures.draw(rng, batch)
         x = torch.from_numpy(shifted(pictures.render(concept, background), rng))
         mean = model.encode(x).latent_dist.mean
@@ -61,7 +63,15 @@ def train_autoencoder(pictures: Pictures, state: Path, steps: int, on_step=None,
         return {"loss": mse + weight * l1 + 1e-5 * small, "mse": mse, "l1": l1, "latent_square": small}
 
     schedule = Schedule(
-        steps=steps, lr=1.2e-3, warmup=50, decay="cosine", weight_decay=1e-4, ema=0.998, seed=11, precision="bf16", save_every=100
+        steps=steps,
+        lr=1.2e-3,
+        warmup=50,
+        decay="cosine",
+        weight_decay=1e-4,
+        ema=0.998,
+        seed=11,
+        precision="bf16",
+        save_every=100,
     )
     model = train(model, loss_of, schedule, state, on_step)
     _normalise(model, pictures)

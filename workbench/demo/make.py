@@ -43,7 +43,9 @@ def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progr
     facts = {
         "steps": counts,
         "pictures": len(data.names) * 8,
-        "autoencoder_psnr_db": {part: psnr(vae, data, *data.pairs(part == "held_out")) for part in ("train", "held_out")},
+        "autoencoder_psnr_db": {
+            part: psnr(vae, data, *data.pairs(part == "held_out")) for part in ("train", "held_out")
+        },
         "scorer": {part: retrieval(pair, tokenizer, data, part == "held_out") for part in ("train", "held_out")},
     }
     pack(data, vae, pair, tokenizer, unet, out / "demo")
@@ -68,7 +70,14 @@ def _scorer(data: Pictures, out: Path, steps: int, progress: Progress) -> tuple[
 
 
 def _unet(
-    data: Pictures, vae: Any, pair: ContrastivePair, tokenizer: Any, out: Path, steps: int, compiled: bool, progress: Progress
+    data: Pictures,
+    vae: Any,
+    pair: ContrastivePair,
+    tokenizer: Any,
+    out: Path,
+    steps: int,
+    compiled: bool,
+    progress: Progress,
 ) -> Any:
     from workbench.demo.scorer import text_encoder_of
     from workbench.demo.unet import train_unet

@@ -71,7 +71,10 @@ def _write_data(pictures: Pictures, autoencoder: AutoencoderKL, pair: Contrastiv
             [pair.image_features(torch.from_numpy(pictures.render(concept[p], background[p]))) for p in parts]
         )
     latents = encode(autoencoder, pictures, concept, background)
-    save_file({"latents": latents.half(), "features": features.half()}, folder / "pictures.safetensors")
+    save_file(
+        {"latents": latents.half().contiguous(), "features": features.half().contiguous()},
+        folder / "pictures.safetensors",
+    )
     rows = [
         {"caption": caption, "split": "train" if i < len(train[0]) else "held_out"}
         for i, caption in enumerate(pictures.captions(concept, background))

@@ -63,7 +63,8 @@ class Pictures:
         grounds = list(BACKGROUNDS)
         which = np.zeros(len(concept), dtype=int) if template is None else template
         return [
-            caption_of(self.names[c], grounds[b], TEMPLATES[t]) for c, b, t in zip(concept, background, which, strict=True)
+            caption_of(self.names[c], grounds[b], TEMPLATES[t])
+            for c, b, t in zip(concept, background, which, strict=True)
         ]
 
     @property

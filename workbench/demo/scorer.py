@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import string
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.demo.autoencoder import shifted
 from workbench.demo.pictures import BACKGROUNDS, TEMPLATES, Pictures
 from workbench.evaluate.scorer import ContrastivePair, ImageTower
-from workbench.training.loop import Schedule, train
+from workbench.training.loop import OnStep, Schedule, train
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ FEATURES = 128
 
 
 def new_tokenizer(pictures: Pictures, folder: Path) -> CLIPTokenizer:
-    """Trains CLIP's byte-pair encoding on all captions; letters, digits and punctuation are always in, so any prompt encodes."""
+    """Trains CLIP's byte-pair encoding on all captions, with every letter, digit and sign in, so that any prompt encodes."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import CLIPTokenizer
 
@@ -84,7 +84,12 @@ def text_encoder_of(pair: ContrastivePair) -> CLIPTextModel:
 
 
 def train_scorer(
-    pictures: Pictures, tokenizer: CLIPTokenizer, state: Path, steps: int, on_step=None, batch: int = 160
+    pictures: Pictures,
+    tokenizer: CLIPTokenizer,
+    state: Path,
+    steps: int,
+    on_step: OnStep | None = None,
+    batch: int = 160,
 ) -> ContrastivePair:
     """Trains stage 2 and returns the pair."""
     import torch
@@ -93,14 +98,16 @@ def train_scorer(
     text = new_text_tower(len(tokenizer), tokenizer.eos_token_id, tokenizer.bos_token_id)
     pair = ContrastivePair(text, ImageTower(features=FEATURES))
 
-    def loss_of(model: torch.nn.Module, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         concept, background = _distinct(pictures, rng, batch)
         captions = pictures.captions(concept, background, rng.integers(0, len(TEMPLATES), batch))
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         x = torch.from_numpy(_augmented(pictures.render(concept, background), rng))
         logits = model.logit_scale.exp().clamp(max=50.0) * model.text_features(ids) @ model.image_features(x).T
         target = torch.arange(batch)
-        loss = (torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)) / 2
+        loss = (
+            torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)
+        ) / 2
         return {"loss": loss, "batch_top1": (logits.argmax(1) == target).float().mean()}
 
     schedule = Schedule(

@@ -7,13 +7,13 @@ v-prediction with zero terminal SNR and trailing timesteps (arXiv 2305.08891), c
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.demo.autoencoder import encode
 from workbench.demo.pictures import BACKGROUNDS, TEMPLATES, Pictures
-from workbench.training.loop import Schedule, train
+from workbench.training.loop import OnStep, Schedule, train
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +68,7 @@ def train_unet(
     tokenizer: CLIPTokenizer,
     state: Path,
     steps: int,
-    on_step=None,
+    on_step: OnStep | None = None,
     batch: int = 64,
     compiled: bool = True,
 ) -> UNet2DConditionModel:
@@ -84,7 +84,7 @@ def train_unet(
     predict = torch.compile(unet) if compiled else unet
     empty = len(states) - 1
 
-    def loss_of(_model: torch.nn.Module, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(_model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         concept, background = pictures.draw(rng, batch)
         wording = rng.integers(0, len(TEMPLATES), batch)
         row = (concept * len(BACKGROUNDS) + background) * len(TEMPLATES) + wording
@@ -104,8 +104,8 @@ def train_unet(
     return unet
 
 
-def _conditions(pictures, autoencoder, text, tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents [N*8, 4, 16, 16] by concept and background; text states bf16 [N*8*3 + 1, L, D], the last for no caption."""
+def _conditions(pictures: Pictures, autoencoder: Any, text: Any, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents [N*8, 4, 16, 16] by concept and background; text states bf16 [N*8*3 + 1, L, D], last the empty one."""
     import torch
 
     concept, background = (v.ravel() for v in np.indices((len(pictures.names), len(BACKGROUNDS))))

@@ -18,7 +18,7 @@ def text_features(scorer: ContrastivePair, tokenizer: Any, captions: Sequence[st
     """Unit vectors [N, F] of captions."""
     import torch
 
-    length = scorer.text.config.max_position_embeddings
+    length = scorer.positions
     with torch.inference_mode():
         ids = tokenizer(list(captions), padding="max_length", truncation=True, max_length=length, return_tensors="pt")
         return torch.cat([scorer.text_features(part) for part in ids.input_ids.split(256)]).numpy()

@@ -14,6 +14,7 @@ from workbench.evaluate.sampler import Networks, draw
 from workbench.evaluate.scorer import load_scorer
 from workbench.progress import Progress
 
+
 def evaluate(
     name: str,
     files: Mapping[str, Path],
@@ -54,7 +55,7 @@ def evaluate(
         scores["unet_sqnr_db_by_timestep"] = dict(zip(map(str, config.timesteps), values, strict=True))
     np.save(out / "latents.npy", latents)
     np.save(out / "pictures.npy", pictures)
-    np.savez(out / "probes.npz", **own)
+    np.savez(out / "probes.npz", cond=own["cond"], free=own["free"])
     return scores | {"metrics": metrics}
 
 

@@ -38,7 +38,9 @@ class Networks:
     def states(self, prompt: str) -> np.ndarray:
         """Text states float32 [1, L, D] of one prompt."""
         length = self.text_encoder.get_inputs()[0].shape[1]
-        ids = self.tokenizer(prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np").input_ids
+        ids = self.tokenizer(
+            prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np"
+        ).input_ids
         return self.text_encoder.run(None, {"input_ids": ids.astype(np.int64)})[0]
 
     def unet(self, latent: np.ndarray, timestep: int, states: np.ndarray) -> np.ndarray:

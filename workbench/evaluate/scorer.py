@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ class ImageTower(nn.Module):
         self.project = nn.Linear(before * 16, features, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features [B, F], not normalised."""
         x = functional.adaptive_avg_pool2d(self.blocks(x), 4).flatten(1)
         return self.project(self.norm(x))
 
@@ -45,9 +47,10 @@ class ImageTower(nn.Module):
 class ContrastivePair(nn.Module):
     """Text tower (``CLIPTextModelWithProjection``) and image tower into one space of unit vectors."""
 
-    def __init__(self, text: nn.Module, image: ImageTower) -> None:
+    def __init__(self, text: Any, image: ImageTower) -> None:
         super().__init__()
         self.text = text
+        self.positions: int = text.config.max_position_embeddings
         self.image = image
         self.logit_scale = nn.Parameter(torch.tensor(2.66))
 

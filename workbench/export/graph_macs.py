@@ -36,7 +36,7 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
     graph = proto.graph
     shapes = {i.name: list(i.dims) for i in graph.initializer}
     known = {v.name for v in (*graph.value_info, *graph.input, *graph.output)} | shapes.keys()
-    if any(name and name not in known for node in graph.node for name in node.input):
+    if any(name and name not in known for node in graph.node for name in (*node.input, *node.output)):
         graph = onnx.shape_inference.infer_shapes(proto).graph
     for value in (*graph.value_info, *graph.input, *graph.output):
         shapes[value.name] = [d.dim_value for d in value.type.tensor_type.shape.dim]

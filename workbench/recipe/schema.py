@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, create_model, model_validator
 
@@ -32,8 +32,11 @@ class _StepEntry(Strict):
         return getattr(self, self.kind)
 
 
-_fields: dict[str, Any] = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
-StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
+if TYPE_CHECKING:
+    StepEntry = _StepEntry
+else:
+    _fields = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
+    StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
 
 
 class Evaluate(Strict):
@@ -45,7 +48,9 @@ class Evaluate(Strict):
     prompts: str | None = Field(None, description="Text file, one prompt a line; default: the captions of the data.")
     shown: int = Field(8, ge=1, le=64, description="How many of the pictures the report shows.")
     timesteps: list[Annotated[int, Field(ge=0, le=999)]] = Field(
-        [999, 799, 599, 399, 199, 39], min_length=1, description="Where the U-Net's output is compared with the reference's."
+        [999, 799, 599, 399, 199, 39],
+        min_length=1,
+        description="Where the U-Net's output is compared with the reference's.",
     )
     samples: int = Field(4, ge=1, le=1024, description="Inputs per timestep for that comparison.")
 
@@ -57,14 +62,18 @@ class ProfileConfig(Strict):
     runtimes: list[Literal["onnxruntime", "torch"]] = Field(["onnxruntime", "torch"], min_length=1)
     threads: int | None = Field(None, ge=1, le=1024, description="Default: the cores that this process may use.")
     iterations: int = Field(30, ge=3, le=100_000, description="Least number of timed passes.")
-    min_seconds: float = Field(1.0, ge=0, le=3600, description="Least time spent on timed passes, per candidate and component.")
+    min_seconds: float = Field(
+        1.0, ge=0, le=3600, description="Least time spent on timed passes, per candidate and component."
+    )
     warmup: int = Field(5, ge=1, le=1000)
 
 
 class Constraints(Strict):
     """What a candidate must satisfy to be chosen. Drops are relative to the recipe's first candidate."""
 
-    latency_ms: float | None = Field(None, gt=0, description="Whole pipeline at evaluate.steps, median, on the first target.")
+    latency_ms: float | None = Field(
+        None, gt=0, description="Whole pipeline at evaluate.steps, median, on the first target."
+    )
     size_mb: float | None = Field(None, gt=0, description="All components, in units of 1e6 bytes.")
     peak_rss_mb: float | None = Field(None, gt=0)
     alignment_drop: float | None = Field(None, ge=0, le=1, description="0.1: at most 10 % below the reference.")
@@ -85,9 +94,11 @@ class Recipe(Strict):
     name: Name = Field(description="Names the files in profiles/ and reports/.")
     description: str = ""
     model: str = Field(description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used).")
-    data: str | None = Field(None, description="demo, or an imagefolder with captions in metadata.jsonl; default: the model's own.")
+    data: str | None = Field(
+        None, description="demo, or an imagefolder with captions in metadata.jsonl; default: the model's own."
+    )
     seed: int = Field(0, ge=0, lt=2**31)
-    steps: list[StepEntry] = Field(default_factory=list, description="In order; each one makes a candidate.")  # type: ignore[valid-type]
+    steps: list[StepEntry] = Field(default_factory=list, description="In order; each one makes a candidate.")
     evaluate: Evaluate = Evaluate()
     profile: ProfileConfig = ProfileConfig()
     rank: Rank = Rank()
@@ -97,6 +108,6 @@ class Recipe(Strict):
         names = ["base"]
         for entry in self.steps:
             name = entry.config.candidate or entry.config.default_name()
-            taken = sum(n == name or n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit() for n in names)
+            taken = sum(n == name or (n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit()) for n in names)
             names.append(name if not taken else f"{name}_{taken + 1}")
         return names

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbench.report.words import MISSING, big, change, known, megabytes, milliseconds, number, percent, seconds, whole
+from workbench.report.words import (
+    MISSING,
+    big,
+    change,
+    join,
+    known,
+    megabytes,
+    milliseconds,
+    number,
+    percent,
+    seconds,
+    whole,
+)
 
 
 def report_parts(report: Mapping[str, Any]) -> dict[str, Any]:
     """A step's report split into single facts and tables, whatever the step is.
 
-    A list of mappings is a table with a row each; mappings with the same keys are the columns of one table.
+    A list of mappings is a table with a row each; two or more mappings with the same keys are the columns of a table.
     """
     facts: list[tuple[str, str]] = []
     tables: list[dict[str, Any]] = []
-    alike: dict[tuple[str, ...], dict[str, Any]] = {}
+    shapes = Counter(tuple(value) for value in report.values() if isinstance(value, Mapping) and len(value) > 2)
+    for keys, times in shapes.items():
+        if times > 1:
+            tables.append(
+                _side_by_side({k: v for k, v in report.items() if isinstance(v, Mapping) and tuple(v) == keys})
+            )
     for key, value in report.items():
         rows = _as_rows(value)
         if rows:
             columns = list(dict.fromkeys(k for row in rows for k in row))
             cells = [[(by_key(row.get(c), c), known(row.get(c))) for c in columns] for row in rows]
             tables.append({"title": plain(key), "columns": [plain(c) for c in columns], "rows": cells})
-        elif isinstance(value, Mapping) and len(value) > 2:
-            table = alike.get(tuple(value))
-            if table is None:
-                table = alike[tuple(value)] = {
-                    "title": "",
-                    "columns": [""],
-                    "rows": [[(plain(k), False)] for k in value],
-                }
-                tables.append(table)
-            table["columns"].append(plain(key))
-            table["title"] = ", ".join(table["columns"][1:])
-            for row, (k, v) in zip(table["rows"], value.items(), strict=True):
-                row.append((inside(v, k, key), known(v)))
-        elif value not in (None, [], {}, ""):
+        elif value not in (None, [], {}, "") and not (isinstance(value, Mapping) and shapes[tuple(value)] > 1):
             facts.append((plain(key), by_key(value, key)))
     return {"facts": facts, "tables": tables}
+
+
+def _side_by_side(group: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    names = [plain(name) for name in group]
+    keys = list(next(iter(group.values())))
+    rows = [[(plain(k), False), *((inside(v[k], k, name), known(v[k])) for name, v in group.items())] for k in keys]
+    return {"title": join(names), "columns": ["", *names], "rows": rows}
 
 
 def _as_rows(value: Any) -> Sequence[Mapping[str, Any]]:
@@ -64,7 +76,7 @@ def by_key(value: Any, key: str = "") -> str:
             moved = change(value["after"] / value["before"] - 1) if value["before"] else ""
             pair = f"{by_key(value['before'], key)} → {by_key(value['after'], key)}"
             return f"{pair} ({moved})" if moved else pair
-        return ", ".join(f"{plain(k)} {inside(v, k, key)}" for k, v in value.items())
+        return ", ".join(f"{plain(k)}{':' * str(k).isdigit()} {inside(v, k, key)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(by_key(v, key) for v in value) or MISSING
     if not known(value):

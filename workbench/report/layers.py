@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.report.data import RunData
@@ -68,16 +67,21 @@ def _short(value: Any) -> float | int | None:
     return int(value) if value == int(value) else float(f"{value:.4g}")
 
 
+def passes_of(profile: Mapping[str, Any]) -> dict[str, int]:
+    """How often each component runs for one picture; one that isn't named here runs once."""
+    pipeline = profile.get("pipeline") or {}
+    guidance = pipeline.get("guidance_passes") or 1
+    return {"text_encoder": guidance, "unet": guidance * (pipeline.get("steps") or 1)}
+
+
 def picture_macs(profile: Mapping[str, Any]) -> tuple[float, float] | None:
-    """MACs of one whole picture (steps × guidance passes of the U-Net, one pass of the rest), and those in int8."""
-    pipeline, components = profile.get("pipeline") or {}, profile.get("components") or {}
-    passes = (pipeline.get("steps") or 1) * (pipeline.get("guidance_passes") or 1)
-    counted = [
-        (c, c["macs"] * (passes if name == "unet" else 1)) for name, c in components.items() if known(c.get("macs"))
-    ]
-    if not counted:
+    """MACs of one whole picture, and those of them in int8."""
+    passes = passes_of(profile)
+    components = {n: c for n, c in (profile.get("components") or {}).items() if known(c.get("macs"))}
+    if not components:
         return None
-    return sum(m for _, m in counted), sum(m * (c.get("quantized_macs_share") or 0.0) for c, m in counted)
+    macs = {name: c["macs"] * passes.get(name, 1) for name, c in components.items()}
+    return sum(macs.values()), sum(macs[n] * (c.get("quantized_macs_share") or 0.0) for n, c in components.items())
 
 
 def parent_of(run: RunData, candidate: str) -> str | None:
@@ -111,19 +115,15 @@ def where_int8_lost(run: RunData, target: str, candidate: str, most: int = 10) -
     ]
 
 
-def overhead(run: RunData, target: str, candidate: str) -> dict[str, float]:
-    """Kernel time in ms per pass spent on quantizing, dequantizing and reordering, by component; empty if none.
+def overhead(profile: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Kernel time in ms per pass in operations of their own that only change precision or memory layout.
 
-    Only rows whose operations are all of that kind count: what the runtime fused into a layer is not overhead.
+    By component, then by kind of operation; components that spend nothing on it are left out. What the runtime fused
+    into a layer is not overhead.
     """
-    table = run.layer_table(target, candidate)
-    if table is None or "op" not in table:
-        return {}
-    only = table["op"].map(lambda op: _is_overhead(str(op)))
-    sums = table[only].groupby("component", sort=False)["latency_ms"].sum()
-    return {str(component): float(ms) for component, ms in sums.items() if ms > 0}
-
-
-def _is_overhead(ops: str) -> bool:
-    parts: Sequence[str] = [p for p in re.split(r"[^A-Za-z0-9]+", ops) if p and not p.isdigit()]
-    return bool(parts) and all(p in OVERHEAD for p in parts)
+    found = {}
+    for name, component in (profile.get("components") or {}).items():
+        spent = {op: ms for op, ms in (component.get("op_ms") or {}).items() if op in OVERHEAD and ms > 0}
+        if spent:
+            found[name] = spent
+    return found

@@ -32,7 +32,7 @@ def tiles(run: RunData, ranking: Ranking, name: str) -> list[dict[str, str]]:
     pipeline = profile.get("pipeline") or {}
     latency = pipeline.get("latency_ms") or {}
     steps, passes = pipeline.get("steps"), pipeline.get("guidance_passes")
-    how = f"text + {steps} × {passes} U-Net passes + decoder" if steps and passes else "whole pipeline"
+    how = f"{passes} × text encoder + {steps} × {passes} × U-Net + decoder" if steps and passes else "whole pipeline"
     spread = f"p90 {milliseconds(latency.get('p90'))}, n = {latency.get('n', MISSING)}"
     kind = kind_of(profile)
     out = [
@@ -225,8 +225,9 @@ def int8(run: RunData) -> list[dict[str, Any]]:
             lost = where_int8_lost(run, target, candidate.name)
             components = profile.get("components") or {}
             extra = [
-                f"{name} {milliseconds(ms)} of {milliseconds(components.get(name, {}).get('kernel_ms'))} kernel time"
-                for name, ms in overhead(run, target, candidate.name).items()
+                f"{name} {milliseconds(sum(spent.values()))} of {milliseconds(components[name].get('kernel_ms'))} "
+                f"kernel time ({', '.join(f'{op} {milliseconds(ms)}' for op, ms in spent.items())})"
+                for name, spent in overhead(profile).items()
             ]
             parent = parent_of(run, candidate.name)
             out.append(

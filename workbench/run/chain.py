@@ -30,7 +30,9 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
     )
 
 
-def build(base: Candidate, plan: list[PlannedStep], seed: int, data: str | None, store: Store, progress: Progress) -> list[Candidate]:
+def build(
+    base: Candidate, plan: list[PlannedStep], seed: int, data: str | None, store: Store, progress: Progress
+) -> list[Candidate]:
     """All candidates in order, the untouched model first."""
     chain = [base]
     for planned in plan:

@@ -123,5 +123,3 @@ def _cell(name: str, value: str) -> str:
     if name == "alignment" and value:
         return f"{float(value):.3f}"
     return {"True": "yes", "False": ""}.get(value, value)
-
-

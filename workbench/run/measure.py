@@ -60,7 +60,12 @@ def score_keys(chain: list[Candidate], question: Question) -> list[str]:
 
 
 def score_all(
-    chain: list[Candidate], keys: list[str], files: Mapping[str, Mapping[str, Path]], question: Question, store: Store, progress: Progress
+    chain: list[Candidate],
+    keys: list[str],
+    files: Mapping[str, Mapping[str, Path]],
+    question: Question,
+    store: Store,
+    progress: Progress,
 ) -> dict[str, dict[str, Any]]:
     """Scores of all candidates by name; ``seconds`` among them."""
     scores = {}

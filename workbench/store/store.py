@@ -83,7 +83,7 @@ class Store:
         write_atomic(folder / RESULT, json.dumps(result, indent=1))
         target = self.folder(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder, target)
+        folder.replace(target)
         return dict(result)
 
     @contextmanager
@@ -94,7 +94,9 @@ class Store:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise InputError(f"{self.root}: another run is using this store", hint="wait for it, or use --store") from None
+                raise InputError(
+                    f"{self.root}: another run is using this store", hint="wait for it, or use --store"
+                ) from None
             yield
 
     def check_writable(self) -> None:
@@ -108,7 +110,7 @@ class Store:
             ) from error
 
     def folder_hash(self, folder: Path, files: Iterable[Path]) -> str:
-        """SHA-256 over names and contents of ``files`` in ``folder``; contents hashed anew only if size or mtime differ."""
+        """SHA-256 over names and contents of ``files`` in ``folder``; read anew only if size or mtime differ."""
         cache_file = self.root / "hashes.json"
         cache = json.loads(cache_file.read_text()) if cache_file.is_file() else {}
         digest, changed = hashlib.sha256(), False

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Taps:
-    """Keeps the outputs of the named modules of ``model``; of a tuple its first element (a down block's hidden state)."""
+    """Keeps the outputs of the named modules of ``model``; of a tuple the first (a down block's hidden state)."""
 
     def __init__(self, model: torch.nn.Module, names: Sequence[str]) -> None:
         self.outputs: dict[str, torch.Tensor] = {}

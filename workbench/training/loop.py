@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from workbench.store.files import write_atomic
 if TYPE_CHECKING:
     import torch
 
+OnStep = Callable[[int, dict[str, float]], None]
+"""Told the number of finished steps and the loss terms of the last one."""
 Terms = Mapping[str, "torch.Tensor"]
 """Loss terms by name; ``loss`` is their weighted sum, the one that is minimised."""
 
@@ -58,19 +60,18 @@ def step_rng(seed: int, step: int) -> np.random.Generator:
 
 
 def train(
-    model: torch.nn.Module,
-    loss_of: Callable[[torch.nn.Module, int, np.random.Generator], Terms],
+    model: Any,
+    loss_of: Callable[[Any, int, np.random.Generator], Terms],
     schedule: Schedule,
     state: Path,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
-) -> torch.nn.Module:
+    on_step: OnStep | None = None,
+) -> Any:
     """Trains ``model`` in place and returns it with its EMA weights (where asked for) loaded.
 
     Args:
-        model: module whose parameters with ``requires_grad`` are trained.
+        model: a ``torch.nn.Module`` whose parameters with ``requires_grad`` are trained.
         loss_of: ``(model, step, rng) -> terms``; must draw everything random from ``rng``.
         state: folder for ``state.safetensors`` (resumed from when it is there) and ``loss.jsonl``.
-        on_step: told the number of finished steps and the terms of the last.
     """
     import torch
     from accelerate import Accelerator
