@@ -84,6 +84,7 @@ def name_quantization(model: ir.Model) -> None:
 
     A pair after a convolution belongs to the convolution, one before a layer to that layer, a weight's to its user.
     """
+    model.graph.sort()  # the quantizers append some of their nodes at the end, where ONNX doesn't allow them
     kinds = ("QuantizeLinear", "DequantizeLinear")
     added = {node for node in model.graph if node.op_type in kinds}
     layers: dict[ir.Node, str] = {}

@@ -28,7 +28,7 @@ FEATURES = 128
 
 
 def new_tokenizer(pictures: Pictures, folder: Path) -> CLIPTokenizer:
-    """Trains CLIP's byte-pair encoding on all captions, with every letter, digit and sign in, so that any prompt encodes."""
+    """Trains CLIP's byte-pair encoding on all captions; every letter, digit and sign is in, so any prompt encodes."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import CLIPTokenizer
 

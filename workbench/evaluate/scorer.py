@@ -77,7 +77,7 @@ def load_scorer(source: Path) -> ContrastivePair | None:
     features = json.loads((folder / "config.json").read_text())["features"]
     config = CLIPTextConfig.from_pretrained(source / "text_encoder")
     config.projection_dim = features
-    pair = ContrastivePair(CLIPTextModelWithProjection(config), ImageTower(features))
+    pair = ContrastivePair(CLIPTextModelWithProjection(config), ImageTower(features)).float()
     own = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
     tower = load_file(source / "text_encoder" / "model.safetensors")
     prefix = "" if any(k.startswith("text_model.") for k in tower) else "text_model."

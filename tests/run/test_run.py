@@ -1,0 +1,107 @@
+"""Whole recipes through the command line on the embedded model, shrunk by ``--set``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+SHRUNK = [
+    *("distill.steps=3", "distill.batch=4", "quantize.calibration.prompts=1", "quantize.calibration.steps=2"),
+    *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1"),
+    *("profile.iterations=3", "profile.min_seconds=0", "profile.warmup=1", "rank.constraints.alignment_drop=1.0"),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+def workbench(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workbench.cli.main", *arguments]
+    env = {**os.environ, "WORKBENCH_STORE": str(place / "store"), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
+
+
+def run(place: Path, recipe: Path, *settings: str) -> dict:
+    sets = [part for setting in (*SHRUNK, *settings) for part in ("--set", setting)]
+    done = workbench(place, "run", str(recipe), "--json", *sets)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def results(place: Path) -> dict[str, int]:
+    return {f.parent.name: f.stat().st_mtime_ns for f in (place / "store" / "results").glob("*/result.json")}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.stem)
+def test_every_recipe_runs_to_a_report(place, recipe):
+    outcome = run(place, recipe)
+    rows = list(csv.DictReader((place / "reports" / f"{recipe.stem}.csv").open()))
+    host = [row for row in rows if row["target"] == "host"]
+    assert len(host) == 4 and host[0]["candidate"] == "base" and host[-1]["scheme"] == "w8a8"
+    for row in host:
+        assert float(row["latency_ms"]) > 0 and float(row["peak_rss_bytes"]) > 1e7 and -1 <= float(row["alignment"]) <= 1
+    sizes, macs = ([int(float(row[key])) for row in host] for key in ("size_bytes", "macs"))
+    assert sizes[0] > sizes[1] > sizes[3] and macs[0] > macs[1] == macs[2] == macs[3]
+    assert outcome["chosen"]["candidate"] in {row["candidate"] for row in rows}
+    page = (place / "reports" / f"{recipe.stem}.html").read_text()
+    assert len(page.encode()) <= 2_000_000
+    for row in rows:
+        profile = json.loads((place / "profiles" / recipe.stem / f"{row['candidate']}@{row['target']}.json").read_text())
+        assert profile["pipeline"]["latency_ms"]["n"] >= 3
+        if row["target"] == "host":
+            assert profile["components"]["unet"]["unmapped_share"] <= 0.02
+
+
+MAIN = ROOT / "recipes" / "bk_tiny_w8a8.yaml"
+
+
+def test_an_unchanged_recipe_computes_nothing_and_a_changed_step_only_what_follows(place):
+    first = run(place, MAIN)
+    before, page = results(place), (place / "reports" / "bk_tiny_w8a8.html").stat().st_mtime_ns
+    again = run(place, MAIN)
+    assert results(place) == before and (place / "reports" / "bk_tiny_w8a8.html").stat().st_mtime_ns == page
+    assert again["candidates"] == first["candidates"]
+
+    changed = run(place, MAIN, "distill.steps=4")
+    rows = {(row["candidate"], row["target"]): row for row in changed["candidates"]}
+    same = {(row["candidate"], row["target"]): row for row in first["candidates"]}
+    for name in ("base", "bk_tiny"):
+        assert rows[name, "host"]["alignment"] == same[name, "host"]["alignment"]
+    assert rows["distilled", "host"]["psnr_db"] != same["distilled", "host"]["psnr_db"]
+    assert before.items() <= results(place).items(), "a stored result was made again"
+    steps = [
+        json.loads((place / "store" / "results" / key / "result.json").read_text()).get("step")
+        for key in results(place).keys() - before.keys()
+    ]
+    assert sorted(s for s in steps if s) == ["distill", "quantize"]
+
+
+def test_sample_draws_with_a_torch_and_with_a_quantized_candidate(place):
+    sets = [part for setting in SHRUNK for part in ("--set", setting)]
+    pictures = []
+    for candidate in ("base", "w8a8"):
+        out = place / f"{candidate}.png"
+        done = workbench(
+            place, "sample", str(MAIN), "--candidate", candidate, "--prompt", "red apple", "-o", str(out), *sets
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        with Image.open(out) as image:
+            pictures.append(np.asarray(image))
+    assert pictures[0].shape == pictures[1].shape == (64, 64, 3) and not np.array_equal(*pictures)
+
+
+def test_sample_of_an_unknown_candidate_names_those_there_are(place):
+    done = workbench(place, "sample", str(MAIN), "--candidate", "w4a16", "--prompt", "x")
+    assert done.returncode == 2 and "w8a8" in done.stderr and "Traceback" not in done.stderr
