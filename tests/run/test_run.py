@@ -51,14 +51,18 @@ def test_every_recipe_runs_to_a_report(place, recipe):
     host = [row for row in rows if row["target"] == "host"]
     assert len(host) == 4 and host[0]["candidate"] == "base" and host[-1]["scheme"] == "w8a8"
     for row in host:
-        assert float(row["latency_ms"]) > 0 and float(row["peak_rss_bytes"]) > 1e7 and -1 <= float(row["alignment"]) <= 1
+        assert (
+            float(row["latency_ms"]) > 0 and float(row["peak_rss_bytes"]) > 1e7 and -1 <= float(row["alignment"]) <= 1
+        )
     sizes, macs = ([int(float(row[key])) for row in host] for key in ("size_bytes", "macs"))
     assert sizes[0] > sizes[1] > sizes[3] and macs[0] > macs[1] == macs[2] == macs[3]
     assert outcome["chosen"]["candidate"] in {row["candidate"] for row in rows}
     page = (place / "reports" / f"{recipe.stem}.html").read_text()
     assert len(page.encode()) <= 2_000_000
     for row in rows:
-        profile = json.loads((place / "profiles" / recipe.stem / f"{row['candidate']}@{row['target']}.json").read_text())
+        profile = json.loads(
+            (place / "profiles" / recipe.stem / f"{row['candidate']}@{row['target']}.json").read_text()
+        )
         assert profile["pipeline"]["latency_ms"]["n"] >= 3
         if row["target"] == "host":
             assert profile["components"]["unet"]["unmapped_share"] <= 0.02

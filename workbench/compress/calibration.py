@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.export.load import session
+from workbench.models.scheduler import load_scheduler, previous
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ class Trajectory:
 
     def kept(self) -> list[int]:
         """The timesteps whose inputs are kept, in the order they come."""
-        times = [int(t) for t in self._scheduler().timesteps]
+        times = [int(t) for t in load_scheduler(self.source, self.steps).timesteps]
         if self.timesteps is None:
             return times
         near = {min(times, key=lambda t: abs(t - wanted)) for wanted in self.timesteps}
@@ -62,7 +63,7 @@ class Trajectory:
         empty = encode("")
         shape = self._latent_shape()
         for index, prompt in enumerate(prompts):
-            scheduler = self._scheduler()
+            scheduler = load_scheduler(self.source, self.steps)
             noise = np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
             latent = torch.from_numpy(noise) * scheduler.init_noise_sigma
             text = encode(prompt)
@@ -81,7 +82,7 @@ class Trajectory:
                     if keep and self.unconditional:
                         yield without
                     out = free + self.guidance_scale * (out - free)
-                latent = _step(scheduler, torch.from_numpy(out), t, latent, generator)
+                latent = previous(scheduler, torch.from_numpy(out), t, latent, generator)
 
     def _encoder(self) -> Callable[[str], np.ndarray]:
         import numpy as np
@@ -98,15 +99,6 @@ class Trajectory:
             return run.run(None, {"input_ids": ids.astype(np.int64)})[0]
 
         return encode
-
-    def _scheduler(self) -> Any:
-        import diffusers
-
-        folder = self.source / "scheduler"
-        name = json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
-        scheduler = getattr(diffusers, name).from_pretrained(folder, local_files_only=True)
-        scheduler.set_timesteps(self.steps)
-        return scheduler
 
     def _latent_shape(self) -> tuple[int, int, int, int]:
         config = json.loads((self.source / "unet" / "config.json").read_text())
@@ -176,10 +168,3 @@ def _with_extremes(model: Path, tensors: Sequence[str], work: Path) -> Path:
     path = work / "ranges.onnx"
     save(graph_model, path)
     return path
-
-
-def _step(scheduler: Any, output: Any, t: Any, latent: Any, generator: Any) -> Any:
-    import inspect
-
-    extra = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    return scheduler.step(output, t, latent, **extra).prev_sample

@@ -1,4 +1,9 @@
-"""The NNCF backend: post-training quantization of the ONNX graph with NNCF's own ranges and bias correction."""
+"""The NNCF backend: post-training quantization of the ONNX graph with NNCF's own ranges and bias correction.
+
+It leaves the outputs of convolutions in float, for which ONNX Runtime has no int8 kernel on a CPU: there such a model
+is slower than float (demo-size U-Net, CPU time on one thread: 43 ms; the other backend 18.5 ms; float 24 ms), at an
+SQNR within 2 dB of the other backend's. It is for runtimes that fuse the dequantization themselves.
+"""
 
 from __future__ import annotations
 

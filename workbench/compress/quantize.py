@@ -73,7 +73,7 @@ class QuantizeConfig(StepConfig):
 
     scheme: Literal["w8a8"] = "w8a8"
     backend: Literal["onnxruntime", "nncf"] = Field(
-        default="onnxruntime", description="Who places and computes the scales."
+        default="onnxruntime", description="Who places the scales; nncf is slower on onnxruntime."
     )
     per_channel: bool = Field(default=True, description="One weight scale per output channel (NNCF: always).")
     calibration: Calibration = Calibration()
@@ -94,6 +94,7 @@ class QuantizeConfig(StepConfig):
     QuantizeConfig,
     code=(
         *(f"workbench.compress.{name}" for name in ("calibration", "linears", "nncf_qdq", "policies", "qdq")),
+        "workbench.models.scheduler",
         *(f"workbench.export.{name}" for name in ("graph_macs", "load", "names", "onnx")),
     ),
     libraries=("torch", "diffusers", "transformers", "onnx", "onnxruntime", "onnxscript", "nncf"),
@@ -210,8 +211,9 @@ def _prompts(context: StepContext, wanted: Calibration) -> tuple[list[str], list
     else:
         found = list(dict.fromkeys(captions(context.data, context.base.source)))
         random.Random(context.seed).shuffle(found)
-    # With too few prompts the held-back ones are drawn again, from other noise (another seed).
-    return found[: wanted.prompts], (found[wanted.prompts :] or found)[:HELD_BACK]
+    # Those at the end are held back, the same ones however many calibrate. With no others, they calibrate too: the
+    # check then differs in its noise alone.
+    return (found[:-HELD_BACK] or found)[: wanted.prompts], found[-HELD_BACK:]
 
 
 def _agreement(plain: Any, quantized: Any, trajectory: Trajectory, prompts: Sequence[str], seed: int) -> dict[str, Any]:

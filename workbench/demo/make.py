@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.evaluate.scorer import ContrastivePair
 
-STEPS = {"autoencoder": 3800, "scorer": 340, "unet": 4000}
+STEPS = {"autoencoder": 3800, "scorer": 340, "unet": 3400}
 """Optimiser steps of each stage, as the shipped model was trained."""
 
 

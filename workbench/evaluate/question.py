@@ -9,9 +9,12 @@ import numpy as np
 
 from workbench.recipe.schema import Evaluate
 
-CODE = tuple(
-    f"workbench.evaluate.{name}"
-    for name in ("evaluate", "question", "alignment", "fidelity", "interval", "sampler", "scorer")
+CODE = (
+    "workbench.models.scheduler",
+    *(
+        f"workbench.evaluate.{name}"
+        for name in ("evaluate", "question", "alignment", "fidelity", "interval", "sampler", "scorer")
+    ),
 )
 LIBRARIES = ("diffusers", "onnxruntime", "torch", "torchmetrics", "transformers")
 

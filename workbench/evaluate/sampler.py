@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.export.load import session
+from workbench.models.scheduler import load_scheduler, previous
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,6 @@ class Networks:
         feed = {"sample": latent, "timestep": np.array([timestep], dtype=dtype), "encoder_hidden_states": states}
         return self.unet_session.run(None, feed)[0]
 
-    def scheduler(self) -> Any:
-        """The pipeline's own scheduler, as diffusers knows it."""
-        import diffusers
-
-        folder = self.source / "scheduler"
-        name = json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
-        return getattr(diffusers, name).from_pretrained(folder)
-
     def decode(self, latent: np.ndarray) -> np.ndarray:
         """Picture uint8 [H, W, 3] of one latent [1, C, h, w]."""
         config = json.loads((self.source / "vae" / "config.json").read_text())
@@ -87,13 +80,11 @@ def draw(
     import torch
 
     shape = networks.unet_session.get_inputs()[0].shape[1:]
-    scheduler = networks.scheduler()
-    scheduler.set_timesteps(steps)
+    scheduler = load_scheduler(networks.source, steps)
     states = [networks.states(p) for p in prompts]
     empty = networks.states("")
     latents = torch.from_numpy(np.concatenate([first_noise(shape, seed, i) for i in range(len(prompts))]))
     latents = latents * scheduler.init_noise_sigma
-    # Schedulers that add noise of their own draw it from here, so that pictures depend on the seed alone.
     generator = torch.Generator().manual_seed(seed)
     done = 0
     for t in scheduler.timesteps:
@@ -107,13 +98,6 @@ def draw(
             outputs.append(out)
             done += 1
             on_pass(done)
-        latents = _step(scheduler, torch.from_numpy(np.concatenate(outputs)), t, latents, generator)
+        latents = previous(scheduler, torch.from_numpy(np.concatenate(outputs)), t, latents, generator)
     final = latents.numpy()
     return np.stack([networks.decode(z[None]) for z in final]), final
-
-
-def _step(scheduler: Any, output: torch.Tensor, t: torch.Tensor, latents: torch.Tensor, generator: Any) -> torch.Tensor:
-    import inspect
-
-    extra = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    return scheduler.step(output, t, latents, **extra).prev_sample

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 AGREE_DB = 80.0
-"""Least SQNR of a float32 export: rounding alone leaves 110 to 130 dB, a wrong operator less than 40."""
+"""Least SQNR of a float32 export; rounding alone left 117 to 126 dB on the demo's three components."""
 
 
 def sqnr_db(reference: np.ndarray, other: np.ndarray) -> float:

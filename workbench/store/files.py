@@ -7,12 +7,16 @@ import os
 import tempfile
 from pathlib import Path
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Writes ``data`` under a temporary name in the same folder, syncs it and renames it to ``path``."""
     payload = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.fchmod(handle, 0o666 & ~_UMASK)  # mkstemp makes files that only their owner reads
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(payload)

@@ -1,0 +1,62 @@
+"""README and docs: every command in them is one that workbench takes, every file that they name is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "workbench" / "models" / "demo" / "README.md",
+]
+
+
+def commands() -> list[list[str]]:
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S):
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:1] == ["workbench"]:
+                    found.append([*words[1 : words.index(">") if ">" in words else None]])
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_is_taken(words, tmp_path):
+    verb, *rest = words
+    if verb == "run":  # the same arguments, checked instead of run; tests/run runs the recipes
+        verb = "check"
+    if verb in ("sample", "train-demo"):
+        options = [w for w in rest if w.startswith("-")]
+        shown = subprocess.run(
+            [sys.executable, "-m", "workbench.cli.main", verb, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        assert [o for o in options if o not in shown.stdout] == []
+        return
+    store = ["--store", str(tmp_path)] if verb == "check" else []
+    command = [sys.executable, "-m", "workbench.cli.main", verb, *rest, *store]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page):
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if "://" not in t]
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_every_recipe_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    assert [r.name for r in (ROOT / "recipes").glob("*.yaml") if f"recipes/{r.name}" not in text] == []
