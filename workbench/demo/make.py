@@ -61,9 +61,9 @@ def _autoencoder(data: Pictures, out: Path, steps: int, progress: Progress) -> A
 
 
 def _scorer(data: Pictures, out: Path, steps: int, progress: Progress) -> tuple[ContrastivePair, Any]:
-    from workbench.demo.scorer import new_tokenizer, train_scorer
+    from workbench.demo.scorer import tokenizer_of, train_scorer
 
-    tokenizer = new_tokenizer(data, out / "tokenizer")
+    tokenizer = tokenizer_of(data, out / "tokenizer")
     with progress("scorer", steps) as tick:
         pair = train_scorer(data, tokenizer, out / "scorer", steps, lambda n, v: tick(n, f"top1 {v['batch_top1']:.2f}"))
     return pair, tokenizer

@@ -16,6 +16,7 @@ import numpy as np
 from workbench.demo.autoencoder import shifted
 from workbench.demo.pictures import BACKGROUNDS, TEMPLATES, Pictures
 from workbench.evaluate.scorer import ContrastivePair, ImageTower
+from workbench.store.files import write_atomic
 from workbench.training.loop import OnStep, Schedule, train
 
 if TYPE_CHECKING:
@@ -27,10 +28,21 @@ WIDTH = 128
 FEATURES = 128
 
 
-def new_tokenizer(pictures: Pictures, folder: Path) -> CLIPTokenizer:
-    """Trains CLIP's byte-pair encoding on all captions; every letter, digit and sign is in, so any prompt encodes."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+def tokenizer_of(pictures: Pictures, folder: Path) -> CLIPTokenizer:
+    """The tokenizer in ``folder``, trained on all captions when there is none yet.
+
+    It is kept, since the trainer breaks ties in another order each time: what was trained with it needs this one.
+    """
     from transformers import CLIPTokenizer
+
+    if not (folder / "merges.txt").is_file():
+        _train_tokenizer(pictures, folder)
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=POSITIONS)
+
+
+def _train_tokenizer(pictures: Pictures, folder: Path) -> None:
+    """CLIP's byte-pair encoding; every letter, digit and sign is in, so any prompt encodes."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
@@ -47,11 +59,9 @@ def new_tokenizer(pictures: Pictures, folder: Path) -> CLIPTokenizer:
     texts = [t.format(n) for n in pictures.names for t in TEMPLATES] + [f"on a {b} background" for b in BACKGROUNDS]
     bpe.train_from_iterator(texts * 2 + list(string.ascii_lowercase + string.digits + string.punctuation) * 3, trainer)
     data = json.loads(bpe.to_str())["model"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.json").write_text(json.dumps(data["vocab"], ensure_ascii=False))
+    write_atomic(folder / "vocab.json", json.dumps(data["vocab"], ensure_ascii=False))
     merges = [m if isinstance(m, str) else " ".join(m) for m in data["merges"]]
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    return CLIPTokenizer.from_pretrained(folder, model_max_length=POSITIONS)
+    write_atomic(folder / "merges.txt", "#version: 0.2\n" + "\n".join(merges) + "\n")
 
 
 def new_text_tower(vocabulary: int, eos: int, bos: int) -> CLIPTextModelWithProjection:
