@@ -34,7 +34,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 
 # The report is tested in a real browser.
 browser:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  echo "== installing Chromium for the report's tests"; \
 	  if [ "$$(id -u)" = 0 ]; then apt-get -qq update && apt-get -qq install -y chromium >/dev/null; \
 	  else sudo apt-get -qq update && sudo apt-get -qq install -y chromium >/dev/null; fi; }

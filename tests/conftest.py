@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,18 @@ def store(tmp_path: Path) -> Store:
 def base(store: Store) -> Candidate:
     """The embedded model as a candidate."""
     return base_candidate("demo", store)
+
+
+@pytest.fixture
+def own_model(tmp_path: Path, demo: Path) -> Callable[[], Path]:
+    """Makes ``tmp_path/own``, a model folder like the demo's whose files (links) can be replaced or removed."""
+
+    def make() -> Path:
+        copy = tmp_path / "own"
+        for file in [f for f in demo.rglob("*") if f.is_file()]:
+            target = copy / file.relative_to(demo)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(file.absolute())
+        return copy
+
+    return make

@@ -23,6 +23,13 @@ def test_the_interval_of_a_mean_covers_what_theory_says():
     assert found["high"] - found["low"] == pytest.approx(2 * half, rel=0.15)
 
 
+def test_the_interval_of_a_distance_lies_around_it():
+    rng = np.random.default_rng(2)
+    images, texts, real = (rng.normal(size=(n, 16)) for n in (60, 60, 500))
+    found = alignment.score(images, texts, texts, real)["frechet"]
+    assert found["low"] < found["value"] < found["high"] and found["real_pictures"] == 500
+
+
 def test_frechet_of_two_gaussians_with_a_known_answer():
     mean, one = np.zeros(3), np.eye(3)
     assert alignment.frechet(mean, one, mean, one) == pytest.approx(0.0, abs=1e-6)

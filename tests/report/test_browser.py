@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
 FLAGS += "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr"
 Browse = Callable[..., tuple[str, str]]
@@ -20,6 +19,8 @@ Browse = Callable[..., tuple[str, str]]
 @pytest.fixture(scope="module")
 def browse(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Browse:
     """Opens the page at a hash with further flags; gives standard output and what the console said."""
+
+    assert CHROMIUM, "no Chromium here; `make browser` installs it"
 
     def open_page(state: str, *more: str) -> tuple[str, str]:
         profile = tmp_path_factory.mktemp("profile")

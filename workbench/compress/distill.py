@@ -111,10 +111,12 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any) -
     import torch
     from diffusers import DDPMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers.utils import logging
 
     from workbench.data.captioned import load
     from workbench.training.features import Taps, published_pairs
 
+    logging.disable_progress_bar()  # its bar for reading a few weights would break ours
     source = ctx.base.source
     scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
     text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()

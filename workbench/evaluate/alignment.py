@@ -63,7 +63,7 @@ def score(
             "label": "fréchet (demo)",
             "unit": "",
             "better": "low",
-            "real": len(real),
+            "real_pictures": len(real),
             **interval(images, lambda x: frechet(x.mean(0), np.cov(x, rowvar=False), mean, covariance), 100),
         }
     return scores

@@ -13,8 +13,13 @@ RESAMPLES = 1000
 def interval(
     rows: np.ndarray, statistic: Callable[[np.ndarray], float] = lambda r: float(np.mean(r)), resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """``value`` of the statistic over ``rows`` [N, ...] and the 2.5 and 97.5 % points of its bootstrap distribution."""
+    """``value`` of the statistic over ``rows`` [N, ...] and the 2.5 and 97.5 % points of its bootstrap distribution.
+
+    The distribution is moved so that its mean is the value: resampling repeats rows, which makes a distance of
+    distributions too large every time, and an interval around the wrong place would say nothing of the value.
+    """
     rng = np.random.default_rng(0)
     values = [statistic(rows[rng.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return {"value": statistic(rows), "low": float(low), "high": float(high), "n": len(rows)}
+    value = statistic(rows)
+    low, high = value + np.percentile(values, [2.5, 97.5]) - np.mean(values)
+    return {"value": value, "low": float(low), "high": float(high), "n": len(rows)}

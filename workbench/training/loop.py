@@ -117,7 +117,7 @@ def train(
     return accelerator.unwrap_model(model)
 
 
-def _save(state: Path, done: int, parameters: list, optimizer: torch.optim.Optimizer, ema: object | None) -> None:
+def _save(state: Path, done: int, parameters: list, optimizer: torch.optim.Optimizer, ema: Any) -> None:
     from safetensors.torch import save
 
     tensors = {f"p.{i}": p.detach() for i, p in enumerate(parameters)}
@@ -125,12 +125,12 @@ def _save(state: Path, done: int, parameters: list, optimizer: torch.optim.Optim
         for key in ("exp_avg", "exp_avg_sq"):
             tensors[f"{key}.{i}"] = optimizer.state[p][key]
     if ema is not None:
-        tensors |= {f"ema.{i}": p for i, p in enumerate(ema.shadow_params)}  # type: ignore[attr-defined]
+        tensors |= {f"ema.{i}": p for i, p in enumerate(ema.shadow_params)}
     cpu = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     write_atomic(state / "state.safetensors", save(cpu, metadata={"done": str(done)}))
 
 
-def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, ema: object | None) -> int:
+def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, ema: Any) -> int:
     """Loads the saved state into its places and returns how many steps it holds (0 when there is none)."""
     import torch
     from safetensors import safe_open
@@ -149,9 +149,9 @@ def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, em
                 "exp_avg_sq": saved.get_tensor(f"exp_avg_sq.{i}").to(p.device),
             }
             if ema is not None:
-                ema.shadow_params[i].copy_(saved.get_tensor(f"ema.{i}"))  # type: ignore[attr-defined]
+                ema.shadow_params[i].copy_(saved.get_tensor(f"ema.{i}"))
         if ema is not None:
-            ema.optimization_step = done  # type: ignore[attr-defined]
+            ema.optimization_step = done
     _truncate_log(state / "loss.jsonl", done)
     return done
 
