@@ -23,6 +23,13 @@ def test_the_interval_of_a_mean_covers_what_theory_says():
     assert found["high"] - found["low"] == pytest.approx(2 * half, rel=0.15)
 
 
+def test_the_interval_of_a_share_stays_between_0_and_1():
+    rows = np.zeros(100)
+    rows[0] = 1.0
+    found = interval(rows, bounds=(0.0, 1.0))
+    assert found["low"] >= 0.0 and found["value"] == 0.01 < found["high"] < 0.1
+
+
 def test_the_interval_of_a_distance_lies_around_it():
     rng = np.random.default_rng(2)
     images, texts, real = (rng.normal(size=(n, 16)) for n in (60, 60, 500))

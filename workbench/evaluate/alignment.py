@@ -54,7 +54,7 @@ def score(
             "unit": "share",
             "better": "high",
             "captions": len(distractors),
-            **interval(hit),
+            **interval(hit, bounds=(0.0, 1.0)),
         },
     }
     if real is not None:
@@ -64,7 +64,9 @@ def score(
             "unit": "",
             "better": "low",
             "real_pictures": len(real),
-            **interval(images, lambda x: frechet(x.mean(0), np.cov(x, rowvar=False), mean, covariance), 100),
+            **interval(
+                images, lambda x: frechet(x.mean(0), np.cov(x, rowvar=False), mean, covariance), 100, (0.0, np.inf)
+            ),
         }
     return scores
 
