@@ -1,6 +1,6 @@
-# make run   sets everything up and runs the main job on the embedded model: about 8 minutes from a bare clone
-#            on 2 cores, of which the job is about 5; again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and all tests: about 15 minutes on 2 cores
+# make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
+#            on 2 cores, of which the job is about 6; again: seconds, since results are kept in .workbench/
+# make test  sets everything up, then style, types and all tests: about 12 minutes on 2 cores
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 .PHONY: run test lint clean browser
 
 run: $(VENV)/.ready
-	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 4 to 6 minutes the first time, seconds again"
+	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: about 6 minutes the first time, seconds again"
 	$(BIN)/workbench run recipes/bk_tiny_w8a8.yaml
 
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests: about 12 minutes"
+	@echo "== tests: about 9 minutes"
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.ready-dev
