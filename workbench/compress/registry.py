@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -37,9 +38,9 @@ class StepConfig(Strict):
         None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the candidate that this step makes."
     )
 
+    @abstractmethod
     def default_name(self) -> str:
         """The candidate's name when the recipe gives none."""
-        raise NotImplementedError
 
     def files(self) -> Mapping[str, Path]:
         """Files that the step reads, by key: checked before any work, their contents part of the result's key."""
