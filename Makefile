@@ -1,11 +1,14 @@
 # make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
 #            on 2 cores, of which the job is about 6; again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and all tests: about 12 minutes on 2 cores
+# make test  sets everything up, then style, types and all tests: about 15 minutes on 2 cores
+# make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
+#            5 minutes; needs root on Debian (says so elsewhere)
+# make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint clean browser
+.PHONY: run test test-devices bench lint clean browser device-tools
 
 run: $(VENV)/.ready
 	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: about 6 minutes the first time, seconds again"
@@ -14,6 +17,24 @@ run: $(VENV)/.ready
 test: $(VENV)/.ready-dev browser lint
 	@echo "== tests: about 9 minutes"
 	$(BIN)/python -m pytest
+
+test-devices: $(VENV)/.ready-dev device-tools
+	@echo "== devices: about 5 minutes"
+	$(BIN)/python tests/device_rig/rig.py check
+	WORKBENCH_RIG=1 $(BIN)/python -m pytest tests/device_rig
+
+bench: $(VENV)/.ready-dev
+	@echo "== benchmarks: about 20 minutes; leave the machine alone meanwhile"
+	$(BIN)/python benchmarks/compare_truth.py
+	$(BIN)/python benchmarks/coverage.py
+
+# What the device tests need of the system: an adb client, a way to unpack Debian's adbd, and arm64 by emulation.
+device-tools:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  command -v adb >/dev/null && command -v mmdebstrap >/dev/null && command -v qemu-aarch64-static >/dev/null \
+	  && command -v ip >/dev/null || { echo "== installing adb, mmdebstrap, qemu-user-static, iproute2"; \
+	  apt-get -qq update && apt-get -qq install -y --no-install-recommends \
+	  adb mmdebstrap qemu-user-static iproute2 >/dev/null; }; fi
 
 lint: $(VENV)/.ready-dev
 	@echo "== style and types"

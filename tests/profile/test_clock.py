@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import numpy as np
 import pytest
 
-from workbench.profile.clock import Stats, interleaved, weighted_sum
+from workbench.profile.clock import Stats, interleaved, turns, warm_up, weighted_sum
 
 
 def test_statistics_are_those_of_numpy():
@@ -60,3 +61,43 @@ def test_a_pipeline_is_the_weighted_sum_of_its_parts():
     total = weighted_sum({"unet": (unet, 20), "vae_decoder": (decoder, 1)})
     assert total["median"] == 70 and total["min"] == 50 and total["n"] == 3
     assert total["iqr"] == pytest.approx(20)
+
+
+def settling(times: list[float]) -> tuple[list[int], object]:
+    """A call that takes ``times`` (ms), one after the other, and the last one for ever after."""
+    made: list[int] = []
+
+    def call() -> None:
+        end = time.perf_counter() + times[min(len(made), len(times) - 1)] / 1e3
+        made.append(1)
+        while time.perf_counter() < end:
+            pass
+
+    return made, call
+
+
+def test_warming_up_goes_on_while_calls_still_get_faster():
+    made, call = settling([40.0, 30.0, 20.0, 10.0, 4.0])
+    told = warm_up(call, least=2, steady=0.05)
+    assert told == len(made) >= 8, "five calls until it is warm, and three that are no faster"
+
+
+def test_warming_up_ends_although_a_call_never_settles():
+    made, call = settling([0.9**i * 10 for i in range(100)])
+    assert warm_up(call, least=1, steady=0.01, most=6) == len(made) == 6
+
+
+def test_without_a_wish_for_steadiness_exactly_the_asked_calls_are_made_and_told():
+    made, call = settling([10.0, 5.0, 1.0])
+    stats = interleaved({"x": call}, warmup=2, iterations=3, min_seconds=0)["x"]
+    assert len(made) == 5 and stats.warmup == stats.summary()["warmup"] == 2
+    steady = interleaved({"x": settling([10.0, 5.0, 1.0])[1]}, warmup=2, iterations=3, min_seconds=0, steady=0.05)["x"]
+    assert steady.warmup >= 6 and steady.n == 3
+
+
+def test_in_turns_both_are_called_equally_often_in_orders_that_mirror_each_other():
+    order: list[str] = []
+    a, b = turns(lambda: order.append("a"), lambda: order.append("b"), 40, random.Random(0))
+    rounds = ["".join(order[i : i + 4]) for i in range(0, 160, 4)]
+    assert set(rounds) == {"abba", "baab"} and len(a) == len(b) == 80
+    assert 10 < rounds.count("abba") < 30

@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.models.candidate import Component
-from workbench.profile.host import profile_host
+from workbench.models.candidate import COMPONENTS, Component
+from workbench.profile.counts import count_networks
+from workbench.profile.host import Settings, profile_host
 from workbench.profile.layers import COLUMNS
+from workbench.profile.network import network_of
+from workbench.profile.write import Budget
 from workbench.progress import quiet
-from workbench.recipe.schema import ProfileConfig
+from workbench.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +25,11 @@ def profiled(demo_candidate, exported, quantized_unet, tmp_path_factory):
         demo_candidate, name="w8a8", components={**demo_candidate.components, "unet": unet}, lineage=("quantize",)
     )
     files = {"base": exported, "w8a8": {**exported, "unet": quantized_unet}}
-    config = ProfileConfig(threads=1, iterations=3, min_seconds=0.0, warmup=1)
+    networks = [network_of(c, name, files[c.name][name], 7) for c in (demo_candidate, int8) for name in COMPONENTS]
+    settings = Settings(("onnxruntime", "torch"), threads=1, iterations=3, min_seconds=0.0, warmup=1)
     out = tmp_path_factory.mktemp("profiles")
-    return out, profile_host([demo_candidate, int8], files, config, 10, 3.0, 7, out, quiet)
+    counts = count_networks(networks)
+    return out, profile_host(networks, counts, settings, Budget(10, 3.0), 7, out, Store(out / "store"), quiet)
 
 
 def test_onnx_candidates_are_not_measured_on_pytorch(profiled):

@@ -6,10 +6,12 @@ import onnx
 from onnx import TensorProto, helper
 
 from workbench.profile.memory import onnx_size, peak_memory
+from workbench.profile.network import Network, network_of
 
 
-def test_the_probe_sees_what_the_model_needs(exported):
-    found = peak_memory("onnxruntime", exported, 1)
+def test_the_probe_sees_what_the_model_needs(exported, demo_candidate):
+    networks = [network_of(demo_candidate, name, path, 0) for name, path in exported.items()]
+    found = peak_memory("onnxruntime", networks, 1)
     assert found.peak is not None and found.before is not None
     assert found.peak - found.before > sum(onnx_size(path) for path in exported.values()) * 0.9
 
@@ -17,7 +19,7 @@ def test_the_probe_sees_what_the_model_needs(exported):
 def test_an_unreadable_model_gives_a_reason(tmp_path):
     broken = tmp_path / "model.onnx"
     broken.write_bytes(b"no onnx")
-    found = peak_memory("onnxruntime", {"unet": broken}, 1)
+    found = peak_memory("onnxruntime", [Network("own", "model", "fp32", {}, broken)], 1)
     assert found.peak is None and "model.onnx" in (found.reason or "")
 
 

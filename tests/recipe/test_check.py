@@ -98,6 +98,37 @@ def test_a_second_removal_is_checked_against_what_the_first_leaves(tmp_path: Pat
     assert told.startswith(f"{place}: mid_block: this U-Net has no such block")
 
 
+BRANCHED = """steps:
+  - remove_blocks: {layout: bk-tiny}
+  - quantize: {scheme: w8a8}
+  - distill: {from: bk_tiny, steps: 3}
+  - remove_blocks: {from: base, layout: bk-base, candidate: other}
+"""
+
+
+def test_a_step_may_start_from_any_earlier_candidate(tmp_path: Path, store: Store) -> None:
+    from workbench.recipe.plan import plan_steps
+
+    recipe = loaded(tmp_path, BRANCHED)
+    report = check_recipe(recipe, store)
+    assert dict(report.parents) == {"bk_tiny": "base", "w8a8": "bk_tiny", "distilled": "bk_tiny", "other": "base"}
+    assert "base → bk_tiny → w8a8 → distilled (from bk_tiny) → other (from base)" in str(report)
+    straight = plan_steps(loaded(tmp_path, BRANCHED.replace("  - quantize: {scheme: w8a8}\n", "")).recipe, "b", "d")
+    branched = plan_steps(recipe.recipe, "b", "d")
+    assert [step.key for step in branched if step.candidate != "w8a8"] == [step.key for step in straight]
+
+
+def test_a_branch_from_nowhere_or_from_onnx_is_refused(tmp_path: Path, store: Store) -> None:
+    later = loaded(tmp_path, "steps:\n  - distill: {from: bk_tinny}\n  - remove_blocks: {layout: bk-tiny}\n")
+    assert "found 'bk_tinny'; needs one of base" in refusal(later, store)
+    near = loaded(tmp_path, "steps:\n  - remove_blocks: {layout: bk-tiny}\n  - distill: {from: bk_tinny}\n")
+    assert "r.yaml:6: steps.1.distill.from: found 'bk_tinny'; needs one of base, bk_tiny; did you mean bk_tiny?" in (
+        refusal(near, store)
+    )
+    onnx = loaded(tmp_path, "steps:\n  - quantize: {}\n  - distill: {from: w8a8}\n")
+    assert "let it start elsewhere with from:" in refusal(onnx, store)
+
+
 def test_problems_of_all_kinds_come_in_one_message(tmp_path: Path, own_model: Callable[[], Path]) -> None:
     (own_model() / "scheduler" / "scheduler_config.json").unlink()
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""The layers of the page: joined on one key, compact, and honest about where int8 lost."""
+"""The layers of the page: joined on one key, and compact."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from workbench.report.layers import joined, overhead, parent_of, payload, picture_macs, where_int8_lost
+from workbench.report.layers import joined, payload, picture_macs
 
 
 def test_rows_of_one_layer_are_summed_and_the_slowest_gives_the_scheme():
@@ -39,25 +39,6 @@ def test_a_path_of_a_csv_does_as_well_as_a_table(run, change, tmp_path):
     run.layer_table("host", "base").to_csv(tmp_path / "base.csv", index=False)
     read = change(layers={("host", "base"): tmp_path / "base.csv"}).layer_table("host", "base")
     assert len(read) == len(run.layer_table("host", "base"))
-
-
-def test_int8_is_compared_with_the_full_precision_parent(run):
-    assert parent_of(run, "w8a8") == "distilled"
-    lost = where_int8_lost(run, "host", "w8a8")
-    assert len(lost) == 10
-    assert [row["lost_ms"] for row in lost] == sorted((row["lost_ms"] for row in lost), reverse=True)
-    assert lost[0]["layer"] == "conv_in" and lost[0]["lost_ms"] == pytest.approx(
-        lost[0]["after_ms"] - lost[0]["before_ms"]
-    )
-    assert where_int8_lost(run, "host-torch", "w8a8") == []
-
-
-def test_overhead_counts_only_operations_that_exist_for_the_scheme(run):
-    profile = {
-        "components": {"unet": {"op_ms": {"Conv": 3.0, "QuantizeLinear": 0.2, "ReorderInput": 0.1}}, "vae_decoder": {}}
-    }
-    assert overhead(profile) == {"unet": {"QuantizeLinear": 0.2, "ReorderInput": 0.1}}
-    assert overhead(run.profiles["host", "base"]) == {}
 
 
 def test_macs_of_a_picture_weigh_the_unet_by_its_passes(run):

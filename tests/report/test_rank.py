@@ -198,3 +198,41 @@ def test_csv_columns_come_in_the_promised_order(run):
         for c in ("latency_ms", "size_bytes", "peak_rss_bytes", "macs", "params", "alignment", "pareto")
     ]
     assert order == sorted(order)
+
+
+def on_targets(latencies: dict[tuple[str, str], float], emulated: str = "", **settings: Any) -> Ranking:
+    """Ranks ``a`` (made from nothing), ``b`` and ``c`` (both made from ``a``) by speed; quality is equal."""
+    profiles = {
+        (target, name): {"pipeline": {"latency_ms": {"median": ms}}, "size_bytes": 1e6, "emulated": target == emulated}
+        for (target, name), ms in latencies.items()
+    }
+    made = [CandidateData("a"), CandidateData("b", parent="a"), CandidateData("c", parent="a")]
+    return rank(made, {}, profiles, Rank.model_validate({"maximize": "speed", **settings}))
+
+
+BOTH = {("host", "a"): 90.0, ("host", "b"): 80.0, ("host-openvino", "a"): 70.0, ("host-openvino", "c"): 30.0}
+
+
+def test_the_first_target_decides_unless_the_recipe_names_others():
+    alone = on_targets(BOTH)
+    assert (alone.chosen, alone.target) == ("b", "host")
+    both = on_targets(BOTH, targets=["host", "host-openvino"])
+    assert (both.chosen, both.target) == ("c", "host-openvino")
+    assert both.table[both.table.chosen].target.tolist() == ["host-openvino"]
+    assert both.verdict.endswith("measured on host-openvino.")
+
+
+def test_an_emulated_target_decides_only_when_named():
+    assert on_targets(BOTH, emulated="host").target == "host-openvino"
+    assert on_targets(BOTH, emulated="host", targets=["host"]).chosen == "b"
+
+
+def test_a_target_that_nothing_was_measured_on_is_refused():
+    with pytest.raises(InputError, match=r"rank.targets: nothing was measured on phone"):
+        on_targets(BOTH, targets=["phone"])
+
+
+def test_branches_are_compared_with_what_they_were_made_from():
+    steps = on_targets(BOTH).by_step
+    found = {(r["target"], r["candidate"]): r["delta_latency_ms"] for r in steps.to_dict("records")}
+    assert found == {("host", "b"): -10.0, ("host-openvino", "c"): -40.0}

@@ -11,6 +11,10 @@ from typer.core import TyperGroup
 
 from workbench import __version__
 from workbench.cli.check import check
+from workbench.cli.compare import compare
+from workbench.cli.count import count
+from workbench.cli.devices import devices
+from workbench.cli.profile import profile
 from workbench.cli.run import run
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
@@ -50,8 +54,9 @@ def _end(message: str, code: int) -> None:
 app = typer.Typer(
     cls=_Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-for _verb in (run, check, sample, schema, train_demo):
+for _verb in (run, check, profile, compare, count, sample, schema, train_demo):
     app.command()(_verb)
+app.add_typer(devices, name="devices")
 
 
 def _version(wanted: bool) -> None:

@@ -18,3 +18,41 @@ StoreFolder = Annotated[
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for profiles/ and reports/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, or an ONNX file.",
+        show_default=False,
+    ),
+]
+ComponentName = Annotated[
+    str | None,
+    typer.Option("--component", metavar="NAME", help="Only text_encoder, unet or vae_decoder of a pipeline."),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="INPUT=1x4x64x64", help="Shape of an input; may be given several times."),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="INPUT=NUMBER", help="What all of an input is, such as sr=16000; repeat."),
+]
+
+
+def shapes_of(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """``["x=1x4x64x64"]`` as ``{"x": (1, 4, 64, 64)}``; a scalar is ``x=``.
+
+    Raises:
+        InputError: one of them isn't of that form, or a side isn't a whole number ≥ 1.
+    """
+    from workbench.errors import InputError
+
+    found: dict[str, tuple[int, ...]] = {}
+    for text in given or ():
+        name, sign, sides = text.rpartition("=")
+        parts = sides.lower().split("x") if sides else []
+        if not sign or not name or not all(part.isdecimal() and int(part) for part in parts):
+            raise InputError(f"--shape: found {text!r}; needs INPUT=SIDExSIDE…, such as sample=1x4x64x64")
+        found[name] = tuple(int(part) for part in parts)
+    return found

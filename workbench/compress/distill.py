@@ -1,7 +1,8 @@
 """Step ``distill``: the student learns from data, from its teacher's output and from its teacher's features.
 
 Source: BK-SDM (arXiv 2305.15798, training script): L = w_task·MSE(out_S, target) + w_output·MSE(out_S, out_T)
-+ w_feature·Σ MSE(f_S, f_T), in fp32; the target is the noise or, for v-prediction models, the velocity.
++ w_feature·Σ MSE(f_S, f_T), in fp32; the target is the noise or, for v-prediction models, the velocity. Where the
+student was pruned, f_T are the teacher's channels that the student kept (its ``widths.json`` knows them).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pydantic import Field
 
 from workbench.compress.registry import StepConfig, StepContext, StepResult, Strict, step
 from workbench.models.candidate import Component
+from workbench.models.unet import load_unet, save_unet
+from workbench.models.widths import Widths, read_widths
 from workbench.store.files import hash_file
 
 if TYPE_CHECKING:
@@ -65,25 +68,25 @@ class DistillConfig(StepConfig):
 @step(
     "distill",
     DistillConfig,
-    code=("workbench.training.loop", "workbench.training.features", "workbench.data.captioned"),
+    code=(
+        *(f"workbench.training.{name}" for name in ("batches", "features", "loop")),
+        *("workbench.data.captioned", "workbench.models.unet", "workbench.models.widths"),
+    ),
     libraries=("torch", "diffusers", "transformers", "accelerate"),
 )
 def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     """Trains the parent's U-Net against the base's and reports the terms at the start and at the end."""
-    from diffusers import UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.training.loop import Schedule, train
 
     parent = ctx.parent.components["unet"]
-    teacher = (
-        UNet2DConditionModel.from_pretrained(ctx.base.components["unet"].path).float().eval().requires_grad_(False)
-    )
-    student = UNet2DConditionModel.from_pretrained(parent.path).float()
+    teacher = load_unet(ctx.base.components["unet"].path).requires_grad_(False)
+    student, widths = load_unet(parent.path), read_widths(parent.path)
     default_attention = student.attn_processors
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
     student.set_attn_processor(AttnProcessor())
-    loss_of = _loss(ctx, config, teacher, student)
+    loss_of = _loss(ctx, config, teacher, student, widths)
     schedule = Schedule(
         steps=config.steps,
         lr=config.lr,
@@ -99,53 +102,33 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     with ctx.progress("distill", config.steps) as tick:
         student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
     student.set_attn_processor(default_attention)
-    student.save_pretrained(ctx.out / "unet", safe_serialization=True)
+    save_unet(student, ctx.out / "unet", widths)
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
     report = _report(config, [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()])
     report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 
 
-def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any) -> Any:
+def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Widths | None) -> Any:
     """The loss of one step for the training loop; pictures, captions, noise and timesteps come from its rng."""
     import torch
-    from diffusers import DDPMScheduler
-    from transformers import CLIPTextModel, CLIPTokenizer
-    from transformers.utils import logging
 
-    from workbench.data.captioned import load
-    from workbench.training.features import Taps, published_pairs
+    from workbench.training.batches import Batches
+    from workbench.training.features import FeatureLoss
 
-    logging.disable_progress_bar()  # its bar for reading a few weights would break ours
-    source = ctx.base.source
-    scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
-    text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()
-    tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
-    data = load(ctx.data, source)
-    rows = data.part("train")
-    pairs = [tuple(p) for p in config.feature_pairs or published_pairs(teacher.config, student.config)]
-    of_teacher, of_student = Taps(teacher, [t for t, _ in pairs]), Taps(student, [s for _, s in pairs])
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions)
+    pairs = [(t, s) for t, s in config.feature_pairs] if config.feature_pairs else None
+    features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
     mse = torch.nn.functional.mse_loss
 
     def loss_of(_model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        picked = [rows[i] for i in rng.integers(0, len(rows), config.batch)]
-        dropped = rng.random(config.batch) < config.drop_captions
-        words = ["" if gone else data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
-        ids = tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        z = data.latents[picked]
-        noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype="float32"))
-        t = torch.from_numpy(rng.integers(0, scheduler.config.num_train_timesteps, config.batch))
-        noisy = scheduler.add_noise(z, noise, t)
+        batch = batches.draw(rng)
         with torch.no_grad():
-            states = text(ids).last_hidden_state
-            out_teacher = teacher(noisy, t, states).sample.float()
-        out = student(noisy, t, states).sample.float()
-        velocity = scheduler.config.prediction_type == "v_prediction"
-        target = scheduler.get_velocity(z, noise, t) if velocity else noise
-        terms = {"task": mse(out, target), "output": mse(out, out_teacher)}
-        terms["feature"] = sum(
-            (mse(of_student.outputs[s].float(), of_teacher.outputs[f].float()) for f, s in pairs), torch.zeros(())
-        )
+            out_teacher = teacher(batch.noisy, batch.timesteps, batch.states).sample.float()
+        out = student(batch.noisy, batch.timesteps, batch.states).sample.float()
+        terms = {"task": mse(out, batch.target), "output": mse(out, out_teacher)}
+        if features:
+            terms["feature"] = features()
         weights = config.weights.model_dump()
         return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}
 

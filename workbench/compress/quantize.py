@@ -12,19 +12,23 @@ from pydantic import Field, field_validator
 from workbench.compress import policies
 from workbench.compress.calibration import Denoise, Inputs, Method, Ranges, Trajectory
 from workbench.compress.linears import biased_linears_as_gemm
+from workbench.compress.nncf_openvino import quantize_openvino
 from workbench.compress.nncf_qdq import quantize_nncf
 from workbench.compress.policies import Layer, Policy
 from workbench.compress.qdq import nodes_of, quantize_qdq, tensors_of
 from workbench.compress.registry import StepConfig, StepContext, StepResult, Strict, step
 from workbench.data.captioned import captions
 from workbench.errors import InputError, RunError
+from workbench.export import openvino
 from workbench.export.graph_macs import int8_shares, node_costs
-from workbench.export.load import session
+from workbench.export.load import runner, session
+from workbench.export.openvino_graph import openvino_costs
 from workbench.export.verify import sqnr_db
 from workbench.models.candidate import Component
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx_ir as ir
 
 Timestep = Annotated[int, Field(ge=0, le=999)]
 HELD_BACK = 2
@@ -72,8 +76,10 @@ class QuantizeConfig(StepConfig):
     gives: ClassVar[Literal["torch", "onnx"]] = "onnx"
 
     scheme: Literal["w8a8"] = "w8a8"
-    backend: Literal["onnxruntime", "nncf"] = Field(
-        default="onnxruntime", description="Who places the scales; nncf is slower on onnxruntime."
+    backend: Literal["onnxruntime", "nncf", "openvino"] = Field(
+        default="onnxruntime",
+        description="Who places the scales, and in which format; nncf (ONNX) is slower on onnxruntime, openvino is "
+        "NNCF in OpenVINO's own format, which OpenVINO alone runs.",
     )
     per_channel: bool = Field(default=True, description="One weight scale per output channel (NNCF: always).")
     calibration: Calibration = Calibration()
@@ -88,16 +94,26 @@ class QuantizeConfig(StepConfig):
         named = self.calibration.prompts_from
         return {"calibration.prompts_from": Path(named)} if named else {}
 
+    def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str], /) -> list[tuple[str, str]]:
+        """Whether the backend's library is there."""
+        if self.backend != "openvino" or openvino.installed():
+            return []
+        return [("backend", f"found 'openvino', which is not installed; {openvino.INSTALL}")]
+
 
 @step(
     "quantize",
     QuantizeConfig,
     code=(
         *(f"workbench.compress.{name}" for name in ("calibration", "linears", "nncf_qdq", "policies", "qdq")),
+        "workbench.compress.nncf_openvino",
         "workbench.models.scheduler",
-        *(f"workbench.export.{name}" for name in ("graph_macs", "load", "names", "onnx")),
+        *(f"workbench.export.{name}" for name in ("graph_macs", "load", "names", "onnx", "openvino", "openvino_graph")),
     ),
-    libraries=("torch", "diffusers", "transformers", "onnx", "onnxruntime", "onnxscript", "nncf"),
+    libraries=(
+        *("torch", "diffusers", "transformers", "onnx", "onnxruntime", "onnxscript", "nncf"),
+        *(["openvino"] if openvino.installed() else []),
+    ),
 )
 def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
     """Quantizes the parent's U-Net by ranges from its own trajectories; the other components stay as they are.
@@ -106,9 +122,9 @@ def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
         InputError: a pattern matches no layer, or there are no prompts.
         RunError: the quantized model gives numbers that aren't finite.
     """
-    import onnx_ir as ir
-
-    parent, out = context.export(context.parent, "unet"), context.out / "unet" / "model.onnx"
+    parent = context.export(context.parent, "unet")
+    in_openvino = config.backend == "openvino"
+    out = context.out / "unet" / ("model.xml" if in_openvino else "model.onnx")
     layers = [
         Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs)
         for c in node_costs(parent)
@@ -128,18 +144,21 @@ def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
     plain = session(parent)
     context.state.mkdir(parents=True, exist_ok=True)
 
-    model = ir.load(parent)
     start = time.monotonic()
     if config.backend == "onnxruntime":
+        model = _in_memory(parent)
         biased_linears_as_gemm(model, chosen)
         passes = _by_ranges(model, chosen, config, trajectory, prompts, plain, context, out)
     else:
         samples = list(_walk(context, trajectory, prompts, lambda inputs, _keep: plain.run(None, inputs)[0]))
         passes = len(samples)
-        quantize_nncf(model, chosen, samples, out)
+        if in_openvino:
+            quantize_openvino(parent, chosen, samples, out)
+        else:
+            quantize_nncf(_in_memory(parent), chosen, samples, out)
     seconds = time.monotonic() - start
 
-    after = node_costs(out)
+    after = openvino_costs(out) if in_openvino else node_costs(out)
     by_path = {layer.path: layer for layer in layers}
     report = {
         "scheme": config.scheme,
@@ -160,9 +179,18 @@ def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
             "method": config.calibration.method if config.backend == "onnxruntime" else "nncf",
         },
         "size_bytes": {"before": _size(parent), "after": _size(out)},
-        "sqnr_db": _agreement(plain, session(out), trajectory, held_back, context.seed + 1),
+        "sqnr_db": _agreement(plain, runner(out), trajectory, held_back, context.seed + 1),
     }
-    return StepResult({"unet": Component("unet", "onnx", out, config.scheme)}, report)
+    return StepResult({"unet": Component("unet", "openvino" if in_openvino else "onnx", out, config.scheme)}, report)
+
+
+def _in_memory(path: Path) -> ir.Model:
+    """The model with its weights, which the quantizers couldn't find beside a file that they aren't told of."""
+    import onnx_ir as ir
+
+    model = ir.load(path)
+    ir.external_data.load_to_model(model)
+    return model
 
 
 def _by_ranges(
@@ -246,4 +274,4 @@ def _agreement(plain: Any, quantized: Any, trajectory: Trajectory, prompts: Sequ
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    return sum(file.stat().st_size for file in openvino.openvino_files(path))

@@ -34,6 +34,9 @@ class StepConfig(Strict):
     needs: ClassVar[Literal["torch", "onnx"]] = "torch"
     gives: ClassVar[Literal["torch", "onnx"]] = "torch"
 
+    from_: str | None = Field(
+        None, alias="from", description="Candidate that this step starts from; default: the one before it."
+    )
     candidate: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the candidate that this step makes."
     )

@@ -1,4 +1,4 @@
-"""Draws pictures with a candidate's networks as they ship: ONNX files run one input at a time by ONNX Runtime."""
+"""Draws pictures with a candidate's networks as they ship: files run one input at a time by their runtime."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.export.load import session
+from workbench.export.load import runner
 from workbench.models.scheduler import load_scheduler, previous
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class Networks:
 
     @classmethod
     def load(cls, files: Mapping[str, Path], source: Path, threads: int | None = None) -> Networks:
-        """Sessions for the ONNX ``files`` by component."""
+        """Sessions for the ``files`` by component: ONNX Runtime's, OpenVINO's for an ``.xml``."""
         from transformers import CLIPTokenizer
 
-        sessions = {name: session(path, threads) for name, path in files.items()}
+        sessions = {name: runner(path, threads) for name, path in files.items()}
         tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
         return cls(sessions["text_encoder"], sessions["unet"], sessions["vae_decoder"], tokenizer, source)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.models.candidate import Candidate
+from workbench.models.unet import load_unet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,13 +69,20 @@ def spec(candidate: Candidate, component: str) -> Spec:
 
 
 def load(candidate: Candidate, component: str) -> torch.nn.Module:
+    """The candidate's component, as ``load_folder`` gives it."""
+    return load_folder(candidate.components[component].path, component)
+
+
+def load_folder(path: Path, component: str) -> torch.nn.Module:
     """The component in float32, evaluation mode, as a module that takes the spec's inputs in order.
+
+    ``path`` is its diffusers/transformers folder.
 
     The U-Net and the text encoder sit in its attribute ``net``; the decoder's parts are its own attributes.
     """
     import torch
     import transformers
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers import AutoencoderKL
     from transformers import CLIPTextModel
 
     class Unet(torch.nn.Module):
@@ -103,11 +111,10 @@ def load(candidate: Candidate, component: str) -> torch.nn.Module:
             return self.decoder(latent if self.post_quant_conv is None else self.post_quant_conv(latent))
 
     transformers.utils.logging.disable_progress_bar()
-    path = candidate.components[component].path
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
     made: torch.nn.Module
     if component == "unet":
-        made = Unet(UNet2DConditionModel.from_pretrained(path, **options))
+        made = Unet(load_unet(path))
     elif component == "text_encoder":
         made = Text(CLIPTextModel.from_pretrained(path, **options))
     else:

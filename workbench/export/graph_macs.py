@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.export.graph_products import PRODUCTS, macs_of
+from workbench.export.graph_shapes import Shapes, bodies, resolve, scopes
+from workbench.export.light import read_model
 from workbench.export.names import layer_of
 
 if TYPE_CHECKING:
     import onnx
 
-COUNTED = ("Conv", "Gemm", "MatMul")
+INTEGER = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "DynamicQuantize")
+"""How the names of operators begin that multiply integers."""
 
 
 @dataclass(frozen=True)
 class NodeCost:
     """``weights``: elements of the constant operand, 0 for a product of two activations. ``int8``: both operands come
-    from a DequantizeLinear, which is how a QDQ graph says that the product is one of integers."""
+    from a DequantizeLinear, which is how a QDQ graph says that the product is one of integers, or the operator itself
+    is one of integers."""
 
     node: str
     layer: str
@@ -28,42 +34,57 @@ class NodeCost:
     int8: bool
 
 
-def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
-    """The cost of every Conv, Gemm and MatMul; batch 1, static shapes. Large weights aren't read."""
-    import onnx
+@dataclass(frozen=True)
+class Product:
+    """A node that multiplies: what it is, in MACs, apart where both operands are activations, elements of its weight.
 
-    proto = onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
-    graph = proto.graph
-    shapes = {i.name: list(i.dims) for i in graph.initializer}
-    known = {v.name for v in (*graph.value_info, *graph.input, *graph.output)} | shapes.keys()
-    if any(name and name not in known for node in graph.node for name in (*node.input, *node.output)):
-        graph = onnx.shape_inference.infer_shapes(proto).graph
-    for value in (*graph.value_info, *graph.input, *graph.output):
-        shapes[value.name] = [d.dim_value for d in value.type.tensor_type.shape.dim]
-    dequantized = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
-    constants = {i.name for i in graph.initializer}
-    costs = []
-    for node in graph.node:
-        if node.op_type not in COUNTED:
-            continue
-        left, right = node.input[0], node.input[1]
-        constant = dequantized.get(right, right) in constants
-        shape, out = shapes[right], shapes[node.output[0]]
-        if node.op_type == "Conv":
-            per_output = math.prod(shape[1:])
-        else:
-            per_output = shapes[left][0] if _transposed(node) else shapes[left][-1]
-        costs.append(
-            NodeCost(
-                node.name,
-                layer_of(node.name),
-                node.op_type,
-                math.prod(out) * per_output,
-                math.prod(shape) if constant else 0,
-                left in dequantized and right in dequantized,
-            )
+    ``why`` says why its MACs aren't known (then they are 0), "" when they are.
+    """
+
+    node: onnx.NodeProto
+    macs: int = 0
+    attention_macs: int = 0
+    weights: int = 0
+    why: str = ""
+
+
+def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
+    """The cost of every node that multiplies matrices or convolves; shapes must be static. Weights aren't read."""
+    proto = read_model(model) if isinstance(model, Path) else model
+    shapes, constant = resolve(proto), constants(proto.graph)
+    dequantized = {n.output[0] for n in proto.graph.node if n.op_type == "DequantizeLinear"}
+    found = (product_of(n, shapes, constant) for n in proto.graph.node if n.op_type in PRODUCTS)
+    return [
+        NodeCost(
+            product.node.name,
+            layer_of(product.node.name),
+            product.node.op_type,
+            product.macs + product.attention_macs,
+            product.weights,
+            dequantized.issuperset(product.node.input[:2]) or product.node.op_type.startswith(INTEGER),
         )
-    return costs
+        for product in found
+        if not product.why
+    ]
+
+
+def product_of(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> Product:
+    """What a node of an operator in ``PRODUCTS`` multiplies; ``constant``: values that are the same in every pass."""
+    macs = macs_of(node, shapes.shape, constant)
+    if macs is None:
+        return Product(node, why="of unknown shape")
+    return Product(node, macs.layer, macs.pair, _weights(node, shapes, constant))
+
+
+def constants(graph: onnx.GraphProto) -> set[str]:
+    """Values that are the same in every pass: weights, and what is made of them alone."""
+    found: set[str] = set()
+    for part in scopes(graph):
+        found |= {tensor.name for tensor in part.initializer}
+        for node in part.node:
+            if all(value in found for value in node.input if value) and not bodies(node):
+                found |= {value for value in node.output if not node.op_type.startswith("Random")}
+    return found
 
 
 def int8_shares(costs: list[NodeCost]) -> dict[str, float]:
@@ -81,5 +102,22 @@ def int8_shares(costs: list[NodeCost]) -> dict[str, float]:
     }
 
 
-def _transposed(node: onnx.NodeProto) -> bool:
-    return any(a.name == "transA" and a.i for a in node.attribute)
+def weight_inputs(node: onnx.NodeProto) -> tuple[int, ...]:
+    """Where an operator that multiplies takes its weights: indices of inputs, biases not among them."""
+    kind = node.op_type
+    if kind in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"):
+        return 1, 2
+    if kind in ("QLinearConv", "QLinearMatMul", "QGemm"):
+        return (3,)
+    if kind in ("MultiHeadAttention", "GroupQueryAttention") or (kind == "Attention" and not node.domain):
+        return ()
+    if kind in ("MatMul", "FusedMatMul", "TransposeMatMul"):
+        return 1, 0
+    return tuple(range(len(node.input))) if kind == "Einsum" else (1,)
+
+
+def _weights(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> int:
+    if node.op_type == "MatMulNBits":  # its weight is packed
+        return math.prod(a.i for a in node.attribute if a.name in ("K", "N"))
+    at = [i for i in weight_inputs(node) if i < len(node.input)]
+    return sum(math.prod(shapes.shape.get(node.input[i], (0,))) for i in at if node.input[i] in constant)

@@ -1,10 +1,10 @@
-"""The one place where ONNX Runtime sessions are made."""
+"""The one place where ONNX Runtime sessions are made, and the choice of the runtime by a file's format."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import RunError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Optimization = Literal["none", "basic", "all"]
 _ERROR = 3
+_BESIDE_FROM = 8192
+"""Bytes of a tensor from which it lies beside an optimized graph; constants that decide shapes are smaller."""
 
 
 def default_threads() -> int:
@@ -59,7 +61,28 @@ def session(
         options.profile_file_prefix = str(profile_prefix)
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
+        # Weights beside it: one file ends at 2 GiB, and serialising 1.3 GB of them would take them into memory twice.
+        options.add_session_config_entry(
+            "session.optimized_model_external_initializers_file_name", f"{optimized_path.name}.data"
+        )
+        options.add_session_config_entry(
+            "session.optimized_model_external_initializers_min_size_in_bytes", str(_BESIDE_FROM)
+        )
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
         raise RunError(f"{path}: ONNX Runtime can't load it: {str(error).splitlines()[0]}") from error
+
+
+def runner(path: Path, threads: int | None = None) -> Any:
+    """A session that runs a component's file: OpenVINO's for an ``.xml``, else ONNX Runtime's.
+
+    Both have ``run(None, feed)``, ``get_inputs()`` and ``get_outputs()``.
+
+    Raises:
+        InputError: the file is OpenVINO's, which isn't installed.
+        RunError: the file can't be loaded.
+    """
+    from workbench.export.openvino import SUFFIX, OpenVinoSession
+
+    return OpenVinoSession(path, threads) if path.suffix == SUFFIX else session(path, threads)

@@ -1,60 +1,95 @@
-"""PyTorch to ONNX: one component, batch 1, static shapes, opset 20, nodes named by layer, checked against PyTorch."""
+"""PyTorch to ONNX: one component, static shapes, opset 20, nodes named by layer, checked against PyTorch."""
 
 from __future__ import annotations
 
+import gc
+import io
 import logging
+import os
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.export.components import Spec, load, spec, wrapper_of
 from workbench.export.names import name_by_layer
-from workbench.export.verify import check
+from workbench.export.verify import AGREE_DB, agreement, outputs
 from workbench.models.candidate import Candidate
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx_ir as ir
     import torch
 
 OPSET = 20
-INLINE_LIMIT = 1_900_000_000
-"""Bytes of weights up to which they lie in model.onnx itself; protobuf ends at 2 GiB, the graph needs some of it."""
+INLINE_LIMIT = 200_000_000
+"""Bytes of weights up to which they lie in model.onnx itself: protobuf copies them twice on writing and on reading."""
 
 
-def export_component(candidate: Candidate, component: str, out: Path) -> dict[str, Any]:
-    """Writes ``out/model.onnx`` (weights in ``model.onnx.data`` when large) and returns what is known of it.
-
-    The report holds opset, inputs (shape and type), output, nodes, nodes whose layer is unknown, bytes, seconds, and
-    the agreement with PyTorch on seeded inputs.
+def export_component(candidate: Candidate, component: str, out: Path, contract: Spec | None = None) -> dict[str, Any]:
+    """``export_module`` of a pipeline's component; ``contract`` replaces the one that its configs give.
 
     Raises:
         RunError: ONNX Runtime's output disagrees with PyTorch's.
     """
+    contract = contract or spec(candidate, component)
+    report = export_module(
+        lambda: load(candidate, component), contract.seeded(), [contract.output], out, wrapper_of(component)
+    )
+    return {"component": component, "output": contract.output, **report}
+
+
+def export_module(
+    make: Callable[[], torch.nn.Module],
+    feed: Mapping[str, np.ndarray],
+    out_names: list[str] | None,
+    out: Path,
+    wrapper: str = "",
+    least_db: float = AGREE_DB,
+) -> dict[str, Any]:
+    """Writes ``out/model.onnx`` (weights in ``model.onnx.data`` when large) and returns what is known of it.
+
+    The report holds opset, inputs (shape and type), nodes, nodes whose layer is unknown, bytes, seconds, and the
+    agreement with PyTorch on ``feed``. Needs little more memory than the weights: the module is dropped before the
+    runtime loads the file.
+
+    Args:
+        make: gives the module, which takes the inputs by position and returns a tensor or a flat tuple of them.
+        feed: inputs by name, in the module's order.
+        out_names: names of the outputs; None where their number isn't known.
+        out: folder, which is made.
+        wrapper: the attribute of ``module`` that holds the component, "" when its parts are attributes of their own.
+        least_db: least agreement with PyTorch.
+
+    Raises:
+        RunError: PyTorch can't run or trace the module, or ONNX Runtime's output disagrees with PyTorch's.
+    """
     import torch
 
     start = time.monotonic()
-    contract = spec(candidate, component)
     with quiet():
-        module = load(candidate, component)
-        model = _trace(module, contract)
-    unknown = name_by_layer(model, wrapper_of(component))
+        module = make()
+        expected = outputs(module, feed)
+        with redirect_stderr(io.StringIO()):  # a failing trace prints graphs there; what it raises says the same
+            model = _trace(module, feed, out_names)
+    unknown = name_by_layer(model, wrapper)
     path = out / "model.onnx"
     save(model, path)
+    nodes = len(model.graph)
     seconds = time.monotonic() - start
-    agreement = check(module, path, contract.seeded(), torch.get_num_threads())
+    del model, module
+    gc.collect()  # what traces a module leaves cycles behind that hold its weights
+    agreed = agreement(path, feed, expected, torch.get_num_threads(), least_db)
     return {
-        "component": component,
         "opset": OPSET,
-        "inputs": {name: {"shape": list(shape), "type": kind} for name, (shape, kind) in contract.inputs.items()},
-        "output": contract.output,
-        "nodes": len(model.graph),
+        "inputs": {name: {"shape": list(value.shape), "type": str(value.dtype)} for name, value in feed.items()},
+        "nodes": nodes,
         "nodes_without_layer": unknown,
         "size_bytes": sum(file.stat().st_size for file in out.glob("model.onnx*")),
         "export_seconds": round(seconds, 2),
-        **agreement,
+        **agreed,
     }
 
 
@@ -67,8 +102,8 @@ def save(model: ir.Model, path: Path) -> None:
     ir.save(model, path, external_data=f"{path.name}.data" if weights > INLINE_LIMIT else None)
 
 
-def _trace(module: torch.nn.Module, contract: Spec) -> ir.Model:
-    """The component's graph with constants folded.
+def _trace(module: torch.nn.Module, feed: Mapping[str, np.ndarray], out_names: list[str] | None) -> ir.Model:
+    """The module's graph with constants folded.
 
     The exporter's own optimizer isn't used: on the demo U-Net its pattern rewriter takes 6 of 15 s and gains nothing
     in ONNX Runtime (20.9 against 21.2 ms, within the spread); folding constants takes 0.6 s. The TorchScript exporter
@@ -78,14 +113,13 @@ def _trace(module: torch.nn.Module, contract: Spec) -> ir.Model:
     import torch
     from onnxscript import optimizer
 
-    inputs = tuple(torch.from_numpy(v) for v in contract.seeded().values())
     program = torch.onnx.export(
         module,
-        inputs,
+        tuple(torch.from_numpy(v) for v in feed.values()),
         dynamo=True,
         opset_version=OPSET,
-        input_names=list(contract.inputs),
-        output_names=[contract.output],
+        input_names=list(feed),
+        output_names=out_names,
         optimize=False,
         verify=False,
         verbose=False,
@@ -134,6 +168,7 @@ def quiet() -> Iterator[None]:
         "onnxscript",
         "onnx_ir",
     )
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")  # its import sets its own level, from there
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

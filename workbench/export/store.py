@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from workbench.export.components import spec
-from workbench.export.onnx import export_component
+from workbench.export.components import Spec, spec
+from workbench.export.onnx import export_component, export_module
 from workbench.models.candidate import Candidate
+from workbench.models.widths import FILE as WIDTHS
 from workbench.store.store import Store, code_hash, key_of, library_versions
 
-_CODE = tuple(f"workbench.export.{name}" for name in ("components", "load", "names", "onnx", "verify"))
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+_CODE = (
+    *(f"workbench.export.{name}" for name in ("components", "load", "names", "onnx", "verify")),
+    *("workbench.models.unet", "workbench.models.widths"),
+)
 _LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "diffusers", "transformers")
 
 
-def stored_export(candidate: Candidate, component: str, store: Store) -> Path:
-    """The ONNX file of a component: its own when it is one already, else the export of its weights.
+def stored_export(candidate: Candidate, component: str, store: Store, contract: Spec | None = None) -> Path:
+    """The file of a component: its own when it is one already, else the ONNX export of its weights.
 
-    Two candidates that share a component's weights share its export.
+    Two candidates that share a component's weights share its export. ``contract`` replaces the component's own, where
+    inputs have other shapes than its configs say.
     """
     own = candidate.components[component]
-    if own.kind == "onnx":
+    if own.kind != "torch":
         return own.path
-    contract = spec(candidate, component)
-    files = [own.path / "config.json", *own.path.glob("*.safetensors")]
+    contract = contract or spec(candidate, component)
+    files = [own.path / "config.json", *own.path.glob(WIDTHS), *own.path.glob("*.safetensors")]
     key = key_of(
         {
             "export": component,
@@ -32,5 +43,36 @@ def stored_export(candidate: Candidate, component: str, store: Store) -> Path:
             "libraries": library_versions(_LIBRARIES),
         }
     )
-    store.compute(key, lambda out: export_component(candidate, component, out))
+    store.compute(key, lambda out: export_component(candidate, component, out, contract))
+    return store.folder(key) / "model.onnx"
+
+
+def stored_module_export(
+    make: Callable[[], torch.nn.Module],
+    feed: Mapping[str, np.ndarray],
+    made_of: Mapping[str, Any],
+    store: Store,
+    wrapper: str,
+    least_db: float,
+) -> Path:
+    """The ONNX file of a module that isn't a pipeline's component.
+
+    Args:
+        make: as ``export_module`` takes it.
+        feed: inputs by name; their shapes and types are part of the key.
+        made_of: what the module's code and weights depend on, as JSON: the key.
+        store: where the export lies.
+        wrapper: the attribute of the module that holds the component.
+        least_db: least agreement with PyTorch.
+    """
+    key = key_of(
+        {
+            "export": dict(made_of),
+            "inputs": {name: [list(value.shape), str(value.dtype)] for name, value in feed.items()},
+            "code": code_hash(_CODE),
+            "libraries": library_versions(_LIBRARIES),
+        }
+    )
+
+    store.compute(key, lambda out: export_module(make, feed, None, out, wrapper, least_db))
     return store.folder(key) / "model.onnx"

@@ -67,6 +67,16 @@ SD_V1_TEXT_ENCODER: dict[str, Any] = {
 }
 """Config of the ``CLIPTextModel`` of SD-v1 (CLIP ViT-L/14)."""
 
+SD_V2_TEXT_ENCODER: dict[str, Any] = SD_V1_TEXT_ENCODER | {
+    "hidden_act": "gelu",
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_attention_heads": 16,
+    "num_hidden_layers": 23,
+    "projection_dim": 512,
+}
+"""Config of the ``CLIPTextModel`` of SD-v2 (OpenCLIP ViT-H without its last layer)."""
+
 SD_VAE: dict[str, Any] = {
     "act_fn": "silu",
     "block_out_channels": [128, 256, 512, 512],
@@ -80,6 +90,12 @@ SD_VAE: dict[str, Any] = {
     "up_block_types": ["UpDecoderBlock2D"] * 4,
 }
 """Config of the ``AutoencoderKL`` of SD-v1 and v2."""
+
+
+def text_encoder_of(name: str) -> dict[str, Any]:
+    """The text encoder's config that goes with the U-Net of a known architecture: their widths agree."""
+    wide = architecture(name)["cross_attention_dim"] == SD_V2_TEXT_ENCODER["hidden_size"]
+    return dict(SD_V2_TEXT_ENCODER if wide else SD_V1_TEXT_ENCODER)
 
 
 def architecture(name: str) -> dict[str, Any]:

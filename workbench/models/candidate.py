@@ -18,10 +18,11 @@ class Component:
 
     ``torch``: ``path`` is a diffusers/transformers folder (config.json + safetensors).
     ``onnx``: ``path`` is an ONNX file whose nodes are named by their layer.
+    ``openvino``: ``path`` is an OpenVINO ``.xml``, its operations named likewise, the ``.bin`` beside it.
     """
 
     name: str
-    kind: Literal["torch", "onnx"]
+    kind: Literal["torch", "onnx", "openvino"]
     path: Path
     scheme: str = "fp32"
 
@@ -39,6 +40,8 @@ class Candidate:
     components: Mapping[str, Component]
     lineage: tuple[str, ...] = ()
     report: Mapping[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+    """Name of the candidate that it was made from."""
 
     @property
     def scheme(self) -> str:
@@ -47,5 +50,5 @@ class Candidate:
 
     @property
     def leaves_torch(self) -> bool:
-        """Whether some component exists only as ONNX."""
-        return any(c.kind == "onnx" for c in self.components.values())
+        """Whether some component exists only as a runtime's file."""
+        return any(c.kind != "torch" for c in self.components.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +13,21 @@ SPREAD_LIMIT = 0.15
 DRIFT_LIMIT = 0.10
 """Change of the median from the first to the last third above which a run says that it drifts."""
 LEAST_FOR_DRIFT = 9
+SETTLED = 3
+"""A call is warm when this many calls in a row were not faster than all before them."""
+MOST_WARMUP = 30
+"""Unmeasured calls after which a call is taken as it is."""
 
 
 @dataclass(frozen=True)
 class Stats:
-    """Durations of equal calls in ms, in the order in which they were taken; none is dropped."""
+    """Durations of equal calls in ms, in the order in which they were taken; none is dropped.
+
+    ``warmup``: how many unmeasured calls were made before them.
+    """
 
     samples: tuple[float, ...]
+    warmup: int = 0
 
     def __post_init__(self) -> None:
         if not self.samples:
@@ -72,7 +81,7 @@ class Stats:
         return last / first - 1 if first else None
 
     def summary(self, *, samples: bool = False) -> dict[str, Any]:
-        """JSON: median, p90, iqr, min in ms, n, drift, unit, and the samples where asked for."""
+        """JSON: median, p90, iqr, min in ms, n, drift, unit, warmup (calls), and the samples where asked for."""
         found: dict[str, Any] = {
             "median": self.median,
             "p90": self.p90,
@@ -81,6 +90,7 @@ class Stats:
             "n": self.n,
             "drift": self.drift,
             "unit": "ms",
+            "warmup": self.warmup,
         }
         return found | ({"samples": [round(s, 4) for s in self.samples]} if samples else {})
 
@@ -100,23 +110,23 @@ def interleaved(
     iterations: int,
     min_seconds: float,
     on_round: Callable[[int], None] | None = None,
+    steady: float | None = None,
 ) -> dict[str, Stats]:
     """Times all ``calls`` in turns, so that whatever the machine does meanwhile hits all of them alike.
 
-    Each call is made ``warmup`` times unmeasured; then come rounds in which every call is made once, forwards and
-    backwards by turns (so that none always follows the same one), until each has at least ``iterations`` samples and
-    ``min_seconds`` of measured time.
+    Each call is made ``warmup`` times unmeasured, and more often until it is steady where that is asked for; then come
+    rounds in which every call is made once, forwards and backwards by turns (so that none always follows the same one),
+    until each has at least ``iterations`` samples and ``min_seconds`` of measured time.
 
     Args:
         calls: name to a function without arguments.
-        warmup: unmeasured calls of each.
+        warmup: least number of unmeasured calls of each; how many were made is in ``Stats.warmup``.
         iterations: least number of samples of each.
         min_seconds: least sum of the samples of each, in seconds.
         on_round: called with the number of finished rounds.
+        steady: see ``warm_up``; None makes exactly ``warmup`` unmeasured calls.
     """
-    for call in calls.values():
-        for _ in range(warmup):
-            call()
+    warm = {name: warm_up(call, warmup, steady) for name, call in calls.items()}
     taken: dict[str, list[float]] = {name: [] for name in calls}
     spent = dict.fromkeys(calls, 0.0)
     order, rounds = list(calls), 0
@@ -131,7 +141,40 @@ def interleaved(
         rounds += 1
         if on_round:
             on_round(rounds)
-    return {name: Stats(tuple(samples)) for name, samples in taken.items()}
+    return {name: Stats(tuple(samples), warm[name]) for name, samples in taken.items()}
+
+
+def warm_up(call: Callable[[], object], least: int, steady: float | None = None, most: int = MOST_WARMUP) -> int:
+    """Calls ``call`` unmeasured ``least`` times, and on until it is steady; how many calls were made.
+
+    Steady means that the last three calls brought no new fastest time by more than ``steady`` (0.05 is 5 %): what a
+    machine does besides makes single calls slower and never faster, so that fastest times settle where medians don't.
+    A call that isn't steady after ``most`` calls is taken as it is.
+    """
+    fastest, since, made = float("inf"), 0, 0
+    while made < least or (steady is not None and since < SETTLED and made < most):
+        taken, _ = once_ms(call)
+        made += 1
+        if steady is None or taken < fastest * (1 - steady):
+            fastest, since = taken, 0
+        else:
+            since += 1
+    return made
+
+
+def turns(
+    a: Callable[[], object], b: Callable[[], object], rounds: int, order: random.Random
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Times of ``a`` and of ``b`` in ms, two of each per round, in the order a b b a or b a a b as ``order`` draws it.
+
+    A drift that is even within a round adds the same to both, and no rhythm of the machine can favour one of them.
+    """
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        first = order.randrange(2)
+        for which in (first, 1 - first, 1 - first, first):
+            taken[which].append(once_ms((a, b)[which])[0])
+    return tuple(taken[0]), tuple(taken[1])
 
 
 def once_ms(call: Callable[[], Any]) -> tuple[float, Any]:

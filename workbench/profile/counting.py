@@ -8,26 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
+from workbench.models.unet import PRIVATE, meta_unet
+from workbench.models.widths import Widths, read_widths
 from workbench.profile.macs import Count, count
 
-PRIVATE = "_"
-"""Config entries that start with this say where the config came from, not what the network is."""
+
+Side = int | tuple[int, int]
+"""Sides of the latents: one number for squares, else height and width."""
 
 
-def count_unet(config: Mapping[str, Any], side: int | None = None, tokens: int = 77) -> Count:
-    """Counts one pass of a ``UNet2DConditionModel`` at batch 1, ``side`` × ``side`` latents and ``tokens`` text tokens.
+def count_unet(
+    config: Mapping[str, Any], side: Side | None = None, tokens: int = 77, widths: Widths | None = None
+) -> Count:
+    """Counts one pass of a ``UNet2DConditionModel`` at batch 1, latents of ``side`` and ``tokens`` text tokens.
 
-    ``side`` is the config's ``sample_size`` by default.
+    ``side`` is the config's ``sample_size`` by default; ``widths`` are those of a pruned U-Net.
     """
     import torch
-    from diffusers import UNet2DConditionModel
 
-    known = {key: value for key, value in config.items() if not key.startswith(PRIVATE)}
+    unet: Any = meta_unet(config, widths)
     with torch.device("meta"):
-        unet: Any = UNet2DConditionModel(**known)
-        unet.eval()
-        side = side or int(unet.config["sample_size"])
-        sample = torch.empty(1, unet.config["in_channels"], side, side)
+        sample = torch.empty(1, unet.config["in_channels"], *_sides(side or unet.config["sample_size"]))
         text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
         return count(unet, sample, torch.empty(1), text, return_dict=False)
 
@@ -45,8 +46,8 @@ def count_text_encoder(config: Mapping[str, Any], tokens: int | None = None) -> 
         return count(encoder, torch.zeros(1, tokens, dtype=torch.long))
 
 
-def count_vae_decoder(config: Mapping[str, Any], side: int | None = None) -> Count:
-    """Counts ``decoder(post_quant_conv(latent))`` of an ``AutoencoderKL``, batch 1, ``side`` × ``side`` latents."""
+def count_vae_decoder(config: Mapping[str, Any], side: Side | None = None) -> Count:
+    """Counts ``decoder(post_quant_conv(latent))`` of an ``AutoencoderKL``, batch 1, latents of ``side``."""
     import torch
     from diffusers import AutoencoderKL
 
@@ -65,16 +66,21 @@ def count_vae_decoder(config: Mapping[str, Any], side: int | None = None) -> Cou
             def forward(self, latent: torch.Tensor) -> torch.Tensor:
                 return self.decoder(latent if self.post_quant_conv is None else self.post_quant_conv(latent))
 
-        return count(Decoder(), torch.empty(1, vae.config["latent_channels"], side, side))
+        return count(Decoder(), torch.empty(1, vae.config["latent_channels"], *_sides(side)))
 
 
-def count_component(name: str, folder: Path, side: int, tokens: int) -> Count:
+def _sides(side: Any) -> tuple[int, int]:
+    """Height and width; a config's ``sample_size`` is one number or a list of both."""
+    return (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
+
+
+def count_component(name: str, folder: Path, side: Side, tokens: int) -> Count:
     """Counts a component of a pipeline by the ``config.json`` in its ``folder``.
 
     Args:
         name: ``text_encoder``, ``unet`` or ``vae_decoder``.
         folder: the component's diffusers/transformers folder.
-        side: height and width of the latents.
+        side: of the latents.
         tokens: length of the prompt in tokens.
     """
     file = folder / "config.json"
@@ -83,7 +89,7 @@ def count_component(name: str, folder: Path, side: int, tokens: int) -> Count:
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: can't be read as a component's config ({error})") from error
     if name == "unet":
-        return count_unet(config, side, tokens)
+        return count_unet(config, side, tokens, read_widths(folder))
     if name == "text_encoder":
         return count_text_encoder(config, tokens)
     return count_vae_decoder(config, side)

@@ -1,51 +1,75 @@
-"""MACs and parameters of every component of a chain: by PyTorch where it has the network, else by the ONNX graph."""
+"""MACs and parameters of networks: by PyTorch where there is a module, else by the ONNX graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.profile.macs import Count
-from workbench.profile.onnx_macs import count_graph
+from workbench.profile.network import Network, TorchForm
 
 
-def count_candidates(
-    candidates: Sequence[Candidate], onnx_paths: Mapping[str, Mapping[str, Path]]
+def count_networks(
+    networks: Sequence[Network], parents: Mapping[str, str | None] | None = None
 ) -> dict[tuple[str, str], Count]:
-    """The count of each component by candidate name and component.
+    """The count of each network by candidate and component; ``parents`` says what a candidate was made from.
 
-    An ONNX component keeps the parameters of the torch component it was made from when both have the same MACs
-    (quantizing changes neither); the graph alone can't tell a folded constant from a bias.
+    A network that exists only as a file keeps the parameters of its parent's when both have the same MACs: quantizing changes neither, and a graph alone can't tell a folded constant
+    from a bias. OpenVINO's own files aren't counted at all without such a parent, and are listed as such.
     """
     found: dict[tuple[str, str], Count] = {}
-    known: dict[tuple[str, Path], Count] = {}
-    latest: dict[str, Count] = {}
-    for candidate in candidates:
-        for name in COMPONENTS:
-            own = candidate.components[name]
-            if (name, own.path) not in known:
-                known[name, own.path] = (
-                    _of_torch(candidate, name) if own.kind == "torch" else _of_graph(own.path, latest.get(name))
-                )
-            found[candidate.name, name] = known[name, own.path]
-            latest[name] = known[name, own.path]
+    known: dict[tuple[str, str], Count] = {}
+    for network in networks:
+        if network.identity not in known:
+            known[network.identity] = count_network(
+                network, found.get(((parents or {}).get(network.candidate) or "", network.component))
+            )
+        found[network.candidate, network.component] = known[network.identity]
     return found
 
 
-def _of_torch(candidate: Candidate, name: str) -> Count:
-    from workbench.export.components import spec
+def count_network(network: Network, parent: Count | None = None) -> Count:
+    """The count of one network; ``parent`` is that of the network it was made from, if any.
+
+    Raises:
+        InputError: the network's config or file can't be read.
+    """
+    if network.torch is not None:
+        return _of_folder(network, network.torch) if network.torch.kind == "folder" else _of_factory(network)
+    assert network.file is not None
+    if network.file.suffix != ".onnx":
+        return parent or Count((), {f"everything in {network.file.name}: not an ONNX file": 1})
+    return _of_graph(network.file, network, parent)
+
+
+def _of_folder(network: Network, form: TorchForm) -> Count:
     from workbench.profile.counting import count_component
 
-    tokens, side = (
-        spec(candidate, "text_encoder").inputs["input_ids"][0][1],
-        spec(candidate, "unet").inputs["sample"][0][2],
-    )
-    return count_component(name, candidate.components[name].path, side, tokens)
+    shapes = {name: value.shape for name, value in network.feed.items()}
+    side = (shapes.get("sample") or shapes.get("latent") or (0,))[-1]
+    tokens = shapes["input_ids"][1] if "input_ids" in shapes else shapes.get("encoder_hidden_states", (0, 0))[1]
+    return count_component(network.component, Path(form.where), side, tokens)
 
 
-def _of_graph(path: Path, parent: Count | None) -> Count:
-    counted = count_graph(path).count
+def _of_factory(network: Network) -> Count:
+    import torch
+
+    from workbench.profile.macs import count
+    from workbench.profile.torch_form import build
+
+    assert network.torch is not None
+    module, _ = build(network.torch)
+    return count(module, *(torch.from_numpy(value) for value in network.feed.values()))
+
+
+def _of_graph(path: Path, network: Network, parent: Count | None) -> Count:
+    from workbench.profile.onnx_macs import count_graph
+
+    counted = count_graph(path, _shapes(network)).count
     if parent is None or (parent.macs, parent.macs_with_attention) != (counted.macs, counted.macs_with_attention):
         return counted
     return parent
+
+
+def _shapes(network: Network) -> Mapping[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.feed.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "component", "layer", "op", "scheme", "calls", "latency_ms", "latency_iqr_ms", "share", "macs", "params",
-    "weight_bytes", "activation_bytes", "peak_bytes", "attention_macs", "element_ops",
+    "weight_bytes", "activation_bytes", "peak_bytes", "attention_macs", "element_ops", "fused_into", "runtime_bytes",
 )  # fmt: skip
-"""Columns of a CSV. ``macs`` is convolution and linear; ``peak_bytes`` is estimated, all times are measured."""
+"""Columns of a CSV. ``macs`` is convolution and linear; ``peak_bytes`` is estimated (values alive while the layer
+runs), ``runtime_bytes`` is what the runtime itself says that it holds then; all times are measured. A layer that has no
+kernel of its own has zero time and the layer that computes it in ``fused_into``."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,27 @@ class Integer:
     layers: float = 0.0
     with_attention: float = 0.0
     stored: float = 0.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One kernel of one pass: its name in the runtime, layer, kind of operator, begin and duration in µs."""
+
+    name: str
+    layer: str
+    op: str
+    start_us: float
+    duration_us: float
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Kernels that turn one precision into another (``fp32`` → ``int8``): how many per pass, and their time in ms."""
+
+    before: str
+    after: str
+    count: int
+    ms: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +68,14 @@ class Layers:
     op_ms: Mapping[str, float]
     passes: int
     integer: Integer = Integer()
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Time in ms of each layer, pass by pass, ``(unmapped)`` and ``(runtime)`` among them."""
+    events: tuple[Event, ...] = ()
+    """The kernels of the pass whose kernel time is the median."""
+    transitions: tuple[Transition, ...] = ()
+    live_peak_bytes: int | None = None
+    """Most bytes of values alive at one time (estimated), and the layer that runs then."""
+    live_peak_at: str | None = None
 
 
 def with_shares(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.profile.torch_work import FREE, NO_MEMORY, REDUCTIONS
+
 if TYPE_CHECKING:
     import pandas as pd
     import torch
@@ -21,25 +23,17 @@ if TYPE_CHECKING:
 ROOT = "(root)"
 """The layer of operations that the component does itself, outside all its submodules."""
 
-_REDUCTIONS = {
-    "native_group_norm", "native_layer_norm", "native_batch_norm", "_softmax", "_safe_softmax", "mean", "sum", "amax",
-    "var_mean", "argmax", "max", "any", "all", "cumsum", "avg_pool2d", "upsample_nearest2d",
-}  # fmt: skip
-_FREE = {
-    "cat", "clone", "copy_", "_to_copy", "empty", "empty_like", "empty_strided", "new_empty", "zeros", "zeros_like",
-    "ones", "ones_like", "full", "full_like", "fill_", "zero_", "arange", "scalar_tensor", "embedding", "index",
-    "_unsafe_index", "index_select", "gather", "constant_pad_nd", "_unsafe_view", "lift_fresh", "lift_fresh_copy",
-    "stack", "triu", "tril", "_local_scalar_dense", "device", "new_zeros", "new_ones", "new_full", "view", "detach",
-}  # fmt: skip
-"""Operators that move or make data: no arithmetic."""
+_OPERANDS = {"addmm": (1, 2), "baddbmm": (1, 2), "addbmm": (1, 2), "addmv": (1, 2)}
+"""Where products have their operands, if not in front."""
 
 
 @dataclass(frozen=True)
 class LayerCount:
     """One module's own work, without that of its submodules, in one forward pass.
 
-    ``macs`` counts convolutions and linear layers, ``attention_macs`` other products (those of attention),
-    ``element_ops`` one per output element of pointwise and per input element of norm and softmax operators.
+    ``macs`` counts convolutions and products with a weight, ``attention_macs`` products of two activations,
+    ``element_ops`` one per output element of pointwise and per input element of norm, softmax, pooling and resizing
+    operators.
     ``activation_bytes`` is what the layer's operators write (estimated: a runtime that fuses writes less).
     """
 
@@ -86,15 +80,22 @@ class Count:
 
 
 def count(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Count:
-    """Counts one forward pass of ``module(*args, **kwargs)``; module and tensors should be on the meta device.
+    """Counts one forward pass of ``module(*args, **kwargs)``; best on the meta device, where nothing is computed.
 
-    On a real device the counts of layers are the same, but fused attention kernels appear as uncounted.
+    On a real device MACs are the same: fused kernels for attention and whole encoder layers are switched off. (An LSTM
+    on a CPU stays one operator, whose element operations aren't told.)
     """
     import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    tally = _Tally()
-    with torch.no_grad(), _tracked(module, tally), _mode(tally):
-        module(*args, **kwargs)
+    tally = _Tally(module)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _tracked(module, tally), _mode(tally):
+            module(*args, **kwargs)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     seen: set[int] = set()
     layers = []
     for name, part in module.named_modules():
@@ -123,37 +124,70 @@ def count(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Count:
 class _Tally:
     """What the dispatch mode adds up, by layer; ``stack`` is the chain of modules being run."""
 
-    def __init__(self) -> None:
-        self.stack: list[tuple[str, bool]] = [(ROOT, False)]
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.stack: list[str] = [ROOT]
         self.products: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.elements: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.uncounted: Counter[str] = Counter()
+        # Storages of weights and of what is made of them alone; held, so that none is given to another tensor.
+        self._constant = {_storage(t): t for t in (*module.parameters(), *module.buffers())}
 
     def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         import torch
-        from torch.utils.flop_counter import flop_registry
 
-        layer, is_product_layer = self.stack[-1]
-        packet, name = func._overloadpacket, func._overloadpacket.__name__
+        layer = self.stack[-1]
+        name = func._overloadpacket.__name__
         if func.is_view:
             return
         tensors = [t for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, torch.Tensor)]
-        if name not in ("empty", "new_empty", "empty_like", "empty_strided", "detach", "_unsafe_view", "device"):
+        given = [t for t in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        self._follow(given, tensors)
+        if name not in NO_MEMORY:
             self.written[layer] += sum(t.numel() * t.element_size() for t in tensors)
-        if packet in flop_registry:
-            flops = flop_registry[packet](*args, **kwargs, out_val=out)
-            batched = name not in ("mm", "addmm") and "convolution" not in name
-            kind = "attention" if batched and not is_product_layer else "layer"
-            self.products[layer][kind] += flops // 2
+        macs = _product(func, args, kwargs, out)
+        if macs is not None:
+            at = _OPERANDS.get(name, (0, 1))
+            weighted = "convolution" in name or "rnn" in name or any(_storage(args[i]) in self._constant for i in at)
+            self.products[layer]["layer" if weighted else "attention"] += macs
         elif torch.Tag.pointwise in func.tags:
             self.elements[layer] += sum(t.numel() for t in tensors)
-        elif name in _REDUCTIONS:
-            first = next((a for a in args if isinstance(a, torch.Tensor)), None)
-            self.elements[layer] += first.numel() if first is not None else 0
-        elif name not in _FREE:
+        elif name in REDUCTIONS:
+            self.elements[layer] += given[0].numel() if given else 0
+        elif name not in FREE:
             self.uncounted[name] += 1
+
+    def _follow(self, given: list[torch.Tensor], made: list[torch.Tensor]) -> None:
+        """Keeps track of which storages hold constants: what is made of constants alone is one, as in a graph."""
+        constant = all(_storage(t) in self._constant for t in given)
+        for tensor in made:
+            if constant:
+                self._constant[_storage(tensor)] = tensor
+            else:
+                self._constant.pop(_storage(tensor), None)
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _product(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
+    """Multiply-accumulates of an operator that multiplies, None of one that doesn't."""
+    from torch.utils.flop_counter import flop_registry
+
+    packet, name = func._overloadpacket, func._overloadpacket.__name__
+    if packet in flop_registry:
+        return int(flop_registry[packet](*args, **kwargs, out_val=out)) // 2
+    if name in ("mv", "dot", "vdot"):
+        return int(args[0].numel())
+    if name == "addmv":
+        return int(args[1].numel())
+    if name == "addbmm":
+        return int(args[1].numel() * args[2].shape[-1])
+    if name == "mkldnn_rnn_layer":  # what an LSTM is on a CPU: (steps, batch, size), and its two weights
+        return int(args[0].shape[0] * args[0].shape[1] * (args[1].numel() + args[2].numel()))
+    return None
 
 
 @contextmanager
@@ -180,19 +214,16 @@ def _mode(tally: _Tally) -> Iterator[None]:
 @contextmanager
 def _tracked(module: torch.nn.Module, tally: _Tally) -> Iterator[None]:
     """Keeps ``tally.stack`` at the module being run."""
-    from torch import nn
-
-    product_layers = (nn.Linear, nn.modules.conv._ConvNd)
     handles = []
     for name, part in module.named_modules():
         if not name:
             continue
 
-        def enter(m: nn.Module, _inputs: Any, name: str = name) -> None:
+        def enter(_m: torch.nn.Module, _inputs: Any, name: str = name) -> None:
             tally.calls[name] += 1
-            tally.stack.append((name, isinstance(m, product_layers)))
+            tally.stack.append(name)
 
-        def leave(_m: nn.Module, _inputs: Any, _output: Any) -> None:
+        def leave(_m: torch.nn.Module, _inputs: Any, _output: Any) -> None:
             tally.stack.pop()
 
         handles += [part.register_forward_pre_hook(enter), part.register_forward_hook(leave)]

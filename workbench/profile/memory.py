@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.profile.network import Network
 
 LIMIT_S = 600
 """A probe that takes longer than this is given up: it makes one pass of each component."""
@@ -26,14 +30,9 @@ class Peak:
     reason: str | None = None
 
 
-def peak_memory(runtime: str, components: Mapping[str, Path], threads: int, source: Path | None = None) -> Peak:
+def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak:
     """Measures in a fresh process, in which nothing else was ever loaded."""
-    job = {
-        "runtime": runtime,
-        "threads": threads,
-        "components": {name: str(path) for name, path in components.items()},
-        "source": str(source or ""),
-    }
+    job = {"runtime": runtime, "threads": threads, "networks": [network.described() for network in networks]}
     command = [sys.executable, "-m", "workbench.profile.memory_probe", json.dumps(job)]
     # The package may run from a source tree that the fresh process wouldn't find.
     package_root = str(Path(__file__).resolve().parents[2])

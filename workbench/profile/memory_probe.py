@@ -1,7 +1,7 @@
-"""A process of its own that loads a pipeline's components, runs each, and prints its peak resident set as JSON.
+"""A process of its own that loads networks, runs each, and prints its peak resident set as JSON.
 
-``python -m workbench.profile.memory_probe JOB`` where JOB is JSON: ``runtime`` (onnxruntime or torch), ``threads``,
-``components`` (name to path) and for torch ``source``, the pipeline folder.
+``python -m workbench.profile.memory_probe JOB`` where JOB is JSON: ``runtime``, ``threads``, and ``networks`` as
+``Network.described`` gives them.
 """
 
 from __future__ import annotations
@@ -22,45 +22,17 @@ def peak_rss() -> int:
     raise ValueError(f"{STATUS} has no VmHWM")
 
 
-def _run_onnx(components: dict[str, str], threads: int) -> None:
-    import numpy as np
-
-    from workbench.export.load import session
-
-    kinds = {"tensor(int64)": np.int64, "tensor(float16)": np.float16}
-    sessions = [session(Path(path), threads) for path in components.values()]  # a pipeline keeps all of them loaded
-    for run in sessions:
-        run.run(None, {i.name: np.zeros(i.shape, kinds.get(i.type, np.float32)) for i in run.get_inputs()})
-
-
-def _run_torch(components: dict[str, str], source: str, threads: int) -> None:
-    import torch
-
-    from workbench.export.components import load, spec
-    from workbench.models.candidate import Candidate, Component
-
-    torch.set_num_threads(threads)
-    parts = {name: Component(name, "torch", Path(path)) for name, path in components.items()}
-    candidate = Candidate("probe", "", Path(source), parts)
-    modules = {name: load(candidate, name) for name in parts}
-    with torch.inference_mode():
-        for name, module in modules.items():
-            module(*(torch.from_numpy(value) for value in spec(candidate, name).seeded().values()))
-
-
 def main(job: dict[str, Any]) -> dict[str, int]:
     """Does the job; ``before`` is the peak with the runtime imported and nothing loaded, ``peak`` at the end."""
-    if job["runtime"] == "onnxruntime":
-        import onnxruntime  # noqa: F401  (so that ``before`` holds the runtime itself)
+    from workbench.profile.network import from_description
+    from workbench.profile.runtime import runtime
 
-        before = peak_rss()
-        _run_onnx(job["components"], job["threads"])
-    else:
-        import diffusers  # noqa: F401
-        import transformers  # noqa: F401
-
-        before = peak_rss()
-        _run_torch(job["components"], job["source"], job["threads"])
+    place = runtime(job["runtime"])
+    before = peak_rss()
+    networks = [from_description(described) for described in job["networks"]]
+    loaded = [place.load(network, job["threads"]) for network in networks]  # a pipeline keeps all of them loaded
+    for call in loaded:
+        call()
     return {"before": before, "peak": peak_rss()}
 
 

@@ -1,4 +1,4 @@
-"""What else the machine did while it was measured: CPU steal, other processes, load."""
+"""What else the machine did while it was measured: CPU steal, other processes, load, frequency, temperature."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from typing import Any
 
 STEAL_LIMIT = 0.02
 OTHERS_LIMIT = 0.10
+SLOWED_LIMIT = 0.10
+"""Fall of the CPUs' frequency above which a run says that the machine was throttled."""
 STAT = Path("/proc/stat")
+CPUS = Path("/sys/devices/system/cpu")
+ZONES = Path("/sys/class/thermal")
 _STEAL = 7
 _IDLE = (3, 4)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Counters at one moment: all CPUs' seconds by kind, this process's CPU seconds, the load average."""
+    """Counters at one moment: all CPUs' seconds by kind, this process's CPU seconds, the load average.
+
+    ``frequency`` is the mean over CPUs in MHz, ``temperature`` that of the hottest zone in °C.
+    """
 
     ticks: tuple[float, ...] | None
     own: float
     load: float | None
+    frequency: float | None = None
+    temperature: float | None = None
 
 
 def moment() -> Moment:
@@ -36,15 +45,38 @@ def moment() -> Moment:
     except OSError:
         load = None
     times = os.times()
-    return Moment(ticks, times.user + times.system, load)
+    return Moment(ticks, times.user + times.system, load, _frequency(), _temperature())
+
+
+def _frequency() -> float | None:
+    told = _numbers(sorted(CPUS.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")))
+    return sum(told) / len(told) / 1e3 if told else None
+
+
+def _temperature() -> float | None:
+    told = _numbers(sorted(ZONES.glob("thermal_zone*/temp")))
+    return max(told) / 1e3 if told else None
+
+
+def _numbers(files: list[Path]) -> list[int]:
+    """What the files hold; those that can't be read now are left out, as a sleeping CPU's or sensor's."""
+    found = []
+    for file in files:
+        try:
+            found.append(int(file.read_text()))
+        except (OSError, ValueError):
+            continue
+    return found
 
 
 def between(before: Moment, after: Moment) -> dict[str, Any]:
-    """``steal_share`` and ``others_share`` of all CPU time between two moments, ``load_before`` and ``load_after``.
+    """``steal_share`` and ``others_share`` of all CPU time between two moments, and values before and after.
 
-    A value is None where the system doesn't tell it (no /proc/stat).
+    Those are ``load``, ``frequency_mhz`` (mean over CPUs) and ``temperature_c`` (hottest zone), each as ``…_before``
+    and ``…_after``. A value is None where the system doesn't tell it; ``unknown`` maps its name to the reason.
     """
     found: dict[str, Any] = {"steal_share": None, "others_share": None}
+    unknown = {}
     if before.ticks and after.ticks and len(after.ticks) > _STEAL:
         passed = [b - a for a, b in zip(before.ticks, after.ticks, strict=True)]
         total = sum(passed)
@@ -53,7 +85,18 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
             busy_elsewhere = total - idle - passed[_STEAL] - (after.own - before.own)
             found["steal_share"] = passed[_STEAL] / total
             found["others_share"] = max(0.0, busy_elsewhere / total)
-    return found | {"load_before": before.load, "load_after": after.load}
+    if found["steal_share"] is None:
+        reason = "too short a time" if before.ticks and after.ticks else f"{STAT} doesn't tell"
+        unknown["steal_share"] = unknown["others_share"] = reason
+    for name, own, place in (
+        ("load", "load", "the system"),
+        ("frequency_mhz", "frequency", f"{CPUS}/cpu*/cpufreq"),
+        ("temperature_c", "temperature", f"{ZONES}/thermal_zone*"),
+    ):
+        found |= {f"{name}_before": getattr(before, own), f"{name}_after": getattr(after, own)}
+        if None in (getattr(before, own), getattr(after, own)):
+            unknown[name] = f"{place} doesn't tell"
+    return found | {"unknown": unknown}
 
 
 def warnings(noise: dict[str, Any], what: str) -> list[str]:
@@ -65,5 +108,12 @@ def warnings(noise: dict[str, Any], what: str) -> list[str]:
         found.append(
             f"{what}: other processes used {noise['others_share']:.0%} of the CPU time meanwhile; "
             "run again on a quiet machine"
+        )
+    before, after = noise.get("frequency_mhz_before"), noise.get("frequency_mhz_after")
+    if before and after and after < before * (1 - SLOWED_LIMIT):
+        heat = noise.get("temperature_c_after")
+        found.append(
+            f"{what}: the CPUs' frequency fell from {before:.0f} to {after:.0f} MHz meanwhile"
+            + (f", the hottest sensor is at {heat:.0f} °C" if heat else "")
         )
     return found

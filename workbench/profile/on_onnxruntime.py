@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.export.load import session
-from workbench.models.candidate import Candidate
 from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
 from workbench.profile.memory import onnx_files
+from workbench.profile.network import Network
 from workbench.profile.onnx_layers import profile_layers
-from workbench.profile.runtime import Unit
 
 
 class OnnxRuntime:
-    """Runs every candidate, by its ONNX files."""
+    """Runs ONNX files at full optimization, one operator at a time."""
 
     name, target = "onnxruntime", "host"
 
     def __init__(self) -> None:
         import onnxruntime  # noqa: F401  (its import is not part of the first load)
 
-    def path(self, candidate: Candidate, component: str, onnx: Mapping[str, Path]) -> Path | None:
-        """The ONNX file of the component."""
-        return onnx[component]
+    def refuses(self, network: Network) -> str | None:
+        """Everything but ONNX files."""
+        if network.file is None:
+            return "there is no ONNX file of it"
+        return None if network.file.suffix == ".onnx" else f"it is in another runtime's format ({network.file.suffix})"
 
-    def files(self, unit: Unit) -> list[Path]:
+    def files(self, network: Network) -> list[Path]:
         """The ONNX file and its external data."""
-        return onnx_files(unit.path)
+        return onnx_files(_file(network))
 
-    def load(self, unit: Unit, threads: int) -> Callable[[], object]:
-        """A session at full optimization, profiling off."""
-        run, feed = session(unit.path, threads), dict(unit.feed)
+    def load(self, network: Network, threads: int) -> Callable[[], object]:
+        """A session, profiling off."""
+        run, feed = session(_file(network), threads), dict(network.feed)
         return lambda: run.run(None, feed)
 
-    def layers(self, unit: Unit, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
+    def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own profile."""
-        return profile_layers(unit.path, unit.feed, threads, warmup, iterations, unit.scheme, counted)
+        return profile_layers(_file(network), network.feed, threads, warmup, iterations, network.scheme, counted)
+
+
+def _file(network: Network) -> Path:
+    assert network.file is not None, "refuses() was not asked"
+    return network.file

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from workbench.export.components import load, wrapper_of
-from workbench.models.candidate import Candidate
 from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
-from workbench.profile.runtime import Unit
+from workbench.profile.network import Network, TorchForm
+from workbench.profile.torch_form import build
 from workbench.profile.torch_layers import profile_modules
-
-if TYPE_CHECKING:
-    import torch
 
 
 class TorchEager:
-    """Runs the candidates whose components are all torch modules."""
+    """Runs networks that there are as torch modules."""
 
     name, target = "torch", "host-torch"
 
@@ -26,29 +21,40 @@ class TorchEager:
         from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401  (imports are not part of the first load)
         from transformers import CLIPTextModel  # noqa: F401
 
-    def path(self, candidate: Candidate, component: str, onnx: Mapping[str, Path]) -> Path | None:
-        """The component's diffusers folder, or None where some component exists only as ONNX."""
-        return None if candidate.leaves_torch else candidate.components[component].path
+    def refuses(self, network: Network) -> str | None:
+        """Everything that exists only as a file of another runtime."""
+        return None if network.torch else "there is no torch module of it"
 
-    def files(self, unit: Unit) -> list[Path]:
-        """The weights."""
-        return sorted(unit.path.glob("*.safetensors"))
+    def files(self, network: Network) -> list[Path]:
+        """The weights; none for a factory's module, which makes them itself."""
+        return weights(form_of(network))
 
-    def load(self, unit: Unit, threads: int) -> Callable[[], object]:
+    def load(self, network: Network, threads: int) -> Callable[[], object]:
         """The module in evaluation mode; a pass runs under ``inference_mode`` with ``threads`` threads."""
-        return _call(load(unit.candidate, unit.component), unit, threads)
+        return one_pass(build(form_of(network))[0], network, threads)
 
-    def layers(self, unit: Unit, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
+    def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Own time of every module, from hooks."""
-        module = load(unit.candidate, unit.component)
-        call = _call(module, unit, threads)
-        return profile_modules(module, call, counted, warmup, iterations, wrapper_of(unit.component))
+        module, wrapper = build(form_of(network))
+        return profile_modules(module, one_pass(module, network, threads), counted, warmup, iterations, wrapper)
 
 
-def _call(module: torch.nn.Module, unit: Unit, threads: int) -> Callable[[], object]:
+def form_of(network: Network) -> TorchForm:
+    """How to build the network; only for networks that aren't refused."""
+    assert network.torch is not None, "refuses() was not asked"
+    return network.torch
+
+
+def weights(form: TorchForm) -> list[Path]:
+    """The weight files that building reads."""
+    return sorted(Path(form.where).glob("*.safetensors")) if form.kind == "folder" else []
+
+
+def one_pass(module: Callable[..., object], network: Network, threads: int) -> Callable[[], object]:
+    """A function that runs ``module`` on the network's inputs with ``threads`` threads, and puts the number back."""
     import torch
 
-    inputs = [torch.from_numpy(value) for value in unit.feed.values()]
+    inputs = [torch.from_numpy(value) for value in network.feed.values()]
 
     def call() -> object:
         before = torch.get_num_threads()

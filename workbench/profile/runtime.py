@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from workbench.models.candidate import Candidate
+from workbench.errors import InputError
 from workbench.profile.clock import Stats
 from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
-
-if TYPE_CHECKING:
-    import numpy as np
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One component of one candidate as a runtime takes it: a file or folder, and seeded inputs by name (batch 1)."""
-
-    candidate: Candidate
-    component: str
-    path: Path
-    feed: Mapping[str, np.ndarray]
-
-    @property
-    def label(self) -> str:
-        """``candidate.component``, for messages and progress."""
-        return f"{self.candidate.name}.{self.component}"
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """Equal for units that are the same network: they are measured once."""
-        return self.component, str(self.path.resolve())
-
-    @property
-    def scheme(self) -> str:
-        """The scheme of this component."""
-        return self.candidate.components[self.component].scheme
+from workbench.profile.network import Network
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What the clock found for one unit: passes, and in ms the first load from disk, the second, and the first call."""
+    """What the clock found for one network: passes, and in ms the first load from disk, the second, the first call."""
 
     stats: Stats
     load_cold_ms: float
@@ -54,9 +28,9 @@ class Timed:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that is known of one unit on one runtime; ``shared_with`` is the unit whose figures these are."""
+    """All that is known of one network on one runtime; ``shared_with`` is the network whose figures these are."""
 
-    unit: Unit
+    network: Network
     timed: Timed
     layers: Layers
     count: Count
@@ -64,32 +38,81 @@ class Measured:
 
 
 class Runtime(Protocol):
-    """One place to run a component on this machine."""
+    """One place to run a network on this machine. Making one imports the libraries that it needs."""
 
     name: str
     target: str
 
-    def path(self, candidate: Candidate, component: str, onnx: Mapping[str, Path]) -> Path | None:
-        """What this runtime loads for a component, or None when the candidate can't run here."""
+    def refuses(self, network: Network) -> str | None:
+        """Why this runtime can't run the network, as the end of a sentence; None when it can."""
 
-    def files(self, unit: Unit) -> list[Path]:
+    def files(self, network: Network) -> list[Path]:
         """The files that loading reads."""
 
-    def load(self, unit: Unit, threads: int) -> Callable[[], object]:
-        """Loads the unit; the function that comes back runs one pass. Loaded memory is freed with it."""
+    def load(self, network: Network, threads: int) -> Callable[[], object]:
+        """Loads the network; the function that comes back runs one pass. Loaded memory is freed with it."""
 
-    def layers(self, unit: Unit, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
+    def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """The per-layer pass, in a session of its own."""
 
 
+@dataclass(frozen=True)
+class _Entry:
+    target: str
+    module: str
+    cls: str
+    needs: str
+    install: str
+
+
 _RUNTIMES = {
-    "onnxruntime": ("workbench.profile.on_onnxruntime", "OnnxRuntime"),
-    "torch": ("workbench.profile.on_torch", "TorchEager"),
+    "onnxruntime": _Entry("host", "workbench.profile.on_onnxruntime", "OnnxRuntime", "onnxruntime", "onnxruntime"),
+    "openvino": _Entry(
+        "host-openvino", "workbench.profile.on_openvino", "OpenVino", "openvino", "'edge-workbench[openvino]'"
+    ),
+    "torch": _Entry("host-torch", "workbench.profile.on_torch", "TorchEager", "torch", "torch"),
+    "torch-compile": _Entry(
+        "host-torch-compile", "workbench.profile.on_torch_compile", "TorchCompile", "torch", "torch"
+    ),
 }
+RUNTIMES = tuple(_RUNTIMES)
+"""Names of all runtimes; whether one is installed shows when it is asked for."""
+
+
+def target_of(name: str) -> str:
+    """What a runtime's place is called in profiles and reports."""
+    return _RUNTIMES[name].target
+
+
+def distribution_of(name: str) -> str:
+    """The distribution whose version a runtime's figures depend on."""
+    return _RUNTIMES[name].needs
+
+
+def install_line(name: str) -> str:
+    """How the library behind a runtime is installed."""
+    return f"pip install {_RUNTIMES[name].install}"
+
+
+def installed(name: str) -> bool:
+    """Whether the library behind a runtime is there, found without importing it."""
+    return importlib.util.find_spec(_RUNTIMES[name].needs) is not None
 
 
 def runtime(name: str) -> Runtime:
-    """The runtime that a recipe names; KeyError for an unknown one (the recipe's schema has refused it before)."""
-    module, cls = _RUNTIMES[name]
-    made: Runtime = getattr(importlib.import_module(module), cls)()
+    """The runtime of that name.
+
+    Raises:
+        InputError: there is none of that name, or its library isn't installed.
+    """
+    if name not in _RUNTIMES:
+        import difflib
+
+        near = difflib.get_close_matches(name, RUNTIMES, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"runtime {name!r} is not known{meant}", hint=f"known: {', '.join(RUNTIMES)}")
+    entry = _RUNTIMES[name]
+    if not installed(name):
+        raise InputError(f"runtime {name}: {entry.needs} is not installed", hint=install_line(name))
+    made: Runtime = getattr(importlib.import_module(entry.module), entry.cls)()
     return made

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from workbench.models.candidate import COMPONENTS
 from workbench.profile.clock import weighted_sum
 from workbench.profile.layers import ordered
 from workbench.profile.memory import Peak, onnx_size
-from workbench.profile.runtime import Measured, Runtime
+from workbench.profile.network import Network
+from workbench.profile.roofline import roofline
+from workbench.profile.runtime import Measured
 from workbench.store.files import write_atomic
+
+SCHEMA_VERSION = 2
+"""Of the summary; 2 added layer samples, events, transitions, the peak of live values, and profiles of no pipeline."""
 
 FORMULA = "text_encoder × guidance_passes + unet × steps × guidance_passes + vae_decoder"
 SPREAD = (
@@ -20,22 +29,54 @@ SPREAD = (
 MACS = "convolution and linear layers, one pass of each component; macs_with_attention adds the products of attention"
 
 
+class Place(Protocol):
+    """Where something was measured: the runtime's name, the target, and which files a network is there."""
+
+    @property
+    def name(self) -> str:
+        """The runtime's name."""
+
+    @property
+    def target(self) -> str:
+        """What the place is called in tables."""
+
+    def files(self, network: Network) -> list[Path]:
+        """The files that loading reads."""
+
+
+def stem(candidate: str, target: str) -> str:
+    """The name of a profile's files, before the first dot that isn't the candidate's own.
+
+    A serial may hold what some file systems refuse (``adb:127.0.0.1:5555``).
+    """
+    return f"{candidate}@{re.sub(r'[^A-Za-z0-9._-]', '-', target)}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one picture costs: denoising steps, and two U-Net passes in each of them with guidance above 1."""
+
+    steps: int
+    guidance_scale: float
+
+
 def write_profile(
     out: Path,
-    place: Runtime,
+    place: Place,
     own: Mapping[str, Measured],
     peak: Peak,
-    steps: int,
-    guidance_scale: float,
+    budget: Budget | None,
     shared: Mapping[str, Any],
     warnings: Sequence[str],
-    onnx: Mapping[str, Path],
 ) -> dict[str, Any]:
-    """Writes ``CANDIDATE@TARGET.csv`` and ``.json`` into ``out`` and returns the summary (what the JSON holds)."""
+    """Writes ``CANDIDATE@TARGET.csv`` and ``.json`` into ``out`` and returns the summary (what the JSON holds).
+
+    Where ``shared`` has the place's ceilings, ``.roofline.csv`` says which bound each layer is under.
+    """
     import pandas as pd
 
-    candidate = next(iter(own.values())).unit.candidate
-    components = {name: _component(m, onnx_size(onnx[name])) for name, m in own.items()}
+    network = (own.get("unet") or next(iter(own.values()))).network
+    components = {name: _component(m, _size(place, m)) for name, m in own.items()}
     table = pd.concat([ordered(m.layers.table, name) for name, m in own.items()], ignore_index=True)
     for column in (
         "calls",
@@ -46,19 +87,22 @@ def write_profile(
         "peak_bytes",
         "attention_macs",
         "element_ops",
+        "runtime_bytes",
     ):
         table[column] = table[column].astype("Int64")
-    write_atomic(out / f"{candidate.name}@{place.target}.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_atomic(out / f"{stem(network.candidate, place.target)}.csv", table.to_csv(index=False, float_format="%.6g"))
+    if shared.get("ceilings"):
+        lines = roofline(table, shared["ceilings"]).to_csv(index=False, float_format="%.6g")
+        write_atomic(out / f"{stem(network.candidate, place.target)}.roofline.csv", lines)
     summary = {
-        "schema_version": 1,
-        "candidate": candidate.name,
+        "schema_version": SCHEMA_VERSION,
+        "candidate": network.candidate,
         "target": place.target,
         "runtime": place.name,
-        "scheme": candidate.scheme,
-        "lineage": list(candidate.lineage),
+        "scheme": network.scheme,
         "simulated": False,
         "emulated": False,
-        "pipeline": _pipeline(own, steps, guidance_scale),
+        "pipeline": _pipeline(own, budget) if budget and set(COMPONENTS) <= set(own) else None,
         "components": components,
         **{
             total: sum(c[total] for c in components.values())
@@ -71,16 +115,30 @@ def write_profile(
         **shared,
         "warnings": list(warnings),
     }
-    write_atomic(out / f"{candidate.name}@{place.target}.json", json.dumps(summary, indent=1))
+    write_atomic(out / f"{stem(network.candidate, place.target)}.json", readable(summary))
     return summary
 
 
-def _pipeline(own: Mapping[str, Measured], steps: int, guidance_scale: float) -> dict[str, Any]:
-    passes = 2 if guidance_scale > 1 else 1
-    times = {"text_encoder": passes, "unet": steps * passes, "vae_decoder": 1}
+def readable(summary: Mapping[str, Any]) -> str:
+    """JSON that people can read: one key a line, but lists of plain values (hundreds of samples) in one line."""
+    text = json.dumps(summary, indent=1)
+    # A line break stands in JSON only between values, never within a string.
+    return re.sub(r"\[\n\s*([^\[\]{}]*?)\s*\n\s*\]", lambda m: "[" + re.sub(r"\s*\n\s*", " ", m[1]) + "]", text)
+
+
+def _size(place: Place, measured: Measured) -> int:
+    """Bytes as deployed: the ONNX or OpenVINO file where there is one, else what this runtime reads."""
+    if measured.network.file is not None and measured.network.file.suffix == ".onnx":
+        return onnx_size(measured.network.file)
+    return sum(file.stat().st_size for file in place.files(measured.network))
+
+
+def _pipeline(own: Mapping[str, Measured], budget: Budget) -> dict[str, Any]:
+    passes = 2 if budget.guidance_scale > 1 else 1
+    times = {"text_encoder": passes, "unet": budget.steps * passes, "vae_decoder": 1}
     return {
-        "steps": steps,
-        "guidance_scale": guidance_scale,
+        "steps": budget.steps,
+        "guidance_scale": budget.guidance_scale,
         "guidance_passes": passes,
         "formula": FORMULA,
         "latency_ms": weighted_sum({name: (own[name].timed.stats, weight) for name, weight in times.items()}),
@@ -110,6 +168,11 @@ def _component(measured: Measured, size: int) -> dict[str, Any]:
         "unmapped_share": layers.unmapped_share,
         "op_ms": {op: round(ms, 5) for op, ms in layers.op_ms.items()},
         "profiled_passes": layers.passes,
-        "scheme": measured.unit.scheme,
+        "scheme": measured.network.scheme,
         "shared_with": measured.shared_with,
+        "transitions": [dataclasses.asdict(t) for t in layers.transitions],
+        "live_peak_bytes": layers.live_peak_bytes,
+        "live_peak_at": layers.live_peak_at,
+        "layer_samples_ms": {name: [round(ms, 4) for ms in taken] for name, taken in layers.samples.items()},
+        "events": [[e.name, e.layer, e.op, round(e.start_us, 1), round(e.duration_us, 1)] for e in layers.events],
     }

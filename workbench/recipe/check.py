@@ -12,7 +12,7 @@ from typing import Any
 from workbench.data.captioned import data_key
 from workbench.errors import InputError
 from workbench.models.sources import base_candidate, resolve
-from workbench.recipe.check_inputs import data_problems, prompts_problems
+from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
 from workbench.recipe.check_steps import Problem, chain_problems, unet_problems
 from workbench.recipe.estimate import estimate
 from workbench.recipe.load import Loaded
@@ -22,12 +22,14 @@ from workbench.store.store import Store
 
 @dataclass(frozen=True)
 class CheckReport:
-    """A recipe that can be run. ``stored``: candidate after each step to whether its result is in the store already."""
+    """A recipe that can be run. ``stored``: candidate after each step to whether its result is in the store already;
+    ``parents``: what each of them is made from."""
 
     recipe: str
     name: str
     folder: str
     stored: Mapping[str, bool]
+    parents: Mapping[str, str]
     params: Mapping[str, int]
     disk_bytes: int
     disk_free_bytes: int
@@ -40,7 +42,7 @@ class CheckReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        chain = " → ".join(["base", *(f"{name}{' (stored)' if there else ''}" for name, there in self.stored.items())])
+        chain = " → ".join(["base", *(self._told(name) for name in self.stored)])
         sizes = ", ".join(f"{name} {count / 1e6:.1f} M" for name, count in self.params.items())
         return "\n".join(
             [
@@ -53,6 +55,13 @@ class CheckReport:
                 *(f"  warning: {warning}" for warning in self.warnings),
             ]
         )
+
+    def _told(self, name: str) -> str:
+        order = ["base", *self.stored]
+        parent = self.parents[name]
+        notes = [f"from {parent}"] if parent != order[order.index(name) - 1] else []
+        notes += ["stored"] if self.stored[name] else []
+        return f"{name} ({', '.join(notes)})" if notes else name
 
 
 def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: int | None = None) -> CheckReport:
@@ -67,7 +76,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         RunError: the model is on the Hub, which can't be reached.
     """
     recipe = loaded.recipe
-    problems: list[Problem] = [*chain_problems(recipe), *prompts_problems(recipe)]
+    problems: list[Problem] = [*chain_problems(recipe), *prompts_problems(recipe), *target_problems(recipe)]
     try:
         folder: Path | None = resolve(recipe.model)
     except InputError as error:
@@ -90,11 +99,13 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     import psutil
 
     available = psutil.virtual_memory().available
+    names = recipe.candidate_names()
     return CheckReport(
         recipe=str(loaded.path),
         name=recipe.name,
         folder=str(folder),
-        stored=dict(zip(recipe.candidate_names()[1:], stored, strict=True)),
+        stored=dict(zip(names[1:], stored, strict=True)),
+        parents={name: names[parent] for name, parent in zip(names[1:], recipe.parents(), strict=True)},
         params=needs.params,
         disk_bytes=needs.disk_bytes,
         disk_free_bytes=free,

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.compress.registry import steps
 from workbench.data.captioned import OWN, rows
-from workbench.errors import InputError
+from workbench.devices.target import devices_of
+from workbench.errors import InputError, WorkbenchError
 from workbench.models.weights import read_header
+from workbench.profile.runtime import install_line, installed, target_of
 from workbench.recipe.check_steps import Problem
 from workbench.recipe.schema import Recipe
 
 _LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
 _READER = "workbench.data.captioned"
+
+
+def target_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Runtimes that aren't installed, devices that aren't ready, targets of the choice without measurements."""
+    runtimes = recipe.profile.runtimes
+    for i, name in enumerate(runtimes):
+        if not installed(name):
+            yield ("profile", "runtimes", i), f"found {name!r}, which is not installed; needs: {install_line(name)}"
+    there = [target_of(name) for name in runtimes] if "host" in recipe.profile.targets else []
+    for i, asked in enumerate(recipe.profile.targets):
+        if asked != "host":
+            try:
+                there += [ready.target for ready in devices_of([asked])]
+            except WorkbenchError as error:
+                yield ("profile", "targets", i), error.message + (f"; {error.hint}" if error.hint else "")
+                return
+    for i, target in enumerate(recipe.rank.targets or ()):
+        if target not in there:
+            near = difflib.get_close_matches(target, there, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            yield (
+                ("rank", "targets", i),
+                f"found {target!r}, on which nothing is measured; needs one of {', '.join(there)}{meant}",
+            )
 
 
 def prompts_problems(recipe: Recipe) -> Iterator[Problem]:

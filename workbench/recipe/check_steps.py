@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,19 +21,32 @@ def chain_problems(recipe: Recipe) -> Iterator[Problem]:
     """What is wrong with the steps whatever the model."""
     yield from _order(recipe)
     yield from _names(recipe)
+    yield from _branches(recipe)
     yield from _files(recipe)
 
 
 def _order(recipe: Recipe) -> Iterator[Problem]:
     """Steps that come after one that leaves the kind of model that they need."""
-    left_by: int | None = None
+    left_by: list[int | None] = [None]
+    """For every candidate, the step that made it something else than a torch model."""
+    for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
+        before = left_by[parent]
+        if entry.config.needs == "torch" and before is not None:
+            earlier = recipe.steps[before].kind
+            what = f"needs a torch model and can't follow {earlier} (steps.{before}), which leaves ONNX"
+            yield ("steps", i, entry.kind), f"{what}; move it before that step, or let it start elsewhere with from:"
+        left_by.append(i if before is None and entry.config.gives == "onnx" else before)
+
+
+def _branches(recipe: Recipe) -> Iterator[Problem]:
+    """Steps that start from a candidate that isn't there, or isn't there yet."""
+    names = recipe.candidate_names()
     for i, entry in enumerate(recipe.steps):
-        if entry.config.needs == "torch" and left_by is not None:
-            earlier = recipe.steps[left_by].kind
-            what = f"needs a torch model and can't follow {earlier} (steps.{left_by}), which leaves ONNX"
-            yield ("steps", i, entry.kind), f"{what}; move it before that step"
-        elif entry.config.gives == "onnx" and left_by is None:
-            left_by = i
+        asked, there = entry.config.from_, names[: i + 1]
+        if asked is not None and asked not in there:
+            near = difflib.get_close_matches(asked, there, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            yield ("steps", i, entry.kind, "from"), f"found {asked!r}; needs one of {', '.join(there)}{meant}"
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
@@ -66,16 +80,15 @@ def _files(recipe: Recipe) -> Iterator[Problem]:
 
 def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
     """What the steps say of the U-Net that each of them would meet; ends at the first that can't work with it."""
-    config: Mapping[str, Any] = read_object(folder / "unet" / "config.json")
+    configs: list[Mapping[str, Any]] = [read_object(folder / "unet" / "config.json")]
     names = recipe.candidate_names()
-    for i, entry in enumerate(recipe.steps):
-        step = entry.config
+    for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
+        step, config = entry.config, configs[parent]
         found = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
         yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in found)
         if found:
             return
-        if isinstance(step, ChangesUNet):
-            config = step.unet_config_after(config)
+        configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
 
 
 def _split(key: str) -> Place:

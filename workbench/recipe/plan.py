@@ -19,6 +19,8 @@ class PlannedStep:
     config: StepConfig
     candidate: str
     key: str
+    parent: int
+    """Position of the candidate that it starts from; 0 is the untouched model."""
 
 
 def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep]:
@@ -28,20 +30,20 @@ def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep
     untouched model and the chain before it; so a change recomputes from there on and nothing before it.
     """
     planned: list[PlannedStep] = []
-    parent = base_key
-    for entry, name in zip(recipe.steps, recipe.candidate_names()[1:], strict=True):
+    keys = [base_key]
+    for entry, name, parent in zip(recipe.steps, recipe.candidate_names()[1:], recipe.parents(), strict=True):
         step = steps()[entry.kind]
         parts: dict[str, Any] = {
             "step": step.kind,
-            "config": entry.config.model_dump(mode="json", exclude={"candidate"}),
+            "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_"}),
             "files": {key: hash_file(path) for key, path in entry.config.files().items()},
             "code": code_hash(step.code),
             "libraries": library_versions(step.libraries),
             "seed": recipe.seed,
             "data": data_key,
             "base": base_key,
-            "parent": parent,
+            "parent": keys[parent],
         }
-        parent = key_of(parts)
-        planned.append(PlannedStep(step, entry.config, name, parent))
+        keys.append(key_of(parts))
+        planned.append(PlannedStep(step, entry.config, name, keys[-1], parent))
     return planned

@@ -55,11 +55,47 @@ class Evaluate(Strict):
     samples: int = Field(4, ge=1, le=1024, description="Inputs per timestep for that comparison.")
 
 
+class DeviceModel(Strict):
+    """Devices by a part of their model's name."""
+
+    model: str = Field(min_length=1, description="Such as pixel; in any case.")
+
+
+class AdbTarget(Strict):
+    """The ready devices that fit."""
+
+    adb: DeviceModel
+
+
+class DeviceConfig(Strict):
+    """How attached devices are measured."""
+
+    threads: int | None = Field(None, ge=1, le=64, description="Default: as many as there are fast cores.")
+    max_seconds: float = Field(120.0, gt=0, le=86_400, description="Ends the timing of a network that takes longer.")
+    timeout_s: float = Field(900.0, gt=0, le=86_400, description="The runner's own limit per network.")
+    cool_down_s: float = Field(300.0, ge=0, le=3600, description="Longest wait for a warm device, before each network.")
+    ort_library: str | None = Field(None, description="The runtime for the device: a .so or an .aar.")
+    providers: dict[Literal["cpu", "xnnpack", "nnapi", "qnn"], dict[str, str]] = Field(
+        default_factory=dict, description="Execution providers in order, each with its options; default: cpu."
+    )
+    parallel: bool = Field(False, description="Several devices at the same time.")
+
+
+Adb = Annotated[str, Field(pattern=r"^adb(:.+)?$")]
+
+
 class ProfileConfig(Strict):
     """Where and how latency and memory are measured."""
 
-    targets: list[Literal["host"]] = Field(["host"], min_length=1)
-    runtimes: list[Literal["onnxruntime", "torch"]] = Field(["onnxruntime", "torch"], min_length=1)
+    targets: list[Literal["host"] | Adb | AdbTarget] = Field(
+        ["host"],
+        min_length=1,
+        description="host; adb (every ready device), adb:SERIAL, or adb: {model: NAME} (see workbench devices).",
+    )
+    device: DeviceConfig = DeviceConfig()
+    runtimes: list[Literal["onnxruntime", "openvino", "torch", "torch-compile"]] = Field(
+        ["onnxruntime", "torch"], min_length=1
+    )
     threads: int | None = Field(None, ge=1, le=1024, description="Default: the cores that this process may use.")
     iterations: int = Field(30, ge=3, le=100_000, description="Least number of timed passes.")
     min_seconds: float = Field(
@@ -84,6 +120,11 @@ class Rank(Strict):
     """Which candidate is chosen: the best in ``maximize`` among those within the constraints."""
 
     maximize: Literal["alignment", "retrieval_at_1", "psnr_db", "ssim", "speed", "smallness"] = "alignment"
+    targets: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Where the choice is made, such as host, host-openvino; default: the first target not emulated.",
+    )
     constraints: Constraints = Constraints()
 
 
@@ -111,3 +152,12 @@ class Recipe(Strict):
             taken = sum(n == name or (n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit()) for n in names)
             names.append(name if not taken else f"{name}_{taken + 1}")
         return names
+
+    def parents(self) -> list[int]:
+        """For every step, which of ``candidate_names()`` it starts from; a name that isn't there gives the one before.
+
+        A step's own candidate is the one after its position, so that the first step makes candidate 1.
+        """
+        names = self.candidate_names()
+        told = [entry.config.from_ for entry in self.steps]
+        return [names.index(name) if name in names[: i + 1] else i for i, name in enumerate(told)]

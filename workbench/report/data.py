@@ -22,6 +22,8 @@ class CandidateData:
     lineage: tuple[str, ...] = ()
     report: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
+    parent: str | None = None
+    """Name of the candidate that it was made from; None for the untouched model."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
                     zorder=4,
                 )  # fmt: skip
                 lines.append(((x, low), (x, high)))
-            if row["candidate"] == ranking.chosen:
+            if row["chosen"]:
                 area = (area**0.5 + 7) ** 2
                 axes.scatter(x, y, s=area, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
             text = f"{row['candidate']}\n{milliseconds(x)} · {number(row['size_bytes'] / 1e6)} MB"

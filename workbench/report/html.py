@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.report import facts, figures, pictures, sections
+from workbench.report import facts, figures, pictures, sections, why
 from workbench.report.data import RunData
 from workbench.report.layers import payload
 from workbench.report.rank import Ranking, rank
@@ -86,7 +86,8 @@ def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
         "components": sections.component_rows(run),
         "sqnr": safe(figures.sqnr(run.scores, names)),
         "layers": Markup(payload(run)),  # noqa: S704 - JSON with every < escaped
-        "int8": sections.int8(run),
+        "why": why.gather(run, ranking),
+        "machine": _machine(run, ranking, subject),
         "steps": [
             {
                 "candidate": c,
@@ -99,6 +100,16 @@ def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
         "timings": [(name, seconds(value)) for name, value in run.timings.items()],
         "total": seconds(sum(v for v in run.timings.values() if known(v))),
     }
+
+
+def _machine(run: RunData, ranking: Ranking, subject: str) -> dict[str, Any] | None:
+    """The part on the machine's ceilings, its figure safe to be put into the page."""
+    from markupsafe import Markup
+
+    found = why.machine(run, ranking, subject)
+    if found is None or found["figure"] is None:
+        return found
+    return found | {"figure": Markup(found["figure"])}  # noqa: S704 - made by matplotlib, which escapes every text
 
 
 def _entries(run: RunData) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The layers of all profiles as one compact JSON for the page's table, and what int8 did to them."""
+"""The layers of all profiles as one compact JSON for the page's table, and the MACs of a picture."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 KEY = ["component", "layer"]
 SUMMED = ["latency_ms", "macs", "params", "weight_bytes"]
-OVERHEAD = {"QuantizeLinear", "DequantizeLinear", "ReorderInput", "ReorderOutput"}
-"""Operations that exist only because of a scheme or a memory layout."""
-FULL_PRECISION = "fp32"
 
 
 def joined(table: pd.DataFrame) -> pd.DataFrame:
@@ -82,48 +79,3 @@ def picture_macs(profile: Mapping[str, Any]) -> tuple[float, float] | None:
         return None
     macs = {name: c["macs"] * passes.get(name, 1) for name, c in components.items()}
     return sum(macs.values()), sum(macs[n] * (c.get("quantized_macs_share") or 0.0) for n, c in components.items())
-
-
-def parent_of(run: RunData, candidate: str) -> str | None:
-    """The nearest candidate before this one in the chain that is in full precision."""
-    names = [c.name for c in run.candidates]
-    before = [c for c in run.candidates[: names.index(candidate)] if c.scheme == FULL_PRECISION]
-    return before[-1].name if before else None
-
-
-def where_int8_lost(run: RunData, target: str, candidate: str, most: int = 10) -> list[dict[str, Any]]:
-    """Layers that are slower than in the full-precision parent, the greatest loss first.
-
-    Rows: component, layer, op, scheme, before_ms, after_ms, lost_ms; only losses of 1 % of the component's time or
-    5 µs and more, whichever is less, so that noise of tiny layers is not listed.
-    """
-    parent = parent_of(run, candidate)
-    ours, theirs = run.layer_table(target, candidate), run.layer_table(target, parent) if parent else None
-    if ours is None or theirs is None:
-        return []
-    both = joined(ours).merge(joined(theirs)[[*KEY, "latency_ms"]], on=KEY, how="left", suffixes=("", "_before"))
-    both["latency_ms_before"] = both["latency_ms_before"].fillna(0.0)
-    both["lost_ms"] = both["latency_ms"] - both["latency_ms_before"]
-    total = both.groupby("component")["latency_ms"].transform("sum")
-    lost = both[both["lost_ms"] >= (total * 0.01).clip(upper=0.005)].sort_values(
-        "lost_ms", ascending=False, kind="stable"
-    )
-    return [
-        {"component": r["component"], "layer": r["layer"], "op": r["op"], "scheme": r["scheme"]}
-        | {"before_ms": r["latency_ms_before"], "after_ms": r["latency_ms"], "lost_ms": r["lost_ms"]}
-        for r in lost.head(most).to_dict("records")
-    ]
-
-
-def overhead(profile: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Kernel time in ms per pass in operations of their own that only change precision or memory layout.
-
-    By component, then by kind of operation; components that spend nothing on it are left out. What the runtime fused
-    into a layer is not overhead.
-    """
-    found = {}
-    for name, component in (profile.get("components") or {}).items():
-        spent = {op: ms for op, ms in (component.get("op_ms") or {}).items() if op in OVERHEAD and ms > 0}
-        if spent:
-            found[name] = spent
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.report.data import CandidateData
-from workbench.report.judge import PERFECT, QUALITIES, Judge, overlap
+from workbench.report.judge import PERFECT, QUALITIES, Judge, Row, overlap
 from workbench.report.limits import Check, check_limits
 from workbench.report.table import Profiles, Scores, build_table, metrics_of
 from workbench.report.words import join, known, number
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.recipe.schema import Rank
+
+
+Place = tuple[str, str]
+"""Candidate and target."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class Ranking:
     quality: str | None
     quality_label: str
     by_step: pd.DataFrame
+    deciding: tuple[str, ...] = ()
+    """Targets among which the choice is made; ``target`` is that of the chosen candidate."""
 
 
 def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles, config: Rank) -> Ranking:
-    """Ranks the candidates; the first target in ``profiles`` decides the choice.
+    """Ranks the candidates and chooses one on the recipe's ``rank.targets``.
+
+    Without these the first target that isn't emulated decides (the first, where all are).
 
     Pareto-optimal within a target: no other candidate is at least as good in quality, pipeline latency and size and
     better in one of them (values as measured; intervals don't count here, the reasons speak of them).
@@ -57,31 +64,49 @@ def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles
     )
     table = build_table(candidates, scores, profiles)
     rows = table.to_dict("records")
-    target = rows[0]["target"]
+    targets = _deciding(rows, profiles, config)
     judge = Judge(rows[0]["candidate"], config, quality, scores)
     limits = config.constraints.model_dump()
-    deciding = [row for row in rows if row["target"] == target]
-    checks = {row["candidate"]: check_limits(row, deciding[0], limits) for row in deciding}
-    fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[r["candidate"]])]
+    deciding = [row for row in rows if row["target"] in targets]
+    checks = {_place(row): check_limits(row, rows[0], limits) for row in deciding}
+    fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[_place(r)])]
     fitting = [r for r in fitting if not math.isnan(judge.merit(r))]
     best = max(fitting, key=lambda r: (judge.merit(r), -r["latency_ms"]), default=None)
     chosen = best["candidate"] if best else None
+    nearest = None if best else _nearest(checks)
+    target = best["target"] if best else nearest[0][1] if nearest else targets[0]
 
     table["pareto"] = [judge.measured(r) and not judge.dominators(r, rows) for r in rows]
-    table["chosen"] = [r["candidate"] == chosen and r["target"] == target for r in rows]
+    table["chosen"] = [best is not None and _place(r) == _place(best) for r in rows]
     table["reason"] = [
-        judge.reason(r, rows, checks[r["candidate"]], best, fitting)
-        if r["target"] == target
+        judge.reason(r, rows, checks[_place(r)], best, fitting)
+        if r["target"] in targets
         else judge.standing(r, rows) + (f"; chosen on {target}" if r["candidate"] == chosen else "")
         for r in rows
     ]
-    nearest = None if best else _nearest(checks)
     verdict = judge.verdict(best, fitting) if best else _none_fits(nearest, checks, limits)
-    return Ranking(table, target, chosen, verdict, nearest, quality, judge.label, by_step(table, quality))
+    missed = (nearest[0][0], nearest[1]) if nearest else None
+    steps = by_step(table, quality, {c.name: c.parent for c in candidates})
+    return Ranking(table, target, chosen, verdict, missed, quality, judge.label, steps, tuple(targets))
 
 
-def by_step(table: pd.DataFrame, quality: str | None) -> pd.DataFrame:
-    """What each step bought: per target, every candidate against the one before it in the chain.
+def _place(row: Row) -> tuple[str, str]:
+    return row["candidate"], row["target"]
+
+
+def _deciding(rows: Sequence[Row], profiles: Profiles, config: Rank) -> list[str]:
+    there = list(dict.fromkeys(row["target"] for row in rows))
+    if config.targets:
+        missing = [target for target in config.targets if target not in there]
+        if missing:
+            raise InputError(f"rank.targets: nothing was measured on {join(missing)}", hint=f"there are {join(there)}")
+        return list(config.targets)
+    emulated = {target for (target, _), profile in profiles.items() if profile.get("emulated")}
+    return [next((target for target in there if target not in emulated), there[0])]
+
+
+def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str | None]) -> pd.DataFrame:
+    """What each step bought: per target, every candidate against the one that it was made from.
 
     Columns: candidate, previous, target, and for latency_ms, size_bytes and ``quality``: ``delta_X`` (absolute) and
     ``share_X`` (relative to the previous); ``quality_settled``: the 95 % intervals of the two don't overlap.
@@ -92,7 +117,11 @@ def by_step(table: pd.DataFrame, quality: str | None) -> pd.DataFrame:
     out: list[dict[str, Any]] = []
     for _target, group in table.groupby("target", sort=False):
         rows = group.to_dict("records")
-        for before, after in itertools.pairwise(rows):
+        of_name = {row["candidate"]: row for row in rows if known(row["latency_ms"])}
+        made = [
+            (of_name[parent], row) for row in of_name.values() if (parent := parents.get(row["candidate"])) in of_name
+        ]
+        for before, after in made:
             row = {"candidate": after["candidate"], "previous": before["candidate"], "target": after["target"]}
             for column in columns:
                 row[f"delta_{column}"] = after[column] - before[column]
@@ -126,8 +155,8 @@ def _check_metrics(scores: Scores, config: Rank) -> None:
             )
 
 
-def _nearest(checks: Mapping[str, Sequence[Check]]) -> tuple[str, Check] | None:
-    """The candidate whose worst miss is the smallest, with that constraint."""
+def _nearest(checks: Mapping[Place, Sequence[Check]]) -> tuple[Place, Check] | None:
+    """The candidate and target whose worst miss is the smallest, with that constraint."""
     worst = {
         name: max(missed, key=lambda c: c.excess)
         for name, all_ in checks.items()
@@ -137,13 +166,13 @@ def _nearest(checks: Mapping[str, Sequence[Check]]) -> tuple[str, Check] | None:
 
 
 def _none_fits(
-    nearest: tuple[str, Check] | None, checks: Mapping[str, Sequence[Check]], limits: Mapping[str, float | None]
+    nearest: tuple[Place, Check] | None, checks: Mapping[Place, Sequence[Check]], limits: Mapping[str, float | None]
 ) -> str:
     if nearest is None or math.isinf(nearest[1].excess):
         return "No candidate could be chosen: none has all that the constraints and the ranking need measured."
-    name, check = nearest
-    text = f"No candidate is within all limits. {check.key} is nearest to being met, by {name}: {check.words}."
-    missed = [c for c in checks[name] if not c.met]
+    place, check = nearest
+    text = f"No candidate is within all limits. {check.key} is nearest to being met, by {place[0]}: {check.words}."
+    missed = [c for c in checks[place] if not c.met]
     if len(missed) == 1 and check.needed is not None:
         return f"{text} {check.key}: {_loosened(check)} instead of {limits[check.key]:g} would let it in."
     return f"{text} It also misses {join([c.key for c in missed if c is not check])}." if len(missed) > 1 else text

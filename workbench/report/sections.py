@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.report.data import RunData
-from workbench.report.layers import overhead, parent_of, picture_macs, where_int8_lost
+from workbench.report.layers import picture_macs
 from workbench.report.rank import Ranking
 from workbench.report.table import label_of, metric_of, metrics_of
 from workbench.report.words import (
@@ -211,53 +211,6 @@ def _delta(value: float, share: float, unit: str) -> str:
         return MISSING
     sign = "+" if value > 0 else "±" if value == 0 else ""
     return f"{sign}{number(value)}{unit} ({change(share)})" if known(share) else f"{sign}{number(value)}{unit}"
-
-
-def int8(run: RunData) -> list[dict[str, Any]]:
-    """Per quantized candidate and target: share of MACs, time spent on scale changes, layers that got slower."""
-    out = []
-    for candidate in run.candidates:
-        for target in run.targets:
-            profile = run.profiles.get((target, candidate.name)) or {}
-            macs = picture_macs(profile)
-            if not macs or not macs[1]:
-                continue
-            lost = where_int8_lost(run, target, candidate.name)
-            components = profile.get("components") or {}
-            extra = [
-                f"{name} {milliseconds(sum(spent.values()))} of {milliseconds(components[name].get('kernel_ms'))} "
-                f"kernel time ({', '.join(f'{op} {milliseconds(ms)}' for op, ms in spent.items())})"
-                for name, spent in overhead(profile).items()
-            ]
-            parent = parent_of(run, candidate.name)
-            out.append(
-                {
-                    "candidate": candidate.name,
-                    "target": target,
-                    "parent": parent,
-                    "share": percent(macs[1] / macs[0]),
-                    "by_component": [
-                        (name, percent(c.get("quantized_macs_share") or 0.0)) for name, c in components.items()
-                    ],
-                    "extra": "; ".join(extra),
-                    "times": _component_times(run, target, candidate.name, parent),
-                    "lost": [row | {k: f"{row[k]:.3f}" for k in ("before_ms", "after_ms", "lost_ms")} for row in lost],
-                }
-            )
-    return out
-
-
-def _component_times(run: RunData, target: str, name: str, parent: str | None) -> list[tuple[str, str]]:
-    """Latency of one pass per component against the parent's."""
-    ours = (run.profiles.get((target, name)) or {}).get("components") or {}
-    theirs = (run.profiles.get((target, parent or "")) or {}).get("components") or {}
-    out = []
-    for component, values in ours.items():
-        new = (values.get("latency_ms") or {}).get("median")
-        old = ((theirs.get(component) or {}).get("latency_ms") or {}).get("median")
-        if known(new) and known(old) and old:
-            out.append((component, f"{milliseconds(old)} → {milliseconds(new)} ({change(new / old - 1)})"))
-    return out
 
 
 def component_rows(run: RunData) -> list[dict[str, str]]:

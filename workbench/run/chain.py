@@ -24,6 +24,7 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
         parent,
         name=planned.candidate,
         key=planned.key,
+        parent=parent.name,
         components={**parent.components, **changed},
         lineage=(*parent.lineage, planned.step.kind),
         report=result["report"],
@@ -36,7 +37,7 @@ def build(
     """All candidates in order, the untouched model first."""
     chain = [base]
     for planned in plan:
-        parent = chain[-1]
+        parent = chain[planned.parent]
 
         def work(out: Path, planned: PlannedStep = planned, parent: Candidate = parent) -> dict[str, Any]:
             return _apply(planned, base, parent, seed, data, store, progress, out)

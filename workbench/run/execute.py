@@ -13,13 +13,15 @@ from typing import Any
 
 from workbench.data.captioned import data_key
 from workbench.models.candidate import Candidate
+from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
 from workbench.progress import Progress
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import plan_steps
 from workbench.run import chain, measure
-from workbench.run.publish import profile_all, publish
+from workbench.run.profiles import profile_all
+from workbench.run.publish import publish
 from workbench.store.store import Store
 
 
@@ -60,6 +62,7 @@ def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, p
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
     candidates = candidates_of(loaded, store, progress)
+    write_record(store, recipe.name, candidates)
     source = candidates[0].source
     files = measure.exports(candidates, store, progress)
     question = measure.question_of(recipe, source)
@@ -116,10 +119,12 @@ def show(outcome: Outcome, as_json: bool) -> None:
 
 
 def _cell(name: str, value: str) -> str:
+    if not value:
+        return "–"
     if name == "size_bytes":
         return f"{float(value) / 1e6:.1f} MB"
     if name == "latency_ms":
         return f"{float(value):.1f}"
-    if name == "alignment" and value:
+    if name == "alignment":
         return f"{float(value):.3f}"
     return {"True": "yes", "False": ""}.get(value, value)

@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workbench.models.candidate import Candidate
-from workbench.progress import Progress
 from workbench.recipe.load import Loaded
-from workbench.recipe.schema import Recipe
-from workbench.store.environment import environment, fingerprint
+from workbench.run.profiles import Profiled
+from workbench.store.environment import environment
 from workbench.store.files import hash_file, write_atomic
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
-
-PROFILE_LIBRARIES = ("onnx", "onnxruntime", "pandas", "torch", "diffusers")
-
-
-def profile_all(
-    recipe: Recipe, chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], store: Store, progress: Progress
-) -> Path:
-    """The stored folder of all profiles of this chain, measured together since they are compared."""
-    key = key_of(
-        {
-            "stage": "profile",
-            "code": code_hash(room("workbench.profile")),
-            "libraries": library_versions(PROFILE_LIBRARIES),
-            "config": recipe.profile.model_dump(mode="json"),
-            "steps": recipe.evaluate.steps,
-            "guidance_scale": recipe.evaluate.guidance_scale,
-            "candidates": [[c.name, c.key] for c in chain],
-            "host": fingerprint(),
-            "seed": recipe.seed,
-        }
-    )
-
-    def work(out: Path) -> dict[str, Any]:
-        from workbench.profile.host import profile_host
-
-        start = time.monotonic()
-        config = recipe.evaluate
-        by_target = profile_host(
-            chain, files, recipe.profile, config.steps, config.guidance_scale, recipe.seed, out, progress
-        )
-        return {"targets": {t: list(found) for t, found in by_target.items()}, "seconds": time.monotonic() - start}
-
-    store.compute(key, work)
-    return store.folder(key)
 
 
 def publish(
@@ -56,19 +20,19 @@ def publish(
     chain: list[Candidate],
     scores: Mapping[str, Mapping[str, Any]],
     pictures: Mapping[str, Path],
-    profiles: Path,
+    profiles: Profiled,
     store: Store,
     out: Path,
 ) -> Path:
     """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out`` and returns the page's path."""
     recipe = loaded.recipe
-    targets = json.loads((profiles / "result.json").read_text())["targets"]
-    names = [f"{candidate}@{target}" for target, found in targets.items() for candidate in found]
     shown = out / "profiles" / recipe.name
     shown.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        for suffix in ("csv", "json"):
-            _copy(profiles / f"{name}.{suffix}", shown / f"{name}.{suffix}")
+    for target, candidate in profiles.folders:
+        for kind in ("csv", "json", "roofline.csv"):
+            file = profiles.file(target, candidate, kind)
+            if file.is_file():
+                _copy(file, shown / file.name)
 
     key = key_of(
         {
@@ -79,14 +43,14 @@ def publish(
             "settings": recipe.model_dump(mode="json"),
             "candidates": [[c.name, c.key] for c in chain],
             "scores": {name: str(folder.name) for name, folder in pictures.items()},
-            "profiles": profiles.name,
+            "profiles": profiles.key,
         }
     )
 
     def work(folder: Path) -> dict[str, Any]:
         from workbench.report.html import write_report
 
-        write_report(_data(loaded, chain, scores, pictures, profiles, targets, store), folder)
+        write_report(_data(loaded, chain, scores, pictures, profiles, store), folder)
         return {"html": f"reports/{recipe.name}.html"}
 
     store.compute(key, work)
@@ -101,18 +65,16 @@ def _data(
     chain: list[Candidate],
     scores: Mapping[str, Mapping[str, Any]],
     pictures: Mapping[str, Path],
-    profiles: Path,
-    targets: Mapping[str, list[str]],
+    profiles: Profiled,
     store: Store,
 ) -> Any:
     from workbench.report.data import CandidateData, RunData
 
-    pairs = [(target, name) for target, found in targets.items() for name in found]
-    summaries = {(t, n): json.loads((profiles / f"{n}@{t}.json").read_text()) for t, n in pairs}
+    summaries = profiles.summaries()
     made = {c.name: store.get(c.key) or {} for c in chain}
     timings = {name: result["seconds"] for name, result in made.items() if "seconds" in result}
     timings |= {f"evaluate {name}": s["seconds"] for name, s in scores.items()}
-    timings["profile"] = json.loads((profiles / "result.json").read_text())["seconds"]
+    timings["profile"] = profiles.seconds
     losses = {}
     for candidate in chain:
         log = store.folder(candidate.key) / "loss.jsonl"
@@ -121,11 +83,11 @@ def _data(
     return RunData(
         recipe=loaded.recipe,
         recipe_text=loaded.text,
-        candidates=[CandidateData(c.name, c.scheme, c.lineage, c.report, c.key) for c in chain],
+        candidates=[CandidateData(c.name, c.scheme, c.lineage, c.report, c.key, c.parent) for c in chain],
         scores=scores,
         pictures=pictures,
         profiles=summaries,
-        layers={pair: profiles / f"{pair[1]}@{pair[0]}.csv" for pair in pairs},
+        layers={pair: profiles.file(*pair, "csv") for pair in profiles.folders},
         warnings=list(dict.fromkeys(w for s in summaries.values() for w in s.get("warnings", []))),
         environment=environment(),
         timings=timings,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import InputError
+from workbench.models.widths import Widths, channels_of
+
 if TYPE_CHECKING:
     import torch
+
+_LAST_FIRST = ("downsamplers", "upsamplers", "attentions", "resnets")
+"""A block's lists of layers; the output of the first that it has is the block's."""
 
 
 class Taps:
@@ -22,6 +29,80 @@ class Taps:
             self.outputs[name] = output[0] if isinstance(output, tuple) else output
 
         return hook
+
+
+class FeatureLoss:
+    """Σ MSE(student's feature, teacher's) over pairs of modules, of the forward passes that ran last.
+
+    A pruned student is compared with those of the teacher's channels that it kept.
+    """
+
+    def __init__(self, teacher: Any, student: Any, pairs: Sequence[tuple[str, str]] | None, widths: Widths | None):
+        """``pairs``: (teacher module, student module); None: BK-SDM's for the two U-Nets.
+
+        Raises:
+            InputError: a module isn't there, or a pair's widths differ and nothing tells which channels were kept.
+        """
+        import torch
+
+        found = pairs or published_pairs(teacher.config, student.config)
+        self._pairs = []
+        for of_teacher, of_student in found:
+            theirs, ours = (maker(net, name) for net, name in ((teacher, of_teacher), (student, of_student)))
+            kept = widths.kept.get(ours) if widths and ours else None
+            self._pairs.append((of_teacher, of_student, None if kept is None else torch.tensor(kept)))
+            wide, narrow = (_outputs(net, name) for net, name in ((teacher, theirs), (student, ours)))
+            if wide != narrow and not (wide and narrow and kept and len(kept) == narrow and max(kept) < wide):
+                raise InputError(
+                    f"distill.feature_pairs: {of_teacher} has {wide} channels, {of_student} {narrow}, and nothing tells "
+                    "which of them they are",
+                    hint="pair modules whose widths agree, or set weights.feature to 0",
+                )
+        self._teacher = Taps(teacher, [t for t, _, _ in self._pairs])
+        self._student = Taps(student, [s for _, s, _ in self._pairs])
+
+    def __call__(self) -> torch.Tensor:
+        """The sum, unweighted."""
+        import torch
+
+        total = torch.zeros(())
+        for of_teacher, of_student, kept in self._pairs:
+            wanted, found = self._teacher.outputs[of_teacher].float(), self._student.outputs[of_student].float()
+            if kept is not None:
+                wanted = wanted.index_select(1 if wanted.ndim == 4 else -1, kept.to(wanted.device))
+            total = total + torch.nn.functional.mse_loss(found, wanted)
+        return total
+
+
+def maker(unet: torch.nn.Module, name: str) -> str | None:
+    """The layer whose output channels are those of the module ``name``; None where that isn't known.
+
+    Raises:
+        InputError: there is no such module.
+    """
+    try:
+        module: Any = unet.get_submodule(name)
+    except AttributeError:
+        near = difflib.get_close_matches(name, [n for n, _ in unet.named_modules()], 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"distill.feature_pairs: the U-Net has no module {name}{meant}") from None
+    if channels_of(module) is not None:
+        return name
+    inside = dict(module.named_modules())
+    lists = [f"{kind}.{len(getattr(module, kind)) - 1}" for kind in _LAST_FIRST if len(getattr(module, kind, None) or ())]
+    for last in [part for each in lists for part in (f"{each}.conv", f"{each}.proj_out", f"{each}.conv2")] + [
+        "conv",
+        "proj_out",
+        "conv2",
+    ]:
+        if last in inside:
+            return f"{name}.{last}"
+    return None
+
+
+def _outputs(unet: torch.nn.Module, layer: str | None) -> int | None:
+    channels = channels_of(unet.get_submodule(layer)) if layer else None
+    return channels[1] if channels else None
 
 
 def published_pairs(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> list[tuple[str, str]]:

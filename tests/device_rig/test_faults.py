@@ -1,0 +1,348 @@
+"""Every fault of a device ends in one clear error that names it, leaves no runner there, and can be resumed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from provoke import (
+    HANG,
+    during,
+    gate,
+    job_on,
+    kill_clients,
+    little_memory,
+    mounted,
+    profiled,
+    signal_runner,
+)
+
+from workbench.devices import folder as device_folder
+from workbench.devices.adb import Adb, DeviceError, find_adb
+from workbench.devices.build import build_runner, target_of
+from workbench.devices.folder import FOLDER, Workplace
+from workbench.devices.profile import profile_devices
+from workbench.devices.target import ready_devices
+from workbench.errors import RunError
+from workbench.profile.counts import count_networks
+from workbench.progress import quiet
+
+
+@pytest.fixture
+def job(ready, network, settings, store, tmp_path):
+    """One call of the runner on the x86-64 device."""
+    return lambda network=network, ready=ready, **changes: job_on(ready, network, settings, store, tmp_path, **changes)
+
+
+@pytest.fixture
+def failed(job, told, amd64):
+    """The message of a call that must fail, with the device's name in it."""
+
+    def run(what, **changes):
+        with pytest.raises(DeviceError) as caught:
+            job(**changes)
+        text = told(what, caught.value, amd64)
+        assert amd64.serial in text
+        return text
+
+    return run
+
+
+def test_unplugged_in_mid_run_then_replugged_goes_on(up, amd64, failed, ready, network, settings, store, tmp_path):
+    with during(lambda: up.unplug(amd64), up, amd64):
+        text = failed("unplugged in mid-run", **HANG)
+    assert "the connection ended before the runner did" in text
+    assert "reconnect the device" in text and "what is finished is kept" in text
+    assert profiled(ready, network, settings, store, tmp_path / "out")["components"]["model"]["latency_ms"]["n"] == 3
+
+
+def test_finished_pairs_are_not_measured_again(up, amd64, ready, network, settings, store, tmp_path):
+    first = profiled(ready, network, replace(settings, iterations=4), store, tmp_path / "a")
+    up.unplug(amd64)  # nothing may be asked of the device any more
+    again = profiled(ready, network, replace(settings, iterations=4), store, tmp_path / "b")
+    assert again["components"] == first["components"]
+
+
+def test_an_offline_device(up, adb, amd64, told):
+    up.unplug(amd64)
+    for _ in range(100):
+        if adb.on(amd64.serial).state() == "offline":
+            break
+        time.sleep(0.05)
+    with pytest.raises(RunError, match="offline"):
+        adb.on(amd64.serial).shell("true")
+    with pytest.raises(Exception) as caught:
+        ready_devices(adb, serial=amd64.serial)
+    assert "is offline: reconnect the device" in told("offline", caught.value, amd64)
+
+
+def test_a_frozen_device_is_given_up(up, amd64, ready, told):
+    up.signal(amd64, signal.SIGSTOP)
+    try:
+        with pytest.raises(DeviceError) as caught:
+            Workplace(ready.device, None)
+    finally:
+        up.signal(amd64, signal.SIGCONT)
+    assert "no answer to adb shell in 3 s" in told("daemon frozen", caught.value, amd64)
+
+
+def test_a_device_that_freezes_in_mid_run_is_given_up(up, amd64, job, told, monkeypatch):
+    monkeypatch.setattr(device_folder, "GRACE_S", 2.0)
+    with during(lambda: up.signal(amd64, signal.SIGSTOP), up, amd64), pytest.raises(DeviceError) as caught:
+        job(faults={"hang": "20"}, timeout=2.0)
+    up.signal(amd64, signal.SIGCONT)
+    assert "not done in 4 s" in told("daemon frozen in mid-run", caught.value, amd64)
+
+
+def test_a_stopped_runner_is_killed_at_its_deadline(up, amd64, failed, monkeypatch):
+    monkeypatch.setattr(device_folder, "GRACE_S", 2.0)
+    with during(lambda: signal_runner(up, amd64, signal.SIGSTOP), up, amd64):
+        text = failed("runner stopped (its watchdog, too)", faults={"hang": "20"}, timeout=2.0)
+    assert "not done in 4 s" in text
+
+
+def test_a_short_break_of_the_link_is_survived(up, amd64, job):
+    def cut():
+        for state in ("down", "up"):
+            subprocess.run(up.inside("ip", "link", "set", "lo", state), check=True)
+            time.sleep(4.0 if state == "down" else 0)
+
+    with during(cut, up, amd64):
+        job(faults={"hang": "6"}, timeout=60.0)
+
+
+def test_a_killed_client_leaves_no_runner(up, amd64, failed):
+    with during(kill_clients, up, amd64):
+        text = failed("adb client killed", **HANG)
+    assert "adb was killed on this computer" in text
+
+
+def test_ctrl_c_leaves_no_runner(up, amd64, job):
+    with during(lambda: os.kill(os.getpid(), signal.SIGINT), up, amd64), pytest.raises(KeyboardInterrupt):
+        job(**HANG)
+    assert not up.processes(amd64)
+
+
+def test_a_second_workbench_on_the_same_device_is_refused(
+    up, amd64, job, told, ready, network, settings, store, tmp_path
+):
+    refused = []
+
+    def second():
+        try:
+            job_on(ready, network, settings, store, tmp_path)
+        except DeviceError as error:
+            refused.append(error)
+
+    with during(second, up, amd64):
+        job(faults={"hang": "3"})
+    assert "in use by another workbench" in told("two workbenches, one device", refused[0], amd64)
+
+
+def test_no_space_is_found_before_the_push(up, amd64, ready, job, told):
+    full = replace(ready, facts=replace(ready.facts, space_bytes=20_000_000))
+    with pytest.raises(DeviceError) as caught:
+        job(ready=full)
+    text = told("too little space, told before", caught.value, amd64)
+    assert "needs 35 MB more" in text and "20 MB are free" in text and "workbench devices clean" in text
+    assert "libonnxruntime" not in up.adb("-s", amd64.serial, "shell", f"find {FOLDER}").stdout
+
+
+def test_no_space_during_the_push(up, amd64, job, told):
+    with mounted(up, amd64, "size=8M"), pytest.raises(DeviceError) as caught:
+        job()
+    text = told("no space, push", caught.value, amd64)
+    assert "libonnxruntime.so.part: No space left on device" in text and "make room" in text
+
+
+def test_no_space_for_the_result(up, amd64, job, told):
+    with mounted(up, amd64, "size=16k", f"{FOLDER}/jobs"), pytest.raises(DeviceError) as caught:
+        job(iterations=5000)
+    assert "a result can't be written" in told("no space, result", caught.value, amd64)
+
+
+def test_a_read_only_folder(up, amd64, job, told):
+    with mounted(up, amd64, "size=200M,ro"), pytest.raises(DeviceError) as caught:
+        job()
+    assert "can't write to" in told("read-only storage", caught.value, amd64)
+
+
+def test_a_folder_that_forbids_programs(up, amd64, job, told):
+    with mounted(up, amd64, "size=200M,noexec"), pytest.raises(DeviceError) as caught:
+        job()
+    assert "the folder forbids programs" in told("noexec storage", caught.value, amd64)
+
+
+def test_a_runner_for_another_machine(failed, store, tmp_path):
+    own = build_runner(target_of("linux", "x86_64"), store.root / "devices").read_bytes()
+    other = tmp_path / "wbrun"
+    other.write_bytes(own[:18] + (22).to_bytes(2, "little") + own[20:])  # e_machine: s390
+    text = failed("runner for another machine", runner=other)
+    assert "the file is for another machine" in text
+
+
+def test_a_library_for_another_machine_is_refused_before_any_push(
+    up, amd64, ready, network, settings, store, tmp_path, told
+):
+    other = next((up.devices["arm64"].root / "usr/lib/aarch64-linux-gnu").glob("libstdc++.so.6.*"))
+    with pytest.raises(Exception) as caught:
+        profiled(ready, network, replace(settings, ort_library=other), store, tmp_path)
+    assert FOLDER not in up.adb("-s", amd64.serial, "shell", f"ls -d {FOLDER}").stdout
+    text = told("library for another machine", caught.value, amd64)
+    assert "a library for" in text and "the device is linux-x86_64" in text
+
+
+def test_a_crash(failed):
+    assert "it crashed (SIGSEGV)" in failed("runner crashes", faults={"crash": "1"})
+
+
+def test_a_hang_is_ended_by_the_runner_itself(failed):
+    assert "the time limit was reached" in failed("runner hangs", faults={"hang": "60"}, timeout=2.0)
+
+
+def test_the_kernel_kills_for_memory(up, amd64, failed):
+    with little_memory(up, amd64, 250) as limited:
+        if not limited:
+            pytest.skip("no memory cgroup on this machine")
+        text = failed("killed for memory (cgroup)", faults={"oom-mb": "400"})
+    assert "killed, most likely because memory ran out" in text
+
+
+def test_memory_that_is_refused(up, amd64, failed):
+    resource.prlimit(up.daemon_pid(amd64), resource.RLIMIT_AS, (1 << 30, 1 << 30))
+    assert "memory ran out" in failed("memory refused (ulimit)", faults={"oom-mb": "2000"})
+    up.unplug(amd64)
+
+
+def test_a_truncated_model(failed, network, tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(network.file.read_bytes()[:2000])
+    assert "the file is cut off or no ONNX file" in failed("truncated model", network=replace(network, file=broken))
+
+
+def test_a_model_with_an_unknown_operator(failed, network, tmp_path):
+    import onnx
+
+    model = onnx.load(network.file)
+    model.graph.node[1].op_type, model.graph.node[1].domain = "Swirl", "com.example"
+    model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
+    onnx.save(model, tmp_path / "op.onnx")
+    text = failed("operator that the library lacks", network=replace(network, file=tmp_path / "op.onnx"))
+    assert "ONNX Runtime 1." in text and "has no operator com.example:Swirl" in text
+
+
+def test_a_model_that_is_newer_than_the_library(failed, network, tmp_path):
+    import onnx
+
+    model = onnx.load(network.file)
+    model.opset_import[0].version = 99
+    onnx.save(model, tmp_path / "new.onnx")
+    text = failed("opset newer than the library", network=replace(network, file=tmp_path / "new.onnx"))
+    assert "the model is too new for ONNX Runtime 1." in text and "opset 99" in text
+
+
+def test_a_missing_library(failed):
+    text = failed("missing library", library=f"{FOLDER}/none.so")
+    assert "the ONNX Runtime library can't be used" in text and "--ort-library" in text
+
+
+def test_a_server_killed_in_mid_run(up, amd64, job, told):
+    with during(up.start_server, up, amd64), pytest.raises(DeviceError) as caught:
+        job(**HANG)
+    for device in up.devices.values():
+        up.connect(device)
+    text = told("adb server killed in mid-run", caught.value, amd64, later=True)
+    assert amd64.serial in text and "the connection ended before the runner did (adb says: absent)" in text
+
+
+def test_an_unauthorized_device(up, adb, amd64, told):
+    with gate(up, "unauth", 15610), pytest.raises(Exception) as caught:
+        ready_devices(adb, serial="127.0.0.1:15610")
+    assert "127.0.0.1:15610 is not authorized: unlock the phone and accept" in told("unauthorized", caught.value, amd64)
+
+
+def test_a_slow_cable_is_waited_for(up, adb, network, settings, store, tmp_path, amd64):
+    with gate(up, "relay", 15612, amd64.port, 0, 20_000_000):
+        slow = ready_devices(adb, serial="127.0.0.1:15612")[0]
+        assert profiled(slow, network, settings, store, tmp_path)["target"] == "adb:127.0.0.1:15612"
+
+
+def test_a_cable_cut_during_the_push(up, adb, network, settings, store, tmp_path, amd64, told):
+    with gate(up, "relay", 15614, amd64.port, 20_000_000, 0):
+        cut = ready_devices(adb, serial="127.0.0.1:15614")[0]
+        with pytest.raises(RunError) as caught:
+            profiled(cut, network, settings, store, tmp_path)
+    text = told("cable cut during the push", caught.value, amd64)
+    assert "device 127.0.0.1:15614: can't write" in text and "reconnect the device" in text
+    listed = up.adb("-s", amd64.serial, "shell", f"find {FOLDER}/files -name '*.so'").stdout
+    assert "libonnxruntime.so" not in listed, "a name that is there means that all of the content is"
+
+
+def test_a_cable_cut_in_mid_run(up, adb, network, settings, store, tmp_path, amd64, told):
+    with gate(up, "relay", 15618, amd64.port, 0, 0) as cable:
+        cut = ready_devices(adb, serial="127.0.0.1:15618")[0]
+        with during(cable.kill, up, amd64), pytest.raises(DeviceError) as caught:
+            job_on(cut, network, settings, store, tmp_path, **HANG)
+    text = told("cable cut in mid-run", caught.value, amd64, later=True)
+    assert "device 127.0.0.1:15618: the connection ended before the runner did" in text
+
+
+def test_a_server_of_another_version(up, amd64, told):
+    """With an adb of its own port: the one found there is version 40, and this adb replaces it."""
+    code = (
+        "from workbench.devices.adb import Adb, find_adb\nfrom workbench.errors import RunError\n"
+        "try:\n    print('FOUND', Adb(find_adb()).devices())\n"
+        "except RunError as error:\n    print(error.message, error.hint, sep='|')\n"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "ADB_SERVER_SOCKET"}
+    env |= {"ANDROID_ADB_SERVER_PORT": "15616", "PYTHONPATH": str(Path(__file__).parents[2]), "ADB_MDNS": "0"}
+    with gate(up, "badserver", 15616, 40, connect=False):
+        try:
+            found = subprocess.run(
+                up.inside(sys.executable, "-c", code), env=env, capture_output=True, text=True, timeout=60, check=False
+            )
+        finally:
+            subprocess.run(up.inside("adb", "kill-server"), env=env, capture_output=True, check=False, timeout=20)
+    message, _, hint = found.stdout.strip().partition("|")
+    text = told("adb server of another version", RunError(message, hint=hint), amd64)
+    assert "adb server version (40) doesn't match this client (41)" in text, found.stdout + found.stderr
+    assert "use one adb for all tools" in text
+
+
+def test_no_server_where_one_is_named(monkeypatch, amd64, told):
+    with monkeypatch.context() as changed, pytest.raises(RunError) as caught:
+        changed.setenv("ADB_SERVER_SOCKET", "localfilesystem:/nowhere/adb.sock")
+        Adb(find_adb(), answer_s=10.0).devices()
+    text = told("no adb server", caught.value, amd64)
+    assert (
+        "cannot connect to daemon" in text and "is ADB_SERVER_SOCKET (localfilesystem:/nowhere/adb.sock) right?" in text
+    )
+
+
+def test_one_devices_failure_keeps_what_the_others_gave(up, adb, amd64, network, settings, store, tmp_path, told):
+    both = [ready_devices(adb, serial=d.serial)[0] for d in (amd64, up.devices["arm64"])]
+    fresh = replace(settings, iterations=5)
+
+    def profile():
+        return profile_devices(both, [network], count_networks([network]), fresh, None, 0, tmp_path, store, quiet)
+
+    up.unplug(amd64)
+    with pytest.raises(RunError) as caught:
+        profile()
+    text = told("one of two devices away", caught.value, amd64)
+    assert "1 of 2 devices failed; finished: adb:127.0.0.1:15602" in text
+    found = profile()
+    assert list(found) == ["adb:127.0.0.1:15600", "adb:127.0.0.1:15602"]
+
+
+def test_cleaning_leaves_nothing(up, amd64, ready, job):
+    job()
+    assert device_folder.clean(ready.device)
+    assert "No such file" in up.adb("-s", amd64.serial, "shell", f"ls {FOLDER}").stderr

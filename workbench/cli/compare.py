@@ -1,0 +1,77 @@
+"""``workbench compare``: is B slower than A, by how much, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import AsJson, ComponentName, Shapes, StoreFolder
+
+_SOURCE = "A source as for `workbench profile`, or the .json of a stored profile."
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=_SOURCE, show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is compared with A.", show_default=False)],
+    component: ComponentName = None,
+    runtime: Annotated[
+        str, typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, torch or torch-compile.")
+    ] = "onnxruntime",
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: the cores this process may use.")] = None,
+    fail_above: Annotated[
+        str | None,
+        typer.Option("--fail-above", metavar="PERCENT", help="Exit 1 when B is slower by more than this, as 5%."),
+    ] = None,
+    iterations: Annotated[int, typer.Option(min=8, help="Least number of timed passes of each.")] = 32,
+    min_seconds: Annotated[float, typer.Option(min=0, help="Least time spent on timed passes of each.")] = 1.0,
+    max_seconds: Annotated[
+        float, typer.Option(min=0, help="Stop after this long, though not before six loads of each; layers likewise.")
+    ] = 120.0,
+    layers: Annotated[bool, typer.Option("--layers/--no-layers", help="Also say which layers differ.")] = True,
+    shape: Shapes = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for compare.html and compare.json.")
+    ] = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models, or two stored profiles: a ratio with its interval, in all and layer by layer."""
+    from workbench.cli.options import shapes_of
+    from workbench.profile.in_turns import Plan
+    from workbench.progress import quiet, shown
+    from workbench.run.compare import check_gate, with_gate, write
+    from workbench.run.compare import compare as work
+    from workbench.run.compare_show import show
+    from workbench.store.store import Store
+
+    limit = None if fail_above is None else share_of(fail_above)
+    plan, progress = Plan(iterations, min_seconds, max_seconds), quiet if as_json else shown
+    found = work(a, b, component, runtime, threads, shapes_of(shape), plan, layers, seed, Store(store), progress)
+    found = with_gate(found, limit)
+    show(found, limit, write(found, out, limit) if out else [], as_json)
+    if limit is not None:
+        check_gate(found, limit)
+
+
+def share_of(text: str) -> float:
+    """``5%`` as 0.05.
+
+    Raises:
+        InputError: it isn't a number of at least 0 followed by ``%``.
+    """
+    from workbench.errors import InputError
+
+    number = text.strip().removesuffix("%").strip()
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not text.strip().endswith("%"):
+        hint = f"did you mean {number}%?" if 0 <= value < float("inf") else "such as 5%"
+        raise InputError(f"--fail-above: found {text!r}; needs a percentage", hint=hint)
+    if not 0 <= value < float("inf"):
+        raise InputError(f"--fail-above: found {text!r}; needs a percentage of at least 0, such as 5%")
+    return value / 100

@@ -1,0 +1,35 @@
+"""``workbench count``: how large a model is, without its weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import AsJson, ComponentName, Inputs, Shapes, Source, StoreFolder, shapes_of
+
+
+def count(
+    source: Source,
+    component: ComponentName = None,
+    shape: Shapes = None,
+    value: Inputs = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Print every layer (JSON has them anyway).")] = False,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count parameters and multiply-accumulates.
+
+    Needs no weights and runs nothing.
+    """
+    import json
+
+    from workbench.run import count as work
+    from workbench.store.store import Store
+    from workbench.subjects.shapes import parse_values
+
+    counted = work.count_source(source, component, shapes_of(shape), parse_values(value or ()), Store(store))
+    if as_json:
+        print(json.dumps(work.as_json(source, counted), indent=1))
+    else:
+        work.show(counted, layers)

@@ -1,0 +1,82 @@
+"""``workbench profile``: latency, memory and MACs of any model, layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import AsJson, ComponentName, Shapes, Source, StoreFolder, shapes_of
+
+
+def profile(
+    source: Source,
+    component: ComponentName = None,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--runtime", metavar="NAME", help="onnxruntime (default), openvino, torch, torch-compile; repeat."
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="TARGET", help="host (default), adb (all ready devices), adb:SERIAL; repeat."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: the cores this process may use.")] = None,
+    iterations: Annotated[int, typer.Option(min=3, help="Least number of timed passes.")] = 30,
+    min_seconds: Annotated[float, typer.Option(min=0, help="Least time spent on timed passes.")] = 1.0,
+    warmup: Annotated[int, typer.Option(min=1, help="Least number of passes before them.")] = 5,
+    shape: Shapes = None,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps of the pipeline's budget.")] = 10,
+    guidance_scale: Annotated[float, typer.Option(min=1, max=50, help="Above 1: two U-Net passes a step.")] = 3.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
+    ort_library: Annotated[
+        Path | None, typer.Option("--ort-library", metavar="FILE", help="The runtime for devices: a .so or an .aar.")
+    ] = None,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option("--provider", metavar="NAME[:KEY=VALUE,…]", help="On devices: cpu, xnnpack, nnapi, qnn; repeat."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Longest that a device may take per network, in s.")] = 900.0,
+    cool_down: Annotated[float, typer.Option(min=0, help="Longest wait for a warm device, in s.")] = 300.0,
+    parallel: Annotated[bool, typer.Option("--parallel", help="Several devices at the same time.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder to write to; default profiles/<source>.")
+    ] = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model layer by layer: latency, memory, MACs."""
+    from workbench.devices.measure import DeviceSettings
+    from workbench.devices.providers import parse_provider
+    from workbench.errors import InputError
+    from workbench.profile.host import Settings
+    from workbench.profile.write import Budget
+    from workbench.progress import quiet, shown
+    from workbench.run.profile import profile as work
+    from workbench.run.profile import show
+    from workbench.store.environment import usable_cores
+    from workbench.store.store import Store
+
+    where = tuple(dict.fromkeys(target or ["host"]))
+    for name in where:
+        if name not in ("host", "adb") and not name.startswith("adb:"):
+            raise InputError(f"--target: found {name!r}; needs host, adb or adb:SERIAL")
+    device = DeviceSettings(
+        threads=threads,
+        iterations=iterations,
+        min_seconds=min_seconds,
+        warmup=warmup,
+        timeout_s=timeout,
+        cool_down_s=cool_down,
+        providers=tuple(parse_provider(text) for text in provider or ()),
+        ort_library=ort_library,
+        parallel=parallel,
+    )
+    names = tuple(dict.fromkeys(runtime or ["onnxruntime"]))
+    settings = Settings(names, threads or usable_cores(), iterations, min_seconds, warmup)
+    budget = Budget(steps, guidance_scale)
+    place, progress = Store(store), quiet if as_json else shown
+    done = work(source, component, shapes_of(shape), where, settings, device, budget, seed, place, out, progress)
+    show(done, as_json)

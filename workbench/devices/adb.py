@@ -1,0 +1,273 @@
+"""The adb command line, driven with argument lists, a serial and a deadline on every call.
+
+Exit code 0 of adb proves nothing: version 29 returns it when the device vanishes in mid-command, and every version
+returns it from a failed ``connect``. So whoever calls looks for the text or file that the command should have left.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workbench.errors import InputError, RunError
+
+SHORT_S, PUSH_S = 20.0, 600.0
+"""Deadlines: of a command that should answer at once, and of a transfer (27 MB at a slow cable's 1 MB/s, with room)."""
+STARTED = ("* daemon not running", "* daemon started", "adb server version")
+"""How lines begin that the client prints before its answer when it has to start its server."""
+REPLACED = "doesn't match this client"
+"""What the client prints when it finds a server of another version, which it then ends."""
+
+
+class DeviceError(RunError):
+    """Something went wrong with one device; the message names it, the hint says what to do."""
+
+    def __init__(self, serial: str, what: str, hint: str = "") -> None:
+        super().__init__(f"device {serial}: {what}", hint=hint or None)
+        self.serial = serial
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a finished command left: exit code and both streams as text."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """What a tool says when it fails: the last line with an error in it, else the last line."""
+        lines = [line.strip() for line in (self.err.strip() or self.out.strip()).splitlines() if line.strip()]
+        errors = [line for line in lines if "error:" in line]  # a transfer's figures may follow
+        return (errors or lines or ["no message"])[-1].removeprefix("adb: error: ")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of ``adb devices -l``: serial, state (device, offline, unauthorized, …), and its facts."""
+
+    serial: str
+    state: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def find_adb(given: Path | None = None) -> Path:
+    """The adb to use: the one given, ``$WORKBENCH_ADB``, the Android SDK's, that on PATH, or the package adbutils'.
+
+    Raises:
+        InputError: there is none, or the one given can't be run.
+    """
+    named = given or (Path(os.environ["WORKBENCH_ADB"]) if os.environ.get("WORKBENCH_ADB") else None)
+    if named is not None:
+        if not os.access(named, os.X_OK) or named.is_dir():
+            raise InputError(f"adb: {named} can't be run", hint="name the adb program with --adb or $WORKBENCH_ADB")
+        return named
+    for variable in ("ANDROID_HOME", "ANDROID_SDK_ROOT"):
+        there = Path(os.environ.get(variable, "")) / "platform-tools" / "adb"
+        if os.environ.get(variable) and os.access(there, os.X_OK):
+            return there
+    on_path = shutil.which("adb")
+    if on_path:
+        return Path(on_path)
+    raise InputError(
+        "adb: not found on PATH or in $ANDROID_HOME",
+        hint="install it (Debian: apt install adb; else Android's platform-tools) or name it with --adb",
+    )
+
+
+@dataclass(frozen=True)
+class Adb:
+    """An adb client; every call is one process that is killed at its deadline."""
+
+    path: Path
+    answer_s: float = SHORT_S
+    """Deadline of a call that has none of its own."""
+
+    def call(self, words: Sequence[str], deadline_s: float | None = None) -> Done:
+        """Runs ``adb words…``.
+
+        Raises:
+            TimeoutError: it was not done by the deadline.
+            RunError: adb itself can't be run.
+        """
+        try:
+            done = subprocess.run(
+                [str(self.path), *words],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=deadline_s or self.answer_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"adb {words[0]}: no answer in {deadline_s or self.answer_s:g} s") from None
+        except OSError as error:
+            raise RunError(f"{self.path}: can't be run ({error.strerror})") from error
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def devices(self) -> list[Listed]:
+        """All devices that the adb server knows, whatever their state.
+
+        Raises:
+            RunError: the server can't be reached or started.
+        """
+        try:
+            done = self.call(["devices", "-l"])
+        except TimeoutError as error:
+            raise RunError(str(error), hint=_server_hint()) from None
+        if done.code:
+            raise RunError(f"adb devices: {done.said}", hint=_server_hint())
+        found = []
+        mismatch = next((line for line in (done.err + done.out).splitlines() if REPLACED in line), None)
+        for line in done.out.splitlines():
+            words = line.split()
+            if len(words) < 2 or line.startswith((*STARTED, "List of devices")):
+                continue
+            facts = dict(word.split(":", 1) for word in words[2:] if ":" in word)
+            found.append(Listed(words[0], words[1], facts))
+        if mismatch and not found:
+            raise RunError(
+                f"adb: a server of another version ran and was replaced: {mismatch.partition(';')[0]}",
+                hint=f"it has forgotten its devices: reconnect them, use one adb for all tools (this is {self.path}; "
+                "--adb names another), then give the same command again",
+            )
+        return found
+
+    def on(self, serial: str) -> Device:
+        """The device of that serial."""
+        return Device(self, serial)
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device by its serial."""
+
+    adb: Adb
+    serial: str
+
+    def call(self, words: Sequence[str], deadline_s: float | None = None) -> Done:
+        """``adb -s SERIAL words…``; DeviceError when it doesn't answer or isn't there."""
+        try:
+            done = self.adb.call(["-s", self.serial, *words], deadline_s)
+        except TimeoutError:
+            raise self.gone(f"no answer to adb {words[0]} in {deadline_s or self.adb.answer_s:g} s") from None
+        for sign, (what, hint) in _ABSENT.items():
+            if done.code and sign in done.err:
+                raise DeviceError(self.serial, what, hint)
+        return done
+
+    def shell(self, *words: str, deadline_s: float | None = None) -> Done:
+        """Runs one command on the device; every word is quoted for its shell."""
+        return self.call(["shell", shlex.join(words)], deadline_s)
+
+    def script(self, text: str, deadline_s: float | None = None) -> Done:
+        """Runs a script of this package on the device: never one that was put together from input."""
+        return self.call(["shell", text], deadline_s)
+
+    def stream(self, words: Sequence[str], deadline_s: float, on_line: Callable[[str], None]) -> Done:
+        """Runs a command on the device and gives every line of its output to ``on_line`` as it comes.
+
+        Raises:
+            DeviceError: it was not done by the deadline; the client is killed then, the command may still run.
+        """
+        command = [str(self.adb.path), "-s", self.serial, "shell", shlex.join(words)]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as process:
+            late = threading.Event()
+
+            def stop() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(deadline_s, stop)
+            errors: list[str] = []
+            assert process.stdout is not None and process.stderr is not None
+            reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
+            timer.start()
+            reader.start()
+            lines = []
+            try:
+                for line in process.stdout:
+                    lines.append(line)
+                    on_line(line.rstrip("\r\n"))
+                process.wait()
+            finally:
+                timer.cancel()
+                process.kill()
+                reader.join(timeout=5)
+        if late.is_set():
+            raise self.gone(f"not done in {deadline_s:g} s")
+        return Done(process.returncode, "".join(lines), "".join(errors))
+
+    def push(self, local: Path, remote: str) -> None:
+        """Copies a file to the device. DeviceError with adb's words when it can't."""
+        done = self.call(["push", str(local.absolute()), remote], PUSH_S)
+        if done.code == 0 and "error:" not in done.err:
+            return
+        for sign, hint in _FULL.items():
+            if sign in done.err + done.out:
+                raise DeviceError(self.serial, f"can't write {remote}: {sign}", hint)
+        reason = done.said.rpartition("': ")[2]  # before it stand both names again
+        raise self.gone(f"can't write {remote}: {reason}")
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copies a file from the device. DeviceError when it isn't there afterwards."""
+        local.unlink(missing_ok=True)
+        done = self.call(["pull", remote, str(local.absolute())], PUSH_S)
+        if done.code or not local.is_file():
+            raise self.gone(f"can't read {remote}: {done.said}")
+
+    def state(self) -> str:
+        """``device`` when it is ready, else what adb says of it (``offline``, ``unauthorized``, ``absent``)."""
+        return next((d.state for d in self.adb.devices() if d.serial == self.serial), "absent")
+
+    def gone(self, what: str) -> DeviceError:
+        """An error that says what happened and in which state adb sees the device now."""
+        try:
+            state = self.state()
+        except RunError:
+            state = "unknown: the adb server doesn't answer"
+        return DeviceError(self.serial, f"{what} (adb says: {state})", _REMEDY.get(state, REPLUG))
+
+
+def _server_hint() -> str:
+    named = os.environ.get("ADB_SERVER_SOCKET")
+    return f"is ADB_SERVER_SOCKET ({named}) right?" if named else "restart the server: adb kill-server"
+
+
+REPLUG = "reconnect the device, then give the same command again: what is finished is kept"
+AUTHORIZE = "unlock the phone and accept this computer's key, then give the same command again"
+_REMEDY = {
+    "unauthorized": AUTHORIZE,
+    "device": "is it busy? reconnect it if that lasts, then give the same command again: what is finished is kept",
+}
+_FULL = {
+    "No space left on device": "make room on the device, or clean our folder: workbench devices clean",
+    "Read-only file system": "is its storage damaged? a restart of the device may help",
+    "Permission denied": "is the folder another user's? remove /data/local/tmp/edge-workbench on the device",
+}
+"""What adb writes when the device refuses a file, with what would help."""
+_ABSENT = {
+    "unauthorized": ("this computer is not authorized there", AUTHORIZE),
+    "device offline": ("offline", REPLUG),
+    "not found": ("not connected", REPLUG),
+    "no devices": ("not connected", REPLUG),
+    "device still authorizing": ("still authorizing", "wait a moment and try again"),
+    "cannot connect to daemon": ("the adb server can't be reached", "restart it: adb kill-server"),
+    "cannot start server": ("the adb server can't be started", "check ADB_SERVER_SOCKET"),
+}
+"""What adb writes when it can't get to the device, with what it means and what to do."""

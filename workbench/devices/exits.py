@@ -1,0 +1,105 @@
+"""How the runner ended, in a sentence. The codes are those of ``runner/say.h``."""
+
+from __future__ import annotations
+
+import re
+
+RUNNER = {
+    64: "the runner was called wrongly",
+    65: "the ONNX Runtime library can't be used",
+    66: "ONNX Runtime refuses the model",
+    67: "memory ran out",
+    68: "a result can't be written",
+    69: "the execution provider can't be used",
+    70: "a pass failed",
+    71: "an input can't be used",
+    72: "the time limit was reached and the runner ended itself",
+    73: "nobody read what the runner told, so it ended itself",
+    74: "the cores asked for can't be had",
+}
+NOT_STARTED, NOT_FOUND = 126, 127
+_SHELL = {
+    NOT_STARTED: "the runner can't be started there (the folder forbids programs, or the file is for another machine)",
+    NOT_FOUND: "the runner isn't there, or the dynamic linker that it needs isn't",
+}
+_SIGNALS = {
+    1: "it lost its terminal",
+    2: "it was interrupted",
+    4: "it used an instruction that this processor doesn't have (SIGILL)",
+    6: "it was aborted by a failed check of its own (SIGABRT)",
+    7: "it read memory that can't be read (SIGBUS)",
+    9: "it was killed, most likely because memory ran out (SIGKILL)",
+    11: "it crashed (SIGSEGV)",
+    15: "it was told to end (SIGTERM)",
+}
+HINTS = {
+    65: "give the library for this device with --ort-library",
+    67: "a smaller model, or fewer things running on the device",
+    68: "check the free space on the device",
+    69: "drop the provider, or give a library that has it with --ort-library",
+    72: "raise the time limit, or ask for fewer iterations",
+    74: "ask for cores that are online on the device",
+    137: "a smaller model, or fewer things running on the device",
+}
+"""What would help, by exit code."""
+_TOO_NEW = (
+    re.compile(r"[Uu]nsupported model IR version: (?P<has>\d+), max supported IR version: (?P<most>\d+)"),
+    re.compile(r"[Oo]pset (?P<has>\d+) is under development.*till opset (?P<most>\d+)", re.DOTALL),
+)
+_MISSING = (
+    re.compile(r"Could not find an implementation for (?P<op>[\w.]+)\((?P<v>-?\d+)\) node with name '(?P<node>[^']*)'"),
+    re.compile(r"(?P<domain>[\w.]+):(?P<op>\w+)\((?P<v>-?\d+)\) is not a registered function/op"),
+    re.compile(r"No Op registered for (?P<op>\w+) with domain_version of (?P<v>\d+)"),
+)
+_NOT_ONNX = "Protobuf parsing failed"
+
+
+def how_it_ended(code: int) -> str:
+    """The sentence of an exit code as the device's shell reports it or, negative, as ``subprocess`` does."""
+    if code in RUNNER:
+        return RUNNER[code]
+    signal = -code if code < 0 else code - 128
+    if signal in _SIGNALS:
+        return f"the runner ended early: {_SIGNALS[signal]}"
+    return _SHELL.get(code, f"the runner ended with exit code {code}, which is none of its own")
+
+
+def hint(code: int) -> str | None:
+    """What would help after that exit code."""
+    return HINTS.get(128 - code if code < 0 else code)
+
+
+def about_model(message: str, version: str | None = None) -> str:
+    """ONNX Runtime's message about a model; the known ones of a library that is too old in plain words before it.
+
+    Args:
+        message: the library's own.
+        version: of the library, where known.
+    """
+    library, said = f"ONNX Runtime {version}" if version else "this ONNX Runtime", _short(message)
+    for pattern in _TOO_NEW:
+        if found := pattern.search(message):
+            kind = "IR version" if "IR version" in found[0] else "opset"
+            return (
+                f"the model is too new for {library}: it has {kind} {found['has']}, {found['most']} is the newest it "
+                f"takes; give a newer library ({said})"
+            )
+    for pattern in _MISSING:
+        if found := pattern.search(message):
+            parts = found.groupdict()
+            name = f"{parts['domain']}:{parts['op']}" if parts.get("domain") else parts["op"]
+            at = f" (node {parts['node']})" if parts.get("node") else ""
+            return f"{library} has no operator {name} as the model uses it{at}; give a library that has it ({said})"
+    if _NOT_ONNX in message:
+        return f"the file is cut off or no ONNX file ({said})"
+    return message
+
+
+def _short(message: str) -> str:
+    """The begin of the library's own words, which can run over many lines."""
+    words = " ".join(message.split())
+    return words if len(words) <= KEPT else f"{words[:KEPT]}…"
+
+
+KEPT = 240
+"""Characters of the library's message that are shown after our own."""

@@ -1,0 +1,201 @@
+"""One network, or a candidate's memory, measured on one device: what the store keeps, and what is read back of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.devices.adb import DeviceError
+from workbench.devices.agreement import agreement
+from workbench.devices.conditions import fast_cores, held, mask_of, validity
+from workbench.devices.folder import Workplace
+from workbench.devices.job import SESSION_CONFIG, Job, ModelJob, missing_cores, raw_inputs, read_outputs
+from workbench.devices.library import Library
+from workbench.devices.probe import Facts
+from workbench.devices.providers import Provider
+from workbench.devices.result import Result, read_result
+from workbench.profile.memory import onnx_files
+from workbench.profile.network import Network
+from workbench.store.files import write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EXTERNAL = {
+    "session.optimized_model_external_initializers_file_name": "executed.data",
+    "session.optimized_model_external_initializers_min_size_in_bytes": "0",
+}
+"""So that the executed graph, which is pulled, holds no weights."""
+
+
+@dataclass(frozen=True)
+class DeviceSettings:
+    """How to measure on a device. ``threads`` and ``cores`` None: as many as there are fast cores, on these.
+
+    ``max_seconds`` ends a timing that would take too long; ``timeout_s`` is the runner's own limit per network.
+    """
+
+    threads: int | None
+    iterations: int
+    min_seconds: float
+    warmup: int
+    max_seconds: float = 120.0
+    timeout_s: float = 900.0
+    cool_down_s: float = 300.0
+    providers: tuple[Provider, ...] = ()
+    ort_library: Path | None = None
+    parallel: bool = False
+
+    def on(self, facts: Facts) -> DeviceSettings:
+        """The settings for one device: on an emulated one, whose times mean nothing, few passes."""
+        cores = fast_cores(facts)
+        threads = self.threads or max(1, len(cores))
+        if not facts.emulated:
+            return dataclasses.replace(self, threads=threads)
+        few = min(self.iterations, EMULATED_PASSES)
+        return dataclasses.replace(self, threads=threads, iterations=few, min_seconds=0.0, warmup=1)
+
+
+EMULATED_PASSES = 3
+LAYER_PASSES = 20
+"""Most passes with profiling on."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What is needed on a device, placed there: paths of the runner and of the runtime's library."""
+
+    runner: str
+    library: str
+    source: Library
+
+
+def measure_network(
+    place: Workplace,
+    tools: Tools,
+    network: Network,
+    settings: DeviceSettings,
+    facts: Facts,
+    out: Path,
+    on_event: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Times, outputs and layers of one network; files go to ``out``, what comes back goes with them (JSON).
+
+    Raises:
+        DeviceError: the device, the library or the runner failed.
+    """
+    assert network.file is not None
+    with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
+        model = place_model(place, network, Path(scratch))
+        folder = place.job_folder("network")
+        passes = min(settings.iterations, LAYER_PASSES)
+        job = Job(
+            library=tools.library,
+            out=f"{folder}/result.json",
+            models=(model,),
+            phases=("outputs", "time", "profile"),
+            threads=settings.threads or 1,
+            providers=settings.providers,
+            cpu_mask=mask_of(fast_cores(facts)),
+            warmup=settings.warmup,
+            iterations=settings.iterations,
+            min_seconds=settings.min_seconds,
+            max_seconds=settings.max_seconds,
+            profile_prefix=f"{folder}/trace",
+            executed=f"{folder}/executed.onnx",
+            profile_warmup=min(settings.warmup, 3),
+            profile_passes=passes,
+            outputs=f"{folder}/outputs",
+            timeout=settings.timeout_s,
+            pid_file=f"{folder}/pid",
+            config={**SESSION_CONFIG, **EXTERNAL},
+        )
+        result = place.run(tools.runner, tools.library, job, folder, Path(scratch), on_event)
+        result.check_fed(network.feed)
+        write_atomic(out / "device.json", (Path(scratch) / "result.json").read_bytes())
+        assert result.recorded is not None
+        place.device.pull(result.recorded.file, out / "trace.json")
+        if result.recorded.executed:
+            place.device.pull(result.recorded.executed, out / "executed.onnx")
+        agreed = agreement(network, _outputs(place, result, folder, Path(scratch)))
+        if agreed["wrong"]:
+            raise DeviceError(
+                place.device.serial,
+                f"{network.label}: {agreed['wrong']}",
+                "the library on the device computes something else: try another version of it",
+            )
+    return {
+        "agreement": agreed,
+        "threads": result.threads,
+        "version": result.version,
+        "cores_missing": list(missing_cores(job, result)),
+    }
+
+
+def measure_memory(
+    place: Workplace, tools: Tools, networks: Sequence[Network], settings: DeviceSettings, facts: Facts, out: Path
+) -> dict[str, Any]:
+    """Peak memory of a process on the device that holds all ``networks`` and runs each once."""
+    with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
+        models = tuple(place_model(place, network, Path(scratch)) for network in networks)
+        folder = place.job_folder("memory")
+        job = Job(
+            library=tools.library,
+            out=f"{folder}/result.json",
+            models=models,
+            phases=("memory",),
+            threads=settings.threads or 1,
+            providers=settings.providers,
+            cpu_mask=mask_of(fast_cores(facts)),
+            timeout=settings.timeout_s,
+            pid_file=f"{folder}/pid",
+        )
+        place.run(tools.runner, tools.library, job, folder, Path(scratch), lambda _event: None)
+        write_atomic(out / "device.json", (Path(scratch) / "result.json").read_bytes())
+    return {}
+
+
+def stored_result(folder: Path) -> Result:
+    """The runner's result that a measurement left in the store."""
+    return read_result((folder / "device.json").read_text())
+
+
+def conditions_of(result: Result) -> dict[str, Any]:
+    """What held while a network was timed (JSON)."""
+    assert result.times is not None
+    return {
+        "cores": list(result.cpus),
+        "threads": result.threads,
+        "clocks": held(result.readings).as_json(),
+        "validity": validity(result.times.stats),
+        "cut": result.times.cut,
+        "cache_dropped": result.times.cache_dropped,
+    }
+
+
+def place_model(place: Workplace, network: Network, scratch: Path) -> ModelJob:
+    assert network.file is not None
+    files = onnx_files(network.file)
+    names = ["model.onnx", *(file.name for file in files[1:])]
+    placed = place.place(files, names)
+    inputs = {}
+    for i, (name, content) in enumerate(raw_inputs(network.feed).items()):
+        local = scratch / f"{network.component}-{i}.raw"
+        local.write_bytes(content)
+        inputs[name] = place.place([local], ["input.raw"])[0].path
+    shapes = {name: tuple(value.shape) for name, value in network.feed.items()}
+    return ModelJob(placed[0].path, tuple(p.path for p in placed[1:]), inputs, shapes)
+
+
+def _outputs(place: Workplace, result: Result, folder: str, scratch: Path) -> dict[str, np.ndarray]:
+    """The output tensors, pulled from the device."""
+    for output in result.outputs:
+        if output.file:
+            # Only the name's last part is used, so that nothing leaves the folder.
+            name = Path(output.file).name
+            place.device.pull(f"{folder}/outputs/{name}", scratch / name)
+    return read_outputs(result, scratch)

@@ -1,0 +1,105 @@
+"""Adapter for ``onnxruntime_perf_test``, the tool that is built with ONNX Runtime, in place of our own runner.
+
+It times every pass and can write the runtime's profile, but neither takes given inputs nor gives outputs: what it
+measures can't be checked against the host. Formats as its source and its README have them (microsoft/onnxruntime,
+onnxruntime/test/perftest).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from workbench.devices.job import SESSION_CONFIG
+from workbench.devices.providers import Provider
+from workbench.errors import InputError, RunError
+from workbench.profile.clock import Stats
+
+WARMUP = 1
+"""Passes that the tool makes before it counts; they are in its profile."""
+_FIELDS = 5
+
+
+@dataclass(frozen=True)
+class PerfTest:
+    """What one call of the tool found; None where it doesn't tell. Load and first call in ms, memory in bytes."""
+
+    stats: Stats
+    peak_bytes: int | None
+    cpu_percent: int | None
+    load_ms: float | None = None
+    first_call_ms: float | None = None
+
+
+def perf_test_command(
+    tool: str,
+    model: str,
+    csv: str,
+    threads: int,
+    iterations: int,
+    provider: Provider | None = None,
+    profile_prefix: str | None = None,
+    executed: str | None = None,
+) -> list[str]:
+    """The tool's command line, with the session set as the runner's. Timing and profiling are two calls.
+
+    Args:
+        tool: where it lies on the device, as all paths here.
+        model: an ONNX file with fixed input shapes: the tool makes up the inputs.
+        csv: where its result goes; it appends.
+        threads: threads inside an operator.
+        iterations: measured passes.
+        provider: an execution provider instead of the CPU.
+        profile_prefix: turns the runtime's profile on; its file's name begins so.
+        executed: where the executed graph goes.
+    """
+    entries = " ".join(f"{key}|{value}" for key, value in SESSION_CONFIG.items())
+    found = [tool, "-I", "-m", "times", "-r", str(iterations), "-x", str(threads), "-y", "1", "-o", "99", "-C", entries]
+    found += ["-e", provider.name if provider else "cpu"]
+    if provider and provider.options:
+        for text in (*provider.options, *provider.options.values()):
+            if " " in text or "|" in text:
+                raise InputError(f"provider {provider.name}: option {text!r} can't be passed to onnxruntime_perf_test")
+        found += ["-i", " ".join(f"{key}|{value}" for key, value in provider.options.items())]
+    if profile_prefix is not None:
+        found += ["-p", profile_prefix]
+    if executed is not None:
+        found += ["-u", executed]
+    return [*found, model, csv]
+
+
+def read_perf_test(csv: str, stdout: str = "") -> PerfTest:
+    """Parses the tool's result file, lines of ``model,seconds,peak bytes,CPU percent,run``, and what it printed.
+
+    The file is appended to by every call; the last call counts.
+
+    Raises:
+        RunError: there is no pass in it.
+    """
+    passes: list[tuple[float, int, int]] = []
+    for line in csv.splitlines():
+        parts = line.rsplit(",", _FIELDS - 1)  # the model's name comes first and may hold commas
+        if len(parts) != _FIELDS:
+            continue  # with -s, sentences with percentiles follow
+        try:
+            seconds, peak, cpu, run = float(parts[1]), int(parts[2]), int(parts[3]), int(parts[4])
+        except ValueError:
+            continue
+        if run == 0:
+            passes = []
+        passes.append((seconds, peak, cpu))
+    if not passes:
+        raise RunError("onnxruntime_perf_test left no measured pass in its result file")
+    load = _told(r"Session creation time cost:\s*([\d.eE+-]+)\s*s", stdout)
+    return PerfTest(
+        stats=Stats(tuple(seconds * 1e3 for seconds, _, _ in passes)),
+        peak_bytes=passes[-1][1] or None,
+        cpu_percent=passes[-1][2],
+        load_ms=None if load is None else load * 1e3,
+        first_call_ms=_told(r"First inference time cost:\s*([\d.eE+-]+)\s*ms", stdout),
+    )
+
+
+def _told(pattern: str, text: str) -> float | None:
+    found = re.search(pattern, text)
+    return float(found[1]) if found else None

@@ -1,0 +1,356 @@
+"""Networks profiled on attached devices: what is finished is kept, one device's failure keeps what the others gave."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from workbench.devices.alone import alone
+from workbench.devices.build import SOURCES, build_runner, target_of
+from workbench.devices.conditions import cool_down, fixed_performance, too_warm
+from workbench.devices.folder import Workplace
+from workbench.devices.library import host_version, library_for
+from workbench.devices.measure import (
+    DeviceSettings,
+    Tools,
+    conditions_of,
+    measure_memory,
+    measure_network,
+    stored_result,
+)
+from workbench.devices.probe import Facts, probe
+from workbench.devices.providers import Provider, on_cpu, placement
+from workbench.devices.target import Ready
+from workbench.errors import RunError
+from workbench.models.candidate import COMPONENTS
+from workbench.profile.layers import Layers
+from workbench.profile.macs import Count
+from workbench.profile.memory import Peak, onnx_files
+from workbench.profile.network import Network
+from workbench.profile.runtime import Measured, Timed
+from workbench.profile.write import Budget, write_profile
+from workbench.progress import Progress, quiet
+from workbench.store.environment import environment
+from workbench.store.files import hash_file
+from workbench.store.store import Store, code_hash, key_of, library_versions, room
+
+CODE = ("clock", "network", "trace", "attribution", "onnx_layers", "onnx_macs", "liveness", "write")
+Summaries = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device as ``write_profile`` takes it: ONNX Runtime, under the device's own target."""
+
+    target: str
+    name: str = "onnxruntime"
+
+    def files(self, network: Network) -> list[Path]:
+        """The ONNX file and its external data."""
+        assert network.file is not None
+        return onnx_files(network.file)
+
+
+def profile_devices(
+    ready: Sequence[Ready],
+    networks: Sequence[Network],
+    counts: Mapping[tuple[str, str], Count],
+    settings: DeviceSettings,
+    budget: Budget | None,
+    seed: int,
+    out: Path,
+    store: Store,
+    progress: Progress,
+    lineage: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Summaries]:
+    """Profiles every network that has an ONNX file on every device; summaries by target and candidate.
+
+    Each network on each device is a result of its own in the store, so that the same call goes on after a failure.
+    Writes the same files as ``profile_host``.
+
+    Raises:
+        RunError: a device failed; the other devices were finished first, and all that is finished is kept.
+    """
+    work = [n for n in networks if n.file is not None and n.file.suffix == ".onnx"]
+    found: dict[str, Summaries] = {}
+    failed: list[RunError] = []
+
+    def one(device: Ready) -> None:
+        try:
+            with DeviceSession(device, settings, store, progress) as session:
+                found[device.target] = session.profile(work, counts, budget, seed, out, lineage or {})
+        except RunError as error:
+            failed.append(error)
+
+    if settings.parallel:
+        with ThreadPoolExecutor(max_workers=len(ready)) as pool:
+            list(pool.map(one, ready))
+    else:
+        for device in ready:
+            one(device)
+    if failed and len(ready) == 1:
+        raise failed[0]
+    if failed:
+        kept = ", ".join(found) or "none"
+        told = "\n".join(str(error) for error in failed)
+        raise RunError(
+            f"{told}\n{len(failed)} of {len(ready)} devices failed; finished: {kept}",
+            hint="give the same command again: what is finished is not measured again",
+        )
+    return {device.target: found[device.target] for device in ready}
+
+
+def shared_key(ready: Ready, settings: DeviceSettings, store: Store) -> dict[str, Any]:
+    """What all results of one device depend on besides the networks (JSON)."""
+    return DeviceSession(ready, settings, store, quiet).shared
+
+
+class DeviceSession:
+    """One device through a whole profile; it is only touched when something is missing in the store.
+
+    As a context manager it puts the device back at the end: mode, jobs' files, and whatever of ours still runs there.
+    """
+
+    def __init__(self, ready: Ready, settings: DeviceSettings, store: Store, progress: Progress) -> None:
+        self.device, self.facts, self.target = ready.device, ready.facts, ready.target
+        self.settings, self.store, self.progress = settings.on(ready.facts), store, progress
+        self.kept = store.root / "devices"
+        system = target_of(ready.facts.system, ready.facts.machine or "")
+        self.library = library_for(system, self.kept, settings.ort_library)
+        self.system = system
+        self._ready: tuple[Workplace, Tools] | None = None
+        self._held = ExitStack()
+        self.mode = "not asked"
+        self.shared = self._key_parts()
+
+    def __enter__(self) -> DeviceSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def _key_parts(self) -> dict[str, Any]:
+        chosen = asdict(replace(self.settings, ort_library=None, parallel=False))
+        return {
+            "stage": "device",
+            "code": code_hash([*room("workbench.devices"), *(f"workbench.profile.{name}" for name in CODE)]),
+            "runner": {file.name: hash_file(file) for file in sorted(SOURCES.iterdir())},
+            "device": [self.device.serial, self.facts.model, self.facts.fingerprint, self.facts.version],
+            "library": hash_file(self.library.path),
+            "libraries": library_versions(("onnx", "onnxruntime", "pandas")),
+            "settings": {name: str(value) for name, value in chosen.items()},
+        }
+
+    def place(self) -> tuple[Workplace, Tools]:
+        """Our folder there with runner and library in it; made when first needed."""
+        if self._ready is None:
+            runner = build_runner(self.system, self.kept)
+            self._held.enter_context(alone(self.device.serial))
+            work = Workplace(self.device, self.facts.space_bytes)
+            self._held.callback(work.close)
+            self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))
+            library = work.place([self.library.path], ["libonnxruntime.so"])[0]
+            tool = work.place([runner], ["wbrun"])[0]
+            self._ready = work, Tools(tool.path, library.path, self.library)
+        return self._ready
+
+    def profile(
+        self,
+        networks: Sequence[Network],
+        counts: Mapping[tuple[str, str], Count],
+        budget: Budget | None,
+        seed: int,
+        out: Path,
+        lineage: Mapping[str, Sequence[str]],
+    ) -> Summaries:
+        """All candidates' summaries, in their order."""
+        folders: dict[tuple[str, str], Path] = {}
+        first: dict[tuple[str, str], Network] = {}
+        distinct = list({n.identity: n for n in reversed(networks)}.values())[::-1]
+        candidates = list(dict.fromkeys(n.candidate for n in networks))
+        total = len(distinct) + len(candidates)
+        peaks: dict[str, Path] = {}
+        with self.progress(f"profile on {self.target}", total) as tick:
+            for done, network in enumerate(distinct):
+                tick(done, network.label)
+                first[network.identity] = network
+                folders[network.identity] = self._network(network, partial(tick, done))
+            for done, candidate in enumerate(candidates, len(distinct)):
+                tick(done, f"{candidate}: memory")
+                peaks[candidate] = self._memory([n for n in networks if n.candidate == candidate])
+        summaries = {}
+        for candidate in candidates:
+            own = [n for n in networks if n.candidate == candidate]
+            summaries[candidate] = self._write(
+                own, folders, first, counts, peaks[candidate], budget, seed, out, lineage
+            )
+        return summaries
+
+    def _network(self, network: Network, say: Callable[[str], None]) -> Path:
+        key = key_of({**self.shared, "network": self._content(network), "scheme": network.scheme})
+
+        def work(out: Path) -> dict[str, Any]:
+            place, tools = self.place()
+            before, waited = cool_down(self.device, probe(self.device), self.settings.cool_down_s, say)
+            found = measure_network(place, tools, network, self.settings, self.facts, out, lambda _event: None)
+            after = probe(self.device)
+            return {
+                **found,
+                "fixed_performance": self.mode,
+                "cooled_s": waited,
+                "started_warm": too_warm(before),
+                "before": _state(before),
+                "after": _state(after),
+                "library": tools.source.source,
+            }
+
+        self.store.compute(key, work)
+        return self.store.folder(key)
+
+    def _memory(self, networks: Sequence[Network]) -> Path:
+        content = [self._content(network) for network in networks]
+        key = key_of({**self.shared, "memory": content})
+
+        def work(out: Path) -> dict[str, Any]:
+            place, tools = self.place()
+            return measure_memory(place, tools, networks, self.settings, self.facts, out)
+
+        self.store.compute(key, work)
+        return self.store.folder(key)
+
+    def _content(self, network: Network) -> list[str]:
+        assert network.file is not None
+        files = onnx_files(network.file)
+        feed = hashlib.sha256()
+        for name, value in network.feed.items():
+            feed.update(f"{name} {value.dtype} {value.shape}\0".encode() + value.tobytes())
+        return [self.store.folder_hash(network.file.parent, files), feed.hexdigest()]
+
+    def _write(
+        self,
+        networks: Sequence[Network],
+        folders: Mapping[tuple[str, str], Path],
+        first: Mapping[tuple[str, str], Network],
+        counts: Mapping[tuple[str, str], Count],
+        peak: Path,
+        budget: Budget | None,
+        seed: int,
+        out: Path,
+        lineage: Mapping[str, Sequence[str]],
+    ) -> dict[str, Any]:
+        own, said, warnings, agree = {}, {}, [], True
+        for network in networks:
+            folder = folders[network.identity]
+            count = counts[network.candidate, network.component]
+            shared = None if first[network.identity] is network else first[network.identity].label
+            own[network.component], told = _measured(network, folder, count, shared)
+            stored = self.store.get(folder.name) or {}
+            said[network.component] = told | stored
+            agree = agree and stored["agreement"]["agrees"]
+            warnings += _warnings(network, told | stored, self.target, self.settings.providers)
+        memory = stored_result(peak).memory
+        assert memory is not None
+        found = Peak(memory.peak, memory.library, None if memory.peak is not None else "the device doesn't say")
+        component = next(iter(said.values()))
+        if component["version"] != host_version():
+            warnings.append(
+                f"{self.target}: ONNX Runtime {component['version']} there, {host_version()} on the host: not the same"
+            )
+        if self.facts.emulated:
+            warnings.append(f"{self.target}: emulated: its times say nothing about a device of this kind")
+        return write_profile(
+            out,
+            Place(self.target),
+            {name: own[name] for name in (*COMPONENTS, *own) if name in own},
+            found,
+            budget if agree else None,
+            {
+                "threads": component["threads"],
+                "seed": seed,
+                "emulated": self.facts.emulated,
+                "lineage": list(lineage.get(networks[0].candidate, ())),
+                "device": {"facts": self.facts.as_json(), "library": component["library"], "components": said},
+                "host_environment": environment(),
+                "environment": _environment(self.facts, component["version"]),
+            },
+            warnings,
+        )
+
+
+def _measured(network: Network, folder: Path, count: Count, shared: str | None) -> tuple[Measured, dict[str, Any]]:
+    result = stored_result(folder)
+    assert result.times is not None and result.recorded is not None
+    layers = _layers(network, folder, count, result.recorded.warmup)
+    times = result.times
+    timed = Timed(times.stats, times.load_cold_ms, times.load_warm_ms, times.first_call_ms)
+    passes = result.recorded.warmup + result.recorded.passes
+    ran = {
+        provider: {op: count / passes for op, count in ops.items()}
+        for provider, ops in placement(folder / "trace.json").items()
+    }
+    return Measured(network, timed, layers, count, shared), {**conditions_of(result), "kernels_per_pass": ran}
+
+
+def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers:
+    from workbench.profile.onnx_layers import assemble
+    from workbench.profile.onnx_macs import count_graph, load_graph
+    from workbench.profile.trace import read_passes
+
+    assert network.file is not None
+    exported = count_graph(network.file, {name: tuple(value.shape) for name, value in network.feed.items()})
+    executed = folder / "executed.onnx"
+    graph = load_graph(executed if executed.is_file() else network.file)
+    return assemble(exported, graph, read_passes(folder / "trace.json")[warmup:], network.scheme, count)
+
+
+def _state(facts: Facts) -> dict[str, Any]:
+    """What changes on a device while it works."""
+    names = ("thermal_status", "temperatures", "battery_percent", "battery_charging", "battery_celsius", "clocks_khz")
+    return {name: getattr(facts, name) for name in (*names, "memory_available_bytes")}
+
+
+def _warnings(network: Network, said: Mapping[str, Any], target: str, providers: Sequence[Provider]) -> list[str]:
+    what, found = f"{network.label}@{target}", []
+    agreed = said["agreement"]
+    if not agreed["agrees"]:
+        found.append(
+            f"{what}: its outputs differ from the host's (SQNR {agreed['sqnr_db']:.1f} dB, at least "
+            f"{agreed['least_db']:.1f} expected): the whole picture's latency doesn't count"
+        )
+    if said["clocks"]["throttled"]:
+        found.append(f"{what}: throttled, clocks fell to {said['clocks']['khz_least'] / 1e6:.2f} GHz")
+    if said["started_warm"]:
+        found.append(f"{what}: started warm ({said['started_warm']}) after {said['cooled_s']:.0f} s of cooling down")
+    before, after = said["before"]["thermal_status"], said["after"]["thermal_status"]
+    if before is not None and after is not None and after > before:
+        found.append(f"{what}: the thermal status rose from {before} to {after}")
+    if said["cut"]:
+        found.append(f"{what}: ended at the time limit with n={said['validity']['n']}")
+    if said["before"]["battery_charging"]:
+        found.append(f"{what}: the battery was charging, which warms the device")
+    if said["cores_missing"]:
+        found.append(f"{what}: cores {said['cores_missing']} were asked for and not had, it ran on {said['cores']}")
+    fallen = on_cpu(said["kernels_per_pass"]) if any(p.name != "cpu" for p in providers) else None
+    if fallen:
+        found.append(f"{what}: {fallen}")
+    return found
+
+
+def _environment(facts: Facts, version: str) -> dict[str, Any]:
+    """The device in the words of ``workbench.store.environment``."""
+    return {
+        "cpu": facts.name,
+        "machine": facts.machine,
+        "cpu_flags": list(facts.cpu_features),
+        "cores_usable": sum(len(cores.numbers) for cores in facts.classes),
+        "memory_bytes": facts.memory_bytes,
+        "os": facts.version,
+        "libraries": {"onnxruntime": version},
+        "unknown": dict(facts.unknown),
+    }

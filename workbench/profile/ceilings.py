@@ -1,0 +1,168 @@
+"""A machine's own ceilings, measured through a runtime: float and 8-bit products per second, and bytes per second.
+
+The ceilings of a roofline (Williams, Waterman, Patterson 2009, doi:10.1145/1498765.1498785), the one of memory by how
+much an operator moves, since what fits into a cache is faster (as Ilic, Pratas, Sousa 2014, doi:10.1109/L-CA.2013.6).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import RunError
+from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
+from workbench.profile.clock import Stats, interleaved
+from workbench.profile.network import Network
+from workbench.profile.runtime import runtime
+from workbench.store.environment import fingerprint
+from workbench.store.store import Store, code_hash, key_of, library_versions
+
+LIBRARIES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch", "torch-compile": "torch"}
+"""The distribution whose version a runtime's ceilings belong to."""
+FUSES = ("openvino",)
+"""Runtimes that merge a chain of sums into one kernel: such a chain says nothing of the memory there."""
+ROUNDS, LEAST_SECONDS = 2, 0.06
+"""Each probe is measured in rounds some seconds apart, this long each: a disturbance seldom hits both."""
+BUSY = 0.6
+"""Median ÷ best of a product below which the machine was busy with something else."""
+WHAT = "best observed through this runtime with these threads; products in GMAC/s, memory in GB/s (1e9)"
+
+
+def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
+    """The ceilings of this machine under one runtime; measured once (some 3 s), then taken from the store;
+    measured again the next time when the machine was busy.
+
+    JSON: ``runtime``, ``threads``, ``what``, ``fp32`` and ``int8`` (each ``{best, median, iqr, n, unit, of}`` or None
+    where it can't run, with the reason in ``refused``), ``memory`` (a list of the same with ``bytes``, what one
+    operator moves, smallest first), ``warnings`` (sentences, where the machine was busy), ``seconds``.
+
+    Args:
+        name: a runtime's name. ``torch-compile`` has those of ``torch``, whose products it calls.
+        threads: threads inside an operator.
+        store: where they are kept, by machine, threads, runtime and its version.
+
+    Raises:
+        InputError: there is no such runtime, or it isn't installed.
+        RunError: the runtime can't even multiply floats.
+    """
+    name = "torch" if name == "torch-compile" else name
+    place = runtime(name)
+    modules = ("workbench.profile.ceilings", "workbench.profile.ceiling_models")
+    key = key_of(
+        {
+            "what": "ceilings",
+            "code": code_hash(modules),
+            "machine": fingerprint(),
+            "threads": threads,
+            "runtime": name,
+            "libraries": library_versions([LIBRARIES[name]]),
+        }
+    )
+
+    def load(probe: Probe, folder: Path) -> Callable[[], object]:
+        if name == "torch":
+            return _load_torch(probe, threads)
+        return place.load(_network(probe, folder), threads)
+
+    stored = store.get(key)
+    if stored is not None:
+        return stored
+    with tempfile.TemporaryDirectory(prefix="workbench-ceilings-") as scratch:
+        found = _measure(name, threads, load, Path(scratch))
+    if not found["warnings"]:  # what a busy machine gave is used once, and measured again the next time
+        store.compute(key, lambda _folder: found)
+    return found
+
+
+def _measure(
+    name: str, threads: int, load: Callable[[Probe, Path], Callable[[], object]], folder: Path
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    calls: dict[Probe, Callable[[], object]] = {}
+    refused: dict[str, str] = {}
+    for probe in PROBES:
+        if probe.op == "Add" and name in FUSES:
+            continue
+        if probe.kind == "int8" and name == "torch":
+            refused["int8"] = "this runtime's networks are of float32"
+            continue
+        try:
+            calls[probe] = load(probe, folder)
+            calls[probe]()
+        except RunError as error:
+            calls.pop(probe, None)
+            refused[probe.kind] = str(error)
+    samples: dict[Probe, list[float]] = {probe: [] for probe in calls}
+    for _ in range(ROUNDS):
+        for probe, call in calls.items():
+            samples[probe] += interleaved({"": call}, 1, 3, LEAST_SECONDS)[""].samples
+    found: dict[str, list[dict[str, Any]]] = {"fp32": [], "int8": [], "memory": []}
+    for probe, taken in samples.items():
+        found[probe.kind].append(_rate(probe, taken))
+    if not found["fp32"] or not found["memory"]:
+        raise RunError(f"{name}: its ceilings can't be measured: {'; '.join(refused.values())}")
+    best = {kind: max(rates, key=lambda r: r["best"], default=None) for kind, rates in found.items()}
+    return {
+        "runtime": name,
+        "threads": threads,
+        "what": WHAT,
+        "fp32": best["fp32"],
+        "int8": best["int8"],
+        "memory": sorted(found["memory"], key=lambda r: r["bytes"]),
+        "refused": refused,
+        "warnings": _warnings(best["fp32"], best["int8"]),
+        "seconds": round(time.perf_counter() - started, 2),
+    }
+
+
+def _rate(probe: Probe, taken: Sequence[float]) -> dict[str, Any]:
+    rates = Stats(tuple(probe.work / ms / 1e6 for ms in taken))  # per ms / 1e6: units of 1e9 per second
+    memory = probe.kind == "memory"
+    return {
+        "best": round(max(rates.samples), 2),
+        "median": round(rates.median, 2),
+        "iqr": round(rates.iqr, 2),
+        "n": rates.n,
+        "unit": "GB/s" if memory else "GMAC/s",
+        "of": probe.words,
+    } | ({"bytes": probe.bytes_per_op} if memory else {})
+
+
+def _warnings(*rates: dict[str, Any] | None) -> list[str]:
+    """Products whose usual rate was far below their best one: then the best may be too low as well."""
+    return [
+        f"ceilings: half of the runs of a {rate['of']} stayed below {rate['median']} GMAC/s, the best reached "
+        f"{rate['best']}: the machine was busy, and its ceiling may be higher"
+        for rate in rates
+        if rate and rate["median"] < BUSY * rate["best"]
+    ]
+
+
+def _network(probe: Probe, folder: Path) -> Network:
+    """The probe as an ONNX file, which lies only where it is not kept (``state``)."""
+    import onnx
+
+    model, feed = onnx_network(probe)
+    path = folder / "state" / f"{PROBES.index(probe)}.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(path))
+    return Network(candidate="ceiling", component="model", scheme=probe.kind, feed=feed, file=path)
+
+
+def _load_torch(probe: Probe, threads: int) -> Callable[[], object]:
+    from workbench.profile.on_torch import one_pass
+
+    module, feed = torch_network(probe)
+    return one_pass(module, Network(candidate="ceiling", component="model", scheme="fp32", feed=feed), threads)
+
+
+def bandwidth(found: Mapping[str, Any], moved: float) -> float:
+    """GB/s that this machine was seen to reach when one operator moves ``moved`` bytes or more.
+
+    ``found`` is what ``ceilings`` gives. More than the largest probe: what the largest reached.
+    """
+    reached = [entry["best"] for entry in found["memory"] if entry["bytes"] >= moved]
+    return max(reached, default=found["memory"][-1]["best"])

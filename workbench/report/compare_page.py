@@ -1,0 +1,140 @@
+"""The page of ``workbench compare``: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.profile.compare import FASTER, SLOWER
+from workbench.profile.compare_layers import FAMILY, LEAST_LAYER, LEAST_SHARE, LayerChange, differing
+from workbench.profile.comparison import (
+    IN_TURNS,
+    STATISTIC,
+    Comparison,
+    layer_words,
+    percent,
+    signed,
+    signed_ms,
+    threads_words,
+)
+from workbench.report import facts
+from workbench.report.words import number
+
+TEMPLATES = Path(__file__).parent / "templates"
+WIDTH, HEIGHT = 460, 34
+"""Of the picture of an interval, in CSS pixels."""
+_TONE = {SLOWER: "worse", FASTER: "better"}
+
+
+def render(comparison: Comparison, fail_above: float | None = None) -> str:
+    """The page as a string; ``fail_above`` is the gate's limit. The same comparison gives the same bytes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"by_key": facts.by_key, "plain": facts.plain}
+    css = Markup((TEMPLATES / "style.css").read_text())  # noqa: S704 - our own
+    return environment.get_template("compare.html").render(css=css, **_values(comparison, fail_above))
+
+
+def _values(comparison: Comparison, fail_above: float | None) -> dict[str, Any]:
+    regressions = [] if fail_above is None else comparison.regressions(fail_above)
+    verdicts = {compared.ratio.verdict() for compared in comparison.components}
+    return {
+        "c": comparison,
+        "headline": _headline(verdicts, bool(regressions)),
+        "bad": bool(regressions) or SLOWER in verdicts,
+        "gate": None
+        if fail_above is None
+        else f"Limit: B may be {percent(fail_above)} slower. "
+        + (f"Failed: {', '.join(r.component for r in regressions)}." if regressions else "Passed."),
+        "sentences": [compared.sentence for compared in comparison.components],
+        "layer_words": [word for compared in comparison.components for word in layer_words(compared)],
+        "rows": _rows(comparison, fail_above),
+        "how": ", ".join(filter(None, (comparison.runtime, threads_words(comparison.threads), comparison.how))),
+        "in_turns": comparison.how == IN_TURNS,
+        "statistic": STATISTIC[comparison.how],
+        "size": (WIDTH, HEIGHT),
+        "limits": {
+            "layer": percent(LEAST_LAYER, 0),
+            "share": percent(LEAST_SHARE),
+            "family": percent(FAMILY, 0),
+        },
+        "machine": {"threads": comparison.threads, "noise": comparison.noise, "environment": comparison.environment},
+    }
+
+
+def _headline(verdicts: set[str], regressed: bool) -> str:
+    if regressed:
+        return "B is slower: a regression"
+    if {SLOWER, FASTER} <= verdicts:
+        return "B is faster in part and slower in part"
+    if SLOWER in verdicts:
+        return "B is slower"
+    return "B is faster" if FASTER in verdicts else "No difference to be seen"
+
+
+def _rows(comparison: Comparison, fail_above: float | None) -> list[dict[str, Any]]:
+    points = [
+        (compared, [math.exp(load.log_ratio) for load in compared.taken.loads] if compared.taken else [])
+        for compared in comparison.components
+    ]
+    values = [v for compared, dots in points for v in (*dots, compared.ratio.low, compared.ratio.high)]
+    reach = 1.1 * max(0.02, fail_above or 0.0, *(abs(math.log(v)) for v in values))
+
+    def at(ratio: float) -> float:
+        return round(WIDTH * (0.5 + math.log(ratio) / reach / 2), 2)
+
+    found = []
+    for compared, dots in points:
+        ratio, taken = compared.ratio, compared.taken
+        found.append(
+            {
+                "component": compared.component,
+                "a_ms": number(compared.a_ms),
+                "b_ms": number(compared.b_ms),
+                "ratio": f"{ratio.value:.3f}",
+                "interval": f"{ratio.low:.3f} to {ratio.high:.3f}",
+                "n": f"{len(taken.loads)} loads × {len(taken.loads[0].a)} passes" if taken else f"{ratio.n} passes",
+                "verdict": ratio.verdict(),
+                "tone": _TONE.get(ratio.verdict(), ""),
+                "one": at(1.0),
+                "limit": at(1 + fail_above) if fail_above else None,
+                "low": at(ratio.low),
+                "high": at(ratio.high),
+                "value": at(ratio.value),
+                "dots": [at(dot) for dot in dots],
+                "layers": _layers(compared.layers or ()),
+                "differ": len(differing(compared.layers or ())),
+                "layers_reason": compared.layers_reason,
+            }
+        )
+    return found
+
+
+def _layers(changes: Sequence[LayerChange]) -> list[dict[str, Any]]:
+    """Rows of the table of layers: those that differ first, the largest difference in ms first."""
+    differ = differing(changes)
+    return [
+        {
+            "layer": change.layer,
+            "a_ms": number(change.a_ms),
+            "b_ms": number(change.b_ms),
+            "difference": signed_ms(change.difference_ms),
+            "change": signed(change.ratio.value - 1) if change.ratio else "–",
+            "interval": f"{signed(change.ratio.low - 1)} to {signed(change.ratio.high - 1)}" if change.ratio else "",
+            "verdict": change.verdict,
+            "note": change.note,
+            "tone": _TONE.get(change.verdict, ""),
+            "differs": change in differ,
+        }
+        for change in [*differ, *(c for c in changes if c not in differ)]
+    ]

@@ -1,0 +1,43 @@
+"""Shapes and values that a user gives for inputs by name, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from workbench.errors import InputError
+
+
+def parse_values(entries: Iterable[str]) -> dict[str, float]:
+    """``["sr=16000"]`` as numbers by input name; true and false are 1 and 0.
+
+    Raises:
+        InputError: an entry has another form.
+    """
+    values: dict[str, float] = {}
+    for entry in entries:
+        name, _, text = entry.rpartition("=")
+        try:
+            value = {"true": 1.0, "false": 0.0}.get(text.lower())
+            value = float(text) if value is None else value
+        except ValueError:
+            name = ""
+        if not name or value is None:
+            raise InputError(f"--input {entry}: needs NAME=NUMBER, such as sr=16000")
+        values[name] = value
+    return values
+
+
+def check_names(given: Iterable[str], known: Sequence[str], whose: str) -> None:
+    """Raises InputError when a name is given that isn't among the ``known`` inputs of ``whose``."""
+    import difflib
+
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"{whose}: has no input {name!r}{meant}", hint=f"its inputs: {', '.join(known)}")
+
+
+def written(shape: Iterable[object]) -> str:
+    """A shape as ``--shape`` takes it: ``1x4x64x64``; ``scalar`` without sides."""
+    return "x".join(str(side) for side in shape) or "scalar"

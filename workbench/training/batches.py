@@ -1,0 +1,65 @@
+"""Batches of the denoising task: noisy latents, timesteps, text states, and what the U-Net should say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``noisy`` and ``target`` [B, C, h, w], ``timesteps`` [B], ``states`` [B, tokens, width]."""
+
+    noisy: torch.Tensor
+    timesteps: torch.Tensor
+    states: torch.Tensor
+    target: torch.Tensor
+
+
+class Batches:
+    """Draws batches from the training part of captioned data; everything random comes from the caller's generator."""
+
+    def __init__(self, source: Path, data: str | None, size: int, drop_captions: float) -> None:
+        """Loads scheduler, text encoder and tokenizer of the pipeline in ``source``, and the data.
+
+        ``drop_captions`` is the share of captions that is replaced by the empty one.
+        """
+        from diffusers import DDPMScheduler
+        from transformers import CLIPTextModel, CLIPTokenizer
+        from transformers.utils import logging
+
+        from workbench.data.captioned import load
+
+        logging.disable_progress_bar()  # its bar for reading a few weights would break ours
+        self._size, self._drop = size, drop_captions
+        self._scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
+        self._text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()
+        self._tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
+        self._data = load(data, source)
+        self._rows = self._data.part("train")
+        if not self._rows:
+            raise InputError("data: no pictures to train on: none is of the split train")
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """The next batch; the target is the noise or, for v-prediction models, the velocity."""
+        import torch
+
+        picked = [self._rows[i] for i in rng.integers(0, len(self._rows), self._size)]
+        dropped = rng.random(self._size) < self._drop
+        words = ["" if gone else self._data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
+        ids = self._tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        z = self._data.latents[picked]
+        noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype="float32"))
+        t = torch.from_numpy(rng.integers(0, self._scheduler.config.num_train_timesteps, self._size))
+        noisy = self._scheduler.add_noise(z, noise, t)
+        with torch.no_grad():
+            states = self._text(ids).last_hidden_state
+        velocity = self._scheduler.config.prediction_type == "v_prediction"
+        return Batch(noisy, t, states, self._scheduler.get_velocity(z, noise, t) if velocity else noise)
