@@ -125,8 +125,8 @@ def overhead(device: DeviceSession, ready: Ready, network: Network, settings: De
     host = time.perf_counter() - start
     path = probed + taken - runner - host
     print(
-        f"path over adb: {path:.2f} s a network (two probes {probed:.2f} s, unchanged files {pushed:.2f} s, the rest is "
-        f"job, start and pulling); the runner itself {runner:.2f} s, host's check {host:.2f} s"
+        f"path over adb: {path:.2f} s a network (two probes {probed:.2f} s, unchanged files {pushed:.2f} s, the rest "
+        f"is job, start and pulling); the runner itself {runner:.2f} s, host's check {host:.2f} s"
     )
     return path
 

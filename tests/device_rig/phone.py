@@ -143,15 +143,15 @@ def plug_phone(up: Rig) -> Phone:
     for name, text in (("getprop", GETPROP), ("dumpsys", DUMPSYS), ("cmd", CMD)):
         (root / "system/bin" / name).write_text(text)
         (root / "system/bin" / name).chmod(0o755)
-    data, cores = up.run / "phone-data", up.run / "phone-cores"
-    state = data / "rig"
-    for folder in (state, data / "local/tmp", cores):
+    cores = up.run / "phone-cores"
+    mounts = f"mount --bind {shlex.quote(str(cores))} {shlex.quote(str(root))}/sys/devices/system/cpu"
+    device = RigDevice("amd64", root, PORT, mounts)
+    state = up.data(device) / "rig"
+    for folder in (state, cores):
         folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("build.prop", PROPS), ("battery", BATTERY), ("thermal", THERMAL), ("looks", "0\n")):
         (state / name).write_text(text)
-    there = shlex.quote(str(root))
-    mounts = f"mount --bind {data} {there}/data\nmount --bind {cores} {there}/sys/devices/system/cpu"
-    phone = Phone(RigDevice("amd64", root, PORT, mounts), state, cores)
+    phone = Phone(device, state, cores)
     phone.put_cores("0-7", {**dict.fromkeys(range(4), 2016000), **dict.fromkeys(range(4, 7), 2803200), 7: 3187200})
     up.plug(phone.device)
     up.connect(phone.device)

@@ -35,7 +35,7 @@ mount --make-rprivate /
 mount -t proc proc {root}/proc
 mount -t sysfs -o ro sysfs {root}/sys
 mount --rbind /dev {root}/dev
-mount --bind {root}/data {root}/data
+mount --bind {data} {root}/data
 {extra}
 exec env -i PATH=/system/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ ADBD_PORT={port} chroot {root} /usr/sbin/adbd
 """
@@ -100,9 +100,8 @@ def build_root(architecture: str, folder: Path, name: str = "", more: tuple[str,
     for name in ("bin", "sbin", "lib", "lib64"):
         if (root / "usr" / name).exists() and not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")
-    for name in ("proc", "sys", "dev", "data/local/tmp", "system/bin", "tmp"):
+    for name in ("proc", "sys", "dev", "data", "system/bin", "tmp"):
         (root / name).mkdir(parents=True, exist_ok=True)
-    (root / "data/local/tmp").chmod(0o777)
     _busybox(root)
     done.write_text("")
     return root
@@ -210,13 +209,21 @@ class Rig:
             old.kill()
             old.wait()
 
+    def data(self, device: RigDevice) -> Path:
+        """What the device has at /data: its own, new with every rig, gone with it; its root is only read."""
+        return self.run / f"data-{device.port}"
+
     def plug(self, device: RigDevice) -> None:
         """Starts a device."""
         if device.architecture == "arm64":
             info = self.run / "cpuinfo"
             info.write_text(arm_cpuinfo(os.cpu_count() or 1))
             device.mounts = f"mount --bind {shlex.quote(str(info))} {shlex.quote(str(device.root))}/proc/cpuinfo"
-        script = START.format(root=shlex.quote(str(device.root)), port=device.port, extra=device.mounts)
+        data = self.data(device)
+        (data / "local/tmp").mkdir(parents=True, exist_ok=True)
+        (data / "local/tmp").chmod(0o777)
+        names = {"root": shlex.quote(str(device.root)), "data": shlex.quote(str(data))}
+        script = START.format(**names, port=device.port, extra=device.mounts)
         command = self.inside("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script)
         device.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -29,10 +29,11 @@ from workbench.devices.adb import Adb, DeviceError, find_adb
 from workbench.devices.build import build_runner, target_of
 from workbench.devices.folder import FOLDER, Workplace
 from workbench.devices.profile import profile_devices
-from workbench.devices.target import ready_devices
-from workbench.errors import RunError
+from workbench.devices.target import devices_of, ready_devices
+from workbench.errors import InputError, RunError
 from workbench.profile.counts import count_networks
 from workbench.progress import quiet
+from workbench.run.devices import listing
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def failed(job, told, amd64):
         with pytest.raises(DeviceError) as caught:
             job(**changes)
         text = told(what, caught.value, amd64)
-        assert amd64.serial in text
+        assert text.startswith(f"device {amd64.serial}: ") and caught.value.hint, "names the device and a remedy"
         return text
 
     return run
@@ -78,7 +79,7 @@ def test_an_offline_device(up, adb, amd64, told):
         time.sleep(0.05)
     with pytest.raises(RunError, match="offline"):
         adb.on(amd64.serial).shell("true")
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(InputError) as caught:
         ready_devices(adb, serial=amd64.serial)
     assert "is offline: reconnect the device" in told("offline", caught.value, amd64)
 
@@ -192,11 +193,11 @@ def test_a_library_for_another_machine_is_refused_before_any_push(
     up, amd64, ready, network, settings, store, tmp_path, told
 ):
     other = next((up.devices["arm64"].root / "usr/lib/aarch64-linux-gnu").glob("libstdc++.so.6.*"))
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(InputError) as caught:
         profiled(ready, network, replace(settings, ort_library=other), store, tmp_path)
     assert FOLDER not in up.adb("-s", amd64.serial, "shell", f"ls -d {FOLDER}").stdout
     text = told("library for another machine", caught.value, amd64)
-    assert "a library for" in text and "the device is linux-x86_64" in text
+    assert amd64.serial in text and "a library for" in text and "the device is linux-x86_64" in text
 
 
 def test_a_crash(failed):
@@ -263,7 +264,10 @@ def test_a_server_killed_in_mid_run(up, amd64, job, told):
 
 
 def test_an_unauthorized_device(up, adb, amd64, told):
-    with gate(up, "unauth", 15610), pytest.raises(Exception) as caught:
+    with gate(up, "unauth", 15610), pytest.raises(InputError) as caught:
+        entry = next(entry for entry in listing(adb) if entry["serial"] == "127.0.0.1:15610")
+        assert (entry["state"], entry["facts"]) == ("unauthorized", None)
+        assert "accept this computer's key" in entry["missing"][0]
         ready_devices(adb, serial="127.0.0.1:15610")
     assert "127.0.0.1:15610 is not authorized: unlock the phone and accept" in told("unauthorized", caught.value, amd64)
 
@@ -314,6 +318,42 @@ def test_a_server_of_another_version(up, amd64, told):
     text = told("adb server of another version", RunError(message, hint=hint), amd64)
     assert "adb server version (40) doesn't match this client (41)" in text, found.stdout + found.stderr
     assert "use one adb for all tools" in text
+
+
+def test_no_device_at_all(up, amd64, told, monkeypatch):
+    socket = f"localfilesystem:{up.run}/empty.sock"
+    server = subprocess.Popen(up.inside("adb", "-L", socket, "server", "nodaemon"), stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            if (up.run / "empty.sock").exists():
+                break
+            time.sleep(0.05)
+        with monkeypatch.context() as changed, pytest.raises(InputError) as caught:
+            changed.setenv("ADB_SERVER_SOCKET", socket)
+            devices_of(["adb"])
+    finally:
+        server.kill()
+        server.wait()
+    text = told("no device attached", caught.value, amd64)
+    assert "no device is ready" in text and "attach one with USB debugging on" in text
+
+
+def test_names_that_no_device_has(up, adb, amd64, told):
+    for serial, said in (("; rm -rf /", "no device '; rm -rf /'"), ("127.0.0.1:1560", "did you mean 127.0.0.1:1560")):
+        with pytest.raises(InputError) as caught:
+            ready_devices(adb, serial=serial)
+        assert said in told(f"serial {serial!r}", caught.value, amd64)
+    with pytest.raises(InputError, match="no ready device whose model holds 'pixel'"):
+        ready_devices(adb, model="pixel")
+
+
+def test_without_adb(amd64, told, monkeypatch, tmp_path):
+    with monkeypatch.context() as changed, pytest.raises(InputError) as caught:
+        for variable in ("WORKBENCH_ADB", "ANDROID_HOME", "ANDROID_SDK_ROOT"):
+            changed.delenv(variable, raising=False)
+        changed.setenv("PATH", str(tmp_path))
+        devices_of(["adb"])
+    assert "apt install adb" in told("no adb program", caught.value, amd64)
 
 
 def test_no_server_where_one_is_named(monkeypatch, amd64, told):

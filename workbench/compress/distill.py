@@ -17,7 +17,7 @@ from pydantic import Field
 from workbench.compress.registry import StepConfig, StepContext, StepResult, Strict, step
 from workbench.models.candidate import Component
 from workbench.models.unet import load_unet, save_unet
-from workbench.models.widths import Widths, read_widths
+from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 
 if TYPE_CHECKING:
@@ -81,8 +81,10 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     from workbench.training.loop import Schedule, train
 
     parent = ctx.parent.components["unet"]
-    teacher = load_unet(ctx.base.components["unet"].path).requires_grad_(False)
-    student, widths = load_unet(parent.path), read_widths(parent.path)
+    folders = ctx.base.components["unet"].path, parent.path
+    teacher, student = (load_unet(folder) for folder in folders)
+    teacher.requires_grad_(False)
+    widths = tuple(read_widths(folder) for folder in folders)
     default_attention = student.attn_processors
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
     student.set_attn_processor(AttnProcessor())
@@ -102,14 +104,14 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     with ctx.progress("distill", config.steps) as tick:
         student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
     student.set_attn_processor(default_attention)
-    save_unet(student, ctx.out / "unet", widths)
+    save_unet(student, ctx.out / "unet", widths[1])
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
     report = _report(config, [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()])
     report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 
 
-def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Widths | None) -> Any:
+def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Any) -> Any:
     """The loss of one step for the training loop; pictures, captions, noise and timesteps come from its rng."""
     import torch
 

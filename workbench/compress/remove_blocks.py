@@ -15,11 +15,16 @@ from pydantic import Field, model_validator
 
 from workbench.compress.layouts import LAYOUTS, CannotDrop, Student, blocks_of, student_of
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
-from workbench.errors import RunError
+from workbench.errors import InputError, RunError
 from workbench.models.candidate import Component
+from workbench.models.unet import load_unet
+from workbench.models.widths import PRUNED, read_widths
 
 if TYPE_CHECKING:
     import torch
+
+
+_AFTER_PRUNE = "a pruned U-Net's config doesn't tell its widths; remove blocks first and prune what is left"
 
 
 class RemoveBlocksConfig(StepConfig):
@@ -47,6 +52,9 @@ class RemoveBlocksConfig(StepConfig):
     def check(self, unet_config: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Problems of this step with the U-Net that it would meet, as (key, message); found before any work."""
         key = "layout" if self.layout else "blocks"
+        if PRUNED in unet_config:
+            yield key, f"can't follow prune: {_AFTER_PRUNE}"
+            return
         try:
             student_of(unet_config, self.dropped())
         except CannotDrop as error:
@@ -82,7 +90,10 @@ def copy_weights(student: torch.nn.Module, teacher: torch.nn.Module, plan: Stude
 @step(
     "remove_blocks",
     RemoveBlocksConfig,
-    code=("workbench.compress.layouts", "workbench.profile.counting", "workbench.profile.macs"),
+    code=(
+        *("workbench.compress.layouts", "workbench.models.unet", "workbench.models.widths"),
+        *("workbench.profile.counting", "workbench.profile.macs"),
+    ),
     libraries=("torch", "diffusers"),
 )
 def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
@@ -90,7 +101,9 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     from diffusers import UNet2DConditionModel
 
     parent = ctx.parent.components["unet"]
-    teacher = UNet2DConditionModel.from_pretrained(parent.path).float()
+    if read_widths(parent.path):
+        raise InputError(f"remove_blocks: {parent.path} was pruned: {_AFTER_PRUNE}")
+    teacher = load_unet(parent.path)
     plan = student_of(json.loads((parent.path / "config.json").read_text()), config.dropped())
     student = UNet2DConditionModel.from_config(plan.config)
     copied = copy_weights(student, teacher, plan)

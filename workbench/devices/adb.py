@@ -67,7 +67,7 @@ def find_adb(given: Path | None = None) -> Path:
     named = given or (Path(os.environ["WORKBENCH_ADB"]) if os.environ.get("WORKBENCH_ADB") else None)
     if named is not None:
         if not os.access(named, os.X_OK) or named.is_dir():
-            raise InputError(f"adb: {named} can't be run", hint="name the adb program with --adb or $WORKBENCH_ADB")
+            raise InputError(f"adb: {named} can't be run", hint="name the adb program in $WORKBENCH_ADB")
         return named
     for variable in ("ANDROID_HOME", "ANDROID_SDK_ROOT"):
         there = Path(os.environ.get(variable, "")) / "platform-tools" / "adb"
@@ -78,7 +78,7 @@ def find_adb(given: Path | None = None) -> Path:
         return Path(on_path)
     raise InputError(
         "adb: not found on PATH or in $ANDROID_HOME",
-        hint="install it (Debian: apt install adb; else Android's platform-tools) or name it with --adb",
+        hint="install it (Debian: apt install adb; else Android's platform-tools) or name it in $WORKBENCH_ADB",
     )
 
 
@@ -137,7 +137,7 @@ class Adb:
             raise RunError(
                 f"adb: a server of another version ran and was replaced: {mismatch.partition(';')[0]}",
                 hint=f"it has forgotten its devices: reconnect them, use one adb for all tools (this is {self.path}; "
-                "--adb names another), then give the same command again",
+                "$WORKBENCH_ADB names another), then give the same command again",
             )
         return found
 

@@ -32,14 +32,22 @@ _SIGNALS = {
     11: "it crashed (SIGSEGV)",
     15: "it was told to end (SIGTERM)",
 }
+_CRASH = "does another version of the library do the same (--ort-library)? and the same model on the host?"
 HINTS = {
     65: "give the library for this device with --ort-library",
+    66: "does the host load it (--target host)? if so, give a newer library with --ort-library",
     67: "a smaller model, or fewer things running on the device",
     68: "check the free space on the device",
     69: "drop the provider, or give a library that has it with --ort-library",
     72: "raise the time limit, or ask for fewer iterations",
     74: "ask for cores that are online on the device",
+    126: "does the storage of /data/local/tmp allow programs? if so, clean our folder: workbench devices clean",
+    127: "clean our folder, so that all is pushed again: workbench devices clean",
+    132: _CRASH,
+    134: _CRASH,
+    135: _CRASH,
     137: "a smaller model, or fewer things running on the device",
+    139: _CRASH,
 }
 """What would help, by exit code."""
 _TOO_NEW = (

@@ -178,6 +178,7 @@ def conditions_of(result: Result) -> dict[str, Any]:
 
 
 def place_model(place: Workplace, network: Network, scratch: Path) -> ModelJob:
+    """The network and its inputs on the device, pushed unless they are there; ``scratch`` is a folder here."""
     assert network.file is not None
     files = onnx_files(network.file)
     names = ["model.onnx", *(file.name for file in files[1:])]

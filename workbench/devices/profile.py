@@ -27,7 +27,7 @@ from workbench.devices.measure import (
 from workbench.devices.probe import Facts, probe
 from workbench.devices.providers import Provider, on_cpu, placement
 from workbench.devices.target import Ready
-from workbench.errors import RunError
+from workbench.errors import InputError, RunError
 from workbench.models.candidate import COMPONENTS
 from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
@@ -81,19 +81,21 @@ def profile_devices(
     found: dict[str, Summaries] = {}
     failed: list[RunError] = []
 
-    def one(device: Ready) -> None:
+    def one(device: Ready, shown: Progress) -> None:
         try:
-            with DeviceSession(device, settings, store, progress) as session:
+            with DeviceSession(device, settings, store, shown) as session:
                 found[device.target] = session.profile(work, counts, budget, seed, out, lineage or {})
         except RunError as error:
             failed.append(error)
 
-    if settings.parallel:
-        with ThreadPoolExecutor(max_workers=len(ready)) as pool:
-            list(pool.map(one, ready))
+    if settings.parallel and len(ready) > 1:
+        with progress("devices", len(ready)) as tick, ThreadPoolExecutor(max_workers=len(ready)) as pool:
+            # One bar: two at the same time would write over each other.
+            for done, _ in enumerate(pool.map(lambda device: one(device, quiet), ready), 1):
+                tick(done)
     else:
         for device in ready:
-            one(device)
+            one(device, progress)
     if failed and len(ready) == 1:
         raise failed[0]
     if failed:
@@ -122,7 +124,10 @@ class DeviceSession:
         self.settings, self.store, self.progress = settings.on(ready.facts), store, progress
         self.kept = store.root / "devices"
         system = target_of(ready.facts.system, ready.facts.machine or "")
-        self.library = library_for(system, self.kept, settings.ort_library)
+        try:
+            self.library = library_for(system, self.kept, settings.ort_library)
+        except InputError as error:
+            raise InputError(f"device {self.device.serial}: {error.message}", hint=error.hint) from error
         self.system = system
         self._ready: tuple[Workplace, Tools] | None = None
         self._held = ExitStack()

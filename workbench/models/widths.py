@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE = "widths.json"
 VERSION = 1
+PRUNED = "_pruned"
+"""Marks a U-Net's config in the check of a recipe: its widths will be known only when the recipe has run."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def agree(unet: torch.nn.Module) -> None:
         elif kind == "ResnetBlock2D":
             own.in_channels, own.out_channels = own.conv1.in_channels, own.conv2.out_channels
         elif kind == "Transformer2DModel" and hasattr(own, "proj_in"):
-            (own.in_channels, own.inner_dim), (_, own.out_channels) = channels_of(own.proj_in), channels_of(own.proj_out)
+            own.inner_dim, own.in_channels = own.proj_in.weight.shape[:2]
+            own.out_channels = own.proj_out.weight.shape[0]
         elif is_attention(module):
             own.query_dim, own.inner_dim = own.to_q.in_features, own.to_q.out_features
             own.cross_attention_dim, own.inner_kv_dim = own.to_k.in_features, own.to_k.out_features

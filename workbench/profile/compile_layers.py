@@ -40,8 +40,8 @@ def profile_compiled(
     """Compiles ``module`` with Inductor's records of where each kernel comes from, and times the kernels.
 
     The kernels are those of the timed pass, found in the same cache. A kernel that covers several modules gives its
-    time to the one whose product it computes, else to the one that has the most elements in it; the others are marked
-    as fused into that one. ``(unmapped)`` are kernels whose module isn't told, and operators between graphs;
+    time to the one whose product it computes, else to the one for which it handles the most elements; the others are
+    marked as fused into that one. ``(unmapped)`` are kernels whose module isn't told, and operators between graphs;
     ``(runtime)`` is what a pass takes beside kernels: guards, the generated Python, allocations. Sizes of values are
     not known: Inductor decides which of them ever exist.
 

@@ -12,7 +12,6 @@ from workbench.models.unet import PRIVATE, meta_unet
 from workbench.models.widths import Widths, read_widths
 from workbench.profile.macs import Count, count
 
-
 Side = int | tuple[int, int]
 """Sides of the latents: one number for squares, else height and width."""
 

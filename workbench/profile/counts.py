@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workbench.profile.macs import Count
+from workbench.profile.macs import Count, LayerCount
 from workbench.profile.network import Network, TorchForm
+
+if TYPE_CHECKING:
+    from workbench.export.graph_macs import NodeCost
 
 
 def count_networks(
@@ -14,8 +18,8 @@ def count_networks(
 ) -> dict[tuple[str, str], Count]:
     """The count of each network by candidate and component; ``parents`` says what a candidate was made from.
 
-    A network that exists only as a file keeps the parameters of its parent's when both have the same MACs: quantizing changes neither, and a graph alone can't tell a folded constant
-    from a bias. OpenVINO's own files aren't counted at all without such a parent, and are listed as such.
+    A network that exists only as a file keeps the count of its parent when both have the same MACs: quantizing changes
+    neither, and a graph alone can't tell a folded constant from a bias.
     """
     found: dict[tuple[str, str], Count] = {}
     known: dict[tuple[str, str], Count] = {}
@@ -38,7 +42,7 @@ def count_network(network: Network, parent: Count | None = None) -> Count:
         return _of_folder(network, network.torch) if network.torch.kind == "folder" else _of_factory(network)
     assert network.file is not None
     if network.file.suffix != ".onnx":
-        return parent or Count((), {f"everything in {network.file.name}: not an ONNX file": 1})
+        return _of_openvino(network.file, parent)
     return _of_graph(network.file, network, parent)
 
 
@@ -69,6 +73,31 @@ def _of_graph(path: Path, network: Network, parent: Count | None) -> Count:
     if parent is None or (parent.macs, parent.macs_with_attention) != (counted.macs, counted.macs_with_attention):
         return counted
     return parent
+
+
+def _of_openvino(path: Path, parent: Count | None) -> Count:
+    """From OpenVINO's own file: products and the weights that they multiply with; the rest isn't counted there."""
+    from workbench.export.openvino_graph import openvino_costs
+
+    layers: dict[str, list[NodeCost]] = {}
+    for cost in openvino_costs(path):
+        layers.setdefault(cost.layer, []).append(cost)
+    rows = tuple(_row(layer, costs) for layer, costs in layers.items())
+    counted = Count(rows, {})
+    return parent if parent is not None and parent.macs_with_attention == counted.macs_with_attention else counted
+
+
+def _row(layer: str, costs: Sequence[NodeCost]) -> LayerCount:
+    return LayerCount(
+        layer=layer,
+        kind=costs[0].op,
+        params=sum(cost.weights for cost in costs),
+        macs=sum(cost.macs for cost in costs if cost.weights),
+        attention_macs=sum(cost.macs for cost in costs if not cost.weights),
+        element_ops=0,
+        activation_bytes=0,
+        calls=len(costs),
+    )
 
 
 def _shapes(network: Network) -> Mapping[str, tuple[int, ...]]:

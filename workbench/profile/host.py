@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
 from workbench.profile.memory import available_bytes, drop_from_cache, peak_memory
 from workbench.profile.network import Network
-from workbench.profile.runtime import Measured, Runtime, Timed, runtime
+from workbench.profile.runtime import Compiles, Measured, Runtime, Timed, runtime
 from workbench.profile.write import Budget, write_profile
 from workbench.store.environment import environment, usable_cores
 from workbench.store.store import Store
@@ -24,10 +24,10 @@ from workbench.store.store import Store
 if TYPE_CHECKING:
     from workbench.progress import Progress, Tick
 
+STEADY = 0.05
+"""Warm-up goes on until the last passes differ by less than this (or a limit is reached)."""
 LAYER_PASSES = 20
 """Most passes with profiling on: a median needs no more, and a profile holds every kernel of every pass."""
-LOADED_PER_FILE_BYTE = 2.5
-"""Memory that a loaded network takes at most, per byte of its file: weights, and a copy in the kernels' layout."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def profile_host(
             "threads": settings.threads,
             "seed": seed,
             "noise": disturbance,
+            "runtime_settings": dict(place.settings),
             "ceilings": bounds,
             "environment": environment(),
         }
@@ -158,7 +159,7 @@ def _in_order(component: str) -> int:
 
 def _that_fit(place: Runtime, group: Sequence[Network]) -> list[list[Network]]:
     """All networks together when they fit into memory, else each by itself."""
-    need = LOADED_PER_FILE_BYTE * sum(file.stat().st_size for network in group for file in place.files(network))
+    need = place.loaded_per_file_byte * sum(file.stat().st_size for network in group for file in place.files(network))
     free = available_bytes()
     if not group or free is None or need <= free:
         return [list(group)] if group else []
@@ -168,21 +169,24 @@ def _that_fit(place: Runtime, group: Sequence[Network]) -> list[list[Network]]:
 def _time(
     place: Runtime, networks: Sequence[Network], settings: Settings, tick: Tick, done: int
 ) -> dict[tuple[str, str], Timed]:
-    calls, loads = {}, {}
+    calls: dict[str, Callable[[], object]] = {}
+    loads: dict[str, tuple[float, float, float, str | None]] = {}
     for network in networks:
         drop_from_cache(place.files(network))
         cold, first = once_ms(partial(place.load, network, settings.threads))
         del first
         warm, call = once_ms(partial(place.load, network, settings.threads))
+        cache = place.first_call(network) if isinstance(place, Compiles) else None
         first_call, _ = once_ms(call)
         calls[network.label] = call
-        loads[network.label] = (cold, warm, first_call)
+        loads[network.label] = (cold, warm, first_call, cache)
     stats = interleaved(
         calls,
         settings.warmup,
         settings.iterations,
         settings.min_seconds,
         lambda n: tick(done + min(n, settings.iterations), networks[0].component),
+        steady=STEADY,
     )
     return {network.identity: Timed(stats[network.label], *loads[network.label]) for network in networks}
 

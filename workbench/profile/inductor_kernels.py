@@ -65,7 +65,6 @@ class Records:
     """What Inductor says while it compiles. Give ``options`` to the compiler, then ask for ``graphs``."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._weights: dict[str, dict[str, Any]] = {}
         self._graphs: dict[str, Any] = {}
         self.options = {
@@ -121,7 +120,7 @@ class Records:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inductor doesn't tell on stderr where it writes its records, nor the profiler that it starts."""
+    """Inductor doesn't tell on stderr where it writes its records."""
     logger = logging.getLogger("torch._inductor.debug")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -256,7 +255,7 @@ def _is_view(node: Any) -> bool:
 
 
 def _operation(node: Any) -> str:
-    return getattr(node.target, "_opname", None) or getattr(node.target, "__name__", "")
+    return str(getattr(node.target, "_opname", None) or getattr(node.target, "__name__", ""))
 
 
 def _made(node: Any) -> int:

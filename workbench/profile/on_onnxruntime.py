@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from workbench.export.load import session
 from workbench.profile.layers import Layers
@@ -17,6 +18,12 @@ class OnnxRuntime:
     """Runs ONNX files at full optimization, one operator at a time."""
 
     name, target = "onnxruntime", "host"
+    loaded_per_file_byte: ClassVar[float] = 2.5
+    settings: ClassVar[Mapping[str, Any]] = {
+        "graph optimization": "all",
+        "operators": "one at a time",
+        "spinning": "on",
+    }
 
     def __init__(self) -> None:
         import onnxruntime  # noqa: F401  (its import is not part of the first load)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from workbench.export.openvino import OPTIONS, SUFFIX, OpenVinoSession, openvino_files, require
 from workbench.profile.layers import Layers
@@ -16,7 +17,8 @@ class OpenVino:
     """Runs ONNX files and OpenVINO's own, float32 as float32 (its default on many machines is bfloat16)."""
 
     name, target = "openvino", "host-openvino"
-    settings = OPTIONS
+    loaded_per_file_byte: ClassVar[float] = 2.5
+    settings: ClassVar[Mapping[str, Any]] = OPTIONS
     """What every network runs with, to be recorded with its figures."""
 
     def __init__(self) -> None:

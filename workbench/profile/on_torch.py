@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
@@ -16,6 +17,8 @@ class TorchEager:
     """Runs networks that there are as torch modules."""
 
     name, target = "torch", "host-torch"
+    loaded_per_file_byte: ClassVar[float] = 2.0
+    settings: ClassVar[Mapping[str, Any]] = {"mode": "eager, inference_mode, float32"}
 
     def __init__(self) -> None:
         from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401  (imports are not part of the first load)

@@ -7,8 +7,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from workbench.profile.compile_layers import profile_compiled
 from workbench.profile.inductor import Compiled, caches_in, missing_compiler
@@ -30,6 +31,8 @@ class TorchCompile:
     """
 
     name, target = "torch-compile", "host-torch-compile"
+    loaded_per_file_byte: ClassVar[float] = 30.0  # MKL packs each linear layer into some 8 MB, however small it is
+    settings: ClassVar[Mapping[str, Any]] = {"mode": "inductor with freezing, inference_mode, float32"}
 
     def __init__(self) -> None:
         import torch._inductor.compile_fx  # noqa: F401  (imports are not part of the first load)

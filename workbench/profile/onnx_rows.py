@@ -59,9 +59,10 @@ class Rows:
             if node.label in exported.products:
                 self._products[layer].append(node.label)
         nodes = executed.nodes
-        self._integers = self._computed_by(i for i, n in enumerate(nodes) if n.proto.op_type.startswith(INTEGER))
+        self._integers = self._computed_by([i for i, n in enumerate(nodes) if n.proto.op_type.startswith(INTEGER)])
         self._dequantized = self._computed_by(_behind_dequantize(executed))
         self._holders = self._fused()
+        self._placed = {place.layer for place in executed.places}
 
     def layer_at(self, run: Run, kernel: int) -> str:
         """The layer of a kernel of ``run``."""
@@ -112,7 +113,7 @@ class Rows:
         passes = (run.recorded for run in self.runs)
         return tuple(max(0.0, (p.wall - sum(k.microseconds for k in p.kernels)) / 1e3) for p in passes)
 
-    def _computed_by(self, executed: Any) -> set[str]:
+    def _computed_by(self, executed: Sequence[int]) -> set[str]:
         """Products of the exported graph that some executed nodes compute."""
         labels = (self.exported.names.nodes[i].label for at in executed for i in self.executed.covers[at])
         named = (self.executed.places[at].origin for at in executed)
@@ -130,7 +131,7 @@ class Rows:
 
     def _matters(self, layer: str) -> bool:
         counted = self._in_file.get(layer)
-        return layer in self._holders or bool(counted and (counted.macs or counted.params or counted.element_ops))
+        return layer in self._holders or layer in self._placed or bool(counted and (counted.macs or counted.params or counted.element_ops))
 
     def _row(self, layer: str) -> dict[str, Any]:
         kernels, times = self.kernels[layer], Stats(tuple(self.times[layer]))
@@ -159,7 +160,7 @@ class Rows:
                 return ""
             if layer in self._holders:
                 return FUSED
-            return IDLE if any(place.layer == layer for place in self.executed.places) else REMOVED
+            return IDLE if layer in self._placed else REMOVED
         by_op = self._op_times[layer]
         for kind in _MAIN:
             named = [op for op, _ in by_op.most_common() if kind in op]

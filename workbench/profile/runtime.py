@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.errors import InputError
 from workbench.profile.clock import Stats
@@ -24,6 +24,8 @@ class Timed:
     load_cold_ms: float
     load_warm_ms: float
     first_call_ms: float
+    first_call_cache: str | None = None
+    """For runtimes that compile in their first call: whether their cache was ``cold`` or ``warm``."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Runtime(Protocol):
 
     name: str
     target: str
+    settings: ClassVar[Mapping[str, Any]]
+    """What the runtime was told besides the number of threads, for the profile."""
+    loaded_per_file_byte: ClassVar[float]
+    """Memory that a loaded network takes at most, per byte of its files: weights, and a copy in the kernels' layout."""
 
     def refuses(self, network: Network) -> str | None:
         """Why this runtime can't run the network, as the end of a sentence; None when it can."""
@@ -54,6 +60,14 @@ class Runtime(Protocol):
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """The per-layer pass, in a session of its own."""
+
+
+@runtime_checkable
+class Compiles(Protocol):
+    """A runtime that compiles a network in its first call."""
+
+    def first_call(self, network: Network) -> str:
+        """Whether the next first call finds compiled kernels of it: ``cold`` or ``warm``."""
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,7 @@ def _component(measured: Measured, size: int) -> dict[str, Any]:
         "load_cold_ms": timed.load_cold_ms,
         "load_warm_ms": timed.load_warm_ms,
         "first_call_ms": timed.first_call_ms,
+        "first_call_cache": timed.first_call_cache,
         "size_bytes": size,
         "params": count.params,
         "macs": count.macs,

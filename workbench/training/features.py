@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LAST_FIRST = ("downsamplers", "upsamplers", "attentions", "resnets")
 """A block's lists of layers; the output of the first that it has is the block's."""
+_ENDS = ("conv", "proj_out", "conv2")
+"""The last layer of a sampler, a transformer, a residual block."""
 
 
 class Taps:
@@ -37,8 +39,20 @@ class FeatureLoss:
     A pruned student is compared with those of the teacher's channels that it kept.
     """
 
-    def __init__(self, teacher: Any, student: Any, pairs: Sequence[tuple[str, str]] | None, widths: Widths | None):
-        """``pairs``: (teacher module, student module); None: BK-SDM's for the two U-Nets.
+    def __init__(
+        self,
+        teacher: Any,
+        student: Any,
+        pairs: Sequence[tuple[str, str]] | None,
+        widths: tuple[Widths | None, Widths | None] = (None, None),
+    ) -> None:
+        """Taps both U-Nets.
+
+        Args:
+            teacher: ``UNet2DConditionModel``.
+            student: likewise.
+            pairs: (teacher module, student module); None: BK-SDM's for the two U-Nets.
+            widths: the manifests of teacher and student, where they were pruned.
 
         Raises:
             InputError: a module isn't there, or a pair's widths differ and nothing tells which channels were kept.
@@ -49,13 +63,13 @@ class FeatureLoss:
         self._pairs = []
         for of_teacher, of_student in found:
             theirs, ours = (maker(net, name) for net, name in ((teacher, of_teacher), (student, of_student)))
-            kept = widths.kept.get(ours) if widths and ours else None
-            self._pairs.append((of_teacher, of_student, None if kept is None else torch.tensor(kept)))
             wide, narrow = (_outputs(net, name) for net, name in ((teacher, theirs), (student, ours)))
-            if wide != narrow and not (wide and narrow and kept and len(kept) == narrow and max(kept) < wide):
+            places = _places(widths, theirs, ours, wide)
+            self._pairs.append((of_teacher, of_student, None if places is None else torch.tensor(places)))
+            if wide != narrow and places is None:
                 raise InputError(
-                    f"distill.feature_pairs: {of_teacher} has {wide} channels, {of_student} {narrow}, and nothing tells "
-                    "which of them they are",
+                    f"distill.feature_pairs: {of_teacher} has {wide} channels, {of_student} {narrow}, and nothing "
+                    "tells which of them they are",
                     hint="pair modules whose widths agree, or set weights.feature to 0",
                 )
         self._teacher = Taps(teacher, [t for t, _, _ in self._pairs])
@@ -88,21 +102,28 @@ def maker(unet: torch.nn.Module, name: str) -> str | None:
         raise InputError(f"distill.feature_pairs: the U-Net has no module {name}{meant}") from None
     if channels_of(module) is not None:
         return name
-    inside = dict(module.named_modules())
-    lists = [f"{kind}.{len(getattr(module, kind)) - 1}" for kind in _LAST_FIRST if len(getattr(module, kind, None) or ())]
-    for last in [part for each in lists for part in (f"{each}.conv", f"{each}.proj_out", f"{each}.conv2")] + [
-        "conv",
-        "proj_out",
-        "conv2",
-    ]:
-        if last in inside:
-            return f"{name}.{last}"
-    return None
+    for kind in _LAST_FIRST:
+        if len(getattr(module, kind, None) or ()):
+            name, module = f"{name}.{kind}.{len(getattr(module, kind)) - 1}", getattr(module, kind)[-1]
+            break
+    return next((f"{name}.{end}" for end in _ENDS if hasattr(module, end)), None)
 
 
 def _outputs(unet: torch.nn.Module, layer: str | None) -> int | None:
     channels = channels_of(unet.get_submodule(layer)) if layer else None
     return channels[1] if channels else None
+
+
+def _places(
+    widths: tuple[Widths | None, Widths | None], theirs: str | None, ours: str | None, wide: int | None
+) -> list[int] | None:
+    """Where among the teacher's output channels those are that a pruned student kept; None where nothing tells."""
+    teacher, student = widths
+    left = student.kept.get(ours or "") if student else None
+    if left is None:
+        return None
+    has = (teacher.kept.get(theirs or "") if teacher else None) or tuple(range(wide or 0))
+    return [has.index(channel) for channel in left] if set(left) <= set(has) else None
 
 
 def published_pairs(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> list[tuple[str, str]]:
