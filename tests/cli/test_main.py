@@ -43,11 +43,13 @@ def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, cwd=REPOSITORY)
 
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    for verb in ("run", "check", "sample", "schema", "train-demo"):
+    for verb in ("run", "check", "profile", "compare", "count", "devices", "sample", "schema", "train-demo"):
         assert f"\n  {verb} " in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["run", "check", "sample", "schema", "train-demo"])
+@pytest.mark.parametrize(
+    "verb", ["run", "check", "profile", "compare", "count", "devices", "sample", "schema", "train-demo"]
+)
 def test_every_verb_prints_json(verb: str) -> None:
     assert "--json" in workbench(verb, "--help").stdout
 

@@ -6,12 +6,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nets import small_network
+from provoke import job_on
 from rig import CannotRun, Rig, RigDevice, rig
 
-from workbench.devices.adb import Adb, find_adb
+from workbench.devices.adb import Adb, DeviceError, find_adb
 from workbench.devices.folder import FOLDER, Workplace
 from workbench.devices.measure import DeviceSettings
 from workbench.devices.target import Ready, ready_devices
@@ -103,6 +105,26 @@ def told(up: Rig) -> Told:
         return str(error)
 
     return note
+
+
+@pytest.fixture
+def job(ready: Ready, network: Network, settings: DeviceSettings, store: Store, tmp_path: Path) -> Callable[..., None]:
+    """One call of the runner on the x86-64 device."""
+    return lambda network=network, ready=ready, **changes: job_on(ready, network, settings, store, tmp_path, **changes)
+
+
+@pytest.fixture
+def failed(job: Callable[..., None], told: Told, amd64: RigDevice) -> Told:
+    """The message of a call that must fail, with the device's name in it."""
+
+    def run(what: str, **changes: Any) -> str:
+        with pytest.raises(DeviceError) as caught:
+            job(**changes)
+        text = told(what, caught.value, amd64)
+        assert text.startswith(f"device {amd64.serial}: ") and caught.value.hint, "names the device and a remedy"
+        return text
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -135,7 +135,7 @@ def test_a_convolution_that_takes_in_a_sum_and_an_activation_keeps_both_convolut
 
     path = tmp_path / "model.onnx"
     torch.onnx.export(Block().eval(), (torch.zeros(1, 16, 8, 8),), path, dynamo=False, opset_version=17)
-    counted, found, covers = attributed(path, tmp_path)
+    _counted, found, covers = attributed(path, tmp_path)
     convolutions = {
         p.layer: c for n, p, c in zip(found.nodes, found.places, covers, strict=True) if n.proto.op_type == "Conv"
     }
@@ -159,7 +159,7 @@ def test_what_the_runtime_takes_apart_belongs_to_the_whole(tmp_path):
         tmp_path,
         a="before/Neg", b="norm/GroupNormalization", c="act/Mish", y="after/Abs",
     )  # fmt: skip
-    counted, found, _ = attributed(path, tmp_path)
+    _counted, found, _ = attributed(path, tmp_path)
     layers = {}
     for node, place in zip(found.nodes, found.places, strict=True):
         layers.setdefault(place.layer, set()).add(node.proto.op_type)

@@ -47,7 +47,8 @@ def results(place: Path) -> dict[str, int]:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.stem)
 def test_every_recipe_runs_to_a_report(place, recipe):
     outcome = run(place, recipe)
-    rows = list(csv.DictReader((place / "reports" / f"{recipe.stem}.csv").open()))
+    listed = list(csv.DictReader((place / "reports" / f"{recipe.stem}.csv").open()))
+    rows = [row for row in listed if row["latency_ms"]]  # a candidate in another runtime's format isn't measured here
     host = [row for row in rows if row["target"] == "host"]
     assert len(host) == 4 and host[0]["candidate"] == "base" and host[-1]["scheme"] == "w8a8"
     for row in host:
@@ -56,7 +57,7 @@ def test_every_recipe_runs_to_a_report(place, recipe):
         )
     sizes, macs = ([int(float(row[key])) for row in host] for key in ("size_bytes", "macs"))
     assert sizes[0] > sizes[1] > sizes[3] and macs[0] > macs[1] == macs[2] == macs[3]
-    assert outcome["chosen"]["candidate"] in {row["candidate"] for row in rows}
+    assert outcome["chosen"]["candidate"] in {row["candidate"] for row in listed}
     page = (place / "reports" / f"{recipe.stem}.html").read_text()
     assert len(page.encode()) <= 2_000_000
     for row in rows:

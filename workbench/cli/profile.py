@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import AsJson, ComponentName, Shapes, Source, StoreFolder, shapes_of
+from workbench.cli.options import AsJson, ComponentName, Inputs, Shapes, Source, StoreFolder, shapes_of
 
 
 def profile(
@@ -28,6 +28,7 @@ def profile(
     min_seconds: Annotated[float, typer.Option(min=0, help="Least time spent on timed passes.")] = 1.0,
     warmup: Annotated[int, typer.Option(min=1, help="Least number of passes before them.")] = 5,
     shape: Shapes = None,
+    value: Inputs = None,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps of the pipeline's budget.")] = 10,
     guidance_scale: Annotated[float, typer.Option(min=1, max=50, help="Above 1: two U-Net passes a step.")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
@@ -56,6 +57,7 @@ def profile(
     from workbench.progress import quiet, shown
     from workbench.run.profile import profile as work
     from workbench.run.profile import show
+    from workbench.subjects.shapes import parse_values
     from workbench.store.environment import usable_cores
     from workbench.store.store import Store
 
@@ -78,5 +80,18 @@ def profile(
     settings = Settings(names, threads or usable_cores(), iterations, min_seconds, warmup)
     budget = Budget(steps, guidance_scale)
     place, progress = Store(store), quiet if as_json else shown
-    done = work(source, component, shapes_of(shape), where, settings, device, budget, seed, place, out, progress)
+    done = work(
+        source,
+        component,
+        shapes_of(shape),
+        parse_values(value or ()),
+        where,
+        settings,
+        device,
+        budget,
+        seed,
+        place,
+        out,
+        progress,
+    )
     show(done, as_json)

@@ -45,6 +45,11 @@ class StepConfig(Strict):
     def default_name(self) -> str:
         """The candidate's name when the recipe gives none."""
 
+    @property
+    def reads_data(self) -> bool:
+        """Whether a step whose code can read the captioned pictures does so with this config."""
+        return True
+
     def files(self) -> Mapping[str, Path]:
         """Files that the step reads, by key: checked before any work, their contents part of the result's key."""
         return {}

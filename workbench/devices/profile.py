@@ -19,21 +19,18 @@ from workbench.devices.library import host_version, library_for
 from workbench.devices.measure import (
     DeviceSettings,
     Tools,
-    conditions_of,
     measure_memory,
     measure_network,
     stored_result,
 )
-from workbench.devices.probe import Facts, probe
-from workbench.devices.providers import Provider, on_cpu, placement
+from workbench.devices.probe import probe
+from workbench.devices.summary import environment_of, measured_of, state_of, warnings_of
 from workbench.devices.target import Ready
 from workbench.errors import InputError, RunError
 from workbench.models.candidate import COMPONENTS
-from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
 from workbench.profile.memory import Peak, onnx_files
 from workbench.profile.network import Network
-from workbench.profile.runtime import Measured, Timed
 from workbench.profile.write import Budget, write_profile
 from workbench.progress import Progress, quiet
 from workbench.store.environment import environment
@@ -210,8 +207,8 @@ class DeviceSession:
                 "fixed_performance": self.mode,
                 "cooled_s": waited,
                 "started_warm": too_warm(before),
-                "before": _state(before),
-                "after": _state(after),
+                "before": state_of(before),
+                "after": state_of(after),
                 "library": tools.source.source,
             }
 
@@ -254,11 +251,11 @@ class DeviceSession:
             folder = folders[network.identity]
             count = counts[network.candidate, network.component]
             shared = None if first[network.identity] is network else first[network.identity].label
-            own[network.component], told = _measured(network, folder, count, shared)
+            own[network.component], told = measured_of(network, folder, count, shared)
             stored = self.store.get(folder.name) or {}
             said[network.component] = told | stored
             agree = agree and stored["agreement"]["agrees"]
-            warnings += _warnings(network, told | stored, self.target, self.settings.providers)
+            warnings += warnings_of(network, told | stored, self.target, self.settings.providers)
         memory = stored_result(peak).memory
         assert memory is not None
         found = Peak(memory.peak, memory.library, None if memory.peak is not None else "the device doesn't say")
@@ -282,80 +279,7 @@ class DeviceSession:
                 "lineage": list(lineage.get(networks[0].candidate, ())),
                 "device": {"facts": self.facts.as_json(), "library": component["library"], "components": said},
                 "host_environment": environment(),
-                "environment": _environment(self.facts, component["version"]),
+                "environment": environment_of(self.facts, component["version"]),
             },
             warnings,
         )
-
-
-def _measured(network: Network, folder: Path, count: Count, shared: str | None) -> tuple[Measured, dict[str, Any]]:
-    result = stored_result(folder)
-    assert result.times is not None and result.recorded is not None
-    layers = _layers(network, folder, count, result.recorded.warmup)
-    times = result.times
-    timed = Timed(times.stats, times.load_cold_ms, times.load_warm_ms, times.first_call_ms)
-    passes = result.recorded.warmup + result.recorded.passes
-    ran = {
-        provider: {op: count / passes for op, count in ops.items()}
-        for provider, ops in placement(folder / "trace.json").items()
-    }
-    return Measured(network, timed, layers, count, shared), {**conditions_of(result), "kernels_per_pass": ran}
-
-
-def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers:
-    from workbench.profile.onnx_layers import assemble
-    from workbench.profile.onnx_macs import count_graph, load_graph
-    from workbench.profile.trace import read_passes
-
-    assert network.file is not None
-    exported = count_graph(network.file, {name: tuple(value.shape) for name, value in network.feed.items()})
-    executed = folder / "executed.onnx"
-    graph = load_graph(executed if executed.is_file() else network.file)
-    return assemble(exported, graph, read_passes(folder / "trace.json")[warmup:], network.scheme, count)
-
-
-def _state(facts: Facts) -> dict[str, Any]:
-    """What changes on a device while it works."""
-    names = ("thermal_status", "temperatures", "battery_percent", "battery_charging", "battery_celsius", "clocks_khz")
-    return {name: getattr(facts, name) for name in (*names, "memory_available_bytes")}
-
-
-def _warnings(network: Network, said: Mapping[str, Any], target: str, providers: Sequence[Provider]) -> list[str]:
-    what, found = f"{network.label}@{target}", []
-    agreed = said["agreement"]
-    if not agreed["agrees"]:
-        found.append(
-            f"{what}: its outputs differ from the host's (SQNR {agreed['sqnr_db']:.1f} dB, at least "
-            f"{agreed['least_db']:.1f} expected): the whole picture's latency doesn't count"
-        )
-    if said["clocks"]["throttled"]:
-        found.append(f"{what}: throttled, clocks fell to {said['clocks']['khz_least'] / 1e6:.2f} GHz")
-    if said["started_warm"]:
-        found.append(f"{what}: started warm ({said['started_warm']}) after {said['cooled_s']:.0f} s of cooling down")
-    before, after = said["before"]["thermal_status"], said["after"]["thermal_status"]
-    if before is not None and after is not None and after > before:
-        found.append(f"{what}: the thermal status rose from {before} to {after}")
-    if said["cut"]:
-        found.append(f"{what}: ended at the time limit with n={said['validity']['n']}")
-    if said["before"]["battery_charging"]:
-        found.append(f"{what}: the battery was charging, which warms the device")
-    if said["cores_missing"]:
-        found.append(f"{what}: cores {said['cores_missing']} were asked for and not had, it ran on {said['cores']}")
-    fallen = on_cpu(said["kernels_per_pass"]) if any(p.name != "cpu" for p in providers) else None
-    if fallen:
-        found.append(f"{what}: {fallen}")
-    return found
-
-
-def _environment(facts: Facts, version: str) -> dict[str, Any]:
-    """The device in the words of ``workbench.store.environment``."""
-    return {
-        "cpu": facts.name,
-        "machine": facts.machine,
-        "cpu_flags": list(facts.cpu_features),
-        "cores_usable": sum(len(cores.numbers) for cores in facts.classes),
-        "memory_bytes": facts.memory_bytes,
-        "os": facts.version,
-        "libraries": {"onnxruntime": version},
-        "unknown": dict(facts.unknown),
-    }

@@ -50,20 +50,16 @@ def _of_folder(network: Network, form: TorchForm) -> Count:
     from workbench.profile.counting import count_component
 
     shapes = {name: value.shape for name, value in network.feed.items()}
-    side = (shapes.get("sample") or shapes.get("latent") or (0,))[-1]
+    height, width = (shapes.get("sample") or shapes.get("latent") or (0, 0))[-2:]
     tokens = shapes["input_ids"][1] if "input_ids" in shapes else shapes.get("encoder_hidden_states", (0, 0))[1]
-    return count_component(network.component, Path(form.where), side, tokens)
+    return count_component(network.component, Path(form.where), (height, width), tokens)
 
 
 def _of_factory(network: Network) -> Count:
-    import torch
-
-    from workbench.profile.macs import count
-    from workbench.profile.torch_form import build
+    from workbench.profile.torch_form import count_factory
 
     assert network.torch is not None
-    module, _ = build(network.torch)
-    return count(module, *(torch.from_numpy(value) for value in network.feed.values()))
+    return count_factory(network.torch.where, network.feed)
 
 
 def _of_graph(path: Path, network: Network, parent: Count | None) -> Count:

@@ -116,7 +116,7 @@ class _Counting:
         return product_of(node.proto, self.shapes, self.names.constants)
 
     def _runs(self, node: Any) -> bool:
-        return node.op_type != "Constant" and not self.shapes.runs.isdisjoint(node.output)
+        return node.op_type != "Constant" and not (node.output and self.shapes.runs.isdisjoint(node.output))
 
     def result(self) -> GraphCount:
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
@@ -140,7 +140,7 @@ class _Counting:
             if value in self.tensors and self._is_own(value, f"bytes of {value}"):
                 self.used[layer][value] = None
         tally["params"] += sum(self._parameters(node))
-        if self.names.constants.issuperset(node.output):
+        if node.output and self.names.constants.issuperset(node.output):
             return
         tally["calls"] += 1
         if not self._runs(node) and label not in self.products:

@@ -116,7 +116,7 @@ class Rows:
     def _computed_by(self, executed: Sequence[int]) -> set[str]:
         """Products of the exported graph that some executed nodes compute."""
         labels = (self.exported.names.nodes[i].label for at in executed for i in self.executed.covers[at])
-        named = (self.executed.places[at].origin for at in executed)
+        named = (self.executed.places[at].origin or "" for at in executed)
         return {label for label in (*labels, *named) if label in self.exported.products}
 
     def _fused(self) -> dict[str, str]:
@@ -131,7 +131,11 @@ class Rows:
 
     def _matters(self, layer: str) -> bool:
         counted = self._in_file.get(layer)
-        return layer in self._holders or layer in self._placed or bool(counted and (counted.macs or counted.params or counted.element_ops))
+        return (
+            layer in self._holders
+            or layer in self._placed
+            or bool(counted and (counted.macs or counted.params or counted.element_ops))
+        )
 
     def _row(self, layer: str) -> dict[str, Any]:
         kernels, times = self.kernels[layer], Stats(tuple(self.times[layer]))

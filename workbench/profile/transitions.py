@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from workbench.export.graph_products import PRODUCTS
 from workbench.profile.clock import Stats
 from workbench.profile.layers import Transition
 from workbench.profile.trace import PRECISIONS, Kernel, Pass
 
+CHANGES = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast", "CastLike")
+"""Operators that are there to change a precision. An integer product that writes floats is not: it turns its result
+around at no cost of its own."""
+
 
 def transitions(passes: Sequence[Pass]) -> tuple[Transition, ...]:
-    """Kernels whose first output has another precision than their first input: how many per pass, and their time.
+    """Kernels of ``CHANGES`` by the precisions of their first input and output, the most time first.
 
-    Those that multiply are not among them: an integer product that writes floats turns its result around at no cost of
-    its own. Indices (int64, int32) and truth values are no precision. ``count`` is of the first pass, ``ms`` the
-    median over the passes.
+    Indices (int64, int32) and truth values are no precision. ``count`` is of the first pass, ``ms`` the median over the
+    passes.
     """
     found: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(lambda: [[] for _ in passes])
     for i, one in enumerate(passes):
@@ -31,6 +33,6 @@ def transitions(passes: Sequence[Pass]) -> tuple[Transition, ...]:
 
 
 def changes(kernel: Kernel) -> bool:
-    """Whether a kernel is there to change the precision."""
+    """Whether a kernel is there to change the precision, and does."""
     before, after = PRECISIONS.get(kernel.before), PRECISIONS.get(kernel.after)
-    return before is not None and after is not None and before != after and kernel.op not in PRODUCTS
+    return kernel.op in CHANGES and before is not None and after is not None and before != after

@@ -62,7 +62,7 @@ def prompts_problems(recipe: Recipe) -> Iterator[Problem]:
 
 def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
     """What is wrong with the captioned pictures, where the recipe names some or something in it needs them."""
-    readers = [entry.kind for entry in recipe.steps if _READER in steps()[entry.kind].code]
+    readers = [entry.kind for entry in recipe.steps if _READER in steps()[entry.kind].code and entry.config.reads_data]
     if recipe.data is None and recipe.evaluate.prompts is not None and not readers:
         return
     try:

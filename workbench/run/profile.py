@@ -38,6 +38,7 @@ def profile(
     source: str,
     component: str | None,
     shapes: Mapping[str, tuple[int, ...]],
+    values: Mapping[str, float],
     targets: Sequence[str],
     settings: Settings,
     device: DeviceSettings,
@@ -68,7 +69,7 @@ def profile(
     ready = devices_of(asked) if asked else []
     needs: Literal["onnx", "torch"] = "onnx" if ready or set(settings.runtimes) & set(_FILES) else "torch"
     with store.lock():
-        networks = resolve(source, component, shapes, seed, store, progress, needs)
+        networks = resolve(source, component, shapes, seed, store, progress, needs, values)
     for place in places:
         _runs(place, networks)
     folder = out or Path("profiles") / slug(source)

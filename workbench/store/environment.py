@@ -9,7 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("torch", "onnxruntime", "openvino", "onnx", "nncf", "diffusers", "transformers", "numpy", "pandas", "accelerate")
+LIBRARIES = (
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "onnx",
+    "nncf",
+    "diffusers",
+    "transformers",
+    "numpy",
+    "pandas",
+    "accelerate",
+)
 FLAGS = (
     "avx2",
     "avx512f",
