@@ -9,7 +9,8 @@ from workbench.errors import InputError
 from workbench.export.graph_shapes import resolve
 
 DYNAMIC = """<ir_version: 8, opset_import: ["" : 17]>
-g (float[N, 3, "height", W] x, float[?, 4] z) => (float[N, K] y) <int64[1] minus = {-1}, int64[1] none = {0}, int64[1] one = {1}>
+g (float[N, 3, "height", W] x, float[?, 4] z) => (float[N, K] y)
+<int64[1] minus = {-1}, int64[1] none = {0}, int64[1] one = {1}>
 {
   s = Shape(x)
   batch = Slice(s, none, one)

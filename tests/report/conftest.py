@@ -115,7 +115,7 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
             "op_ms": {"Conv": ms * 0.6, "QuantizeLinear": 0.08 if (candidate, name) == ("w8a8", "unet") else 0.0},
             "kernel_over_wall": 0.93, "unmapped_share": 0.011,
             "scheme": "w8a8" if candidate == "w8a8" and name == "unet" else "fp32",
-            "shared_with": None if "base" == candidate or name == "unet" else f"base.{name}",
+            "shared_with": None if candidate == "base" or name == "unet" else f"base.{name}",
         }
         for name, ms in times.items()
     }  # fmt: skip

@@ -57,9 +57,9 @@ def profile(
     from workbench.progress import quiet, shown
     from workbench.run.profile import profile as work
     from workbench.run.profile import show
-    from workbench.subjects.shapes import parse_values
     from workbench.store.environment import usable_cores
     from workbench.store.store import Store
+    from workbench.subjects.shapes import parse_values
 
     where = tuple(dict.fromkeys(target or ["host"]))
     for name in where:

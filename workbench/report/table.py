@@ -44,7 +44,8 @@ def build_table(candidates: Sequence[CandidateData], scores: Scores, profiles: P
     """Rows in the order target, candidate; every candidate has a row on the first target, NaN where not measured.
 
     Columns: candidate, target, scheme, latency_ms (median, whole pipeline), latency_p90_ms, latency_n, size_bytes,
-    peak_rss_bytes, macs, params, emulated, and per metric its value with ``_low`` and ``_high`` (95 % confidence interval).
+    peak_rss_bytes, macs, params, emulated, and per metric its value with ``_low`` and ``_high`` (95 % confidence
+    interval).
     """
     import pandas as pd
 

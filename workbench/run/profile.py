@@ -84,12 +84,12 @@ def profile(
 
 def write_views(folder: Path, summaries: Sequence[Mapping[str, Any]], networks: Sequence[Network]) -> list[Path]:
     """Trace, model-explorer data and page of profiles that lie in ``folder``; all files of them, the page last."""
+    import pandas as pd
+
     from workbench.profile.chrome_trace import write_trace
     from workbench.profile.explorer import write_explorer
     from workbench.profile.read import read_profile
     from workbench.report.profile_page import write_profile_page
-
-    import pandas as pd
 
     files, read, bounds = [], [], {}
     for summary in summaries:
