@@ -88,7 +88,13 @@ def test_an_unknown_verb_is_told_what_was_meant() -> None:
 def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "r.yaml")  # reading it waits for a writer
     done = subprocess.Popen(
-        [*COMMAND, "check", "r.yaml"], cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "check", "r.yaml"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore the signal, and hand that down to what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     writer = os.open(tmp_path / "r.yaml", os.O_WRONLY)  # returns when the reader is there
     time.sleep(0.2)

@@ -27,6 +27,7 @@ FEW = (
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PROBES", FEW)
     monkeypatch.setattr(room, "LEAST_SECONDS", 0.002)
+    monkeypatch.setattr(room, "BUSY", 0.0)  # whatever else runs here, no machine counts as busy
 
 
 def saved(probe: Probe, folder: Path) -> Path:
@@ -78,6 +79,15 @@ def test_ceilings_are_measured_once_per_threads_and_say_best_n_and_spread(quick:
     for entry in (first["fp32"], first["int8"], *first["memory"]):
         assert entry["best"] >= entry["median"] > 0 and entry["iqr"] >= 0 and entry["n"] >= 6
     assert not list(tmp_path.rglob("*.onnx"))  # the probes themselves aren't kept
+
+
+def test_what_a_busy_machine_gave_is_told_and_measured_again(
+    quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(room, "BUSY", 1.1)
+    found = ceilings("onnxruntime", 1, Store(tmp_path))
+    assert "the machine was busy" in found["warnings"][0]
+    assert not (tmp_path / "results").exists()
 
 
 def test_torch_has_no_int8_ceiling_and_says_why(quick: None, tmp_path: Path):

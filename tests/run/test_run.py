@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,9 @@ SHRUNK = [
     *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1"),
     *("profile.iterations=3", "profile.min_seconds=0", "profile.warmup=1", "rank.constraints.alignment_drop=1.0"),
 ]
+
+STEPS = ("distill", "quantize")
+"""Kinds of steps that ``SHRUNK`` names."""
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +37,19 @@ def workbench(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
 
 
+def shrunk(recipe: Path) -> list[str]:
+    """The overrides that fit a recipe's steps, each step named by its place: a kind may come twice."""
+    kinds = [next(iter(entry)) for entry in yaml.safe_load(recipe.read_text())["steps"]]
+    found = []
+    for setting in SHRUNK:
+        kind, _, rest = setting.partition(".")
+        places = [f"steps.{i}.{kind}.{rest}" for i, own in enumerate(kinds) if own == kind]
+        found += places if kind in STEPS else [setting]
+    return found
+
+
 def run(place: Path, recipe: Path, *settings: str) -> dict:
-    sets = [part for setting in (*SHRUNK, *settings) for part in ("--set", setting)]
+    sets = [part for setting in (*shrunk(recipe), *settings) for part in ("--set", setting)]
     done = workbench(place, "run", str(recipe), "--json", *sets)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

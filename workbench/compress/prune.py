@@ -197,6 +197,8 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
     }
     if config.latency_target:
         report["latency_ms"] = scale.measured(kept).summary()
+        report["latency_tried_ms"] = [stats.summary() for stats in scale.all_measured]
+        report["warnings"] = [line for stats in scale.all_measured for line in stats.warnings("prune.latency_target")]
     return StepResult({"unet": own}, report)
 
 

@@ -85,6 +85,11 @@ class Scale:
                 self._measured[key] = self._measure(self.widths(kept), Path(folder))
         return self._measured[key]
 
+    @property
+    def all_measured(self) -> list[Stats]:
+        """Every measurement so far, in order: a noisy one can send the search the wrong way."""
+        return list(self._measured.values())
+
     def _measure(self, widths: Widths, folder: Path) -> Stats:
         from workbench.export.components import spec
         from workbench.export.load import session
