@@ -23,7 +23,7 @@ what is read (each value is written once and read about once). ``intensity``: MA
 ``bound_share``: that ÷ the measured time; 1 is the ceiling."""
 ESTIMATE = (
     "Bytes are estimated: weights as stored, values written, and as many read; against what ONNX Runtime tells, half "
-    "of the layers are within 2 % and 80 % within −20…+30 %."
+    "of the layers are within 4 % and 80 % within −20…+30 %."
 )
 
 
