@@ -236,3 +236,18 @@ def test_branches_are_compared_with_what_they_were_made_from():
     steps = on_targets(BOTH).by_step
     found = {(r["target"], r["candidate"]): r["delta_latency_ms"] for r in steps.to_dict("records")}
     assert found == {("host", "b"): -10.0, ("host-openvino", "c"): -40.0}
+
+
+def test_a_limit_on_another_target_is_held_against_the_row_there():
+    slow = {("host", "a"): 9.0, ("host", "b"): 5.0, ("adb:x", "a"): 20.0, ("adb:x", "b"): 50.0}
+    ranking = on_targets(slow, constraints={"latency_ms@adb:x": 30.0})
+    assert ranking.chosen == "a" and ranking.target == "host"
+    said = {(r["candidate"], r["target"]): r["reason"] for r in ranking.table.to_dict("records")}
+    assert said["b", "host"] == "67 % slower than the limit (50.0 ms, limit 30) on adb:x"
+    nowhere = on_targets(slow, constraints={"latency_ms@adb:y": 30.0})
+    assert nowhere.chosen is None
+
+
+def test_only_latency_and_memory_may_be_limited_on_a_target():
+    with pytest.raises(ValueError, match="pattern"):
+        Rank.model_validate({"constraints": {"alignment_drop@host": 0.1}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
@@ -114,6 +114,24 @@ class Constraints(Strict):
     peak_rss_mb: float | None = Field(None, gt=0)
     alignment_drop: float | None = Field(None, ge=0, le=1, description="0.1: at most 10 % below the reference.")
     psnr_db: float | None = Field(None, gt=0, description="Least final-picture PSNR against the reference.")
+    at: dict[Annotated[str, Field(pattern=r"^(latency_ms|peak_rss_mb)@.+$")], Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="Limits on one target: written latency_ms@TARGET or peak_rss_mb@TARGET beside the others.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at(cls, data: Any) -> Any:
+        """Keys with ``@`` are limits on the target that stands after it, whichever target decides."""
+        if not isinstance(data, dict):
+            return data
+        here = {key: value for key, value in data.items() if isinstance(key, str) and "@" in key}
+        rest = {key: value for key, value in data.items() if key not in here}
+        return rest | ({"at": {**rest.get("at", {}), **here}} if here else {})
+
+    def limits(self) -> dict[str, float | None]:
+        """All limits by key, those on other targets as ``latency_ms@TARGET``."""
+        return {**self.model_dump(exclude={"at"}), **self.at}
 
 
 class Rank(Strict):

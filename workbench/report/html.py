@@ -62,7 +62,7 @@ def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
 
     names = [c.name for c in run.candidates]
     subject = ranking.chosen or (ranking.nearest[0] if ranking.nearest else names[0])
-    limits = run.recipe.rank.constraints.model_dump()
+    limits = run.recipe.rank.constraints.limits()
     unit = next((e.get("unit", "") for m, e in _entries(run) if m == ranking.quality), "")
 
     def safe(svg: str | None) -> Markup | None:

@@ -33,7 +33,7 @@ class Judge:
 
     def __init__(self, first: str, config: Rank, quality: str | None, scores: Scores) -> None:
         self.aim, self.quality = config.maximize, quality or ""
-        self.limited = any(limit is not None for limit in config.constraints.model_dump().values())
+        self.limited = any(limit is not None for limit in config.constraints.limits().values())
         self.label = label_of(scores, quality) if quality else ""
         self.reference = next((s["reference"] for s in scores.values() if s.get("reference")), first)
         self.n = {c: metric_of(scores, c, self.quality).get("n") for c in scores}

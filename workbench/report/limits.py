@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.report.words import known, number, percent
@@ -28,13 +28,28 @@ class Check:
         return self.excess <= 1e-9  # a limit met exactly may come out a rounding error above it
 
 
-def check_limits(row: Mapping[str, Any], first: Mapping[str, Any], limits: Mapping[str, float | None]) -> list[Check]:
+def check_limits(
+    row: Mapping[str, Any],
+    first: Mapping[str, Any],
+    limits: Mapping[str, float | None],
+    rows: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+) -> list[Check]:
     """All set constraints for the candidate of ``row``; ``first`` is the row of the recipe's first candidate.
 
     Rows have ``latency_ms`` (ms), ``size_bytes``, ``peak_rss_bytes`` and the quality columns; sizes in the
-    constraints are in 1e6 bytes. A candidate that is the reference itself has no PSNR and meets any.
+    constraints are in 1e6 bytes. ``rows`` holds all rows by candidate and target, for limits such as
+    ``latency_ms@TARGET``. A candidate that is the reference itself has no PSNR and meets any.
     """
-    return [_CHECKS[key](row, first, limit) for key, limit in limits.items() if limit is not None]
+    found = []
+    for key, limit in limits.items():
+        if limit is None:
+            continue
+        kind, at, target = key.partition("@")
+        # A limit on another target is held against the same candidate's row there; one without a row misses it.
+        own = (rows or {}).get((row["candidate"], target), {}) if at else row
+        check = _CHECKS[kind](own, first, limit)
+        found.append(replace(check, key=key, words=f"{check.words} on {target}") if at else check)
+    return found
 
 
 def _upper(key: str, column: str, scale: float, unit: str, too_much: str) -> Callable[..., Check]:

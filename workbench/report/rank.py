@@ -66,9 +66,10 @@ def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles
     rows = table.to_dict("records")
     targets = _deciding(rows, profiles, config)
     judge = Judge(rows[0]["candidate"], config, quality, scores)
-    limits = config.constraints.model_dump()
+    limits = config.constraints.limits()
     deciding = [row for row in rows if row["target"] in targets]
-    checks = {_place(row): check_limits(row, rows[0], limits) for row in deciding}
+    of = {_place(row): row for row in rows}
+    checks = {_place(row): check_limits(row, rows[0], limits, of) for row in deciding}
     fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[_place(r)])]
     fitting = [r for r in fitting if not math.isnan(judge.merit(r))]
     best = max(fitting, key=lambda r: (judge.merit(r), -r["latency_ms"]), default=None)

@@ -116,9 +116,10 @@ def limits_text(run: RunData) -> str:
     """What the recipe asked for."""
     units = {"latency_ms": "latency ≤ {} ms", "size_mb": "size ≤ {} MB", "peak_rss_mb": "peak memory ≤ {} MB"}
     units |= {"alignment_drop": "alignment at most {} below " + run.candidates[0].name, "psnr_db": "PSNR ≥ {} dB"}
-    limits = run.recipe.rank.constraints.model_dump()
+    limits = run.recipe.rank.constraints.limits()
     said = [
-        units[key].format(percent(value) if key == "alignment_drop" else f"{value:g}")
+        units[key.partition("@")[0]].format(percent(value) if key == "alignment_drop" else f"{value:g}")
+        + (f" on {key.partition('@')[2]}" if "@" in key else "")
         for key, value in limits.items()
         if value is not None
     ]
