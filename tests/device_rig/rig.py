@@ -318,19 +318,18 @@ def rig(folder: Path, architectures: tuple[str, ...] = ("amd64", "arm64")) -> It
 
 
 def main() -> int:
-    """``check``, or ``run COMMAND…`` (its exit code); 3 and a sentence where the rig can't be brought up."""
-    if sys.argv[1:] == ["check"]:
-        reason = why_not()
-        print(f"the device rig can't run here: {reason}" if reason else "the device rig can run here")
-        return 3 if reason else 0
-    if len(sys.argv) < 3 or sys.argv[1] != "run":
+    """``check`` (up and down again) or ``run COMMAND…`` (its exit code); 3 and a sentence where that can't be."""
+    checking = sys.argv[1:] == ["check"]
+    if not checking and (len(sys.argv) < 3 or sys.argv[1] != "run"):
         print("usage: rig.py check | rig.py run COMMAND…", file=sys.stderr)
         return 2
     folder = Path(os.environ.get("WORKBENCH_RIG_FOLDER", tempfile.gettempdir() + "/edge-workbench-rig"))
     try:
         with rig(folder) as up:
-            print(f"two devices up in {up.seconds:.1f} s: {', '.join(d.serial for d in up.devices.values())}")
-            return subprocess.run(sys.argv[2:], env=dict(up.env), check=False).returncode
+            print(
+                f"two devices up in {up.seconds:.1f} s: {', '.join(d.serial for d in up.devices.values())}", flush=True
+            )
+            return 0 if checking else subprocess.run(sys.argv[2:], env=dict(up.env), check=False).returncode
     except CannotRun as error:
         print(f"the device rig can't run here: {error}", file=sys.stderr)
         return 3
