@@ -195,8 +195,9 @@ class Device:
 
             timer = threading.Timer(deadline_s, stop)
             errors: list[str] = []
-            assert process.stdout is not None and process.stderr is not None
-            reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
+            told = process.stderr
+            assert process.stdout is not None and told is not None
+            reader = threading.Thread(target=lambda: errors.append(told.read()), daemon=True)
             timer.start()
             reader.start()
             lines = []

@@ -14,6 +14,7 @@ from workbench.profile.clock import Stats
 from workbench.profile.layers import Layers
 from workbench.profile.macs import Count
 from workbench.profile.network import Network
+from workbench.store.environment import usable_cores
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,25 @@ RUNTIMES = tuple(_RUNTIMES)
 def target_of(name: str) -> str:
     """What a runtime's place is called in profiles and reports."""
     return _RUNTIMES[name].target
+
+
+def needs_file(name: str) -> bool:
+    """Whether a runtime reads a file of the network; the others need the module alone."""
+    return _RUNTIMES[name].needs != "torch"
+
+
+def threads_asked(threads: int | None) -> int:
+    """The threads to use: those asked for, else as many as there are usable cores.
+
+    Raises:
+        InputError: more were asked for than this process has cores.
+    """
+    if threads and threads > usable_cores():
+        raise InputError(
+            f"--threads: found {threads}; this process may use {usable_cores()} cores",
+            hint=f"give at most {usable_cores()}",
+        )
+    return threads or usable_cores()
 
 
 def distribution_of(name: str) -> str:

@@ -18,15 +18,11 @@ from workbench.profile.counts import count_network
 from workbench.profile.in_turns import LAYER_BATCHES, MOST_LOADS, Plan, batches, measure
 from workbench.profile.memory import available_bytes
 from workbench.profile.network import Network
-from workbench.profile.runtime import Runtime, runtime
+from workbench.profile.runtime import Runtime, needs_file, runtime, threads_asked
 from workbench.progress import Progress
-from workbench.store.environment import environment, usable_cores
+from workbench.store.environment import environment
 from workbench.store.files import write_atomic
 from workbench.store.store import Store
-
-LOADED_PER_FILE_BYTE = 2.5
-"""As for profiling: memory that a loaded network takes at most, per byte of its file."""
-_FILES = ("onnxruntime", "openvino")
 
 
 def compare(
@@ -77,13 +73,9 @@ def _sources(
 ) -> Comparison:
     from workbench.subjects import resolve
 
-    if threads and threads > usable_cores():
-        raise InputError(
-            f"--threads: found {threads}; this process may use {usable_cores()} cores",
-            hint=f"give at most {usable_cores()}",
-        )
-    place, threads = runtime(runtime_name), threads or usable_cores()
-    needs: Literal["onnx", "torch"] = "onnx" if runtime_name in _FILES else "torch"
+    threads = threads_asked(threads)
+    place = runtime(runtime_name)
+    needs: Literal["onnx", "torch"] = "onnx" if needs_file(runtime_name) else "torch"
     with store.lock():
         sides = [resolve(source, component, shapes, seed, store, progress, needs) for source in (a, b)]
     pairs, warnings = paired(*sides)
@@ -171,7 +163,7 @@ def _inputs(a: Network, b: Network) -> list[str]:
 
 
 def _check_memory(place: Runtime, a: Network, b: Network) -> None:
-    need = LOADED_PER_FILE_BYTE * sum(file.stat().st_size for network in (a, b) for file in place.files(network))
+    need = place.loaded_per_file_byte * sum(file.stat().st_size for network in (a, b) for file in place.files(network))
     free = available_bytes()
     if free is not None and need > free:
         raise RunError(

@@ -15,14 +15,10 @@ from workbench.errors import InputError
 from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
 from workbench.profile.network import Network
-from workbench.profile.runtime import runtime
+from workbench.profile.runtime import needs_file, runtime, threads_asked
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
-from workbench.store.environment import usable_cores
 from workbench.store.store import Store
-
-_FILES = ("onnxruntime", "openvino")
-"""Runtimes that read a file; the others need the module alone."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +55,11 @@ def profile(
     """
     from workbench.subjects import resolve
 
-    if settings.threads > usable_cores():
-        raise InputError(
-            f"--threads: found {settings.threads}; this process may use {usable_cores()} cores",
-            hint=f"give at most {usable_cores()}",
-        )
+    threads_asked(settings.threads)
     on_host, asked = "host" in targets, [target for target in targets if target != "host"]
     places = [runtime(name) for name in settings.runtimes] if on_host else []
     ready = devices_of(asked) if asked else []
-    needs: Literal["onnx", "torch"] = "onnx" if ready or set(settings.runtimes) & set(_FILES) else "torch"
+    needs: Literal["onnx", "torch"] = "onnx" if ready or any(map(needs_file, settings.runtimes)) else "torch"
     with store.lock():
         networks = resolve(source, component, shapes, seed, store, progress, needs, values)
     for place in places:

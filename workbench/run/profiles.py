@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.devices.target import Ready
     from workbench.profile.network import Network
 
+ByTarget = Mapping[str, Mapping[str, Any]]
+"""Summaries by target and candidate."""
 Files = Mapping[str, Mapping[str, Path]]
 
 
@@ -103,12 +105,11 @@ def _on_host(
         }
     )
 
-    def work(out: Path) -> dict[str, Any]:
+    def measure(out: Path) -> ByTarget:
         from workbench.profile.counts import count_networks
         from workbench.profile.host import Settings, profile_host
 
-        start = time.monotonic()
-        by_target = profile_host(
+        return profile_host(
             networks,
             count_networks(networks, {c.name: c.parent for c in chain}),
             Settings(
@@ -125,10 +126,8 @@ def _on_host(
             progress,
             {c.name: c.lineage for c in chain},
         )
-        return {"targets": {t: list(found) for t, found in by_target.items()}, "seconds": time.monotonic() - start}
 
-    store.compute(key, work)
-    return store.folder(key)
+    return _stored(key, measure, store)
 
 
 def _on_devices(
@@ -146,11 +145,10 @@ def _on_devices(
     parts = [shared_key(device, settings, store) for device in ready]
     key = key_of({**shared, "stage": "profile on devices", "devices": parts})
 
-    def work(out: Path) -> dict[str, Any]:
+    def measure(out: Path) -> ByTarget:
         from workbench.profile.counts import count_networks
 
-        start = time.monotonic()
-        by_target = profile_devices(
+        return profile_devices(
             ready,
             networks,
             count_networks(networks, {c.name: c.parent for c in chain}),
@@ -162,6 +160,16 @@ def _on_devices(
             progress,
             {c.name: c.lineage for c in chain},
         )
+
+    return _stored(key, measure, store)
+
+
+def _stored(key: str, measure: Callable[[Path], ByTarget], store: Store) -> Path:
+    """The folder of the profiles under ``key``, measured where they aren't there yet."""
+
+    def work(out: Path) -> dict[str, Any]:
+        start = time.monotonic()
+        by_target = measure(out)
         return {"targets": {t: list(found) for t, found in by_target.items()}, "seconds": time.monotonic() - start}
 
     store.compute(key, work)
