@@ -95,9 +95,12 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
     """Ranges from one pass on the network's own inputs."""
     import onnx_ir as ir
 
-    from workbench.compress.calibration import Ranges
+    from workbench.compress.emit_weights import matrix_of
+    from workbench.compress.grid import Grid
     from workbench.compress.linears import biased_linears_as_gemm
     from workbench.compress.qdq import nodes_of, quantize_qdq, tensors_of
+    from workbench.compress.ranges import Ranges
+    from workbench.compress.rounding import round_weights
     from workbench.export.onnx import save
 
     layers, model = layers_of(network.file), ir.load(network.file)
@@ -106,9 +109,11 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
     work = out.parent / "work"
     work.mkdir(exist_ok=True)
     save(model, work / "prepared.onnx")
-    ranges = Ranges(work / "prepared.onnx", tensors_of(nodes_of(model, layers)), work, "minmax")
+    nodes = nodes_of(model, layers)
+    ranges = Ranges(work / "prepared.onnx", tensors_of(nodes), work, "minmax")
     ranges.run(dict(network.feed))
-    quantize_qdq(model, layers, ranges.result(), True, out)
+    rounded = {str(node.name): round_weights(matrix_of(node), Grid(8), "nearest") for node in nodes}
+    quantize_qdq(model, nodes, rounded, ranges.result(), out)
 
 
 def quantize_for_openvino(network: Any, out: Path) -> None:

@@ -55,7 +55,7 @@ def test_retrieval_counts_the_own_prompt_among_all_others():
 def test_equal_pictures_and_outputs_have_full_fidelity_and_noise_a_known_sqnr():
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
-    found = fidelity.pictures(pictures, pictures)
+    found, _ = fidelity.pictures(pictures, pictures)
     assert found["psnr_db"]["value"] == 100.0 and found["ssim"]["value"] == pytest.approx(1.0)
     reference = {k: rng.normal(size=(2, 3, 4, 16, 16)) for k in ("cond", "free")}
     noise = rng.normal(size=(2, 3, 4, 16, 16))

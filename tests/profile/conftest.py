@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from workbench.compress.emit_weights import matrix_of
+from workbench.compress.grid import Grid
 from workbench.compress.linears import biased_linears_as_gemm
 from workbench.compress.qdq import nodes_of, quantize_qdq, tensors_of
+from workbench.compress.rounding import round_weights
 from workbench.export.components import spec
 from workbench.export.store import stored_export
 from workbench.models.candidate import COMPONENTS, Candidate
@@ -38,9 +41,11 @@ def quantized_unet(exported: dict[str, Path], tmp_path_factory: pytest.TempPathF
     model = ir.load(exported["unet"])
     layers = {(node.name or "").rsplit("/", 1)[0] for node in model.graph}
     biased_linears_as_gemm(model, layers)
-    ranges = dict.fromkeys(tensors_of(nodes_of(model, layers)), (-4.0, 4.0))
+    nodes = nodes_of(model, layers)
+    ranges = dict.fromkeys(tensors_of(nodes), (-4.0, 4.0))
+    rounded = {str(node.name): round_weights(matrix_of(node), Grid(8), "nearest") for node in nodes}
     path = tmp_path_factory.mktemp("quantized") / "model.onnx"
-    quantize_qdq(model, layers, ranges, True, path)
+    quantize_qdq(model, nodes, rounded, ranges, path)
     return path
 
 

@@ -14,6 +14,7 @@ def test_the_probe_sees_what_the_model_needs(exported, demo_candidate):
     found = peak_memory("onnxruntime", networks, 1)
     assert found.peak is not None and found.before is not None
     assert found.peak - found.before > sum(onnx_size(path) for path in exported.values()) * 0.9
+    assert found.running is not None and found.before < found.running <= found.peak
 
 
 def test_an_unreadable_model_gives_a_reason(tmp_path):

@@ -126,7 +126,7 @@ def test_a_branch_from_nowhere_or_from_onnx_is_refused(tmp_path: Path, store: St
         refusal(near, store)
     )
     onnx = loaded(tmp_path, "steps:\n  - quantize: {}\n  - distill: {from: w8a8}\n")
-    assert "let it start elsewhere with from:" in refusal(onnx, store)
+    assert "or start elsewhere with from:" in refusal(onnx, store)
 
 
 def test_problems_of_all_kinds_come_in_one_message(tmp_path: Path, own_model: Callable[[], Path]) -> None:

@@ -121,6 +121,7 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "candidate": candidate, "target": target, "scheme": "w8a8" if candidate == "w8a8" else "fp32",
+        "runtime_rss_bytes": 46_000_000, "running_rss_bytes": 150_000_000,
         "simulated": False, "emulated": False, "threads": 2, "seed": 0,
         "pipeline": {
             "steps": 10, "guidance_passes": 2, "parts_ms": parts,
@@ -180,6 +181,18 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe.model_validate(fields | {"rank": {"maximize": "alignment", "constraints": limits}} | changes)
 
 
+def curve() -> list[list[Any]]:
+    """A loss of three terms that falls, in 100 points over 300 steps."""
+    rng = np.random.default_rng(0)
+    points = []
+    for step in range(2, 300, 3):
+        terms = {"task": 0.28 + 0.2 * np.exp(-step / 40), "output": 0.05 + 0.3 * np.exp(-step / 50)}
+        terms["feature"] = 0.3 + 1.6 * np.exp(-step / 60)
+        terms = {k: float(v * rng.uniform(0.9, 1.1)) for k, v in terms.items()}
+        points.append([step, {"loss": sum(terms.values()), **terms}])
+    return points
+
+
 def candidates() -> list[CandidateData]:
     """The chain with what its steps report."""
     dropped = [
@@ -196,17 +209,21 @@ def candidates() -> list[CandidateData]:
             "steps": 300, "pictures_seen": 9600,
             "first_tenth": {"loss": 1.93, "task": 0.41, "output": 0.22, "feature": 1.3},
             "last_tenth": {"loss": 0.71, "task": 0.29, "output": 0.06, "feature": 0.36},
+            "curve": curve(),
         },
         "w8a8": {
-            "scheme": "w8a8", "backend": "onnxruntime", "seconds": 41.2, "layers_quantized": 182,
-            "layers_exempt": [
-                {"layer": "conv_in", "reason": "edges", "weights": 2304, "macs": 589_824},
-                {"layer": "conv_out", "reason": "edges", "weights": 2304, "macs": 589_824},
-            ],
-            "exemptions": {"policy": "edges", "layers": 2, "weights_share": 0.0006, "macs_share": 0.008},
-            "int8_share": {"macs": 0.962, "macs_with_attention": 0.904, "weights": 0.998},
-            "size_bytes": {"before": 33_500_000, "after": 8_900_000},
-            "sqnr_db": {"median": 27.4, "min": 21.0, "max": 31.5, "n": 24, "by_timestep": {"999": 30.8, "39": 22.0}},
+            "scheme": "w8a8", "method": "ptq", "backend": "onnxruntime", "rounding": "nearest", "seconds": 41.2,
+            "components": {"unet": {
+                "layers_quantized": 182,
+                "layers_exempt": [
+                    {"layer": "conv_in", "reason": "edges", "weights": 2304, "macs": 589_824},
+                    {"layer": "conv_out", "reason": "edges", "weights": 2304, "macs": 589_824},
+                ],
+                "exemptions": {"policy": "edges", "layers": 2, "weights_share": 0.0006, "macs_share": 0.008},
+                "int8_share": {"macs": 0.962, "macs_with_attention": 0.904, "weights": 0.998},
+                "size_bytes": {"before": 33_500_000, "after": 8_900_000},
+                "sqnr_db": {"median": 27.4, "min": 21.0, "max": 31.5, "n": 24, "by_timestep": {"999": 30.8}},
+            }},
         },
     }  # fmt: skip
     lineage = ("remove_blocks", "distill", "quantize")
@@ -223,13 +240,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     for name in NAMES:
         draw_pictures(folder / name, name)
     pairs = [("host", n) for n in HOST] + [("host-torch", n) for n in TORCH]
-    rng = np.random.default_rng(0)
-    rows = []
-    for step in range(300):
-        terms = {"task": 0.28 + 0.2 * np.exp(-step / 40), "output": 0.05 + 0.3 * np.exp(-step / 50)}
-        terms["feature"] = 0.3 + 1.6 * np.exp(-step / 60)
-        terms = {k: float(v * rng.uniform(0.9, 1.1)) for k, v in terms.items()}
-        rows.append({"step": step, "lr": 5e-4, "loss": sum(terms.values()), **terms})
     return RunData(
         recipe=recipe(),
         recipe_text=RECIPE,
@@ -241,7 +251,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
         warnings=["host: load average was 2.4 during profiling of w8a8; times may be high"],
         environment={"cpu": "test processor", "cores": 2, "memory_bytes": 8_200_000_000},
         timings={"bk_tiny": 1.9, "distilled": 141.0, "w8a8": 41.2, "evaluate base": 33.0, "profile": 52.4},
-        losses={"distilled": rows},
         recipe_hash="a1" * 32,
     )  # fmt: skip
 
@@ -260,9 +269,9 @@ def page(run: RunData, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small(run: RunData) -> RunData:
-    """The run without layers and losses and on one target only: quick to write."""
+    """The run without layers and on one target only: quick to write."""
     profiles = {key: profile for key, profile in run.profiles.items() if key[0] == "host"}
-    return replace(run, profiles=profiles, layers={}, losses={})
+    return replace(run, profiles=profiles, layers={})
 
 
 @pytest.fixture

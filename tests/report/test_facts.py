@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.report.facts import by_key, plain, report_parts
+from workbench.report.facts import by_key, plain, report_groups, report_parts
 
 
 def test_units_follow_from_the_names_of_keys():
@@ -64,3 +64,25 @@ def test_keys_read_as_words():
         "weight",
         "weights SHA-256",
     ]
+
+
+def test_components_and_training_are_groups_of_their_own_and_curves_are_no_text():
+    curve = [[0, {"loss": 1.0}], [1, {"loss": 0.5}]]
+    found = report_groups(
+        {
+            "scheme": "w4a16",
+            "components": {"unet": {"layers_quantized": 182}, "vae_decoder": {"layers_quantized": 40}},
+            "training": {"steps": 100, "curve": curve},
+        }
+    )
+    assert [(g["title"], g["facts"]) for g in found] == [
+        ("", [("scheme", "w4a16")]),
+        ("U-Net", [("layers quantized", "182")]),
+        ("decoder", [("layers quantized", "40")]),
+        ("training", [("steps", "100")]),
+    ]
+
+
+def test_components_that_are_no_reports_stay_facts():
+    (found,) = report_groups({"components": ["unet"], "curve": []})
+    assert found["facts"] == [("components", "unet")]

@@ -55,7 +55,21 @@ def test_every_reference_inside_a_figure_has_its_target(ranking):
 def test_nothing_measured_gives_no_figure():
     assert figures.sqnr({"base": {}}, ["base"]) is None
     assert figures.budget({("host", "base"): {}}, ["base"]) is None
-    assert figures.losses([], "x") is None
+
+
+def test_a_branch_is_held_against_what_it_was_made_from_not_against_its_neighbour(make):
+    """Three candidates of one parent, each of half its latency: the figure shows −50 % three times."""
+    from workbench.recipe.schema import Rank
+    from workbench.report.data import CandidateData
+
+    names = ("base", "first", "second", "third")
+    candidates = [CandidateData(name, parent="base" if name != "base" else None) for name in names]
+    profiles = {
+        ("host", name): {"pipeline": {"latency_ms": {"median": 100.0 if name == "base" else 50.0}}, "size_bytes": 1e6}
+        for name in names
+    }
+    drawn = figures.steps_bought(rank(candidates, {}, profiles, Rank(maximize="speed")), "host")
+    assert drawn is not None and drawn.count("−50 %") == 3
 
 
 def test_crowded_labels_are_kept_apart():

@@ -60,8 +60,25 @@ def test_int8_that_pays_although_conversions_cost():
 def test_int8_that_is_only_stored():
     found = said(10.6, FLOAT | {"DequantizeLinear": 0.6}, **(INTEGER | {"quantized_macs_share": 0.0}))
     assert found[0] == "The U-Net is 1.06× slower than in fp (10.0 ms → 10.6 ms per pass)."
-    assert found[1].startswith("90 % of its MACs in convolutions and linears are stored in int8, but none of them run")
+    assert found[1].startswith(
+        "90 % of its MACs in convolutions and linears are of integers in the file, but none of them run in integer"
+    )
     assert "turns the numbers back into float" in found[1] and "takes 0.600 ms" in found[2]
+
+
+def test_weights_alone_that_are_packed_are_not_called_the_same_network():
+    found = said(9.0, FLOAT | {"DequantizeLinear": 0.6}, scheme="w4a16")
+    assert found[1] == (
+        "Its weights are stored as 4-bit integers and its products are computed in float, as w4a16 means it: all "
+        "products together take 8.00 ms, where fp takes 8.00 ms of kernel time."
+    )
+    assert "takes 0.600 ms" in found[2] and "int8" not in " ".join(found)
+    assert "stored as 16-bit floats" in said(9.0, FLOAT, scheme="fp16")[1]
+
+
+def test_integers_that_the_runtime_dropped_altogether():
+    found = said(10.0, FLOAT, scheme="w8a16")
+    assert found[1].startswith("It is w8a16, but this runtime computes none of it in integers")
 
 
 def test_conversions_that_eat_up_more_than_int8_gains():

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 SHRUNK = [
     *("distill.steps=3", "distill.batch=4", "quantize.calibration.prompts=1", "quantize.calibration.steps=2"),
+    *("quantize.qat.steps=2", "quantize.qat.batch=2"),
     *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1"),
     *("profile.iterations=3", "profile.min_seconds=0", "profile.warmup=1", "rank.constraints.alignment_drop=1.0"),
 ]
@@ -39,12 +40,13 @@ def workbench(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def shrunk(recipe: Path) -> list[str]:
     """The overrides that fit a recipe's steps, each step named by its place: a kind may come twice."""
-    kinds = [next(iter(entry)) for entry in yaml.safe_load(recipe.read_text())["steps"]]
+    steps = [next(iter(entry.items())) for entry in yaml.safe_load(recipe.read_text())["steps"]]
     found = []
     for setting in SHRUNK:
         kind, _, rest = setting.partition(".")
-        places = [f"steps.{i}.{kind}.{rest}" for i, own in enumerate(kinds) if own == kind]
-        found += places if kind in STEPS else [setting]
+        section = rest.split(".")[0] if rest.startswith("qat.") else None
+        fit = [i for i, (own, config) in enumerate(steps) if own == kind and (section is None or section in config)]
+        found += [f"steps.{i}.{kind}.{rest}" for i in fit] if kind in STEPS else [setting]
     return found
 
 
@@ -65,13 +67,13 @@ def test_every_recipe_runs_to_a_report(place, recipe):
     listed = list(csv.DictReader((place / "reports" / f"{recipe.stem}.csv").open()))
     rows = [row for row in listed if row["latency_ms"]]  # a candidate in another runtime's format isn't measured here
     host = [row for row in rows if row["target"] == "host"]
-    assert len(host) == 4 and host[0]["candidate"] == "base" and host[-1]["scheme"] == "w8a8"
+    assert len(host) >= 3 and host[0]["candidate"] == "base"
     for row in host:
         assert (
             float(row["latency_ms"]) > 0 and float(row["peak_rss_bytes"]) > 1e7 and -1 <= float(row["alignment"]) <= 1
         )
     sizes, macs = ([int(float(row[key])) for row in host] for key in ("size_bytes", "macs"))
-    assert sizes[0] > sizes[1] > sizes[3] and macs[0] > macs[1] == macs[2] == macs[3]
+    assert sizes[0] > sizes[1] > sizes[-1] and macs[0] > macs[1] == macs[2] == macs[-1]
     assert outcome["chosen"]["candidate"] in {row["candidate"] for row in listed}
     page = (place / "reports" / f"{recipe.stem}.html").read_text()
     assert len(page.encode()) <= 2_000_000

@@ -58,6 +58,11 @@ class DistillConfig(StepConfig):
         """``distilled``."""
         return "distilled"
 
+    @property
+    def trains(self) -> bool:
+        """It does nothing else."""
+        return True
+
     def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Problems that the types don't show."""
         for i, pair in enumerate(self.feature_pairs or []):
@@ -69,13 +74,13 @@ class DistillConfig(StepConfig):
     "distill",
     DistillConfig,
     code=(
-        *(f"workbench.training.{name}" for name in ("batches", "features", "loop")),
+        *(f"workbench.training.{name}" for name in ("batches", "curve", "features", "loop")),
         *("workbench.data.captioned", "workbench.models.unet", "workbench.models.widths"),
     ),
     libraries=("torch", "diffusers", "transformers", "accelerate"),
 )
 def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
-    """Trains the parent's U-Net against the base's and reports the terms at the start and at the end."""
+    """Trains the parent's U-Net against the base's; reports the terms at the start, at the end, and in between."""
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.training.loop import Schedule, train
@@ -138,15 +143,6 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, w
 
 
 def _report(config: DistillConfig, log: list[dict[str, float]]) -> dict[str, Any]:
-    span = max(1, len(log) // 10)
-    terms = [name for name in log[0] if name not in ("step", "lr")]
+    from workbench.training.curve import facts
 
-    def mean(part: list[dict[str, float]]) -> dict[str, float]:
-        return {name: sum(row[name] for row in part) / len(part) for name in terms}
-
-    return {
-        "steps": config.steps,
-        "pictures_seen": config.steps * config.batch,
-        "first_tenth": mean(log[:span]),
-        "last_tenth": mean(log[-span:]),
-    }
+    return {"steps": config.steps, "pictures_seen": config.steps * config.batch, **facts(log)}

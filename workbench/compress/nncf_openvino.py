@@ -1,4 +1,4 @@
-"""The OpenVINO backend: post-training quantization by NNCF in OpenVINO's own format.
+"""The OpenVINO backend: quantization after training by NNCF in OpenVINO's own format.
 
 NNCF leaves FakeQuantize operations before what it quantizes and int8 weights in the ``.bin``; which kernels then run in
 int8 is OpenVINO's choice on each machine. Operations keep the names that they have in the ONNX file, so the layer stays
@@ -14,11 +14,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.compress.groups import LARGEST
 from workbench.export.names import layer_of
 from workbench.export.openvino import read_model
 from workbench.export.openvino_graph import PRODUCTS, onnx_name, weight_of
 
 if TYPE_CHECKING:
+    import openvino
+
     from workbench.compress.calibration import Inputs
 
 
@@ -32,9 +35,57 @@ def quantize_openvino(model: Path, layers: Collection[str], samples: Sequence[In
         InputError: OpenVINO isn't installed.
         RunError: OpenVINO can't read the model.
     """
-    plain = read_model(model)
+    plain, ignored = _folded(model, layers)
     import nncf
     import openvino
+
+    with redirect_stdout(io.StringIO()):  # progress bars
+        made = nncf.quantize(
+            plain,
+            nncf.Dataset(list(samples)),
+            subset_size=len(samples),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(made, out, compress_to_fp16=False)
+
+
+def compress_openvino(model: Path, layers: Collection[str], group_size: int | None, out: Path) -> None:
+    """Writes the ONNX file ``model`` with weights in 4 bit to ``out``; activations stay float, no data is needed.
+
+    NNCF's ``compress_weights``: linears int4, symmetric, in groups (of ``group_size``, else 64, narrowed where that
+    doesn't divide); convolutions, for which it has no 4 bit, asymmetric 8 bit per channel.
+
+    Raises:
+        InputError: OpenVINO isn't installed.
+        RunError: OpenVINO can't read the model.
+    """
+    plain, ignored = _folded(model, layers)
+    import nncf
+    import openvino
+
+    with redirect_stdout(io.StringIO()):
+        made = nncf.compress_weights(
+            plain,
+            mode=nncf.CompressWeightsMode.INT4_SYM,
+            group_size=group_size or LARGEST,
+            ratio=1.0,
+            all_layers=True,
+            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+            advanced_parameters=nncf.AdvancedCompressionParameters(
+                group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST
+            ),
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(made, out, compress_to_fp16=False)
+
+
+def _folded(model: Path, layers: Collection[str]) -> tuple[openvino.Model, list[str]]:
+    """The model for NNCF, and the names of what it is to leave alone."""
+    plain = read_model(model)
+    import nncf
     from openvino import passes
 
     folding = passes.Manager()
@@ -53,14 +104,4 @@ def quantize_openvino(model: Path, layers: Collection[str], samples: Sequence[In
             and layer_of(onnx_name(node.get_friendly_name())) in layers
         )
     ]
-    with redirect_stdout(io.StringIO()):  # progress bars
-        made = nncf.quantize(
-            plain,
-            nncf.Dataset(list(samples)),
-            subset_size=len(samples),
-            preset=nncf.QuantizationPreset.MIXED,
-            target_device=nncf.TargetDevice.CPU,
-            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    openvino.save_model(made, out, compress_to_fp16=False)
+    return plain, ignored

@@ -7,8 +7,10 @@ SQNR within 2 dB of the other backend's. It is for runtimes that fuse the dequan
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +34,15 @@ def quantize_nncf(model: ir.Model, layers: Collection[str], samples: Sequence[In
     nncf.set_log_level(logging.ERROR)
     wanted = {node.name for node in nodes_of(model, layers)}
     ignored = [node.name for node in model.graph if node.name and node.name not in wanted]
-    made = nncf.quantize(
-        ir.to_proto(model),
-        nncf.Dataset(list(samples)),
-        subset_size=len(samples),
-        preset=nncf.QuantizationPreset.MIXED,
-        target_device=nncf.TargetDevice.CPU,
-        ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
-    )
+    with redirect_stdout(io.StringIO()):  # progress bars
+        made = nncf.quantize(
+            ir.to_proto(model),
+            nncf.Dataset(list(samples)),
+            subset_size=len(samples),
+            preset=nncf.QuantizationPreset.MIXED,
+            target_device=nncf.TargetDevice.CPU,
+            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+        )
     quantized = ir.from_proto(made)
     name_quantization(quantized)
     save(quantized, out)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.compress.emit_weights import drop_unused, output_axis, put_float
+from workbench.compress.grid import Rounded
 from workbench.export.names import ROOT, layer_of, name_new
 from workbench.export.onnx import save
 
@@ -41,9 +43,21 @@ def tensors_of(nodes: Collection[ir.Node]) -> list[str]:
 
 
 def quantize_qdq(
-    model: ir.Model, layers: Collection[str], ranges: Mapping[str, tuple[float, float]], per_channel: bool, out: Path
+    model: ir.Model,
+    nodes: Collection[ir.Node],
+    rounded: Mapping[str, Rounded],
+    ranges: Mapping[str, tuple[float, float]],
+    out: Path,
 ) -> None:
-    """Writes the QDQ model to ``out``; every node that was there keeps its name, the new ones get their layer's."""
+    """Writes the QDQ model to ``out``; every node that was there keeps its name, the new ones get their layer's.
+
+    Args:
+        model: its weights in memory; changed.
+        nodes: those that become integer, of ``model``.
+        rounded: their weights, int8 per channel or per tensor, by node name.
+        ranges: (low, high) of the tensors that ``tensors_of`` names.
+        out: an ONNX file.
+    """
     import numpy as np
     import onnx_ir as ir
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -51,7 +65,20 @@ def quantize_qdq(
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.quant_utils import add_infer_metadata
 
-    wanted = [node.name for node in nodes_of(model, layers)]
+    per_channel = not any(weight.grid.per_tensor for weight in rounded.values())
+    scales: dict[str, list[dict[str, Any]]] = {}
+    for node in nodes:
+        # The weight goes in as it comes out, and with its scale: the quantizer then has nothing left to choose.
+        weight = rounded[str(node.name)]
+        put_float(model, node, weight.weights())
+        told = [
+            {"quant_type": QuantType.QInt8, "scale": scale, "zero_point": np.array(0, np.int8)}
+            for scale in weight.scales.reshape(-1)
+        ]
+        if per_channel:
+            told[0]["axis"] = output_axis(node)
+        scales[str(node.inputs[1].name)] = told  # type: ignore[union-attr]
+    drop_unused(model)
     data = {n: TensorData(lowest=np.float32(low), highest=np.float32(high)) for n, (low, high) in ranges.items()}
     proto = ir.to_proto(model)
     add_infer_metadata(proto)  # shapes are in it; else the quantizer infers them by way of a temporary file
@@ -62,10 +89,14 @@ def quantize_qdq(
         QuantType.QInt8,
         QuantType.QUInt8,
         TensorsData(CalibrationMethod.MinMax, data),
-        wanted,
+        [node.name for node in nodes],
         [],
         list(OPS),
-        {"WeightSymmetric": True, "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
+        {
+            "WeightSymmetric": True,
+            "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"],
+            "TensorQuantOverrides": scales,
+        },
     )
     root = logging.getLogger()
     level = root.level

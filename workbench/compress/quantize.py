@@ -1,23 +1,25 @@
-"""Step ``quantize``: post-training static quantization of the U-Net, weights and activations in 8 bit."""
+"""Step ``quantize``: one scheme for some of a pipeline's networks, after training or with training."""
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from pydantic import Field, field_validator
+from typing import TYPE_CHECKING, Any
 
 from workbench.compress import policies
-from workbench.compress.calibration import Denoise, Inputs, Method, Ranges, Trajectory
-from workbench.compress.linears import biased_linears_as_gemm
-from workbench.compress.nncf_openvino import quantize_openvino
+from workbench.compress.first_token import first_state
+from workbench.compress.fp16 import to_fp16
+from workbench.compress.groups import group_problem
+from workbench.compress.nncf_openvino import compress_openvino, quantize_openvino
 from workbench.compress.nncf_qdq import quantize_nncf
-from workbench.compress.policies import Layer, Policy
-from workbench.compress.qdq import nodes_of, quantize_qdq, tensors_of
-from workbench.compress.registry import StepConfig, StepContext, StepResult, Strict, step
-from workbench.data.captioned import captions
+from workbench.compress.policies import Layer
+from workbench.compress.qat import train_quantized
+from workbench.compress.quantize_config import QuantizeConfig
+from workbench.compress.quantize_onnx import Quantizer, Settings, by_layer, by_tensor, in_memory
+from workbench.compress.registry import StepContext, StepResult, step
+from workbench.compress.samples import Samples
 from workbench.errors import InputError, RunError
 from workbench.export import openvino
 from workbench.export.graph_macs import int8_shares, node_costs
@@ -25,252 +27,181 @@ from workbench.export.load import runner, session
 from workbench.export.openvino_graph import openvino_costs
 from workbench.export.verify import sqnr_db
 from workbench.models.candidate import Component
+from workbench.models.schemes import SCHEMES
 
 if TYPE_CHECKING:
     import numpy as np
-    import onnx_ir as ir
 
-Timestep = Annotated[int, Field(ge=0, le=999)]
-HELD_BACK = 2
-"""Prompts that calibration doesn't see; the SQNR in the report is taken on their trajectories."""
+    from workbench.compress.calibration import Inputs
 
-
-class Calibration(Strict):
-    """Where the ranges of activations come from: the parent's own denoising trajectories."""
-
-    prompts: int = Field(default=8, ge=1, le=100_000, description="Prompts drawn, from the data's training captions.")
-    prompts_from: str | None = Field(default=None, description="Text file, one prompt a line, instead of the captions.")
-    steps: int = Field(default=10, ge=1, le=1000, description="Denoising steps of each trajectory.")
-    timesteps: list[Timestep] | None = Field(
-        default=None,
-        min_length=1,
-        description="Only inputs at the trajectory's timesteps nearest to these; default: all.",
-    )
-    guidance_scale: float = Field(default=3.0, ge=1.0, le=50.0)
-    unconditional: bool = Field(default=True, description="Inputs without prompt as well.")
-    method: Method = Field(default="minmax", description="minmax, or moving_average of each pass's extremes.")
-
-
-class Exempt(Strict):
-    """Layers that stay float32."""
-
-    policy: Policy = Field(default="nvidia", description="A named set of layers.")
-    patterns: list[str] = Field(default_factory=list, description="More layers: regular expressions over paths.")
-
-    @field_validator("patterns")
-    @classmethod
-    def _regular(cls, patterns: list[str]) -> list[str]:
-        import re
-
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-        return patterns
-
-
-class QuantizeConfig(StepConfig):
-    """Quantizes the U-Net's convolutions and linears; attention products, text encoder and decoder stay float32."""
-
-    gives: ClassVar[Literal["torch", "onnx"]] = "onnx"
-
-    scheme: Literal["w8a8"] = "w8a8"
-    backend: Literal["onnxruntime", "nncf", "openvino"] = Field(
-        default="onnxruntime",
-        description="Who places the scales, and in which format; nncf (ONNX) is slower on onnxruntime, openvino is "
-        "NNCF in OpenVINO's own format, which OpenVINO alone runs.",
-    )
-    per_channel: bool = Field(default=True, description="One weight scale per output channel (NNCF: always).")
-    calibration: Calibration = Calibration()
-    exempt: Exempt = Exempt()
-
-    def default_name(self) -> str:
-        """The scheme."""
-        return self.scheme
-
-    def files(self) -> Mapping[str, Path]:
-        """The file of prompts, if one is named."""
-        named = self.calibration.prompts_from
-        return {"calibration.prompts_from": Path(named)} if named else {}
-
-    def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str], /) -> list[tuple[str, str]]:
-        """Whether the backend's library is there."""
-        if self.backend != "openvino" or openvino.installed():
-            return []
-        return [("backend", f"found 'openvino', which is not installed; {openvino.INSTALL}")]
+_CODE = (
+    *("attention_products", "calibration", "emit_activations", "emit_weights", "first_token", "fp16", "gptq", "grid"),
+    *("groups", "histograms", "linears", "moments", "nncf_openvino", "nncf_qdq", "observe", "policies", "qat", "qdq"),
+    *("quantize_config", "quantize_onnx", "ranges", "rounding", "samples", "split_shortcuts"),
+)
 
 
 @step(
     "quantize",
     QuantizeConfig,
     code=(
-        *(f"workbench.compress.{name}" for name in ("calibration", "linears", "nncf_qdq", "policies", "qdq")),
-        "workbench.compress.nncf_openvino",
-        "workbench.models.scheduler",
+        *(f"workbench.compress.{name}" for name in _CODE),
+        *(f"workbench.training.{name}" for name in ("batches", "curve", "fake_quant", "features", "loop")),
+        *("workbench.data.captioned", *(f"workbench.models.{n}" for n in ("scheduler", "schemes", "unet", "widths"))),
         *(f"workbench.export.{name}" for name in ("graph_macs", "load", "names", "onnx", "openvino", "openvino_graph")),
     ),
     libraries=(
-        *("torch", "diffusers", "transformers", "onnx", "onnxruntime", "onnxscript", "nncf"),
+        *("torch", "diffusers", "transformers", "accelerate", "onnx", "onnxruntime", "onnxscript", "nncf", "torchao"),
         *(["openvino"] if openvino.installed() else []),
     ),
 )
 def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
-    """Quantizes the parent's U-Net by ranges from its own trajectories; the other components stay as they are.
+    """Quantizes the named components by what they see on the parent's own trajectories; the others stay as they are.
 
     Raises:
-        InputError: a pattern matches no layer, or there are no prompts.
-        RunError: the quantized model gives numbers that aren't finite.
+        InputError: a pattern matches no layer, a group doesn't divide, or there are no prompts.
+        RunError: a quantized model gives numbers that aren't finite.
     """
-    parent = context.export(context.parent, "unet")
-    in_openvino = config.backend == "openvino"
-    out = context.out / "unet" / ("model.xml" if in_openvino else "model.onnx")
-    layers = [
-        Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs)
-        for c in node_costs(parent)
-        if c.weights
-    ]
-    exempt = policies.exempt(layers, config.exempt.policy, config.exempt.patterns)
-    chosen = [layer.path for layer in layers if layer.path not in exempt]
-    trajectory = Trajectory(
-        context.base.source,
-        context.export(context.parent, "text_encoder"),
-        config.calibration.steps,
-        config.calibration.guidance_scale,
-        config.calibration.timesteps,
-        config.calibration.unconditional,
-    )
-    prompts, held_back = _prompts(context, config.calibration)
-    plain = session(parent)
-    context.state.mkdir(parents=True, exist_ok=True)
-
     start = time.monotonic()
-    if config.backend == "onnxruntime":
-        model = _in_memory(parent)
-        biased_linears_as_gemm(model, chosen)
-        passes = _by_ranges(model, chosen, config, trajectory, prompts, plain, context, out)
-    else:
-        samples = list(_walk(context, trajectory, prompts, lambda inputs, _keep: plain.run(None, inputs)[0]))
-        passes = len(samples)
-        if in_openvino:
-            quantize_openvino(parent, chosen, samples, out)
-        else:
-            quantize_nncf(_in_memory(parent), chosen, samples, out)
-    seconds = time.monotonic() - start
+    context.state.mkdir(parents=True, exist_ok=True)
+    made: dict[str, Component] = {}
+    reports: dict[str, Any] = {}
+    training = None
+    for name in config.components:
+        made[name], reports[name] = _component(context, config, name)
+        training = reports[name].pop("training", training)
+    report: dict[str, Any] = {"scheme": config.scheme, "method": config.method, "backend": config.backend}
+    if config.backend == "onnxruntime" and config.scheme != "fp16":
+        granularity, rounding = config.how_weights()
+        report |= {"granularity": granularity, "group_size": config.group_size, "rounding": rounding}
+    report |= {"seconds": round(time.monotonic() - start, 1), "components": reports}
+    return StepResult(made, report | ({"training": training} if training else {}))
 
-    after = openvino_costs(out) if in_openvino else node_costs(out)
+
+def _component(context: StepContext, config: QuantizeConfig, name: str) -> tuple[Component, dict[str, Any]]:
+    """One network: what it becomes, and what is to be said of it."""
+    parent = context.export(context.parent, name)
+    in_openvino = config.backend == "openvino"
+    out = context.out / name / ("model.xml" if in_openvino else "model.onnx")
+    costs = [c for c in node_costs(parent) if c.weights]
+    layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
+    exempt = policies.exempt(layers, config.policy(), config.exempt.patterns, component=name)
+    chosen = [layer.path for layer in layers if layer.path not in exempt]
+    if not chosen:
+        raise InputError(f"quantize.exempt: all {len(layers)} layers of the {name} are exempt; nothing is left")
+    samples = Samples(context, name, config.calibration)
+    start = time.monotonic()
+    if config.backend != "onnxruntime":
+        report = _by_nncf(config, samples, parent, chosen, out)
+    elif config.scheme == "fp16":
+        to_fp16(in_memory(parent), exempt, out)
+        report = {}
+    else:
+        report = _in_onnx(context, config, samples, parent, chosen, out)
     by_path = {layer.path: layer for layer in layers}
     report = {
-        "scheme": config.scheme,
-        "backend": config.backend,
-        "seconds": round(seconds, 1),
         "layers_quantized": len(chosen),
         "layers_exempt": [
             {"layer": path, "reason": why, "weights": by_path[path].weights, "macs": by_path[path].macs}
             for path, why in sorted(exempt.items())
         ],
-        "exemptions": {"policy": config.exempt.policy, **policies.cost(layers, exempt)},
-        "int8_share": int8_shares(after),
-        "calibration": {
-            "n": passes,
-            "prompts": len(prompts),
-            "timesteps": trajectory.kept(),
-            "unconditional": config.calibration.unconditional and config.calibration.guidance_scale > 1,
-            "method": config.calibration.method if config.backend == "onnxruntime" else "nncf",
-        },
+        "exemptions": {"policy": config.policy(), **policies.cost(layers, exempt)},
+        "int8_share": int8_shares(openvino_costs(out) if in_openvino else node_costs(out)),
+        **report,
+        "seconds": round(time.monotonic() - start, 1),
         "size_bytes": {"before": _size(parent), "after": _size(out)},
-        "sqnr_db": _agreement(plain, runner(out), trajectory, held_back, context.seed + 1),
+        "sqnr_db": _agreement(session(parent), runner(out), samples),
     }
-    return StepResult({"unet": Component("unet", "openvino" if in_openvino else "onnx", out, config.scheme)}, report)
+    return Component(name, "openvino" if in_openvino else "onnx", out, config.scheme), report
 
 
-def _in_memory(path: Path) -> ir.Model:
-    """The model with its weights, which the quantizers couldn't find beside a file that they aren't told of."""
-    import onnx_ir as ir
-
-    model = ir.load(path)
-    ir.external_data.load_to_model(model)
-    return model
-
-
-def _by_ranges(
-    model: Any,
-    chosen: Sequence[str],
-    config: QuantizeConfig,
-    trajectory: Trajectory,
-    prompts: Sequence[str],
-    plain: Any,
-    context: StepContext,
-    out: Path,
-) -> int:
-    """The ONNX Runtime backend; returns over how many passes the ranges were taken."""
-    from workbench.export.onnx import save
-
-    prepared = context.state / "prepared.onnx"
-    save(model, prepared)
-    ranges = Ranges(prepared, tensors_of(nodes_of(model, chosen)), context.state, config.calibration.method)
-
-    def denoise(inputs: Inputs, keep: bool) -> np.ndarray:
-        return ranges.run(inputs) if keep else plain.run(None, inputs)[0]
-
-    for _ in _walk(context, trajectory, prompts, denoise):
-        pass
-    quantize_qdq(model, chosen, ranges.result(), config.per_channel, out)
-    return ranges.passes
-
-
-def _walk(context: StepContext, trajectory: Trajectory, prompts: Sequence[str], denoise: Denoise) -> Iterator[Inputs]:
-    both = trajectory.unconditional and trajectory.guidance_scale > 1
-    passes = len(prompts) * len(trajectory.kept()) * (2 if both else 1)
-    with context.progress("calibrate", passes) as tick:
-        for done, inputs in enumerate(trajectory.walk(prompts, context.seed, denoise), 1):
-            tick(done)
-            yield inputs
-
-
-def _prompts(context: StepContext, wanted: Calibration) -> tuple[list[str], list[str]]:
-    """Prompts to calibrate with and prompts held back, chosen by the seed."""
-    import random
-
-    if wanted.prompts_from:
-        found = [line.strip() for line in Path(wanted.prompts_from).read_text().splitlines() if line.strip()]
-        if not found:
-            raise InputError(f"quantize.calibration.prompts_from: {wanted.prompts_from} holds no prompts")
+def _by_nncf(config: QuantizeConfig, samples: Samples, parent: Path, chosen: list[str], out: Path) -> dict[str, Any]:
+    if not SCHEMES[config.scheme].integer_activations:
+        compress_openvino(parent, chosen, config.group_size, out)
+        return {}
+    plain = session(parent)
+    seen = list(samples.calibrate(lambda inputs, _kept: plain.run(None, inputs)[0]))
+    if config.backend == "openvino":
+        quantize_openvino(parent, chosen, seen, out)
     else:
-        found = list(dict.fromkeys(captions(context.data, context.base.source)))
-        random.Random(context.seed).shuffle(found)
-    # Those at the end are held back, the same ones however many calibrate. With no others, they calibrate too: the
-    # check then differs in its noise alone.
-    return (found[:-HELD_BACK] or found)[: wanted.prompts], found[-HELD_BACK:]
+        quantize_nncf(in_memory(parent), chosen, seen, out)
+    return {"calibration": {**samples.summary(), "method": "nncf"}}
 
 
-def _agreement(plain: Any, quantized: Any, trajectory: Trajectory, prompts: Sequence[str], seed: int) -> dict[str, Any]:
-    """SQNR of the quantized U-Net against its parent on the parent's trajectories: median, extremes, by timestep."""
-    import statistics
+def _in_onnx(
+    context: StepContext, config: QuantizeConfig, samples: Samples, parent: Path, chosen: list[str], out: Path
+) -> dict[str, Any]:
+    """By our own ranges and rounding; trained where the method is qat."""
+    granularity, rounding = config.how_weights()
+    special = config.special()
+    first = None
+    if special.first_token and samples.component == "unet":
+        text = context.export(context.parent, "text_encoder")
+        first = first_state(text, context.base.source / "tokenizer")
+    settings = Settings(
+        scheme=config.scheme,
+        granularity=granularity,
+        group_size=config.group_size,
+        rounding=rounding,
+        unpack=config.unpack,
+        split=special.split,
+        first_state=first,
+        softmax_bits=special.softmax_bits,
+    )
+    quantizer = Quantizer(parent, chosen, settings, context.state)
+    widths = quantizer.widths()
+    wrong = group_problem(widths, config.group_size) if config.group_size else None
+    if wrong:
+        raise InputError(f"quantize.group_size: {wrong}")
+    found = quantizer.gather(samples)
+    report: dict[str, Any] = {
+        "calibration": samples.summary() | {"passes": found.passes},
+        "seconds_of": {key: round(value, 1) for key, value in found.seconds.items()},
+        "rounded_by_scale_search": found.by_scale_search,
+    }
+    if config.method == "ptq":
+        quantizer.write(found.rounded, found.ranges, out)
+    else:
+        nodes, bits = quantizer.nodes(), SCHEMES[config.scheme].activation_bits
+        start_at = by_layer(nodes, found, bits, outputs=config.scheme == "w8a8")
+        trained = train_quantized(context, config.qat, *start_at, context.out / "trained")
+        candidate = replace(
+            context.parent,
+            components={**context.parent.components, "unet": Component("unet", "torch", trained.folder)},
+        )
+        report["training"] = trained.report
+        quantizer.write_trained(context.export(candidate, "unet"), *by_tensor(nodes, trained), out)
+    return report | quantizer.notes()
 
+
+def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
+    """SQNR of the quantized network against its parent on inputs held back: mean, median, extremes, by timestep."""
     import numpy as np
 
     last: list[np.ndarray] = []
 
-    def denoise(inputs: Inputs, _keep: bool) -> np.ndarray:
+    def run(inputs: Inputs, _keep: bool) -> np.ndarray:
         last[:] = [plain.run(None, inputs)[0]]
         return last[0]
 
     found: dict[int, list[float]] = {}
-    for inputs in trajectory.walk(prompts, seed, denoise):
+    for inputs in samples.held_back(run):
         other = quantized.run(None, inputs)[0]
         if not np.isfinite(other).all():
-            raise RunError("the quantized U-Net gives numbers that aren't finite")
-        found.setdefault(int(inputs["timestep"][0]), []).append(sqnr_db(last[0], other))
+            raise RunError(f"the quantized {samples.component} gives numbers that aren't finite")
+        found.setdefault(int(inputs["timestep"][0]) if "timestep" in inputs else 0, []).append(sqnr_db(last[0], other))
     values = [value for row in found.values() for value in row]
-    return {
+    summary = {
+        "mean": statistics.fmean(statistics.fmean(row) for row in found.values()),
         "median": statistics.median(values),
         "min": min(values),
         "max": max(values),
         "n": len(values),
         "unit": "dB",
-        "by_timestep": {str(t): statistics.median(row) for t, row in found.items()},
     }
+    if samples.component != "unet":
+        return summary
+    return summary | {"by_timestep": {str(t): statistics.median(row) for t, row in found.items()}}
 
 
 def _size(path: Path) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,10 +29,7 @@ class Strict(BaseModel):
 
 
 class StepConfig(Strict):
-    """What every step has in common. ``needs`` and ``gives`` say which kind of U-Net goes in and comes out."""
-
-    needs: ClassVar[Literal["torch", "onnx"]] = "torch"
-    gives: ClassVar[Literal["torch", "onnx"]] = "torch"
+    """What every step has in common."""
 
     from_: str | None = Field(
         None, alias="from", description="Candidate that this step starts from; default: the one before it."
@@ -45,10 +42,23 @@ class StepConfig(Strict):
     def default_name(self) -> str:
         """The candidate's name when the recipe gives none."""
 
+    def takes(self) -> frozenset[str]:
+        """Components that the step needs as torch models."""
+        return frozenset({"unet"})
+
+    def leaves_files(self) -> frozenset[str]:
+        """Components that are a runtime's files after the step."""
+        return frozenset()
+
     @property
     def reads_data(self) -> bool:
         """Whether a step whose code can read the captioned pictures does so with this config."""
         return True
+
+    @property
+    def trains(self) -> bool:
+        """Whether the step trains the U-Net, which takes most of a run's time, memory and disk."""
+        return False
 
     def files(self) -> Mapping[str, Path]:
         """Files that the step reads, by key: checked before any work, their contents part of the result's key."""

@@ -37,7 +37,7 @@ from workbench.store.environment import environment
 from workbench.store.files import hash_file
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
 
-CODE = ("clock", "network", "trace", "attribution", "onnx_layers", "onnx_macs", "liveness", "write")
+CODE = ("clock", "network", "trace", "attribution", "onnx_layers", "onnx_macs", "liveness", "simulated", "write")
 Summaries = dict[str, dict[str, Any]]
 
 

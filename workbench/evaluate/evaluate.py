@@ -37,7 +37,7 @@ def evaluate(
         pictures, latents = draw(networks, question.prompts, config.steps, config.guidance_scale, question.seed, tick)
     base_latents = np.load(reference / "latents.npy") if reference else latents
     own = fidelity.probes(networks, base_latents, question.prompts, config.timesteps, config.samples, question.seed)
-    metrics: dict[str, Any] = _scored(networks, source, question, pictures)
+    metrics, by_picture = _scored(networks, source, question, pictures)
     scores: dict[str, Any] = {
         "n": config.pictures,
         "steps": config.steps,
@@ -48,7 +48,8 @@ def evaluate(
         "pictures": _write_pictures(pictures, out),
     }
     if reference is not None:
-        metrics |= fidelity.pictures(pictures, np.load(reference / "pictures.npy"))
+        compared, by_picture["psnr_db"] = fidelity.pictures(pictures, np.load(reference / "pictures.npy"))
+        metrics |= compared
         with np.load(reference / "probes.npz") as stored:
             metrics |= fidelity.compare_probes(own, dict(stored))
         values = metrics.pop("by_timestep")["values"]
@@ -56,16 +57,22 @@ def evaluate(
     np.save(out / "latents.npy", latents)
     np.save(out / "pictures.npy", pictures)
     np.savez(out / "probes.npz", cond=own["cond"], free=own["free"])
-    return scores | {"metrics": metrics}
+    rounded = {name: [round(float(v), 5) for v in values] for name, values in by_picture.items()}
+    return scores | {"metrics": metrics, "by_picture": rounded}
 
 
-def _scored(networks: Networks, source: Path, question: Question, pictures: np.ndarray) -> dict[str, Any]:
-    """Scores by the model's scorer, with what real pictures get beside them; nothing where it has no scorer."""
+def _scored(
+    networks: Networks, source: Path, question: Question, pictures: np.ndarray
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Scores by the model's scorer, with what real pictures get beside them; nothing where it has no scorer.
+
+    The second one holds those that every picture has by itself.
+    """
     from safetensors.numpy import load_file
 
     scorer = load_scorer(source)
     if scorer is None:
-        return {}
+        return {}, {}
     prompts = alignment.text_features(scorer, networks.tokenizer, question.prompts)
     others = alignment.text_features(scorer, networks.tokenizer, question.distractors)
     images = alignment.image_features(scorer, pictures)
@@ -76,7 +83,7 @@ def _scored(networks: Networks, source: Path, question: Question, pictures: np.n
         at_best = alignment.score(real, others, others, None)
         for key in ("alignment", "retrieval_at_1"):
             metrics[key]["real"] = at_best[key]["value"]
-    return metrics
+    return metrics, {"alignment": (images * prompts).sum(1)}
 
 
 def _write_pictures(pictures: np.ndarray, out: Path) -> list[str]:

@@ -11,8 +11,8 @@ from workbench.evaluate.interval import interval
 from workbench.evaluate.sampler import Networks
 
 
-def pictures(drawn: np.ndarray, reference: np.ndarray) -> dict[str, dict[str, Any]]:
-    """PSNR (dB) and SSIM of uint8 pictures [N, H, W, 3] against the reference's, mean over pictures."""
+def pictures(drawn: np.ndarray, reference: np.ndarray) -> tuple[dict[str, dict[str, Any]], np.ndarray]:
+    """PSNR (dB) and SSIM of uint8 pictures [N, H, W, 3] against the reference, mean over pictures; each one's PSNR."""
     import torch
     from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -20,10 +20,11 @@ def pictures(drawn: np.ndarray, reference: np.ndarray) -> dict[str, dict[str, An
     psnr = peak_signal_noise_ratio(a, b, data_range=1.0, reduction="none", dim=(1, 2, 3)).numpy()
     ssim = structural_similarity_index_measure(a, b, data_range=1.0, reduction="none").numpy()
     psnr = np.minimum(psnr, 100.0)  # equal pictures have no finite PSNR
-    return {
+    metrics = {
         "psnr_db": {"label": "PSNR to reference", "unit": "dB", "better": "high", **interval(psnr)},
         "ssim": {"label": "SSIM to reference", "unit": "", "better": "high", **interval(ssim)},
     }
+    return metrics, psnr
 
 
 def probes(

@@ -23,8 +23,8 @@ INTEGER = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "Dy
 @dataclass(frozen=True)
 class NodeCost:
     """``weights``: elements of the constant operand, 0 for a product of two activations. ``int8``: both operands come
-    from a DequantizeLinear, which is how a QDQ graph says that the product is one of integers, or the operator itself
-    is one of integers."""
+    from a DequantizeLinear of 8-bit integers, which is how a QDQ graph says that the product is one of int8, or the
+    operator itself is one of integers."""
 
     node: str
     layer: str
@@ -52,7 +52,7 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
     """The cost of every node that multiplies matrices or convolves; shapes must be static. Weights aren't read."""
     proto = read_model(model) if isinstance(model, Path) else model
     shapes, constant = resolve(proto), constants(proto.graph)
-    dequantized = {n.output[0] for n in proto.graph.node if n.op_type == "DequantizeLinear"}
+    eight = dequantized(proto.graph)
     found = (product_of(n, shapes, constant) for n in proto.graph.node if n.op_type in PRODUCTS)
     return [
         NodeCost(
@@ -61,11 +61,24 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
             product.node.op_type,
             product.macs + product.attention_macs,
             product.weights,
-            dequantized.issuperset(product.node.input[:2]) or product.node.op_type.startswith(INTEGER),
+            eight.issuperset(product.node.input[:2]) or product.node.op_type.startswith(INTEGER),
         )
         for product in found
         if not product.why
     ]
+
+
+def dequantized(graph: onnx.GraphProto) -> set[str]:
+    """Values that were 8-bit integers just before; 4 and 16 bits have no kernels of integers."""
+    from onnx import TensorProto
+
+    eight = (TensorProto.INT8, TensorProto.UINT8)
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "QuantizeLinear":
+            kinds[node.output[0]] = kinds.get(node.input[2], eight[1]) if len(node.input) > 2 else eight[1]
+    found = (node for node in graph.node if node.op_type == "DequantizeLinear")
+    return {node.output[0] for node in found if kinds.get(node.input[0], eight[0]) in eight}
 
 
 def product_of(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> Product:

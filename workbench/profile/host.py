@@ -17,6 +17,7 @@ from workbench.profile.macs import Count
 from workbench.profile.memory import available_bytes, drop_from_cache, peak_memory
 from workbench.profile.network import Network
 from workbench.profile.runtime import Compiles, Measured, Runtime, Timed, runtime
+from workbench.profile.simulated import in_float
 from workbench.profile.write import Budget, write_profile
 from workbench.store.environment import environment, usable_cores
 from workbench.store.store import Store
@@ -194,12 +195,8 @@ def _time(
 def _notes(place: Runtime, own: Mapping[str, Measured]) -> list[str]:
     found = []
     for name, m in own.items():
-        integer = m.layers.integer
-        if integer.layers < 0.9 * integer.stored:
-            found.append(
-                f"{m.network.label}@{place.target}: {integer.stored:.0%} of the MACs are quantized in the file, but "
-                f"only {integer.layers:.0%} run in integers: the runtime dequantizes and computes in float"
-            )
+        imitated = in_float(m.network.scheme, m.layers.integer.layers, m.layers.integer.stored)
+        found += [f"{m.network.label}@{place.target}: {imitated}"] if imitated else []
         found += m.timed.stats.warnings(f"{m.shared_with or m.network.label}@{place.target}")
         if m.count.uncounted:
             listed = ", ".join(f"{op} ({n})" for op, n in m.count.uncounted.items())

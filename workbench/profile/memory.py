@@ -22,12 +22,14 @@ LIMIT_S = 600
 class Peak:
     """Peak resident set in bytes of a process that runs one pass of each component; else None and the ``reason``.
 
-    ``before`` is the part that the runtime itself takes, before anything is loaded.
+    ``before`` is the part that the runtime itself takes, before anything is loaded; ``running`` the resident set
+    after the pass, when what loading alone needed is given back.
     """
 
     peak: int | None
     before: int | None = None
     reason: str | None = None
+    running: int | None = None
 
 
 def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak:
@@ -52,7 +54,7 @@ def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak
         lines = done.stderr.strip().splitlines()
         return Peak(None, reason=f"the probe ended with {done.returncode}: {lines[-1] if lines else 'no message'}")
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    return Peak(found["peak"], found["before"])
+    return Peak(found["peak"], found["before"], running=found["running"])
 
 
 def onnx_size(path: Path) -> int:

@@ -14,26 +14,32 @@ from typing import Any
 STATUS = Path("/proc/self/status")
 
 
-def peak_rss() -> int:
-    """Peak resident set of this process in bytes (VmHWM). OSError or ValueError where the system doesn't tell."""
+def resident(what: str) -> int:
+    """Resident set of this process in bytes: ``VmHWM``, the largest so far, or ``VmRSS``, that of now.
+
+    OSError or ValueError where the system doesn't tell.
+    """
     for line in STATUS.read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1]) * 1024
-    raise ValueError(f"{STATUS} has no VmHWM")
+    raise ValueError(f"{STATUS} has no {what}")
 
 
 def main(job: dict[str, Any]) -> dict[str, int]:
-    """Does the job; ``before`` is the peak with the runtime imported and nothing loaded, ``peak`` at the end."""
+    """Does the job; bytes: ``before`` is the peak with the runtime imported and nothing loaded, ``peak`` at the end.
+
+    ``running`` is what is resident at the end, without what loading alone needed: the file's bytes, unpacked weights.
+    """
     from workbench.profile.network import from_description
     from workbench.profile.runtime import runtime
 
     place = runtime(job["runtime"])
-    before = peak_rss()
+    before = resident("VmHWM")
     networks = [from_description(described) for described in job["networks"]]
     loaded = [place.load(network, job["threads"]) for network in networks]  # a pipeline keeps all of them loaded
     for call in loaded:
         call()
-    return {"before": before, "peak": peak_rss()}
+    return {"before": before, "peak": resident("VmHWM"), "running": resident("VmRSS")}
 
 
 if __name__ == "__main__":

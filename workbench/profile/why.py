@@ -55,6 +55,7 @@ class Side:
     integer: float
     integer_with_attention: float
     stored: float
+    scheme: str = "fp32"
 
     def best(self, *kinds: str) -> float:
         """Kernel time of some kinds in ms: net where that is known, else as profiled."""
@@ -234,6 +235,7 @@ def _side(
         integer=component.get("quantized_macs_share") or 0.0,
         integer_with_attention=component.get("quantized_macs_share_with_attention") or 0.0,
         stored=component.get("stored_quantized_macs_share") or 0.0,
+        scheme=str(component.get("scheme") or "fp32"),
     )
 
 

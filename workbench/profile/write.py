@@ -17,6 +17,7 @@ from workbench.profile.memory import Peak, onnx_size
 from workbench.profile.network import Network
 from workbench.profile.roofline import roofline
 from workbench.profile.runtime import Measured
+from workbench.profile.simulated import simulated
 from workbench.store.files import write_atomic
 
 SCHEMA_VERSION = 2
@@ -100,7 +101,7 @@ def write_profile(
         "target": place.target,
         "runtime": place.name,
         "scheme": network.scheme,
-        "simulated": False,
+        "simulated": any(c["simulated"] for c in components.values()),
         "emulated": False,
         "pipeline": _pipeline(own, budget) if budget and set(COMPONENTS) <= set(own) else None,
         "components": components,
@@ -110,6 +111,7 @@ def write_profile(
         },
         "peak_rss_bytes": peak.peak,
         "runtime_rss_bytes": peak.before,
+        "running_rss_bytes": peak.running,
         "peak_rss_reason": peak.reason,
         "what_macs_are": MACS,
         **shared,
@@ -170,6 +172,7 @@ def _component(measured: Measured, size: int) -> dict[str, Any]:
         "op_ms": {op: round(ms, 5) for op, ms in layers.op_ms.items()},
         "profiled_passes": layers.passes,
         "scheme": measured.network.scheme,
+        "simulated": simulated(measured.network.scheme, layers.integer.layers, layers.integer.stored),
         "shared_with": measured.shared_with,
         "transitions": [dataclasses.asdict(t) for t in layers.transitions],
         "live_peak_bytes": layers.live_peak_bytes,

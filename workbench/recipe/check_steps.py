@@ -26,16 +26,20 @@ def chain_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _order(recipe: Recipe) -> Iterator[Problem]:
-    """Steps that come after one that leaves the kind of model that they need."""
-    left_by: list[int | None] = [None]
-    """For every candidate, the step that made it something else than a torch model."""
+    """Steps that need a component as a torch model after one that left it as a runtime's file."""
+    left_by: list[dict[str, int]] = [{}]
+    """For every candidate: component to the step that made it a file."""
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
         before = left_by[parent]
-        if entry.config.needs == "torch" and before is not None:
-            earlier = recipe.steps[before].kind
-            what = f"needs a torch model and can't follow {earlier} (steps.{before}), which leaves ONNX"
-            yield ("steps", i, entry.kind), f"{what}; move it before that step, or let it start elsewhere with from:"
-        left_by.append(i if before is None and entry.config.gives == "onnx" else before)
+        gone = sorted(entry.config.takes() & before.keys())
+        if gone:
+            step = before[gone[0]]
+            what = f"needs the {gone[0]} as a torch model and can't follow {recipe.steps[step].kind} (steps.{step})"
+            yield (
+                ("steps", i, entry.kind),
+                f"{what}, which leaves a runtime's file; move it before that step, or start elsewhere with from:",
+            )
+        left_by.append({**dict.fromkeys(entry.config.leaves_files(), i), **before})
 
 
 def _branches(recipe: Recipe) -> Iterator[Problem]:

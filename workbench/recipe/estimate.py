@@ -8,14 +8,16 @@ from pathlib import Path
 
 from workbench.models.folder import STEMS, read_object
 from workbench.models.weights import tensors_of
-from workbench.recipe.schema import Recipe
+from workbench.recipe.schema import Recipe, StepEntry
 
 FP32 = 4
-DISK_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "distill": 6, "quantize": 3}
-"""Times the fp32 U-Net: its weights and their ONNX export; distill: also the saved state (weights, two
-moments, average); quantize: also the model on which it calibrates."""
-MEMORY_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "distill": 6, "quantize": 4}
-"""Times the fp32 U-Net: teacher and student; distill: also gradient, two moments, average. Activations come on top."""
+DISK_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "prune": 2, "quantize": 3}
+"""Times the fp32 U-Net: its weights and their ONNX export; quantize: also the model on which it calibrates."""
+MEMORY_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "prune": 4, "quantize": 4}
+"""Times the fp32 U-Net: teacher and student; prune: also gradients and a copy. Activations come on top."""
+TRAINING = 6.0
+"""The same for steps that train: on disk the saved state (weights, two moments, average) besides, in memory gradient,
+two moments, average."""
 OTHER_STEP = 4.0
 PIPELINE_COPIES = 2.0  # drawing and profiling: the networks and the runtime's own copy of their weights
 LIBRARIES_BYTES = 900_000_000  # torch, diffusers and ONNX Runtime, loaded
@@ -42,13 +44,17 @@ def estimate(recipe: Recipe, folder: Path, stored: Iterable[bool]) -> Estimate:
     tensors = {name: tensors_of(folder / name, stem) for name, stem in STEMS.items()}
     unet = FP32 * tensors["unet"].params
     pipeline = FP32 * sum(t.params for t in tensors.values())
-    left = [entry.kind for entry, there in zip(recipe.steps, stored, strict=True) if not there]
-    disk = sum(DISK_FACTOR.get(kind, OTHER_STEP) * unet for kind in left)
+    left = [entry for entry, there in zip(recipe.steps, stored, strict=True) if not there]
+    disk = sum(_factor(entry, DISK_FACTOR) * unet for entry in left)
     if left or not recipe.steps:
         disk += pipeline + _pictures(recipe, folder)
-    memory = max([PIPELINE_COPIES * pipeline, *(MEMORY_FACTOR.get(kind, OTHER_STEP) * unet for kind in left)])
+    memory = max([PIPELINE_COPIES * pipeline, *(_factor(entry, MEMORY_FACTOR) * unet for entry in left)])
     params = {name: t.params for name, t in tensors.items()}
     return Estimate(params, round(disk), round(LIBRARIES_BYTES + memory))
+
+
+def _factor(entry: StepEntry, factors: Mapping[str, float]) -> float:
+    return TRAINING if entry.config.trains else factors.get(entry.kind, OTHER_STEP)
 
 
 def _pictures(recipe: Recipe, folder: Path) -> int:

@@ -31,8 +31,7 @@ class RunData:
     """One run of a recipe. ``candidates`` are in the order of the chain, the untouched model first.
 
     ``profiles`` and ``layers`` are keyed by (target, candidate); the first target met in ``profiles`` decides the
-    choice. ``layers`` holds a table or the path of its CSV. ``timings`` are seconds per step of the run, ``losses``
-    the rows of a distillation's ``loss.jsonl`` by candidate.
+    choice. ``layers`` holds a table or the path of its CSV. ``timings`` are seconds per step of the run.
     """
 
     recipe: Recipe
@@ -45,7 +44,6 @@ class RunData:
     warnings: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
-    losses: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
     recipe_hash: str = ""
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workbench.report.words import (
+    COMPONENTS,
     MISSING,
     big,
     change,
@@ -20,12 +21,31 @@ from workbench.report.words import (
     whole,
 )
 
+DRAWN = ("curve", "block_search")
+"""Keys of a step's report that other sections draw: as text they would be long lists of numbers."""
+
+
+def report_groups(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A step's report as ``report_parts`` with a ``title`` each: its own part first, then one for each component.
+
+    ``components`` and ``training`` are mappings that hold a report of their own.
+    """
+    inner = dict(report.get("components") or {}) if isinstance(report.get("components"), Mapping) else {}
+    if isinstance(report.get("training"), Mapping):
+        inner["training"] = report["training"]
+    nested = {name: part for name, part in inner.items() if isinstance(part, Mapping)}
+    own = {key: value for key, value in report.items() if not (nested and key in ("components", "training"))}
+    groups = [{"title": "", **report_parts(own)}]
+    groups += [{"title": COMPONENTS.get(name, plain(name)), **report_parts(part)} for name, part in nested.items()]
+    return [group for group in groups if group["facts"] or group["tables"]]
+
 
 def report_parts(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A step's report split into single facts and tables, whatever the step is.
+    """A report split into single facts and tables, whatever it is of.
 
     A list of mappings is a table with a row each; two or more mappings with the same keys are the columns of a table.
     """
+    report = {key: value for key, value in report.items() if key not in DRAWN}
     facts: list[tuple[str, str]] = []
     tables: list[dict[str, Any]] = []
     shapes = Counter(tuple(value) for value in report.values() if isinstance(value, Mapping) and len(value) > 2)

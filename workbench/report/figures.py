@@ -11,28 +11,34 @@ from workbench.report.svg import (
     BAD,
     BG,
     FG,
-    FONT_PT,
     MUTED,
     SERIES,
     canvas,
+    end_labels,
     place_labels,
-    spread,
     style,
     to_svg,
 )
-from workbench.report.words import change, known, milliseconds, number
+from workbench.report.words import COMPONENTS, change, known, milliseconds, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDE, HALF = 7.4, 5.0
 """Widths in inches of a figure that fills the page and of one that fills half of it."""
-COMPONENTS = {"text_encoder": "text encoder", "unet": "U-Net", "vae_decoder": "decoder"}
+MANY = 7
+"""Candidates beyond which a figure's labels are names alone."""
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
     """One colour per candidate, the same in every figure."""
     return {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+
+
+def dashes(names: Sequence[str]) -> dict[str, Any]:
+    """A line style per candidate: whole lines, and where the colours come round again dashed and dotted ones."""
+    styles: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
+    return {name: styles[i // len(SERIES) % len(styles)] for i, name in enumerate(names)}
 
 
 def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) -> str | None:
@@ -46,10 +52,10 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
     rows = [r for r in table[table.target == target].to_dict("records") if known(r["latency_ms"]) and known(r[quality])]
     if not rows:
         return None
-    tint = colours(list(dict.fromkeys(table.candidate)))
+    tint, many = colours(list(dict.fromkeys(table.candidate))), len(rows) > MANY
     largest = max(r["size_bytes"] for r in rows)
     with style():
-        figure, axes = canvas(WIDE, 3.7)
+        figure, axes = canvas(WIDE, 4.6 if many else 3.7)
         radii, labels, lines = [], [], []
         for row in rows:
             alpha = 1.0 if row["pareto"] else 0.4
@@ -66,7 +72,8 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
             if row["chosen"]:
                 area = (area**0.5 + 7) ** 2
                 axes.scatter(x, y, s=area, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
-            text = f"{row['candidate']}\n{milliseconds(x)} · {number(row['size_bytes'] / 1e6)} MB"
+            text = f"{row['candidate']}\n{milliseconds(x)}{_beside(row)} · {number(row['size_bytes'] / 1e6)} MB"
+            text = row["candidate"] + _beside(row) if many else text
             labels.append(
                 axes.annotate(
                     text, (x, y), (0, 0), textcoords="offset pixels", ha="left", va="bottom", zorder=5,
@@ -118,6 +125,11 @@ def _pareto_axes(
     return lines
 
 
+def _beside(row: Mapping[str, Any]) -> str:
+    """What must stand beside a latency that is not what it seems."""
+    return next((f" ({kind})" for kind in ("simulated", "emulated") if row.get(kind)), "")
+
+
 def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
     """The least quality that the limits allow, on the figure's axis."""
     if ranking.quality == "psnr_db":
@@ -127,7 +139,7 @@ def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None
 
 
 def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str | None:
-    """Latency, size and quality of each candidate as bars, with the candidate before it as an outline."""
+    """Latency, size and quality of each candidate as bars, with what it was made from as an outline."""
     quality, table = ranking.quality, ranking.table
     rows = [r for r in table[table.target == target].to_dict("records") if known(r["latency_ms"])]
     if len(rows) < 2:
@@ -136,30 +148,38 @@ def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str |
     if quality:
         panels.append((quality, 1.0, f"{ranking.quality_label}{f', {quality_unit}' if quality_unit else ''}"))
     tint = colours(list(dict.fromkeys(table.candidate)))
+    made = ranking.by_step[ranking.by_step.target == target]
+    place = {row["candidate"]: i for i, row in enumerate(rows)}
+    parents = {place[child]: place[parent] for child, parent in zip(made.candidate, made.previous, strict=True)}
     with style():
         figure, all_axes = canvas(WIDE, 0.55 + 0.42 * len(rows), len(panels), sharey=True)
         for axes, (column, scale, title) in zip(all_axes, panels, strict=True):
             values = [r[column] / scale if known(r[column]) else 0.0 for r in rows]
             for i, value in enumerate(values):
                 axes.barh(i, value, height=0.56, color=tint[rows[i]["candidate"]], zorder=2)
-                if i and known(rows[i - 1][column]):
+                before = values[parents[i]] if i in parents and known(rows[parents[i]][column]) else 0.0
+                if before:
                     axes.barh(
-                        i, values[i - 1], height=0.56, facecolor="none", edgecolor=MUTED, linewidth=0.8,
+                        i, before, height=0.56, facecolor="none", edgecolor=MUTED, linewidth=0.8,
                         linestyle=(0, (2, 2)), zorder=1,
                     )  # fmt: skip
                 shown = number(value) if known(rows[i][column]) else "–"
-                end = max(value, values[i - 1] if i else 0)
-                before = values[i - 1] if i else 0
-                moved = f"\u2002{change(value / before - 1)}" if i and before and known(rows[i][column]) else ""
+                moved = f"\u2002{change(value / before - 1)}" if before and known(rows[i][column]) else ""
                 axes.annotate(
-                    shown + moved, (end, i), (4, 0), textcoords="offset points", va="center", color=FG, zorder=3
+                    shown + moved,
+                    (max(value, before), i),
+                    (4, 0),
+                    textcoords="offset points",
+                    va="center",
+                    color=FG,
+                    zorder=3,
                 )
             axes.set_xlim(0, max(values) * 1.62 or 1)
             axes.set_title(title, loc="left", color=MUTED)
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
             axes.tick_params(length=0)
-        all_axes[0].set_yticks(range(len(rows)), [r["candidate"] for r in rows], color=FG)
+        all_axes[0].set_yticks(range(len(rows)), [r["candidate"] + _beside(r) for r in rows], color=FG)
         all_axes[0].invert_yaxis()
         return to_svg(figure, f"steps-{target}", f"What each step bought on {target}")
 
@@ -171,7 +191,8 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
         for name in names:
             parts = ((profiles.get((target, name)) or {}).get("pipeline") or {}).get("parts_ms") or {}
             if any(known(v) for v in parts.values()):
-                bars.append((target, name, {p: v for p, v in parts.items() if known(v)}))
+                label = name + _beside(profiles[target, name])
+                bars.append((target, label, {p: v for p, v in parts.items() if known(v)}))
     if not bars:
         return None
     kinds = list(
@@ -232,12 +253,13 @@ def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str |
     lines = {n: line for n, line in lines.items() if line}
     if not lines:
         return None
-    tint = colours(names)
+    tint, dashed = colours(names), dashes(names)
     with style():
-        figure, axes = canvas(HALF, 2.7)
+        figure, axes = canvas(HALF, max(2.7, 0.6 + 0.19 * len(lines)))
         for name, line in lines.items():
             times = sorted(line, reverse=True)
-            axes.plot(times, [line[t] for t in times], color=tint[name], linewidth=1.6, marker="o", markersize=3.5)
+            shown: dict[str, Any] = {"color": tint[name], "linewidth": 1.6, "linestyle": dashed[name]}
+            axes.plot(times, [line[t] for t in times], marker="o", markersize=3.5, **shown)
         ends = {name: line[min(line)] for name, line in lines.items()}
         axes.grid(True, axis="y")
         axes.tick_params(length=0)
@@ -247,50 +269,5 @@ def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str |
         axes.set_ylabel("SQNR, dB; up is closer")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0), high)
-        _end_labels(axes, {n: (min(lines[n]), y) for n, y in ends.items()}, tint)
+        end_labels(axes, {n: (min(lines[n]), y) for n, y in ends.items()}, tint)
         return to_svg(figure, "sqnr", "U-Net SQNR per timestep")
-
-
-def losses(rows: Sequence[Mapping[str, float]], name: str) -> str | None:
-    """A distillation's loss terms over its steps, each averaged over 1/60 of the run, on a logarithmic axis."""
-    from matplotlib.ticker import LogLocator
-
-    terms = [k for k in (rows[0] if rows else {}) if k not in ("step", "lr")]
-    terms = [k for k in terms if any(known(r.get(k)) and r[k] > 0 for r in rows)]
-    if len(rows) < 2 or not terms:
-        return None
-    chunk = max(1, len(rows) // 60)
-    groups = [rows[i : i + chunk] for i in range(0, len(rows), chunk)]
-    with style():
-        figure, axes = canvas(HALF, 2.4)
-        ends, tint = {}, {}
-        for i, term in enumerate(terms):
-            points = [
-                (g[-1].get("step", 0), sum(values) / len(values))
-                for g in groups
-                if (values := [r[term] for r in g if known(r.get(term))]) and sum(values) > 0
-            ]
-            tint[term] = FG if term == "loss" else SERIES[i % len(SERIES)]
-            axes.plot(*zip(*points, strict=True), color=tint[term], linewidth=1.6 if term == "loss" else 1.2)
-            ends[term] = points[-1]
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.minorticks_off()
-        axes.grid(True, axis="y")
-        axes.tick_params(length=0)
-        axes.set_xlabel("optimiser step")
-        _end_labels(axes, ends, tint)
-        return to_svg(figure, f"loss-{name}", f"Loss of {name}")
-
-
-def _end_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], tint: Mapping[str, str]) -> None:
-    """Names at the right ends of lines, moved apart where they would overlap."""
-    axes.figure.canvas.draw()
-    heights = [float(axes.transData.transform(end)[1]) for end in ends.values()]
-    line = FONT_PT * 1.35 * axes.figure.dpi / 72
-    for (name, end), old, new in zip(ends.items(), heights, spread(heights, line), strict=True):
-        down = (new - old) * 72 / axes.figure.dpi
-        axes.annotate(
-            name, end, (6, down), textcoords="offset points", va="center", color=tint[name], annotation_clip=False
-        )

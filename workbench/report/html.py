@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.report import facts, figures, pictures, sections, why
+from workbench.report import block_search, brings, facts, figures, paired, pictures, sections, training, why
 from workbench.report.data import RunData
 from workbench.report.layers import payload
 from workbench.report.rank import Ranking, rank
@@ -26,15 +26,22 @@ def write_report(run: RunData, out: Path) -> Path:
         InputError: the recipe ranks by something that was not measured.
     """
     ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
+    judged = brings.verdicts(run)
     page = out / f"{run.recipe.name}.html"
-    write_atomic(page.with_suffix(".csv"), ranking.table.to_csv(index=False, lineterminator="\n"))
-    write_atomic(page, render(run, ranking))
+    table = ranking.table.copy()
+    words = [
+        judged[row.target, row.candidate].word if (row.target, row.candidate) in judged else ""
+        for row in table.itertuples()
+    ]
+    table.insert(table.columns.get_loc("reason"), "verdict", words)
+    write_atomic(page.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
+    write_atomic(page, render(run, ranking, judged))
     return page
 
 
-def render(run: RunData, ranking: Ranking) -> str:
+def render(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> str:
     """The page as a string."""
-    values = _values(run, ranking)
+    values = _values(run, ranking, judged)
     bare = _fill(values | {"pictures": pictures.Pictures([], 0, False)})
     room = LIMIT_BYTES - len(bare.encode()) - 1000
     return _fill(values | {"pictures": pictures.gather(run, run.recipe.evaluate.shown, room)})
@@ -56,7 +63,7 @@ def _fill(values: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(**values, **assets)
 
 
-def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
+def _values(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> dict[str, Any]:
     """What the template shows."""
     from markupsafe import Markup
 
@@ -77,7 +84,10 @@ def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
         "summary": sections.summary(run, ranking),
         "asked": sections.limits_text(run),
         "rows": sections.ranking_rows(run, ranking),
+        "verdicts": {key: (verdict.word, brings.TONES.get(verdict.word, "")) for key, verdict in judged.items()},
+        "brings": brings.gather(run, judged),
         "quality": sections.quality_table(run),
+        "paired": paired.gather(run),
         "pareto": [(t, safe(figures.pareto(ranking, t, limits))) for t in run.targets],
         "bought": [
             (t, safe(figures.steps_bought(ranking, t, unit)), sections.steps_rows(ranking, t)) for t in run.targets
@@ -85,15 +95,19 @@ def _values(run: RunData, ranking: Ranking) -> dict[str, Any]:
         "budget": safe(figures.budget(run.profiles, names)),
         "components": sections.component_rows(run),
         "sqnr": safe(figures.sqnr(run.scores, names)),
+        "trainings": [(name, what, safe(figure)) for name, what, figure in training.gather(run.candidates)],
         "layers": Markup(payload(run)),  # noqa: S704 - JSON with every < escaped
+        "block_searches": [
+            found | {key: safe(found[key]) for key in ("sets_figure", "blocks_figure")}
+            for found in block_search.gather(run)
+        ],
         "why": why.gather(run, ranking),
         "machine": _machine(run, ranking, subject),
         "steps": [
             {
                 "candidate": c,
                 "took": seconds(run.timings.get(c.name)),
-                "parts": facts.report_parts(c.report),
-                "loss": safe(figures.losses(run.losses.get(c.name, []), c.name)),
+                "groups": facts.report_groups(c.report),
             }
             for c in run.candidates[1:]
         ],

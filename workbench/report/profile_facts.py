@@ -62,6 +62,12 @@ def doubts(latency: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _imitated(summary: Mapping[str, Any]) -> list[str]:
+    """What must stand beside times that were taken of an imitation."""
+    said = {"simulated": "simulated: integers multiplied as floats", "emulated": "emulated: another machine's times"}
+    return [text for kind, text in said.items() if summary.get(kind)]
+
+
 def tiles(profile: ReadProfile, component: str) -> list[dict[str, Any]]:
     """The figures at the top: ``label, value, detail, kind`` and ``doubts``.
 
@@ -79,7 +85,7 @@ def tiles(profile: ReadProfile, component: str) -> list[dict[str, Any]]:
     own = s.get("runtime_rss_bytes")
     how = "added up" if s.get("pipeline") else "measured"
     return [
-        _tile("median latency", milliseconds(latency["median"]), what, how, doubts(latency)),
+        _tile("median latency", milliseconds(latency["median"]), what, how, [*_imitated(s), *doubts(latency)]),
         _tile(
             "p90",
             milliseconds(latency.get("p90")),

@@ -22,6 +22,9 @@ from workbench.report.words import (
     whole,
 )
 
+WIDE = 6
+"""Candidates beyond which the table of scores has a row, not a column, for each."""
+
 
 def tiles(run: RunData, ranking: Ranking, name: str) -> list[dict[str, str]]:
     """Headline figures of one candidate on the deciding target, each with its spread, n and change to the first."""
@@ -186,12 +189,18 @@ def quality_table(run: RunData) -> dict[str, Any]:
                 "cells": cells,
             }
         )
-    return {"rows": rows, "real": any(r["real"] for r in rows)}
+    names = [c.name for c in run.candidates]
+    return {"rows": rows, "real": any(r["real"] for r in rows), "tall": len(names) > WIDE, "names": names}
 
 
 def steps_rows(ranking: Ranking, target: str) -> list[dict[str, str]]:
     """What each step bought on one target, absolute and relative."""
     out = []
+    own = ranking.table[ranking.table.target == target]
+    kinds = {
+        name: kind_of({"simulated": s, "emulated": e})
+        for name, s, e in zip(own.candidate, own.simulated, own.emulated, strict=True)
+    }
     for row in ranking.by_step[ranking.by_step.target == target].to_dict("records"):
         quality = ranking.quality
         d_size = row["delta_size_bytes"]
@@ -203,7 +212,8 @@ def steps_rows(ranking: Ranking, target: str) -> list[dict[str, str]]:
         }
         if not quality or not known(row[f"delta_{quality}"]):
             cells["settled"] = MISSING
-        out.append({"candidate": row["candidate"], "previous": row["previous"], **cells})
+        names = {"candidate": row["candidate"], "previous": row["previous"], "kind": kinds[row["candidate"]]}
+        out.append(names | cells)
     return out
 
 
@@ -226,6 +236,7 @@ def component_rows(run: RunData) -> list[dict[str, str]]:
                     "candidate": candidate,
                     "component": name,
                     "scheme": c.get("scheme") or MISSING,
+                    "kind": kind_of({**profile, "simulated": c.get("simulated")}),
                     "latency": number(latency.get("median")),
                     "iqr": number(latency.get("iqr")),
                     "n": whole(latency.get("n")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -173,3 +173,19 @@ def spread(values: Sequence[float], least: float) -> list[float]:
             break
     placed = dict(zip(order, out, strict=True))
     return [placed[i] for i in range(len(values))]
+
+
+def end_labels(axes: Axes, ends: Mapping[str, tuple[float, float]], tint: Mapping[str, str]) -> None:
+    """Names at the right ends of lines, moved apart where they would overlap."""
+    axes.figure.canvas.draw()
+    heights = [float(axes.transData.transform(end)[1]) for end in ends.values()]
+    line = FONT_PT * 1.35 * axes.figure.dpi / 72
+    places, floor = spread(heights, line), axes.bbox.y0 + line / 2
+    for i in sorted(range(len(places)), key=lambda i: places[i]):  # none below the axis, where its numbers stand
+        places[i] = max(places[i], floor)
+        floor = places[i] + line
+    for (name, end), old, new in zip(ends.items(), heights, places, strict=True):
+        down = (new - old) * 72 / axes.figure.dpi
+        axes.annotate(
+            name, end, (6, down), textcoords="offset points", va="center", color=tint[name], annotation_clip=False
+        )

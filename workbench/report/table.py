@@ -44,8 +44,8 @@ def build_table(candidates: Sequence[CandidateData], scores: Scores, profiles: P
     """Rows in the order target, candidate; every candidate has a row on the first target, NaN where not measured.
 
     Columns: candidate, target, scheme, latency_ms (median, whole pipeline), latency_p90_ms, latency_n, size_bytes,
-    peak_rss_bytes, macs, params, emulated, and per metric its value with ``_low`` and ``_high`` (95 % confidence
-    interval).
+    peak_rss_bytes, macs, params, simulated, emulated, and per metric its value with ``_low`` and ``_high`` (95 %
+    confidence interval).
     """
     import pandas as pd
 
@@ -68,7 +68,7 @@ def _row(
     row: dict[str, Any] = {"candidate": candidate.name, "target": target, "scheme": candidate.scheme}
     row |= {"latency_ms": latency.get("median"), "latency_p90_ms": latency.get("p90"), "latency_n": latency.get("n")}
     row |= {column: profile.get(column) for column in PROFILE_COLUMNS[1:]}
-    row |= {"emulated": bool(profile.get("emulated"))}
+    row |= {kind: bool(profile.get(kind)) for kind in ("simulated", "emulated")}
     for metric in metrics:
         entry = metric_of(scores, candidate.name, metric)
         row |= {metric: entry.get("value"), f"{metric}_low": entry.get("low"), f"{metric}_high": entry.get("high")}

@@ -11,13 +11,15 @@ from workbench.profile.why import Change, Side, Why, Work, explain
 from workbench.report.data import RunData
 from workbench.report.rank import Ranking
 from workbench.report.roofline_figure import Panel, roofline_figure
-from workbench.report.why_words import COMPONENTS, sentences
-from workbench.report.words import MISSING, change, milliseconds, number, percent, whole
+from workbench.report.why_words import sentences
+from workbench.report.words import COMPONENTS, MISSING, change, milliseconds, number, percent, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FULL_PRECISION = "fp32"
+FOLDED = 6
+"""Entries beyond which only that of the choice is open."""
 MOST = 12
 """Slower layers that are shown; the page says how many more there are."""
 
@@ -58,6 +60,10 @@ def gather(run: RunData, ranking: Ranking) -> list[dict[str, Any]]:
                         "components": [_component(why, quantized) for why in whys],
                     }
                 )
+    if len(found) > FOLDED:
+        subject = ranking.chosen or (ranking.nearest[0] if ranking.nearest else None)
+        for entry in found:
+            entry["opened"] = (entry["candidate"], entry["target"]) == (subject, ranking.target)
     return found
 
 

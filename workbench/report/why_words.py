@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from workbench.models.schemes import SCHEMES
 from workbench.profile.kinds import CONVERSION, MOVE, REST
 from workbench.profile.why import Why
-from workbench.report.words import join, milliseconds, number, percent
+from workbench.report.words import COMPONENTS, join, milliseconds, number, percent
 
-COMPONENTS = {"text_encoder": "text encoder", "unet": "U-Net", "vae_decoder": "decoder"}
 NOTICEABLE = 0.02
 """Share of the kernel time below which a kind of work isn't worth a word."""
 
@@ -15,14 +15,15 @@ def sentences(why: Why) -> list[str]:
     """Two or three sentences on one component against its parent; numbers as in ``why``."""
     quantized = why.after.stored > why.before.stored or why.after.integer > why.before.integer
     said = [_speed(why)]
-    said += _integers(why) if quantized else _parts(why)
+    packed = not quantized and why.after.scheme != why.before.scheme
+    said += _integers(why) if quantized else _packed(why) if packed else _parts(why)
     if why.settled and why.told_by_kernels is False:
         said = said[:2]
         said.append(
             f"The kernels of the profiled passes don't show it (they add up to {milliseconds(why.before.best())} and "
             f"{milliseconds(why.after.best())}): other work on the machine or time between kernels made the difference."
         )
-    elif quantized:
+    elif quantized or packed:
         said += _costs(why)
     return said
 
@@ -45,9 +46,9 @@ def _integers(why: Why) -> list[str]:
     if why.stored_only:
         run = f"only {percent(after.integer)} run" if after.integer else "none of them run"
         return [
-            f"{percent(after.stored)} of its MACs in convolutions and linears are stored in int8, but {run} in int8 "
-            "kernels: this runtime turns the numbers back into float before it multiplies, which makes the file "
-            "smaller and the work no less."
+            f"{percent(after.stored)} of its MACs in convolutions and linears are of integers in the file, but {run} "
+            "in integer kernels: this runtime turns the numbers back into float before it multiplies, which makes the "
+            "file smaller and the work no less."
         ]
     share = f"{percent(after.integer)} of its MACs in convolutions and linears run in int8"
     if after.integer - after.integer_with_attention > 0.005:
@@ -56,6 +57,25 @@ def _integers(why: Why) -> list[str]:
     return [
         f"{share}{', so' if new < old else ', yet'} all products together take {milliseconds(new)} instead of "
         f"{milliseconds(old)} of kernel time{_how(why)}."
+    ]
+
+
+def _packed(why: Why) -> list[str]:
+    """Of a scheme that asks for no integer products, or of whose integers the runtime computes none."""
+    scheme = SCHEMES.get(why.after.scheme)
+    if scheme is None:
+        return [f"It is {why.after.scheme}, and {why.before.candidate} is {why.before.scheme}."]
+    if scheme.integer_activations:
+        return [
+            f"It is {why.after.scheme}, but this runtime computes none of it in integers: the file is smaller and the "
+            "work no less."
+        ]
+    stored = f"{scheme.weight_bits}-bit {'integers' if scheme.integer_weights else 'floats'}"
+    old, new = why.products_ms
+    return [
+        f"Its weights are stored as {stored} and its products are computed in float, as {why.after.scheme} means it: "
+        f"all products together take {milliseconds(new)}, where {why.before.candidate} takes {milliseconds(old)} of "
+        f"kernel time{_how(why)}."
     ]
 
 
@@ -88,7 +108,7 @@ def _costs(why: Why) -> list[str]:
         return [f"{text}."]
     limit = why.speed_limit
     rest = [(why.after.best(CONVERSION) + why.after.best(MOVE) + why.after.best(REST)) / whole] if whole else []
-    if limit and rest and not why.stored_only:
+    if limit and rest and why.after.integer and not why.stored_only:
         return [
             f"{percent(rest[0])} of its kernel time is not products, and int8 doesn't make that any faster: had "
             f"products taken no time in {why.before.candidate}, that would still be only {number(limit, 2)}× as fast."

@@ -6,6 +6,8 @@ import math
 from typing import Any, TypeGuard
 
 MISSING = "–"
+COMPONENTS = {"text_encoder": "text encoder", "unet": "U-Net", "vae_decoder": "decoder"}
+"""Components as readers know them."""
 MINUS = "−"
 
 

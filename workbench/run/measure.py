@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.data.captioned import captions
 from workbench.errors import InputError
+from workbench.evaluate.paired import comparisons
 from workbench.evaluate.question import CODE, LIBRARIES, Question, choose_prompts
 from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.progress import Progress
@@ -81,4 +82,17 @@ def score_all(
             return {**result, "seconds": time.monotonic() - start}
 
         scores[candidate.name] = store.compute(key, work)
-    return scores
+    return {c.name: scores[c.name] | {"paired": _paired(c, chain, scores)} for c in chain}
+
+
+def _paired(candidate: Candidate, chain: list[Candidate], scores: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Against what the candidate was made from, and where training was to help, against the same without it."""
+    own, found = scores[candidate.name], []
+    if candidate.parent is not None:
+        found += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
+    if candidate.report.get("method") == "qat":
+        for other in chain:
+            same = (other.parent, other.scheme) == (candidate.parent, candidate.scheme)
+            if same and other.report.get("method") == "ptq":
+                found += comparisons(own, scores[other.name], other.name, "the same scheme after training")
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def publish(
     key = key_of(
         {
             "stage": "report",
-            "code": code_hash(room("workbench.report")),
+            "code": code_hash([*room("workbench.report"), "workbench.training.curve"]),
             "libraries": library_versions(("matplotlib", "jinja2", "pandas")),
             "recipe": loaded.text,
             "settings": recipe.model_dump(mode="json"),
@@ -75,11 +74,6 @@ def _data(
     timings = {name: result["seconds"] for name, result in made.items() if "seconds" in result}
     timings |= {f"evaluate {name}": s["seconds"] for name, s in scores.items()}
     timings["profile"] = profiles.seconds
-    losses = {}
-    for candidate in chain:
-        log = store.folder(candidate.key) / "loss.jsonl"
-        if log.is_file():
-            losses[candidate.name] = [json.loads(line) for line in log.read_text().splitlines()]
     return RunData(
         recipe=loaded.recipe,
         recipe_text=loaded.text,
@@ -91,7 +85,6 @@ def _data(
         warnings=list(dict.fromkeys(w for s in summaries.values() for w in s.get("warnings", []))),
         environment=environment(),
         timings=timings,
-        losses=losses,
         recipe_hash=key_of({"recipe": loaded.recipe.model_dump(mode="json")}),
     )
 

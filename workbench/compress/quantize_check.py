@@ -1,0 +1,115 @@
+"""What can be known to be wrong with ``quantize`` before any work."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from workbench.compress.groups import group_problem, layer_widths
+from workbench.compress.policies import POLICIES
+from workbench.export import openvino
+from workbench.models.schemes import SCHEMES
+
+if TYPE_CHECKING:
+    from workbench.compress.quantize_config import QuantizeConfig
+
+Problem = tuple[str, str]
+"""Key inside the step, and what is wrong there."""
+
+
+def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Settings that don't go together; then groups and patterns that don't fit the U-Net."""
+    found = [*_backend(config), *_weights(config), *_training(config), *_special(config), *_components(config)]
+    yield from found
+    if not found and "unet" in config.components:
+        yield from _fit(config, unet_config)
+
+
+def _backend(config: QuantizeConfig) -> Iterator[Problem]:
+    able = SCHEMES[config.scheme].backends
+    if config.backend not in able:
+        can = [name for name, scheme in SCHEMES.items() if config.backend in scheme.backends]
+        yield (
+            "backend",
+            f"found {config.backend!r}, which can't make {config.scheme} (it makes {', '.join(can)}); "
+            f"needs {' or '.join(able)}",
+        )
+    elif config.backend == "openvino" and not openvino.installed():
+        yield "backend", f"found 'openvino', which is not installed; {openvino.INSTALL}"
+    elif config.backend == "openvino" and config.components != ["unet"]:
+        yield "components", f"found {config.components}; backend openvino makes the unet alone so far"
+
+
+def _weights(config: QuantizeConfig) -> Iterator[Problem]:
+    asked = {key: getattr(config, key) for key in ("granularity", "group_size", "rounding") if getattr(config, key)}
+    for key in asked:
+        if config.scheme == "fp16":
+            yield key, f"found {asked[key]!r}, but fp16 has no integers; leave it out"
+        elif config.backend != "onnxruntime" and not (config.backend == "openvino" and key == "group_size"):
+            yield key, f"found {asked[key]!r}, but backend {config.backend} settles it itself; leave it out"
+    if config.group_size and config.granularity not in (None, "group"):
+        yield "group_size", f"found {config.group_size}, but granularity is {config.granularity}; needs group"
+    if config.scheme == "w8a8" and "group" in (config.granularity, config.group_size and "group"):
+        key = "granularity" if config.granularity else "group_size"
+        yield key, "found groups, for which no runtime has int8 products; needs per_channel or per_tensor"
+    if config.unpack == "pass" and config.scheme != "w4a16":
+        yield "unpack", f"found 'pass', which is w4a16's; {config.scheme} needs load"
+
+
+def _training(config: QuantizeConfig) -> Iterator[Problem]:
+    if config.method == "ptq":
+        if "qat" in config.model_fields_set:
+            yield "qat", "found settings, but method is ptq; needs method: qat"
+        return
+    if config.scheme == "fp16":
+        yield "method", "found 'qat', but fp16 has nothing to train; needs ptq"
+    if config.backend != "onnxruntime":
+        yield "method", f"found 'qat', which backend {config.backend} can't; needs backend onnxruntime"
+    if config.components != ["unet"]:
+        yield "method", f"found 'qat' for {', '.join(config.components)}; needs components: [unet]"
+
+
+def _special(config: QuantizeConfig) -> Iterator[Problem]:
+    asked, special = config.exempt, config.special()
+    named = {key: getattr(asked, key) for key in ("shortcut_split", "first_token", "attention", "softmax_bits")}
+    named = {key: value for key, value in named.items() if value not in (None, False, "float")}
+    for key, value in named.items():
+        where = f"exempt.{key}"
+        if not SCHEMES[config.scheme].integer_activations:
+            yield where, f"found {value!r}, but {config.scheme} leaves activations in float; leave it out"
+        elif config.backend != "onnxruntime":
+            yield where, f"found {value!r}, which backend {config.backend} can't; needs backend onnxruntime"
+    if config.scheme == "w8a16" and asked.attention == "quantized" and named.get("softmax_bits", 16) != 16:
+        yield "exempt.softmax_bits", "found 8, fewer than the other activations of w8a16; needs 16"
+    if "softmax_bits" in named and special.softmax_bits is None:
+        yield "exempt.softmax_bits", "found bits, but attention's products stay float; needs attention: quantized"
+    if config.method == "qat" and (special.split or special.first_token or special.softmax_bits):
+        yield (
+            "method",
+            f"found 'qat', which can't train shortcut_split, first_token or quantized attention (policy "
+            f"{config.policy()}); needs them off, or method ptq",
+        )
+
+
+def _components(config: QuantizeConfig) -> Iterator[Problem]:
+    if len(set(config.components)) != len(config.components):
+        yield "components", f"found {config.components}, one of them twice"
+
+
+def _fit(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Problem]:
+    if not config.group_size and not config.exempt.patterns:
+        return  # torch takes seconds to load, and there is nothing to ask it
+    widths = layer_widths(unet_config)
+    for i, pattern in enumerate(config.exempt.patterns):
+        if config.components == ["unet"] and not any(re.search(pattern, path) for path in widths):
+            near = difflib.get_close_matches(pattern, widths, 1, cutoff=0.0)[0]
+            what = f"found {pattern!r}, which matches none of the {len(widths)} layers"
+            yield f"exempt.patterns.{i}", f"{what}; the nearest is {near}"
+    if config.group_size:
+        out = [*POLICIES[config.policy()].patterns, *config.exempt.patterns]
+        left = {path: width for path, width in widths.items() if not any(re.search(p, path) for p in out)}
+        wrong = group_problem(left, config.group_size)
+        if wrong:
+            yield "group_size", wrong

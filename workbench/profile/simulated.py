@@ -1,0 +1,41 @@
+"""Whether a runtime only imitates the integers that a scheme asks for."""
+
+from __future__ import annotations
+
+from workbench.models.schemes import SCHEMES
+
+HALF = 0.5
+"""Of the quantized layers' MACs: with less than this in integer kernels, a scheme of integers is simulated."""
+SOME = 0.1
+"""Share of MACs between stored integers from which a network of unknown scheme is taken for one of integers."""
+
+
+def simulated(scheme: str, integer: float, stored: float) -> bool:
+    """True where integers are to be multiplied, but the runtime multiplies (most of) them as floats.
+
+    Schemes of weights only (``w4a16``) and of half floats ask for no integer products, so they are never simulated.
+    A runtime may drop 16-bit QuantizeLinear pairs while it loads a file (OpenVINO does): then nothing is ``stored`` in
+    its graph and nothing runs in integers, which by the scheme's name counts as simulated.
+
+    Args:
+        scheme: the component's; where the name is none of ours (a file of somebody else's), ``stored`` decides.
+        integer: share (0…1) of the MACs of convolutions and linears that integer kernels computed.
+        stored: share of them whose operands are both integers in the file.
+    """
+    known = SCHEMES.get(scheme)
+    asked = known.integer_activations if known else stored > SOME
+    return asked and (integer == 0 or integer < HALF * stored)
+
+
+def in_float(scheme: str, integer: float, stored: float) -> str | None:
+    """A warning where a runtime computes in float what is stored, or asked for, as integers; arguments as above."""
+    if integer < 0.9 * stored:
+        return (
+            f"{stored:.0%} of the MACs are quantized in the file, but only {integer:.0%} run in integers: the runtime "
+            "dequantizes and computes in float"
+        )
+    if simulated(scheme, integer, stored):
+        return (
+            f"{scheme} asks for products of integers, but the runtime computes {1 - integer:.0%} of the MACs in float"
+        )
+    return None
