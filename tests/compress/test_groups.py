@@ -11,7 +11,7 @@ from workbench.models.sources import demo_folder
 
 
 @pytest.mark.parametrize(
-    ("width", "group"), [(320 * 9, 64), (1280, 64), (144, 48), (144 * 9, 48), (36, 36), (7, 7), (74, 37)]
+    ("width", "group"), [(320 * 9, 64), (1280, 128), (320, 64), (144, 48), (144 * 9, 48), (36, 36), (7, 7), (74, 74)]
 )
 def test_a_layer_takes_the_largest_group_that_divides(width, group):
     assert group_of(width, None) == group and width % group == 0

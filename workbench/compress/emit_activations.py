@@ -44,11 +44,12 @@ def quantize_inputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[st
         if value.name not in made:
             grid, name = grids[value.name], value.name
             scale = add_initializer(model, f"{name}:scale", np.array(grid.scale, np.float32))
-            kind = np.uint8 if grid.bits == 8 else np.uint16
-            zero = add_initializer(model, f"{name}:zero_point", np.array(grid.zero_point, kind))
+            number = np.uint8 if grid.bits == 8 else np.uint16
+            zero = add_initializer(model, f"{name}:zero_point", np.array(grid.zero_point, number))
             to, back = (ir.node(f"{k}Linear", [value, scale, zero]) for k in ("Quantize", "Dequantize"))
             back.replace_input_with(0, to.outputs[0])
-            to.outputs[0].type, to.outputs[0].shape = zero.type, value.shape
+            kind = ir.DataType.UINT8 if grid.bits == 8 else ir.DataType.UINT16
+            to.outputs[0].type, to.outputs[0].shape = ir.TensorType(kind), value.shape
             back.outputs[0].type, back.outputs[0].shape = value.type, value.shape
             model.graph.insert_before(node, [to, back])
             made[name] = back.outputs[0]

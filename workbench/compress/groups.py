@@ -11,19 +11,23 @@ if TYPE_CHECKING:
     from workbench.compress.grid import Grid
 
 GroupSize = Annotated[int, Field(ge=8, le=1024, multiple_of=2)]
-LARGEST = 64
-"""Group size where the recipe names none, if it divides the row."""
+LARGEST = 128
+"""Of the group sizes that layers take where the recipe names none."""
+POWERS = (128, 64, 32)
+"""Preferred: runtimes have packed products for groups of these sizes."""
 
 
 def group_of(width: int, asked: int | None) -> int:
-    """The group in rows of ``width``: the one asked for, else the largest multiple of 16 up to 64 that divides.
+    """The group in rows of ``width``: the one asked for, else the first of 128, 64, 32 that divides.
 
-    Rows that no multiple of 16 divides (the first convolution's 4 × 9) get their largest divisor up to 64.
+    Rows that none of these divides get the largest multiple of 16 up to 128 that does, or else (the first convolution's
+    4 × 9) their largest divisor up to 128.
     """
     if asked is not None:
         return asked
     fits = [size for size in range(1, min(LARGEST, width) + 1) if width % size == 0]
-    return max([size for size in fits if size % 16 == 0] or fits)
+    packed = [size for size in POWERS if size in fits]
+    return packed[0] if packed else max([size for size in fits if size % 16 == 0] or fits)
 
 
 def grid_of(bits: int, granularity: str, width: int, asked: int | None) -> Grid:

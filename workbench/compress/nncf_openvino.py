@@ -55,7 +55,7 @@ def quantize_openvino(model: Path, layers: Collection[str], samples: Sequence[In
 def compress_openvino(model: Path, layers: Collection[str], group_size: int | None, out: Path) -> None:
     """Writes the ONNX file ``model`` with weights in 4 bit to ``out``; activations stay float, no data is needed.
 
-    NNCF's ``compress_weights``: linears int4, symmetric, in groups (of ``group_size``, else 64, narrowed where that
+    NNCF's ``compress_weights``: linears int4, symmetric, in groups (of ``group_size``, else 128, narrowed where that
     doesn't divide); convolutions, for which it has no 4 bit, asymmetric 8 bit per channel.
 
     Raises:

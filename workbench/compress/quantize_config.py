@@ -88,7 +88,7 @@ class QuantizeConfig(StepConfig):
         default=None, description="Weights that share a scale; default: per_channel with 8 bits, group with 4."
     )
     group_size: GroupSize | None = Field(
-        default=None, description="With granularity group; default: each layer's largest up to 64."
+        default=None, description="With granularity group; default: each layer's own, up to 128."
     )
     rounding: Rounding | None = Field(
         default=None,

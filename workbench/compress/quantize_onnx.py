@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,7 +106,7 @@ class Quantizer:
         wants = self.settings.rounding == "gptq"
         moments = Moments(prepared, [str(n.name) for n in nodes], self.work) if wants else None
         start = time.monotonic()
-        passes = _run(samples, session(self.parent), ranges, moments)
+        passes = _run(samples, self.parent, ranges, moments)
         seconds = {"gather": time.monotonic() - start}
         start = time.monotonic()
         seen = moments.result() if moments else {}
@@ -233,11 +233,16 @@ def by_tensor(nodes: list[ir.Node], trained: QatResult) -> tuple[dict[str, Round
     return rounded, ranges
 
 
-def _run(samples: Samples, plain: Any, ranges: Ranges | None, moments: Moments | None) -> int:
+def _run(samples: Samples, parent: Path, ranges: Ranges | None, moments: Moments | None) -> int:
     """Runs what gathers on every kept input and returns how many those were; with nothing to gather, runs nothing."""
     if ranges is None and moments is None:
         return 0
     every, kept = max(1, samples.count() // MOMENT_PASSES), 0
+
+    @cache
+    def plain() -> Any:
+        # Only where some inputs aren't kept: at full size it is 2.6 GB.
+        return session(parent)
 
     def run(inputs: Inputs, keep: bool) -> np.ndarray:
         nonlocal kept
@@ -247,6 +252,6 @@ def _run(samples: Samples, plain: Any, ranges: Ranges | None, moments: Moments |
         if keep and moments is not None and kept % every == 0:
             out = moments.run(inputs)
         kept += keep
-        return plain.run(None, inputs)[0] if out is None else out
+        return plain().run(None, inputs)[0] if out is None else out
 
     return sum(1 for _ in samples.calibrate(run))

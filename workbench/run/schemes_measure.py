@@ -165,8 +165,8 @@ def _figures(profile: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def failed(reason: str) -> Cell:
-    """A cell of which nothing is known, since the work failed."""
-    return {"verdict": FAILED, "note": reason}
+    """A cell of which nothing is known, since the work failed; ``reason`` may go on in lines that aren't kept."""
+    return {"verdict": FAILED, "note": reason.strip().split("\n")[0]}
 
 
 def _impossible(reason: str) -> Cell:

@@ -59,10 +59,7 @@ class Table:
                 missing.append((pair, runtime))
             else:
                 found[where] = stored
-        for where, cell in self._measured(missing, progress).items():
-            found[where] = cell
-            if cell["verdict"] != FAILED:  # a failure is tried again the next time
-                self.store.compute(keys[where], partial(_as_it_is, cell))
+        found |= self._measured(missing, keys, progress)
         return found
 
     def _refused(self, pairs: Sequence[Pair]) -> dict[str, Cell]:
@@ -111,8 +108,10 @@ class Table:
             for pair in pairs
         }
 
-    def _measured(self, missing: Sequence[tuple[Pair, str]], progress: Progress) -> Cells:
-        """Makes the files that missing cells need, and measures the cells of one runtime after the other."""
+    def _measured(
+        self, missing: Sequence[tuple[Pair, str]], keys: Mapping[tuple[str, str], str], progress: Progress
+    ) -> Cells:
+        """Makes the files that missing cells need; measures and stores the cells of one runtime after the other."""
         wanted = list({pair.name: pair for pair, _ in missing}.values())
         if not wanted:
             return {}
@@ -130,6 +129,9 @@ class Table:
                 count = len(names) if needs_file(runtime) else 0
                 cells = self._of_runtime(runtime, sound, _within(tick, done, count, runtime)) if sound else {}
                 found |= {(name, runtime): cell for name, cell in cells.items()}
+                for name, cell in cells.items():
+                    if cell["verdict"] != FAILED:  # a failure is tried again the next time
+                        self.store.compute(keys[name, runtime], partial(_as_it_is, cell))
                 done += count
                 tick(done, runtime)
         return found
