@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import tiny_pipeline
 
+from workbench.compress.policies import POLICIES
+from workbench.models.schemes import SCHEMES
 from workbench.models.sources import demo_folder
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +32,7 @@ def place(tmp_path_factory) -> Path:
     shutil.copy(demo_folder() / "model_index.json", place / "small")
     UNet2DConditionModel(
         sample_size=8,
-        block_out_channels=(64, 128),
+        block_out_channels=(48, 96),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -87,7 +89,8 @@ def test_the_page_says_of_every_cell_what_a_run_says(table):
             assert told["note"] == cell["note"], where
             continue
         # Exempt layers and the graph itself weigh more in the smaller network.
-        assert float(told["size ÷ fp32"]) == pytest.approx(cell["size_ratio"], abs=0.1), where
+        least = SCHEMES[where[0]].weight_bits / 32
+        assert least <= float(told["size ÷ fp32"]) <= cell["size_ratio"] + 0.02, where
         if where[0] == "w8a8":  # elsewhere it is the runtime's choice on each CPU
             assert (told["integer MACs"] != "0 %") == (cell["integer_macs_share"] > 0), where
 
@@ -173,8 +176,6 @@ def test_a_model_without_captions_asks_for_prompts(place, tmp_path):
 
 
 def test_the_page_explains_every_word_scheme_and_policy(table):
-    from workbench.compress.policies import POLICIES
-
     text = PAGE.read_text()
     for verdict in {cell["verdict"] for cell in table["cells"]}:
         assert f"| {verdict} |" in text

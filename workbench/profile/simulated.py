@@ -14,8 +14,8 @@ def simulated(scheme: str, integer: float, stored: float) -> bool:
     """True where integers are to be multiplied, but the runtime multiplies (most of) them as floats.
 
     Schemes of weights only (``w4a16``) and of half floats ask for no integer products, so they are never simulated.
-    A runtime may drop 16-bit QuantizeLinear pairs while it loads a file (OpenVINO does): then nothing is ``stored`` in
-    its graph and nothing runs in integers, which by the scheme's name counts as simulated.
+    Only 8-bit integers on both sides have kernels, so ``stored`` counts no others: with 16-bit activations, whose pairs
+    OpenVINO drops altogether, or 4-bit weights, the integer share is held against all MACs.
 
     Args:
         scheme: the component's; where the name is none of ours (a file of somebody else's), ``stored`` decides.
@@ -23,8 +23,10 @@ def simulated(scheme: str, integer: float, stored: float) -> bool:
         stored: share of them whose operands are both integers in the file.
     """
     known = SCHEMES.get(scheme)
-    asked = known.integer_activations if known else stored > SOME
-    return asked and (integer == 0 or integer < HALF * stored)
+    if known is None:
+        return stored > SOME and integer < HALF * stored
+    eight = (known.weight_bits, known.activation_bits) == (8, 8)
+    return known.integer_activations and integer < HALF * (stored if eight and stored else 1.0)
 
 
 def in_float(scheme: str, integer: float, stored: float) -> str | None:

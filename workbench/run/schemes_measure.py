@@ -176,4 +176,5 @@ def _impossible(reason: str) -> Cell:
 def _told(error: Exception, network: Network) -> str:
     """The error in one line, without the place of the file on this machine."""
     lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__).replace(f"{network.file}: ", "")
+    told = lines[0] if lines else type(error).__name__
+    return told.replace(f"{network.file}: ", "").replace(str(network.file), network.file.name if network.file else "")
