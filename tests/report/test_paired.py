@@ -23,6 +23,11 @@ def test_the_interval_decides(low, high, says):
     assert row.settled == says and row.n == 512
 
 
+def test_a_difference_below_the_digits_shown_is_not_called_worse():
+    (row,) = gather(_run(difference=-0.00001, low=-0.00002, high=-0.000005))
+    assert row.settled == "the same to these digits"
+
+
 def test_a_ratio_is_shown_as_a_share_with_its_interval():
     (row,) = gather(_run(difference=-0.002, low=-0.003, high=-0.001, ratio=0.9978, ratio_low=0.996, ratio_high=0.9989))
     assert row.ratio == "99.8 % (99.6 to 99.9)" and row.difference == "-0.0020"

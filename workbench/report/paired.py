@@ -45,7 +45,14 @@ def gather(run: RunData) -> list[Row]:
                     f"{low:+.{digits}f} to {high:+.{digits}f}",
                     ratio,
                     each["n"],
-                    "better" if low > 0 else "worse" if high < 0 else "no difference seen",
+                    _settled(low, high, float(f"{each['difference']:.{digits}f}")),
                 )
             )
     return found
+
+
+def _settled(low: float, high: float, shown: float) -> str:
+    """What the interval says; a difference too small for the digits shown is none to choose by."""
+    if low <= 0 <= high:
+        return "no difference seen"
+    return "the same to these digits" if shown == 0 else "better" if low > 0 else "worse"
