@@ -1,6 +1,6 @@
 # make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
 #            on 2 cores, of which the job is about 6; again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and all tests: about 15 minutes on 2 cores
+# make test  sets everything up, then style, types and all tests: about 20 minutes on 2 cores
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 minutes; needs root on Debian (says so elsewhere)
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
@@ -15,7 +15,7 @@ run: $(VENV)/.ready
 	$(BIN)/workbench run recipes/bk_tiny_w8a8.yaml
 
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests: about 9 minutes"
+	@echo "== tests: about 18 minutes"
 	$(BIN)/python -m pytest
 
 test-devices: $(VENV)/.ready-dev device-tools

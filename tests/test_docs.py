@@ -34,7 +34,14 @@ def test_every_command_is_taken(words, tmp_path):
     verb, *rest = words
     if verb == "run":  # the same arguments, checked instead of run; tests/run runs the recipes
         verb = "check"
-    if verb in ("sample", "train-demo", "profile", "compare", "devices", "schemes"):  # they measure, draw, or need a device
+    if verb in (
+        "sample",
+        "train-demo",
+        "profile",
+        "compare",
+        "devices",
+        "schemes",
+    ):  # they measure, draw, or need a device
         options = [w for w in rest if w.startswith("-")]
         shown = subprocess.run(
             [sys.executable, "-m", "workbench.cli.main", verb, "--help"],

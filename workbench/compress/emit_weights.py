@@ -34,6 +34,12 @@ def matrix_of(node: ir.Node) -> np.ndarray:
     return np.ascontiguousarray(weight if _transposed(node) else weight.T)
 
 
+def tell_once(model: ir.Model) -> None:
+    """Drops what the file would tell of constants a second time, their types and shapes: 100 bytes each."""
+    for value in model.graph.initializers.values():
+        value.type = value.shape = None
+
+
 def output_axis(node: ir.Node) -> int:
     """The axis of the node's stored weight that runs over its outputs."""
     return 0 if node.op_type == "Conv" or _transposed(node) else 1
@@ -196,10 +202,12 @@ def _integers(model: ir.Model, node: ir.Node, integers: np.ndarray, bits: int) -
 
 
 def add_initializer(model: ir.Model, name: str, array: Any) -> ir.Value:
-    """A constant of the graph; its type and shape aren't told a second time, which would take 100 bytes each."""
+    """A constant of the graph."""
     import onnx_ir as ir
 
-    value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+    tensor = ir.tensor(array, name=name)
+    kind, shape = ir.TensorType(tensor.dtype), ir.Shape(list(array.shape))
+    value = ir.Value(name=name, const_value=tensor, type=kind, shape=shape)
     model.graph.register_initializer(value)
     return value
 

@@ -172,6 +172,7 @@ class Quantizer:
         if scheme.activation_bits is None:
             emit_weights.halve_rest(model)
         emit_weights.drop_unused(model)
+        emit_weights.tell_once(model)
         save(model, out)
         return self._attention(out, ranges)
 
