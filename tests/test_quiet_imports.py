@@ -31,8 +31,7 @@ def test_loading_a_model_and_fake_quantization_prints_nothing():
 def test_without_the_filters_the_messages_are_there():
     done = python("from diffusers import UNet2DConditionModel")
     # "Failed to load" depends on the machine: it is about CUDA kernels.
-    for sign in ("is an Enum subclass", "Unable to import `torchao` Tensor objects"):
-        assert sign in done.stderr, f"no longer printed: drop it from workbench/noise.py ({sign})"
+    assert "is an Enum subclass" in done.stderr, "no longer printed: drop it from workbench/noise.py"
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -9,20 +9,26 @@ from pathlib import Path
 from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
 
 
-def make(folder: Path, brought: Path) -> Candidate:
-    """Writes the pipeline to ``folder``, with tokenizer, scheduler and captions of ``brought`` (the embedded model)."""
+def make(folder: Path, brought: Path, widths: tuple[int, int] = (16, 32)) -> Candidate:
+    """Writes the pipeline to ``folder``, with tokenizer, scheduler and captions of ``brought`` (the embedded model).
+
+    ``widths``: channels of the U-Net's two levels.
+    """
     import torch
     from diffusers import AutoencoderKL, UNet2DConditionModel
+    from safetensors.torch import save_file
     from transformers import CLIPTextConfig, CLIPTextModel
 
     for name in ("tokenizer", "scheduler", "data"):
         shutil.copytree(brought / name, folder / name, ignore=shutil.ignore_patterns("*.safetensors"))
+    rows = len(json.loads((folder / "data" / "captions.json").read_text()))
+    torch.manual_seed(0)
+    save_file({"latents": torch.randn(rows, 4, 8, 8, dtype=torch.float16)}, folder / "data" / "pictures.safetensors")
     theirs = json.loads((brought / "text_encoder" / "config.json").read_text())
     length, words = theirs["max_position_embeddings"], theirs["vocab_size"]
-    torch.manual_seed(0)
     UNet2DConditionModel(
         sample_size=8,
-        block_out_channels=(16, 32),
+        block_out_channels=widths,
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),

@@ -14,7 +14,7 @@ import pytest
 
 from workbench.devices.build import SOURCES
 from workbench.devices.exits import RUNNER
-from workbench.devices.job import SESSION_CONFIG, ModelJob, missing_cores, outcome, raw_inputs, read_outputs
+from workbench.devices.job import ModelJob, missing_cores, outcome, raw_inputs, read_outputs
 from workbench.devices.providers import CPU, Provider, placement
 from workbench.devices.seeded import seeded
 from workbench.errors import RunError
@@ -135,9 +135,9 @@ def test_memory_is_measured_in_a_process_of_its_own_over_all_models(call, job, m
     assert both.loaded > single.loaded
 
 
-def test_a_session_is_set_as_the_hosts(model):
-    options = session(model, 1).get_session_options()
-    assert {key: options.get_session_config_entry(key) for key in SESSION_CONFIG} == SESSION_CONFIG
+def test_a_session_is_set_as_the_hosts(model, job):
+    asked, options = job().config, session(model, 1).get_session_options()
+    assert asked and {key: options.get_session_config_entry(key) for key in asked} == asked
     assert options.inter_op_num_threads == 1
 
 
@@ -202,7 +202,10 @@ def test_a_crash_and_running_out_of_memory_are_told_apart(call, job):
     stream, done = call(job(faults={"crash": "1"}))
     with pytest.raises(RunError, match="it crashed"):
         outcome(stream, done.returncode, None)
-    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))  # noqa: E731
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+
     stream, done = call(job(faults={"oom-mb": "8000"}), preexec_fn=limit)
     assert done.returncode == 67
     with pytest.raises(RunError, match="memory ran out"):

@@ -25,22 +25,9 @@ QUICK = ("--iterations", "3", "--min-seconds", "0", "--threads", "1", "--json")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A folder with a small pipeline; its U-Net is wide enough for weights to be most of its file."""
-    from diffusers import UNet2DConditionModel
-
     place = tmp_path_factory.mktemp("schemes")
-    tiny_pipeline.make(place / "small", demo_folder())
+    tiny_pipeline.make(place / "small", demo_folder(), widths=(48, 96))
     shutil.copy(demo_folder() / "model_index.json", place / "small")
-    UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(48, 96),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=16,
-        attention_head_dim=2,
-        norm_num_groups=8,
-        mid_block_type=None,
-    ).save_pretrained(place / "small" / "unet")
     return place
 
 

@@ -94,18 +94,7 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
     student.set_attn_processor(AttnProcessor())
     loss_of = _loss(ctx, config, teacher, student, widths)
-    schedule = Schedule(
-        steps=config.steps,
-        lr=config.lr,
-        warmup=config.warmup,
-        decay=config.decay,
-        weight_decay=config.weight_decay,
-        clip=config.clip,
-        ema=config.ema,
-        precision=config.precision,
-        seed=ctx.seed,
-        save_every=config.save_every,
-    )
+    schedule = Schedule.of(config, ctx.seed, config.weight_decay)
     with ctx.progress("distill", config.steps) as tick:
         student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
     student.set_attn_processor(default_attention)

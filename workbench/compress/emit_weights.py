@@ -45,10 +45,11 @@ def output_axis(node: ir.Node) -> int:
     return 0 if node.op_type == "Conv" or _transposed(node) else 1
 
 
-def put_float(model: ir.Model, node: ir.Node, matrix: np.ndarray) -> None:
-    """Replaces the node's weight by ``matrix`` [N, K], float32."""
+def put_float(model: ir.Model, node: ir.Node, matrix: np.ndarray) -> ir.Value:
+    """Replaces the node's weight by ``matrix`` [N, K], float32, and returns the new one."""
     value = add_initializer(model, f"{node.name}:weight", _as_stored(node, matrix))
     _use(model, node, value)
+    return value
 
 
 def put_dequantized(model: ir.Model, node: ir.Node, rounded: Rounded) -> None:

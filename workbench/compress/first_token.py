@@ -119,6 +119,5 @@ def _slice(model: ir.Model, data: ir.Value) -> ir.Node:
 def _shorter(shape: ir.Shape) -> ir.Shape:
     import onnx_ir as ir
 
-    dims = list(shape)
-    dims[1] = int(dims[1]) - 1  # type: ignore[arg-type]
-    return ir.Shape(dims)
+    batch, tokens, *rest = shape.numpy()
+    return ir.Shape([batch, tokens - 1, *rest])

@@ -29,7 +29,7 @@ def biased_linears_as_gemm(model: ir.Model, layers: Collection[str]) -> None:
         data, weight = matmul.inputs
         bias = next(value for value in add.inputs if value is not None and value is not matmul.outputs[0])
         assert data is not None and weight is not None and data.shape is not None and weight.shape is not None
-        rows, width, columns = int(data.shape[-2]), int(weight.shape[0]), int(weight.shape[1])  # type: ignore[arg-type]
+        rows, (width, columns) = data.shape.numpy()[-2], weight.shape.numpy()
         flat = _reshape(model, data, (rows, width))
         gemm = ir.node("Gemm", [flat.outputs[0], weight, bias])
         _typed(gemm.outputs[0], (rows, columns))

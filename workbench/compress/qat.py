@@ -102,18 +102,7 @@ def train_quantized(
     student.set_attn_processor(AttnProcessor())
     rates = Rates(config.step_lr / config.lr, config.scale_lr / config.lr, config.range_lr / config.lr)
     attached = attach(student, rounded, inputs, outputs, rates)
-    schedule = Schedule(
-        steps=config.steps,
-        lr=config.lr,
-        warmup=config.warmup,
-        decay=config.decay,
-        weight_decay=0.0,
-        clip=config.clip,
-        ema=config.ema,
-        precision=config.precision,
-        seed=ctx.seed,
-        save_every=config.save_every,
-    )
+    schedule = Schedule.of(config, ctx.seed, weight_decay=0.0)
     loss_of = _loss(ctx, config, parent, student)
     with ctx.progress("train quantized", config.steps) as tick:
         train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3g}"))

@@ -216,10 +216,14 @@ def by_layer(nodes: list[ir.Node], found: Gathered, bits: int | None, outputs: b
     rounded = {paths[name]: weight for name, weight in found.rounded.items()}
     if bits is None:
         return rounded, {}, {}
-    ends = found.ranges
-    inputs = {paths[str(n.name)]: Activation(*ends[str(n.inputs[0].name)], bits) for n in nodes}  # type: ignore[union-attr]
-    after = [n for n in nodes if outputs and n.op_type == "Conv"]
-    return rounded, inputs, {paths[str(n.name)]: Activation(*ends[str(n.outputs[0].name)], bits) for n in after}
+    before, after = {}, {}
+    for node in nodes:
+        path, value = paths[str(node.name)], node.inputs[0]
+        assert value is not None
+        before[path] = Activation(*found.ranges[str(value.name)], bits)
+        if outputs and node.op_type == "Conv":
+            after[path] = Activation(*found.ranges[str(node.outputs[0].name)], bits)
+    return rounded, before, after
 
 
 def by_tensor(nodes: list[ir.Node], trained: QatResult) -> tuple[dict[str, Rounded], dict[str, tuple[float, float]]]:

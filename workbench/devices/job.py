@@ -12,13 +12,12 @@ from workbench.devices.exits import NOT_FOUND, NOT_STARTED, about_model, hint, h
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
 from workbench.errors import InputError, RunError
+from workbench.export.load import SESSION_CONFIG
 
 if TYPE_CHECKING:
     import numpy as np
 
 PHASES = ("time", "outputs", "profile", "memory")
-SESSION_CONFIG = {"session.intra_op.allow_spinning": "1", "session.force_spinning_stop": "1"}
-"""The entries of ``workbench.export.load.session``, so that device and host run alike."""
 KEPT_LINES = 20
 
 

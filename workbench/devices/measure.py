@@ -13,11 +13,12 @@ from workbench.devices.adb import DeviceError
 from workbench.devices.agreement import agreement
 from workbench.devices.conditions import fast_cores, held, mask_of, validity
 from workbench.devices.folder import Workplace
-from workbench.devices.job import SESSION_CONFIG, Job, ModelJob, missing_cores, raw_inputs, read_outputs
+from workbench.devices.job import Job, ModelJob, missing_cores, raw_inputs, read_outputs
 from workbench.devices.library import Library
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
+from workbench.export.load import session_config
 from workbench.profile.memory import onnx_files
 from workbench.profile.network import Network
 from workbench.store.files import write_atomic
@@ -112,7 +113,7 @@ def measure_network(
             outputs=f"{folder}/outputs",
             timeout=settings.timeout_s,
             pid_file=f"{folder}/pid",
-            config={**SESSION_CONFIG, **EXTERNAL},
+            config={**session_config(network.file), **EXTERNAL},
         )
         result = place.run(tools.runner, tools.library, job, folder, Path(scratch), on_event)
         result.check_fed(network.feed)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from workbench.devices.job import SESSION_CONFIG
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
+from workbench.export.load import SESSION_CONFIG
 from workbench.profile.clock import Stats
 
 WARMUP = 1

@@ -17,6 +17,18 @@ _BESIDE_FROM = 8192
 """Bytes of a tensor from which it lies beside an optimized graph; constants that decide shapes are smaller."""
 
 
+SESSION_CONFIG = {
+    # Workers spin while a pass runs (a U-Net has hundreds of short operators; waking a thread for each costs more than
+    # the operator), and stop at its end: sessions of several candidates in one process would steal each other's cores.
+    "session.intra_op.allow_spinning": "1",
+    "session.force_spinning_stop": "1",
+    # The runtime would round the inputs of linears with 8-bit weights to 8 bits on its own, whatever the file says
+    # (w8a16 of the demo's U-Net: 31.6 instead of 34.7 dB).
+    "session.qdq_matmulnbits_accuracy_level": "1",
+}
+"""Entries of every session, on the host and on devices, so that they run alike."""
+
+
 def default_threads() -> int:
     """``OMP_NUM_THREADS`` where it is set (the runtime itself doesn't heed it), else the cores this process may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
@@ -53,15 +65,8 @@ def session(
         "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
         "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
     }[optimization]
-    # Workers spin while a pass runs (a U-Net has hundreds of short operators; waking a thread for each costs more than
-    # the operator), and stop at its end: sessions of several candidates in one process would steal each other's cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    # The runtime would round the inputs of linears with 8-bit weights to 8 bits on its own, whatever the file says
-    # (w8a16 of the demo's U-Net: 31.6 instead of 34.7 dB).
-    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
-    if simulated(path):
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    for key, value in session_config(path).items():
+        options.add_session_config_entry(key, value)
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)
@@ -78,6 +83,11 @@ def session(
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
         raise RunError(f"{path}: ONNX Runtime can't load it: {str(error).splitlines()[0]}") from error
+
+
+def session_config(path: Path) -> dict[str, str]:
+    """The entries of a session of ``path``, by key: ``SESSION_CONFIG``, and what the file itself asks for."""
+    return {**SESSION_CONFIG, "session.disable_quant_qdq": "1"} if simulated(path) else dict(SESSION_CONFIG)
 
 
 def simulated(path: Path) -> bool:

@@ -104,9 +104,9 @@ def show(outcome: Outcome, as_json: bool) -> None:
 
     console = Console()
     table = Table(box=None, pad_edge=False)
-    columns = ("candidate", "target", "scheme", "latency_ms", "size_bytes", "alignment", "pareto", "chosen")
+    columns = ("candidate", "target", "scheme", "latency_ms", "verdict", "size_bytes", "alignment", "pareto", "chosen")
     for name in columns:
-        table.add_column(name, justify="left" if name in ("candidate", "target", "scheme") else "right")
+        table.add_column(name, justify="left" if name in ("candidate", "target", "scheme", "verdict") else "right")
     for row in outcome.rows:
         table.add_row(*(_cell(name, row.get(name, "")) for name in columns))
     console.print(table)

@@ -42,6 +42,12 @@ class Schedule:
     seed: int = 0
     save_every: int = 200
 
+    @classmethod
+    def of(cls, config: Any, seed: int, weight_decay: float) -> Schedule:
+        """The schedule that a training step's config asks for; it names its keys as the fields here."""
+        names = ("steps", "lr", "warmup", "decay", "clip", "ema", "precision", "save_every")
+        return cls(**{name: getattr(config, name) for name in names}, weight_decay=weight_decay, seed=seed)
+
     def lr_at(self, step: int) -> float:
         """Learning rate of optimiser step ``step`` (0-based)."""
         if step < self.warmup:

@@ -1,0 +1,261 @@
+"""The work of full_size.py: how each file is made, and what its processes do, each in one of its own."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+SOURCES = {False: "arch:bk-tiny", True: "demo"}
+CALIBRATE, CHECK = (801, 201), (601, 101)
+"""Timesteps of the inputs."""
+WARMUP = 2
+RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+
+Make = Callable[[Path, list[dict[str, Any]], Path], None]
+"""``make(fp32, inputs, out)``."""
+
+
+def layers_of(fp32: Path, policy: Any) -> list[str]:
+    """Convolutions and linears, but those that the policy exempts."""
+    from workbench.compress import policies
+    from workbench.compress.policies import Layer
+    from workbench.export.graph_macs import node_costs
+
+    costs = [cost for cost in node_costs(fp32) if cost.weights]
+    layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
+    exempt = policies.exempt(layers, policy)
+    return [layer.path for layer in layers if layer.path not in exempt]
+
+
+class Given:
+    """Inputs that are there already, in the place of those that a step draws from its parent."""
+
+    component = "unet"
+
+    def __init__(self, inputs: list[dict[str, Any]], method: Any) -> None:
+        from types import SimpleNamespace
+
+        from workbench.compress.samples import Calibration
+        from workbench.progress import quiet
+
+        self.config, self.context = Calibration(method=method), SimpleNamespace(progress=quiet)
+        self._inputs = inputs
+
+    def count(self) -> int:
+        """Inputs."""
+        return len(self._inputs)
+
+    def calibrate(self, run: Callable[[dict[str, Any], bool], Any]) -> Any:
+        """Runs and yields each."""
+        for inputs in self._inputs:
+            run(inputs, True)
+            yield inputs
+
+
+def ours(scheme: str, method: str = "mse") -> Make:
+    """Our own ranges and rounding (scale search), under the scheme's default policy."""
+
+    def make(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
+        from workbench.compress.quantize_config import DEFAULT_POLICY
+        from workbench.compress.quantize_onnx import Quantizer, Settings
+
+        granularity = "per_channel" if scheme == "w8a8" else "group"
+        settings = Settings(scheme, granularity, group_size=None, rounding="mse")
+        state = out.parent / "state"
+        state.mkdir()
+        quantizer = Quantizer(fp32, layers_of(fp32, DEFAULT_POLICY[scheme]), settings, state)
+        found = quantizer.gather(Given(inputs, method))
+        quantizer.write(found.rounded, found.ranges, out)
+
+    return make
+
+
+def ours_openvino(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
+    """NNCF on the OpenVINO model as our step calls it."""
+    from workbench.compress.nncf_openvino import quantize_openvino
+
+    quantize_openvino(fp32, layers_of(fp32, "nvidia"), inputs, out)
+
+
+def ort_static(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
+    """ONNX Runtime's own tool; every product, attention's too."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._left = iter(inputs)
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self._left, None)
+
+    quantize_static(
+        fp32,
+        out,
+        Reader(),
+        op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+
+
+def nncf_onnx(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
+    """NNCF on the ONNX model, its defaults."""
+    import nncf
+    import onnx
+
+    onnx.save(nncf.quantize(onnx.load(fp32), nncf.Dataset(inputs), subset_size=len(inputs)), out)
+
+
+def nncf_openvino(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
+    """NNCF on the OpenVINO model, its defaults; what stays float is stored in 32 bit, as in ours."""
+    import nncf
+    import openvino
+
+    made = nncf.quantize(openvino.Core().read_model(fp32), nncf.Dataset(inputs), subset_size=len(inputs))
+    openvino.save_model(made, out, compress_to_fp16=False)
+
+
+PATHS: dict[str, tuple[str, Make, str, float]] = {
+    "ours": ("w8a8, onnxruntime backend, ranges by mse", ours("w8a8"), "onnx", 9),
+    "ours-minmax": ("w8a8, onnxruntime backend, ranges by minmax", ours("w8a8", "minmax"), "onnx", 9),
+    "ours-openvino": ("w8a8, openvino backend", ours_openvino, "xml", 8),
+    "ort-static": ("quantize_static, QDQ, per channel, U8S8, Conv+MatMul+Gemm", ort_static, "onnx", 14.5),
+    "nncf-onnx": ("nncf.quantize(onnx), defaults", nncf_onnx, "onnx", 16.5),
+    "nncf-openvino": ("nncf.quantize(openvino), defaults", nncf_openvino, "xml", 8),
+    "ours-w4a16": ("w4a16, onnxruntime backend, scale search", ours("w4a16"), "onnx", 6),
+}
+"""Name to what it is, how it is made, the suffix, and GB of memory that must be there for it at full size."""
+
+OURS = tuple(name for name in PATHS if name.startswith("ours"))
+
+
+def prepare(work: Path, store_folder: Path, small: bool) -> dict[str, Any]:
+    """Exports the float U-Net to the store, copies it and writes the four inputs."""
+    import numpy as np
+
+    from workbench.export.openvino import openvino_files
+    from workbench.progress import shown
+    from workbench.store.environment import environment
+    from workbench.store.store import Store
+    from workbench.subjects import resolve
+
+    network = resolve(SOURCES[small], "unet", {}, 0, Store(store_folder), shown, "onnx")[0]
+    rng, arrays = np.random.default_rng(0), {}
+    for i, timestep in enumerate(CALIBRATE + CHECK):
+        for name, value in network.feed.items():
+            drawn = rng.standard_normal(value.shape, dtype=np.float32)
+            arrays[f"{i}/{name}"] = np.full(value.shape, timestep, value.dtype) if name == "timestep" else drawn
+    np.savez(work / "inputs.npz", **arrays)
+    assert network.file is not None
+    folder = work / "fp32"
+    folder.mkdir(exist_ok=True)
+    for file in openvino_files(network.file):
+        shutil.copy(file, folder)  # quantize_static writes beside what it reads, which isn't for the store
+    return {"file": str(folder / network.file.name), "export": str(network.file), "environment": environment()}
+
+
+def inputs_of(work: Path) -> list[dict[str, Any]]:
+    """The inputs that calibrate and those that check, in this order."""
+    import numpy as np
+
+    found: list[dict[str, Any]] = [{} for _ in CALIBRATE + CHECK]
+    with np.load(work / "inputs.npz") as arrays:
+        for key in arrays:
+            place, _, name = key.partition("/")
+            found[int(place)][name] = arrays[key]
+    return found
+
+
+def make(name: str, fp32: Path, work: Path) -> dict[str, Any]:
+    """Makes one file; what it is, and what the machine did meanwhile."""
+    from workbench.export.graph_macs import int8_shares, node_costs
+    from workbench.export.openvino import openvino_files
+    from workbench.export.openvino_graph import openvino_costs
+    from workbench.profile.noise import between, moment
+
+    _, how, suffix, _ = PATHS[name]
+    out, before = work / name / f"model.{suffix}", moment()
+    start = time.perf_counter()
+    how(fp32, inputs_of(work)[: len(CALIBRATE)], out)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    costs = openvino_costs(out) if suffix == "xml" else node_costs(out)
+    return {
+        "file": str(out),
+        "bytes": sum(file.stat().st_size for file in openvino_files(out)),
+        "seconds": seconds,
+        "peak_rss_bytes": peak,
+        "int8_macs_share": int8_shares(costs)["macs"],
+        "noise": between(before, moment()),
+    }
+
+
+def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int) -> dict[str, Any]:
+    """Times fp32 and as many of the named files as memory takes, in turns; the others are ``left``."""
+    from workbench.export.load import session
+    from workbench.export.openvino import OpenVinoSession, openvino_files
+    from workbench.export.verify import sqnr_db
+    from workbench.profile.clock import interleaved
+    from workbench.profile.memory import available_bytes
+    from workbench.profile.noise import between, moment, warnings
+    from workbench.store.environment import usable_cores
+
+    load: Any = session if runtime == "onnxruntime" else OpenVinoSession
+    checks = inputs_of(work)[len(CALIBRATE) :]
+    files = {"fp32": fp32} | {name: work / name / f"model.{PATHS[name][2]}" for name in names}
+    # A file whose weights are unpacked when it is loaded takes what the float one does, and its activations.
+    room = 3 * sum(file.stat().st_size for file in openvino_files(fp32))
+    calls: dict[str, Callable[[], object]] = {}
+    rows: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    left: list[str] = []
+    expected: list[Any] = []
+    for name, file in files.items():
+        available = available_bytes()
+        if len(calls) > 1 and available is not None and available < room:
+            left.append(name)
+            continue
+        start = time.perf_counter()
+        try:
+            network = load(file, usable_cores())
+            loaded = time.perf_counter() - start
+            found = [network.run(None, inputs)[0] for inputs in checks]
+        except Exception as error:  # what a runtime can't do it says in a dozen classes
+            refused[name] = str(error).splitlines()[0]
+            continue
+        expected = expected or found
+        db = [sqnr_db(one, other) for one, other in zip(expected, found, strict=True)]
+        rows[name] = {"load_s": loaded, "sqnr_db": statistics.fmean(db), "sqnr_db_each": db}
+        calls[name] = partial(network.run, None, checks[0])
+    before = moment()
+    timed = interleaved(calls, WARMUP, passes, 0.0)
+    noise = between(before, moment())
+    told = warnings(noise, f"passes on {RUNTIMES[runtime]}")
+    for name, stats in timed.items():
+        rows[name] |= {"ms": stats.summary(samples=True), "speedup": timed["fp32"].median / stats.median}
+        told += stats.warnings(f"{name} on {RUNTIMES[runtime]}")
+    return {"rows": rows, "refused": refused, "left": left, "noise": noise, "warnings": told}
+
+
+def child(words: list[str], store: Path, small: bool, passes: int, work: Path) -> dict[str, Any]:
+    """What a process of its own does: prepare, make NAME FP32, or measure FP32 RUNTIME NAME …"""
+    what, *rest = words
+    if what == "prepare":
+        return prepare(work, store, small)
+    if what == "make":
+        name, fp32 = rest
+        shutil.rmtree(work / name, ignore_errors=True)
+        (work / name).mkdir()
+        try:
+            return make(name, Path(fp32), work)
+        finally:
+            shutil.rmtree(work / name / "state", ignore_errors=True)  # copies of the float graph
+    fp32, runtime, *names = rest
+    return measure(runtime, names, Path(fp32), work, passes)
