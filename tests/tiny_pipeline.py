@@ -22,10 +22,11 @@ def make(folder: Path, brought: Path, widths: tuple[int, int] = (16, 32)) -> Can
     for name in ("tokenizer", "scheduler", "data"):
         shutil.copytree(brought / name, folder / name, ignore=shutil.ignore_patterns("*.safetensors"))
     rows = len(json.loads((folder / "data" / "captions.json").read_text()))
-    torch.manual_seed(0)
-    save_file({"latents": torch.randn(rows, 4, 8, 8, dtype=torch.float16)}, folder / "data" / "pictures.safetensors")
+    noise = torch.randn(rows, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    save_file({"latents": noise.half()}, folder / "data" / "pictures.safetensors")
     theirs = json.loads((brought / "text_encoder" / "config.json").read_text())
     length, words = theirs["max_position_embeddings"], theirs["vocab_size"]
+    torch.manual_seed(0)
     UNet2DConditionModel(
         sample_size=8,
         block_out_channels=widths,

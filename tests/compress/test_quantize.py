@@ -238,7 +238,10 @@ def test_training_ends_in_the_form_of_ptq(context, tmp_path):
     found, report = _quantized(data, tmp_path / "b", scheme="w4a8", method="qat", qat=settings)
     before, after = (onnx.load(f.components["unet"].path).graph for f in (plain, found))
     assert [(n.name, n.op_type) for n in before.node] == [(n.name, n.op_type) for n in after.node]
-    assert _kinds(plain.components["unet"].path) == _kinds(found.components["unet"].path)
+    kinds = [_kinds(f.components["unet"].path) for f in (plain, found)]
+    for counts in kinds:
+        del counts["FLOAT"]  # equal constants are stored once, and untrained biases are all zero
+    assert kinds[0] == kinds[1]
     assert found.report["training"]["steps"] == 2 and report["unet"]["sqnr_db"]["mean"] > 5
 
 

@@ -5,6 +5,7 @@ import pytest
 from workbench.devices.perf_test import perf_test_command, read_perf_test
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
+from workbench.export.load import SESSION_CONFIG
 
 CSV = """model, v2,0.0521,91336704,62,0
 model, v2,0.0519,91336704,62,1
@@ -50,7 +51,8 @@ def test_the_session_is_set_as_the_runners():
     assert command[0] == "./pt"
     assert command[-2:] == ["m.onnx", "r.csv"]
     pairs = {word: command[i + 1] for i, word in enumerate(command[:-1]) if word.startswith("-")}
-    assert pairs["-C"] == "session.intra_op.allow_spinning|1 session.force_spinning_stop|1"
+    entries = dict(entry.split("|") for entry in pairs["-C"].split(" "))
+    assert entries == SESSION_CONFIG and entries["session.intra_op.allow_spinning"] == "1"
     assert (pairs["-x"], pairs["-y"], pairs["-r"], pairs["-o"], pairs["-e"]) == ("4", "1", "50", "99", "qnn")
     assert (pairs["-i"], pairs["-p"], pairs["-u"]) == ("a|1 b|2", "p", "e.onnx")
 
