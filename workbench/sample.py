@@ -29,7 +29,7 @@ def draw(
     """Draws ``prompt`` with the recipe's candidate and writes a PNG to ``out``.
 
     Steps of the recipe that the store lacks are computed first. ``steps`` and ``guidance_scale`` default to the
-    recipe's own for evaluation.
+    recipe's own for evaluation, the fewest steps for a candidate that was distilled to few.
     """
     import io
 
@@ -49,7 +49,8 @@ def draw(
         found = next(c for c in candidates_of(loaded, place, progress) if c.name == candidate)
         files = {name: stored_export(found, name, place) for name in COMPONENTS}
     config = loaded.recipe.evaluate
-    count, guidance = steps or config.steps, guidance_scale or config.guidance_scale
+    own = min(config.few_steps) if found.guidance_width else config.steps
+    count, guidance = steps or own, guidance_scale or config.guidance_scale
     networks = Networks.load(files, found.source)
     with progress("draw", count) as tick:
         pictures, _ = draw_pictures(networks, [prompt], count, guidance, seed, tick)

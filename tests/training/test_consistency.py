@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workbench.training.consistency import Grid, boundary, guidance_embedding, huber
+from workbench.training.consistency import Grid, boundary, huber
 
 
 def alphas() -> torch.Tensor:
@@ -45,14 +45,6 @@ def test_outputs_mean_the_same_picture_and_noise_in_both_parameterisations(predi
     velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
     found = grid.split(noise if prediction == "epsilon" else velocity, noisy, t, prediction)
     assert torch.allclose(found[0], clean) and torch.allclose(found[1], noise)
-
-
-def test_the_guidance_embedding_is_that_of_diffusers():
-    from diffusers import LatentConsistencyModelPipeline
-
-    w = torch.tensor([0.0, 2.0, 7.5])
-    theirs = LatentConsistencyModelPipeline.get_guidance_scale_embedding(None, w, embedding_dim=256)
-    assert torch.allclose(guidance_embedding(w), theirs, atol=1e-4)
 
 
 def test_huber_is_nearly_the_absolute_difference_and_smooth_at_zero():

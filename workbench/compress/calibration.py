@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.export.load import runner
+from workbench.models import guidance
 from workbench.models.scheduler import load_scheduler, previous
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Trajectory:
     """How the denoiser's inputs come about: ``steps`` of the pipeline's scheduler, guidance of ``guidance_scale``.
 
     ``timesteps``: which of the trajectory's timesteps are kept (the nearest to each is taken); None keeps all.
-    ``unconditional``: whether the inputs without prompt are kept as well.
+    ``unconditional``: whether the inputs without prompt are kept as well. ``guidance_width``: of the embedding in which
+    the denoiser takes the strength of guidance, where it was distilled to few steps: it makes one pass per step.
     """
 
     source: Path
@@ -38,10 +40,19 @@ class Trajectory:
     guidance_scale: float
     timesteps: Sequence[int] | None = None
     unconditional: bool = True
+    guidance_width: int | None = None
+
+    @property
+    def passes(self) -> int:
+        """Passes of the denoiser per step: with the prompt and, where guidance asks for it, without."""
+        return 2 if self.guidance_scale > 1 and self.guidance_width is None else 1
+
+    def _scheduler(self) -> Any:
+        return load_scheduler(self.source, self.steps, few=self.guidance_width is not None)
 
     def kept(self) -> list[int]:
         """The timesteps whose inputs are kept, in the order they come."""
-        times = [int(t) for t in load_scheduler(self.source, self.steps).timesteps]
+        times = [int(t) for t in self._scheduler().timesteps]
         if self.timesteps is None:
             return times
         near = {min(times, key=lambda t: abs(t - wanted)) for wanted in self.timesteps}
@@ -50,7 +61,8 @@ class Trajectory:
     def walk(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[Inputs]:
         """Draws every prompt with ``denoise(inputs, kept)`` and yields each kept input after its pass.
 
-        Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32.
+        Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32, and with
+        a ``guidance_width`` the embedding [1, width].
         """
         for prompt, noise in zip(prompts, self._noises(len(prompts), seed), strict=True):
             yield from self._draw(prompt, noise, seed, denoise)
@@ -79,20 +91,23 @@ class Trajectory:
         import torch
 
         kept = set(self.kept())
-        scheduler = load_scheduler(self.source, self.steps)
+        scheduler = self._scheduler()
         latent = torch.from_numpy(noise) * scheduler.init_noise_sigma
         text, empty = self._encode(prompt), self._encode("")
         generator = torch.Generator().manual_seed(seed)
+        more = {}
+        if self.guidance_width is not None:
+            more[guidance.INPUT] = guidance.guidance_embedding(np.array([self.guidance_scale - 1]), self.guidance_width)
         for t in scheduler.timesteps:
             sample = scheduler.scale_model_input(latent, t).numpy()
             time = np.array([float(t)], np.float32)
-            with_text = {"sample": sample, "timestep": time, "encoder_hidden_states": text}
+            with_text = {"sample": sample, "timestep": time, "encoder_hidden_states": text, **more}
             without = {"sample": sample, "timestep": time, "encoder_hidden_states": empty}
             keep = int(t) in kept
             out = denoise(with_text, keep)
             if keep:
                 yield with_text
-            if self.guidance_scale > 1:
+            if self.passes == 2:
                 free = denoise(without, keep and self.unconditional)
                 if keep and self.unconditional:
                     yield without

@@ -34,7 +34,9 @@ class LossWeights(Strict):
 
 
 class DistillConfig(StepConfig):
-    """Distils the U-Net from the recipe's untouched model."""
+    """Distils the U-Net from the recipe's untouched model, or from another candidate."""
+
+    teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
 
     steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
     batch: int = Field(32, ge=1, le=4096)
@@ -63,6 +65,10 @@ class DistillConfig(StepConfig):
         """It does nothing else."""
         return True
 
+    def others(self) -> Mapping[str, str]:
+        """The teacher, unless it is the untouched model, which every step has."""
+        return {} if self.teacher == "base" else {"teacher": self.teacher}
+
     def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Problems that the types don't show."""
         for i, pair in enumerate(self.feature_pairs or []):
@@ -80,13 +86,14 @@ class DistillConfig(StepConfig):
     libraries=("torch", "diffusers", "transformers", "accelerate"),
 )
 def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
-    """Trains the parent's U-Net against the base's; reports the terms at the start, at the end, and in between."""
+    """Trains the parent's U-Net against the teacher's; reports the terms at the start, at the end, and in between."""
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.training.loop import Schedule, train
 
     parent = ctx.parent.components["unet"]
-    folders = ctx.base.components["unet"].path, parent.path
+    taught_by = ctx.others.get(config.teacher, ctx.base)
+    folders = taught_by.components["unet"].path, parent.path
     teacher, student = (load_unet(folder) for folder in folders)
     teacher.requires_grad_(False)
     widths = tuple(read_widths(folder) for folder in folders)

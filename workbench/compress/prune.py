@@ -87,6 +87,11 @@ class PruneConfig(StepConfig):
         """Only gradients need pictures."""
         return self.criterion == "taylor"
 
+    @property
+    def denoises(self) -> bool:
+        """Gradients are those of the denoising task."""
+        return self.criterion == "taylor"
+
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:
         """Patterns that match no layer, and a ratio that leaves nothing, as far as the config tells."""
         widths = [] if PRUNED in unet_config else told_widths(unet_config, self.heads == "whole")

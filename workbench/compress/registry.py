@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,15 @@ class StepConfig(Strict):
         """Whether the step trains the U-Net, which takes most of a run's time, memory and disk."""
         return False
 
+    @property
+    def denoises(self) -> bool:
+        """Whether the step runs the parent's U-Net as one of many steps; those distilled to few can't be run so."""
+        return self.trains
+
+    def others(self) -> Mapping[str, str]:
+        """Further candidates whose torch U-Net the step reads, by the key that names each."""
+        return {}
+
     def files(self) -> Mapping[str, Path]:
         """Files that the step reads, by key: checked before any work, their contents part of the result's key."""
         return {}
@@ -82,6 +91,8 @@ class StepContext:
     progress: Progress
     export: Callable[[Candidate, str], Path]
     """``export(candidate, component)``: the stored ONNX export of a torch component."""
+    others: Mapping[str, Candidate] = field(default_factory=dict)
+    """The candidates that the step's config asks for by name."""
 
 
 @dataclass(frozen=True)

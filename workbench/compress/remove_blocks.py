@@ -59,6 +59,11 @@ class RemoveBlocksConfig(StepConfig):
         """Only a search needs prompts."""
         return self.search is not None
 
+    @property
+    def denoises(self) -> bool:
+        """A search draws pictures."""
+        return self.search is not None
+
     def dropped(self) -> Sequence[str]:
         """The module paths to drop; none that are known before a search."""
         return LAYOUTS[self.layout] if self.layout else self.blocks or []

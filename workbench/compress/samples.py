@@ -71,6 +71,7 @@ class Samples:
             self.config.guidance_scale,
             self.config.timesteps,
             self.config.unconditional,
+            self.context.parent.guidance_width,
         )
 
     @cached_property
@@ -105,7 +106,7 @@ class Samples:
 
     @property
     def _both(self) -> bool:
-        return self.config.unconditional and self.config.guidance_scale > 1
+        return self.config.unconditional and self.trajectory.passes == 2
 
     def calibrate(self, run: Run) -> Iterator[Inputs]:
         """Runs the component on every calibrating input and yields those that are kept, after their pass."""

@@ -14,12 +14,15 @@ from workbench.evaluate.sampler import Networks, draw
 from workbench.evaluate.scorer import load_scorer
 from workbench.progress import Progress
 
+PROBES = "probes.npz"
+
 
 def evaluate(
     name: str,
     files: Mapping[str, Path],
     source: Path,
     question: Question,
+    steps: int,
     reference: Path | None,
     out: Path,
     progress: Progress,
@@ -28,19 +31,23 @@ def evaluate(
 
     Args:
         files: the candidate's ONNX file of each component.
+        steps: denoising steps of its pictures.
         reference: folder of the reference's own evaluation, or None for the reference itself.
     """
     config = question.config
     networks = Networks.load(files, source)
-    passes = config.pictures * config.steps
+    passes = config.pictures * steps
     with progress(f"draw {config.pictures} pictures with {name}", passes) as tick:
-        pictures, latents = draw(networks, question.prompts, config.steps, config.guidance_scale, question.seed, tick)
+        pictures, latents = draw(networks, question.prompts, steps, config.guidance_scale, question.seed, tick)
     base_latents = np.load(reference / "latents.npy") if reference else latents
-    own = fidelity.probes(networks, base_latents, question.prompts, config.timesteps, config.samples, question.seed)
+    # A U-Net that was distilled to few steps says something else at a timestep than the one it came from.
+    own: dict[str, np.ndarray] = {}
+    if networks.guidance_width is None:
+        own = fidelity.probes(networks, base_latents, question.prompts, config.timesteps, config.samples, question.seed)
     metrics, by_picture = _scored(networks, source, question, pictures)
     scores: dict[str, Any] = {
         "n": config.pictures,
-        "steps": config.steps,
+        "steps": steps,
         "guidance_scale": config.guidance_scale,
         "seed": question.seed,
         "reference": None if reference is None else "base",
@@ -50,13 +57,15 @@ def evaluate(
     if reference is not None:
         compared, by_picture["psnr_db"] = fidelity.pictures(pictures, np.load(reference / "pictures.npy"))
         metrics |= compared
-        with np.load(reference / "probes.npz") as stored:
-            metrics |= fidelity.compare_probes(own, dict(stored))
-        values = metrics.pop("by_timestep")["values"]
-        scores["unet_sqnr_db_by_timestep"] = dict(zip(map(str, config.timesteps), values, strict=True))
+        if own and (reference / PROBES).is_file():
+            with np.load(reference / PROBES) as stored:
+                metrics |= fidelity.compare_probes(own, dict(stored))
+            values = metrics.pop("by_timestep")["values"]
+            scores["unet_sqnr_db_by_timestep"] = dict(zip(map(str, config.timesteps), values, strict=True))
     np.save(out / "latents.npy", latents)
     np.save(out / "pictures.npy", pictures)
-    np.savez(out / "probes.npz", cond=own["cond"], free=own["free"])
+    if own:
+        np.savez(out / PROBES, cond=own["cond"], free=own["free"])
     rounded = {name: [round(float(v), 5) for v in values] for name, values in by_picture.items()}
     return scores | {"metrics": metrics, "by_picture": rounded}
 

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.recipe.schema import Evaluate
 
 CODE = (
+    "workbench.models.guidance",
     "workbench.models.scheduler",
     *(
         f"workbench.evaluate.{name}"

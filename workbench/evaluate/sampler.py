@@ -6,15 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from workbench.export.load import runner
+from workbench.models import guidance
 from workbench.models.scheduler import load_scheduler, previous
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,20 @@ class Networks:
         ).input_ids
         return self.text_encoder.run(None, {"input_ids": ids.astype(np.int64)})[0]
 
-    def unet(self, latent: np.ndarray, timestep: int, states: np.ndarray) -> np.ndarray:
-        """The U-Net's output [1, C, h, w] for one latent at one timestep."""
+    @property
+    def guidance_width(self) -> int | None:
+        """Width of the embedding in which the U-Net takes the strength of guidance; None where it takes none."""
+        return next((i.shape[-1] for i in self.unet_session.get_inputs() if i.name == guidance.INPUT), None)
+
+    def unet(
+        self, latent: np.ndarray, timestep: int, states: np.ndarray, embedded: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The U-Net's output [1, C, h, w] for one latent at one timestep; ``embedded``: of guidance, [1, width]."""
         kinds = {i.name: i.type for i in self.unet_session.get_inputs()}
         dtype = np.int64 if "int64" in kinds["timestep"] else np.float32
         feed = {"sample": latent, "timestep": np.array([timestep], dtype=dtype), "encoder_hidden_states": states}
+        if embedded is not None:
+            feed[guidance.INPUT] = embedded
         return self.unet_session.run(None, feed)[0]
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
@@ -75,12 +82,15 @@ def draw(
     """Pictures uint8 [N, H, W, 3] and their final latents float32 [N, C, h, w], one for each prompt.
 
     Guidance is classifier-free (arXiv 2207.12598): two passes of batch 1 per step, as devices run it; a
-    ``guidance_scale`` of 1 takes one.
+    ``guidance_scale`` of 1 takes one. A U-Net that takes the strength of guidance as an input was distilled to few
+    steps: one pass per step, by the scheduler of such models.
     """
     import torch
 
     shape = networks.unet_session.get_inputs()[0].shape[1:]
-    scheduler = load_scheduler(networks.source, steps)
+    width = networks.guidance_width
+    embedded = None if width is None else guidance.guidance_embedding(np.array([guidance_scale - 1]), width)
+    scheduler = load_scheduler(networks.source, steps, few=width is not None)
     states = [networks.states(p) for p in prompts]
     empty = networks.states("")
     latents = torch.from_numpy(np.concatenate([first_noise(shape, seed, i) for i in range(len(prompts))]))
@@ -91,8 +101,8 @@ def draw(
         scaled = scheduler.scale_model_input(latents, t).numpy()
         outputs = []
         for i, text in enumerate(states):
-            out = networks.unet(scaled[i : i + 1], int(t), text)
-            if guidance_scale > 1:
+            out = networks.unet(scaled[i : i + 1], int(t), text, embedded)
+            if guidance_scale > 1 and embedded is None:
                 free = networks.unet(scaled[i : i + 1], int(t), empty)
                 out = free + guidance_scale * (out - free)
             outputs.append(out)

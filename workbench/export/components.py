@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.models import guidance
 from workbench.models.candidate import Candidate
 from workbench.models.unet import load_unet
 
@@ -43,27 +43,26 @@ class Spec:
 
 def spec(candidate: Candidate, component: str) -> Spec:
     """What goes into a component and comes out, from the configs of the candidate's folders alone."""
-    unet = _config(_folder(candidate, "unet"))
+    unet = candidate.config("unet")
     side = unet["sample_size"]
     height, width = (side, side) if isinstance(side, int) else side
     latent = (1, unet["in_channels"], height, width)
-    text_folder = _folder(candidate, "text_encoder")
-    text = _config(text_folder) if (text_folder / "config.json").is_file() else {}
+    text = candidate.config("text_encoder")
     text = text.get("text_config", text)
     length = text.get("max_position_embeddings", 77)
     if component == "unet":
-        return Spec(
-            {
-                "sample": (latent, "float32"),
-                "timestep": ((1,), "float32"),
-                "encoder_hidden_states": ((1, length, unet["cross_attention_dim"]), "float32"),
-            },
-            "out_sample",
-        )
+        inputs: dict[str, tuple[tuple[int, ...], str]] = {
+            "sample": (latent, "float32"),
+            "timestep": ((1,), "float32"),
+            "encoder_hidden_states": ((1, length, unet["cross_attention_dim"]), "float32"),
+        }
+        if candidate.guidance_width:
+            inputs[guidance.INPUT] = ((1, candidate.guidance_width), "float32")
+        return Spec(inputs, "out_sample")
     if component == "text_encoder":
         return Spec({"input_ids": ((1, length), "int64")}, "last_hidden_state", text["vocab_size"])
     if component == "vae_decoder":
-        channels = _config(_folder(candidate, "vae_decoder"))["latent_channels"]
+        channels = candidate.config("vae_decoder")["latent_channels"]
         return Spec({"latent": ((1, channels, height, width), "float32")}, "picture")
     raise InputError(f"{component}: no such component", hint="one of text_encoder, unet, vae_decoder")
 
@@ -90,8 +89,14 @@ def load_folder(path: Path, component: str) -> torch.nn.Module:
             super().__init__()
             self.net = net
 
-        def forward(self, sample: torch.Tensor, timestep: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-            return self.net(sample, timestep, states, return_dict=False)[0]
+        def forward(
+            self,
+            sample: torch.Tensor,
+            timestep: torch.Tensor,
+            states: torch.Tensor,
+            timestep_cond: torch.Tensor | None = None,
+        ) -> torch.Tensor:
+            return self.net(sample, timestep, states, timestep_cond=timestep_cond, return_dict=False)[0]
 
     class Text(torch.nn.Module):
         def __init__(self, net: torch.nn.Module) -> None:
@@ -125,15 +130,3 @@ def load_folder(path: Path, component: str) -> torch.nn.Module:
 def wrapper_of(component: str) -> str:
     """The attribute of ``load``'s module that holds the component itself; "" where its parts are attributes."""
     return "" if component == "vae_decoder" else "net"
-
-
-def _folder(candidate: Candidate, component: str) -> Path:
-    """The folder with a component's config: its own when it is torch's, else the one it came from."""
-    from workbench.models.candidate import FOLDERS
-
-    own = candidate.components[component]
-    return own.path if own.kind == "torch" else candidate.source / FOLDERS[component]
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "config.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,22 @@ class Candidate:
     report: Mapping[str, Any] = field(default_factory=dict)
     parent: str | None = None
     """Name of the candidate that it was made from."""
+    configs: Mapping[str, Path] = field(default_factory=dict)
+    """Where the config of a component lies that was changed and may be a runtime's file by now."""
+    steps: int | None = None
+    """Denoising steps of its pictures; None: as many as the recipe's ``evaluate.steps``."""
+
+    def config(self, component: str) -> dict[str, Any]:
+        """A component's config.json; empty where its folder has none."""
+        own = self.components[component]
+        folder = own.path if own.kind == "torch" else self.configs.get(component, self.source / FOLDERS[component])
+        file = folder / "config.json"
+        return json.loads(file.read_text()) if file.is_file() else {}
+
+    @property
+    def guidance_width(self) -> int | None:
+        """Width of the embedding in which the denoiser takes the strength of guidance; None where it takes none."""
+        return self.config("unet").get("time_cond_proj_dim")
 
     @property
     def scheme(self) -> str:

@@ -12,7 +12,7 @@ from workbench.models.candidate import Candidate, Component
 from workbench.store.files import write_atomic
 from workbench.store.store import Store
 
-VERSION = 1
+VERSION = 2
 AGAIN = "run its recipe again: workbench run RECIPE.yaml"
 
 
@@ -62,6 +62,7 @@ def _described(candidate: Candidate, store: Store) -> dict[str, Any]:
         "lineage": list(candidate.lineage),
         "report": dict(candidate.report),
         "parent": candidate.parent,
+        "configs": {name: _kept(folder, store) for name, folder in candidate.configs.items()},
     }
 
 
@@ -72,7 +73,8 @@ def _read(found: dict[str, Any], store: Store) -> Candidate:
     }
     source = store.root / found["source"]
     lineage, report, parent = tuple(found["lineage"]), found["report"], found["parent"]
-    return Candidate(found["name"], found["key"], source, components, lineage, report, parent)
+    configs = {name: store.root / folder for name, folder in found["configs"].items()}
+    return Candidate(found["name"], found["key"], source, components, lineage, report, parent, configs)
 
 
 def _kept(path: Path, store: Store) -> str:

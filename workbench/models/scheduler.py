@@ -11,12 +11,19 @@ if TYPE_CHECKING:
     import torch
 
 
-def load_scheduler(source: Path, steps: int) -> Any:
-    """The scheduler that ``source/scheduler`` describes, set to ``steps`` denoising steps."""
+FEW = "LCMScheduler"
+"""What draws in few steps: every step but the last jumps to a clean latent and adds noise anew (arXiv 2310.04378)."""
+
+
+def load_scheduler(source: Path, steps: int, few: bool = False) -> Any:
+    """The scheduler that ``source/scheduler`` describes, set to ``steps`` denoising steps.
+
+    ``few``: for a denoiser that was distilled to few steps; noise levels and prediction type stay the pipeline's.
+    """
     import diffusers
 
     folder = source / "scheduler"
-    name = json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
+    name = FEW if few else json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
     scheduler = getattr(diffusers, name).from_pretrained(folder, local_files_only=True)
     scheduler.set_timesteps(steps)
     return scheduler

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.models import guidance
 from workbench.models.candidate import COMPONENTS
 from workbench.profile.clock import weighted_sum
 from workbench.profile.layers import ordered
@@ -55,10 +56,15 @@ def stem(candidate: str, target: str) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one picture costs: denoising steps, and two U-Net passes in each of them with guidance above 1."""
+    """What one picture costs: denoising steps, and two U-Net passes in each of them with guidance above 1.
+
+    A U-Net that takes the strength of guidance as an input makes one pass. ``own``: candidates to the number of steps
+    that they are drawn in, where it is another.
+    """
 
     steps: int
     guidance_scale: float
+    own: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def write_profile(
@@ -136,10 +142,12 @@ def _size(place: Place, measured: Measured) -> int:
 
 
 def _pipeline(own: Mapping[str, Measured], budget: Budget) -> dict[str, Any]:
-    passes = 2 if budget.guidance_scale > 1 else 1
-    times = {"text_encoder": passes, "unet": budget.steps * passes, "vae_decoder": 1}
+    unet = own["unet"].network
+    steps = budget.own.get(unet.candidate, budget.steps)
+    passes = 2 if budget.guidance_scale > 1 and guidance.INPUT not in unet.feed else 1
+    times = {"text_encoder": passes, "unet": steps * passes, "vae_decoder": 1}
     return {
-        "steps": budget.steps,
+        "steps": steps,
         "guidance_scale": budget.guidance_scale,
         "guidance_passes": passes,
         "formula": FORMULA,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import InputError
 from workbench.models.folder import read_object
 from workbench.recipe.hooks import ChangesUNet, ChecksUNet
 from workbench.recipe.lines import Place
@@ -31,6 +32,13 @@ def _order(recipe: Recipe) -> Iterator[Problem]:
     """For every candidate: component to the step that made it a file."""
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
         before = left_by[parent]
+        for key, name in entry.config.others().items():
+            there = recipe.candidate_names()[: i + 1]
+            if name not in there:
+                yield ("steps", i, entry.kind, *_split(key)), _absent(name, there)
+            elif "unet" in left_by[there.index(name)]:
+                what = f"found {name!r}, whose unet is a runtime's file; needs a candidate from before it was quantized"
+                yield ("steps", i, entry.kind, *_split(key)), what
         gone = sorted(entry.config.takes() & before.keys())
         if gone:
             step = before[gone[0]]
@@ -48,9 +56,13 @@ def _branches(recipe: Recipe) -> Iterator[Problem]:
     for i, entry in enumerate(recipe.steps):
         asked, there = entry.config.from_, names[: i + 1]
         if asked is not None and asked not in there:
-            near = difflib.get_close_matches(asked, there, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            yield ("steps", i, entry.kind, "from"), f"found {asked!r}; needs one of {', '.join(there)}{meant}"
+            yield ("steps", i, entry.kind, "from"), _absent(asked, there)
+
+
+def _absent(name: str, there: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, there, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"found {name!r}; needs one of {', '.join(there)}{meant}"
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
@@ -72,7 +84,12 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
 
 def _files(recipe: Recipe) -> Iterator[Problem]:
     for i, entry in enumerate(recipe.steps):
-        for key, path in entry.config.files().items():
+        try:
+            files = entry.config.files()
+        except InputError as error:
+            yield ("steps", i, entry.kind), error.message
+            continue
+        for key, path in files.items():
             if not path.is_file():
                 yield ("steps", i, entry.kind, *_split(key)), f"found {str(path)!r}, no such file ({path.absolute()})"
             elif not os.access(path, os.R_OK):
@@ -89,6 +106,11 @@ def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
         step, config = entry.config, configs[parent]
         found = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
+        if config.get("time_cond_proj_dim") and step.denoises:
+            what = (
+                f"{names[parent]} is distilled to few steps, but this step runs it as one of many; move it before that"
+            )
+            found.append(("", what))
         yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in found)
         if found:
             return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.compress.registry import Step, StepConfig, steps
@@ -21,6 +22,8 @@ class PlannedStep:
     key: str
     parent: int
     """Position of the candidate that it starts from; 0 is the untouched model."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Positions of further candidates that it reads, by name."""
 
 
 def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep]:
@@ -30,9 +33,10 @@ def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep
     untouched model and the chain before it; so a change recomputes from there on and nothing before it.
     """
     planned: list[PlannedStep] = []
-    keys = [base_key]
-    for entry, name, parent in zip(recipe.steps, recipe.candidate_names()[1:], recipe.parents(), strict=True):
+    keys, names = [base_key], recipe.candidate_names()
+    for entry, name, parent in zip(recipe.steps, names[1:], recipe.parents(), strict=True):
         step = steps()[entry.kind]
+        others = {name: names.index(name) for name in entry.config.others().values()}
         parts: dict[str, Any] = {
             "step": step.kind,
             "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_"}),
@@ -43,7 +47,8 @@ def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep
             "data": data_key,
             "base": base_key,
             "parent": keys[parent],
+            **({"others": [keys[i] for i in others.values()]} if others else {}),
         }
         keys.append(key_of(parts))
-        planned.append(PlannedStep(step, entry.config, name, keys[-1], parent))
+        planned.append(PlannedStep(step, entry.config, name, keys[-1], parent, others))
     return planned

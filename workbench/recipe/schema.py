@@ -44,7 +44,17 @@ class Evaluate(Strict):
 
     pictures: int = Field(128, ge=2, le=100_000, description="Pictures drawn per candidate.")
     steps: int = Field(10, ge=1, le=1000, description="Denoising steps per picture; the pipeline budget uses it too.")
-    guidance_scale: float = Field(3.0, ge=1.0, le=50.0, description="1 means one U-Net pass per step.")
+    few_steps: list[Annotated[int, Field(ge=1, le=50)]] = Field(
+        [4, 2, 1],
+        min_length=1,
+        description="The same for candidates that were distilled to few steps; each count makes a row, NAME-2steps.",
+    )
+    guidance_scale: float = Field(
+        3.0,
+        ge=1.0,
+        le=50.0,
+        description="1 means one U-Net pass per step; few-step candidates take it as an input, in one pass.",
+    )
     prompts: str | None = Field(None, description="Text file, one prompt a line; default: the captions of the data.")
     shown: int = Field(8, ge=1, le=64, description="How many of the pictures the report shows.")
     timesteps: list[Annotated[int, Field(ge=0, le=999)]] = Field(

@@ -20,6 +20,7 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
     changed = {
         name: Component(name, c["kind"], folder / c["path"], c["scheme"]) for name, c in result["components"].items()
     }
+    configs = {name: own.path for name, own in changed.items() if own.kind == "torch"}
     return replace(
         parent,
         name=planned.candidate,
@@ -28,6 +29,7 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
         components={**parent.components, **changed},
         lineage=(*parent.lineage, planned.step.kind),
         report=result["report"],
+        configs={**parent.configs, **configs},
     )
 
 
@@ -39,8 +41,15 @@ def build(
     for planned in plan:
         parent = chain[planned.parent]
 
-        def work(out: Path, planned: PlannedStep = planned, parent: Candidate = parent) -> dict[str, Any]:
-            return _apply(planned, base, parent, seed, data, store, progress, out)
+        others = {name: chain[i] for name, i in planned.others.items()}
+
+        def work(
+            out: Path,
+            planned: PlannedStep = planned,
+            parent: Candidate = parent,
+            others: Mapping[str, Candidate] = others,
+        ) -> dict[str, Any]:
+            return _apply(planned, base, parent, others, seed, data, store, progress, out)
 
         result = store.compute(planned.key, work)
         chain.append(candidate_after(planned, parent, result, store.folder(planned.key)))
@@ -51,6 +60,7 @@ def _apply(
     planned: PlannedStep,
     base: Candidate,
     parent: Candidate,
+    others: Mapping[str, Candidate],
     seed: int,
     data: str | None,
     store: Store,
@@ -68,6 +78,7 @@ def _apply(
         state=out / "state",
         progress=progress,
         export=lambda candidate, component: stored_export(candidate, component, store),
+        others=others,
     )
     start = time.monotonic()
     result = planned.step.apply(context, planned.config)

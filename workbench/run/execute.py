@@ -20,6 +20,7 @@ from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import plan_steps
 from workbench.run import chain, measure
+from workbench.run.few_steps import at_steps
 from workbench.run.profiles import profile_all
 from workbench.run.publish import publish
 from workbench.store.store import Store
@@ -61,8 +62,9 @@ def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, p
 
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
-    candidates = candidates_of(loaded, store, progress)
-    write_record(store, recipe.name, candidates)
+    made = candidates_of(loaded, store, progress)
+    write_record(store, recipe.name, made)
+    candidates = at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
     files = measure.exports(candidates, store, progress)
     question = measure.question_of(recipe, source)

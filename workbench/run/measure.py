@@ -51,13 +51,18 @@ def score_keys(chain: list[Candidate], question: Question) -> list[str]:
         "stage": "evaluate",
         "code": code_hash((*CODE, "workbench.export.onnx", "workbench.export.names")),
         "libraries": library_versions(LIBRARIES),
-        "config": question.config.model_dump(mode="json"),
+        "config": question.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
         "prompts": list(question.prompts),
         "distractors": list(question.distractors),
         "seed": question.seed,
-        "reference": chain[0].key,
+        "reference": [chain[0].key, steps_of(chain[0], question)],
     }
-    return [key_of({**shared, "candidate": c.key}) for c in chain]
+    return [key_of({**shared, "candidate": c.key, "steps": steps_of(c, question)}) for c in chain]
+
+
+def steps_of(candidate: Candidate, question: Question) -> int:
+    """Denoising steps of its pictures."""
+    return candidate.steps or question.config.steps
 
 
 def score_all(
@@ -78,7 +83,8 @@ def score_all(
 
             start = time.monotonic()
             own = files[candidate.name]
-            result = evaluate(candidate.name, own, candidate.source, question, reference, out, progress)
+            steps = steps_of(candidate, question)
+            result = evaluate(candidate.name, own, candidate.source, question, steps, reference, out, progress)
             return {**result, "seconds": time.monotonic() - start}
 
         scores[candidate.name] = store.compute(key, work)

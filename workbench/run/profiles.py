@@ -72,7 +72,7 @@ def _measured(recipe: Recipe, chain: list[Candidate], files: Files, store: Store
         "code": code_hash(room("workbench.profile")),
         "steps": recipe.evaluate.steps,
         "guidance_scale": recipe.evaluate.guidance_scale,
-        "candidates": [[c.name, c.key] for c in chain],
+        "candidates": [[c.name, c.key, c.steps] for c in chain],
         "seed": recipe.seed,
     }
     if "host" in recipe.profile.targets:
@@ -119,7 +119,7 @@ def _on_host(
                 min_seconds=config.min_seconds,
                 warmup=config.warmup,
             ),
-            _budget(recipe),
+            _budget(recipe, chain),
             recipe.seed,
             out,
             store,
@@ -153,7 +153,7 @@ def _on_devices(
             networks,
             count_networks(networks, {c.name: c.parent for c in chain}),
             settings,
-            _budget(recipe),
+            _budget(recipe, chain),
             recipe.seed,
             out,
             store,
@@ -201,5 +201,6 @@ def settings_for(device: DeviceConfig, iterations: int, min_seconds: float, warm
     )
 
 
-def _budget(recipe: Recipe) -> Budget:
-    return Budget(recipe.evaluate.steps, recipe.evaluate.guidance_scale)
+def _budget(recipe: Recipe, chain: Sequence[Candidate]) -> Budget:
+    few = {c.name: c.steps for c in chain if c.steps is not None}
+    return Budget(recipe.evaluate.steps, recipe.evaluate.guidance_scale, few)

@@ -71,7 +71,8 @@ def _data(
 
     summaries = profiles.summaries()
     made = {c.name: store.get(c.key) or {} for c in chain}
-    timings = {name: result["seconds"] for name, result in made.items() if "seconds" in result}
+    once = {c.key: c.name for c in reversed(chain)}.values()
+    timings = {name: made[name]["seconds"] for name in made if name in once and "seconds" in made[name]}
     timings |= {f"evaluate {name}": s["seconds"] for name, s in scores.items()}
     timings["profile"] = profiles.seconds
     return RunData(

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Clean:
+    """``latents`` and ``noise`` [B, C, h, w], ``states`` [B, tokens, width]."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    states: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """``noisy`` and ``target`` [B, C, h, w], ``timesteps`` [B], ``states`` [B, tokens, width]."""
 
@@ -47,19 +56,45 @@ class Batches:
         if not self._rows:
             raise InputError("data: no pictures to train on: none is of the split train")
 
+    @property
+    def alphas(self) -> torch.Tensor:
+        """ᾱ of every training timestep [T]."""
+        return self._scheduler.alphas_cumprod
+
+    @property
+    def prediction(self) -> str:
+        """What the model predicts: ``epsilon`` or ``v_prediction``."""
+        return self._scheduler.config.prediction_type
+
+    def noised(self, clean: Clean, timesteps: torch.Tensor) -> torch.Tensor:
+        """The latents at ``timesteps`` [B]."""
+        return self._scheduler.add_noise(clean.latents, clean.noise, timesteps)
+
+    def encode(self, words: list[str]) -> torch.Tensor:
+        """Text states [B, tokens, width]."""
+        import torch
+
+        ids = self._tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        with torch.no_grad():
+            return self._text(ids).last_hidden_state
+
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; the target is the noise or, for v-prediction models, the velocity."""
+        import torch
+
+        clean = self.clean(rng)
+        t = torch.from_numpy(rng.integers(0, self._scheduler.config.num_train_timesteps, self._size))
+        velocity = self.prediction == "v_prediction"
+        target = self._scheduler.get_velocity(clean.latents, clean.noise, t) if velocity else clean.noise
+        return Batch(self.noised(clean, t), t, clean.states, target)
+
+    def clean(self, rng: np.random.Generator) -> Clean:
+        """The next pictures with noise to be added and their captions."""
         import torch
 
         picked = [self._rows[i] for i in rng.integers(0, len(self._rows), self._size)]
         dropped = rng.random(self._size) < self._drop
         words = ["" if gone else self._data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
-        ids = self._tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
         z = self._data.latents[picked]
         noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype="float32"))
-        t = torch.from_numpy(rng.integers(0, self._scheduler.config.num_train_timesteps, self._size))
-        noisy = self._scheduler.add_noise(z, noise, t)
-        with torch.no_grad():
-            states = self._text(ids).last_hidden_state
-        velocity = self._scheduler.config.prediction_type == "v_prediction"
-        return Batch(noisy, t, states, self._scheduler.get_velocity(z, noise, t) if velocity else noise)
+        return Clean(z, noise, self.encode(words))

@@ -1,4 +1,4 @@
-"""What latent consistency distillation is made of: boundary, time grid, DDIM solver, guidance embedding.
+"""What latent consistency distillation is made of: boundary, time grid, DDIM solver, distance.
 
 Source: Latent Consistency Models (arXiv 2310.04378) as trained by diffusers' LCM distillation script.
 """
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 SIGMA_DATA = 0.5
 TIMESTEP_SCALING = 10.0
-EMBEDDED = 256
-"""Width of the guidance embedding; SD-v1's U-Net takes it through a linear of 256 × 320 without bias."""
 HUBER_C = 0.001
 
 
@@ -26,16 +24,6 @@ def boundary(timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     scaled = timesteps.double() * TIMESTEP_SCALING
     square = scaled**2 + SIGMA_DATA**2
     return (SIGMA_DATA**2 / square).float(), (scaled / square.sqrt()).float()
-
-
-def guidance_embedding(w: torch.Tensor) -> torch.Tensor:
-    """Sine and cosine features float32 [B, 256] of guidance weights [B], which are scaled by 1000 as timesteps are."""
-    import torch
-
-    half = EMBEDDED // 2
-    rates = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
-    angles = 1000.0 * w.float()[:, None] * rates[None]
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 def huber(a: torch.Tensor, b: torch.Tensor, kind: Literal["huber", "l2"] = "huber") -> torch.Tensor:

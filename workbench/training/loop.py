@@ -71,12 +71,14 @@ def train(
     schedule: Schedule,
     state: Path,
     on_step: OnStep | None = None,
+    average: Any = None,
 ) -> Any:
     """Trains ``model`` in place and returns it with its EMA weights (where asked for) loaded.
 
     Args:
         model: a ``torch.nn.Module`` whose parameters with ``requires_grad`` are trained.
         loss_of: ``(model, step, rng) -> terms``; must draw everything random from ``rng``.
+        average: a module of the same parameters that follows the EMA weights while training goes on.
         state: folder for ``state.safetensors`` (resumed from when it is there) and ``loss.jsonl``.
     """
     import torch
@@ -95,6 +97,9 @@ def train(
 
     state.mkdir(parents=True, exist_ok=True)
     done = _restore(state, parameters, optimizer, ema)
+    followers = list(average.parameters()) if ema is not None and average is not None else None
+    if ema is not None and followers:
+        ema.copy_to(followers)
     model.train()
     for step in range(done, schedule.steps):
         for group in optimizer.param_groups:
@@ -108,6 +113,8 @@ def train(
         optimizer.zero_grad()
         if ema is not None:
             ema.step(parameters)
+            if followers:
+                ema.copy_to(followers)
         values = {name: float(term.detach()) for name, term in terms.items()}
         if not math.isfinite(values["loss"]):
             raise FloatingPointError(f"loss is {values['loss']} at step {step}")

@@ -1,0 +1,210 @@
+"""Step ``distill_consistency``: the student learns to draw in a few steps, without a second pass for guidance.
+
+Source: Latent Consistency Models (arXiv 2310.04378), as diffusers' distillation script trains them, except that the
+student's shape may differ from the teacher's (EdgeFusion, arXiv 2404.11925): f(z, t) jumps to the clean latent, and
+what it says at t has to agree with what its own average says after one guided step of the teacher from there.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from workbench.compress.registry import StepConfig, StepContext, StepResult, step
+from workbench.models.candidate import Component
+from workbench.models.guidance import EMBEDDED
+from workbench.models.unet import load_unet, meta_unet, save_unet
+from workbench.models.widths import read_widths
+from workbench.store.files import hash_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from diffusers import UNet2DConditionModel
+
+TIMESTEPS = 1000
+FIELD = "time_cond_proj_dim"
+
+
+class DistillConsistencyConfig(StepConfig):
+    """Distils the U-Net to few steps; the candidate is then drawn at ``evaluate.few_steps``."""
+
+    teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
+    steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
+    batch: int = Field(32, ge=1, le=4096)
+    lr: float = Field(1e-4, gt=0, lt=1)
+    warmup: int = Field(20, ge=0)
+    decay: Literal["constant", "cosine", "tail"] = "tail"
+    weight_decay: float = Field(0.0, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    ema: float = Field(0.95, gt=0, lt=1, description="Decay of the average that the student has to agree with.")
+    loss: Literal["huber", "l2"] = "huber"
+    grid: int = Field(
+        50, ge=2, le=TIMESTEPS, description="Points of the teacher's solver; 50: k = 20 timesteps a step."
+    )
+    w_min: float = Field(5.0, ge=0, description="Least strength of guidance, w = guidance_scale - 1.")
+    w_max: float = Field(15.0, ge=0)
+    guidance_width: int = Field(EMBEDDED, ge=2, description="Width of the embedding of w.")
+    drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
+    precision: Literal["fp32", "bf16"] = "bf16"
+    save_every: int = Field(25, ge=1, description="Steps between saved states.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> DistillConsistencyConfig:
+        if self.w_max < self.w_min:
+            raise ValueError(f"w_max: found {self.w_max:g}, below w_min {self.w_min:g}")
+        return self
+
+    def default_name(self) -> str:
+        """``few_steps``."""
+        return "few_steps"
+
+    @property
+    def trains(self) -> bool:
+        """It does nothing else."""
+        return True
+
+    @property
+    def denoises(self) -> bool:
+        """A student that was distilled to few steps may be trained further."""
+        return False
+
+    def others(self) -> Mapping[str, str]:
+        """The teacher, unless it is the untouched model, which every step has."""
+        return {} if self.teacher == "base" else {"teacher": self.teacher}
+
+    def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """A grid that doesn't divide the timesteps, an embedding that can't be made or isn't the parent's."""
+        if TIMESTEPS % self.grid:
+            near = min((n for n in range(2, TIMESTEPS + 1) if TIMESTEPS % n == 0), key=lambda n: abs(n - self.grid))
+            yield "grid", f"found {self.grid}, which doesn't divide {TIMESTEPS} timesteps; {near} would"
+        has = unet_config.get(FIELD)
+        if self.guidance_width % 2:
+            yield "guidance_width", f"found {self.guidance_width}; needs an even number (sines and cosines)"
+        elif has and has != self.guidance_width:
+            yield "guidance_width", f"found {self.guidance_width}, but the student has an embedding of {has}"
+
+    def unet_config_after(self, unet_config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With the embedding of guidance."""
+        return {**unet_config, FIELD: self.guidance_width}
+
+
+@step(
+    "distill_consistency",
+    DistillConsistencyConfig,
+    code=(
+        *(f"workbench.training.{name}" for name in ("batches", "consistency", "curve", "loop")),
+        *("workbench.data.captioned", *(f"workbench.models.{name}" for name in ("guidance", "unet", "widths"))),
+    ),
+    libraries=("torch", "diffusers", "transformers", "accelerate"),
+)
+def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> StepResult:
+    """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
+    from diffusers.models.attention_processor import AttnProcessor
+
+    from workbench.training.curve import facts
+    from workbench.training.loop import Schedule, train
+
+    parent = ctx.parent.components["unet"]
+    widths = read_widths(parent.path)
+    taught_by = ctx.others.get(config.teacher, ctx.base)
+    teacher = load_unet(taught_by.components["unet"].path).requires_grad_(False)
+    student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
+    usual = student.attn_processors
+    # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
+    student.set_attn_processor(AttnProcessor())
+    average = copy.deepcopy(student).requires_grad_(False)
+    loss_of = _loss(ctx, config, teacher, student, average)
+    schedule = Schedule.of(config, ctx.seed, config.weight_decay)
+    with ctx.progress("distill to few steps", config.steps) as tick:
+        student = train(
+            student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.4f}"), average
+        )
+    student.set_attn_processor(usual)
+    save_unet(student, ctx.out / "unet", widths)
+    shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
+    log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
+    report = {
+        "teacher": config.teacher,
+        "steps": config.steps,
+        "pictures_seen": config.steps * config.batch,
+        "solver_skip": TIMESTEPS // config.grid,
+        "w": [config.w_min, config.w_max],
+        "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
+        **facts(log),
+        "weights_sha256": hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors"),
+    }
+    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+
+
+def with_guidance(unet: UNet2DConditionModel, width: int, widths: Any = None) -> UNet2DConditionModel:
+    """The same U-Net with an input for guidance of ``width``, whose linear starts at zero: it still says the same.
+
+    A U-Net that has the input already is returned as it is.
+    """
+    import torch
+
+    if unet.config.get(FIELD):
+        return unet
+    found = meta_unet({**unet.config, FIELD: width}, widths)
+    weights = unet.state_dict()
+    added = [name for name in found.state_dict() if name not in weights]
+    shapes = found.state_dict()
+    found.load_state_dict(weights | {name: torch.zeros(shapes[name].shape) for name in added}, assign=True)
+    return found.eval().requires_grad_(True)
+
+
+def _loss(
+    ctx: StepContext,
+    config: DistillConsistencyConfig,
+    teacher: UNet2DConditionModel,
+    student: UNet2DConditionModel,
+    average: UNet2DConditionModel,
+) -> Any:
+    """The loss of one step for the training loop; pictures, noise, timesteps and w come from its rng."""
+    import torch
+
+    from workbench.models.guidance import guidance_embedding
+    from workbench.training.batches import Batches
+    from workbench.training.consistency import Grid, boundary, huber
+
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions)
+    grid = Grid(batches.alphas, config.grid)
+    empty = batches.encode([""])
+
+    def jump(
+        unet: UNet2DConditionModel, z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor
+    ) -> torch.Tensor:
+        """f(z, t): the clean latent, and z itself at t = 0."""
+        output = unet(z, t, states, timestep_cond=w).sample.float()
+        skip, out = (c.view(-1, 1, 1, 1) for c in boundary(t))
+        return skip * z + out * grid.split(output, z, t, batches.prediction)[0]
+
+    def guided(z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor) -> tuple[Any, Any]:
+        """x̂0 and ε of the teacher, each moved by w times the difference that the prompt makes."""
+        both = torch.cat([states, empty.expand_as(states)])
+        output = teacher(torch.cat([z, z]), torch.cat([t, t]), both).sample.float()
+        parts = grid.split(output, torch.cat([z, z]), torch.cat([t, t]), batches.prediction)
+        halves = [part.chunk(2) for part in parts]
+        by = w.view(-1, 1, 1, 1)
+        found = [with_prompt + by * (with_prompt - without) for with_prompt, without in halves]
+        return found[0], found[1]
+
+    def loss_of(_model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        clean = batches.clean(rng)
+        index = torch.from_numpy(rng.integers(0, config.grid, config.batch))
+        drawn = rng.uniform(config.w_min, config.w_max, config.batch).astype("float32")
+        w, embedded = torch.from_numpy(drawn), torch.from_numpy(guidance_embedding(drawn, config.guidance_width))
+        start = grid.starts[index]
+        noisy = batches.noised(clean, start)
+        with torch.no_grad():
+            later = grid.ddim(*guided(noisy, start, clean.states, w), index)
+            target = jump(average, later, grid.ends(start), clean.states, embedded)
+        return {"loss": huber(jump(student, noisy, start, clean.states, embedded), target, config.loss)}
+
+    return loss_of

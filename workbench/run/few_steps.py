@@ -1,0 +1,39 @@
+"""Candidates that were distilled to few steps, once for every number of steps at which they are to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from workbench.models.candidate import Candidate
+
+
+def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidate]:
+    """The chain with ``NAME-2steps`` … in the place of every candidate ``NAME`` that takes guidance as an input.
+
+    A parent of that kind is the one at the same number of steps. What the step that made a candidate reported stays
+    with the first of them, so that it is told once.
+    """
+    few = {candidate.name for candidate in chain if candidate.guidance_width}
+    found: list[Candidate] = []
+    for candidate in chain:
+        if candidate.name not in few:
+            found.append(candidate)
+            continue
+        for i, count in enumerate(counts):
+            parent = candidate.parent
+            found.append(
+                replace(
+                    candidate,
+                    name=named(candidate.name, count),
+                    parent=named(parent, count) if parent in few and parent is not None else parent,
+                    steps=count,
+                    report=candidate.report if i == 0 else {},
+                )
+            )
+    return found
+
+
+def named(candidate: str, count: int) -> str:
+    """``student-2steps``; ``student-1step``."""
+    return f"{candidate}-{count}step{'s' if count > 1 else ''}"
