@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 SHRUNK = [
     *("distill.steps=3", "distill.batch=4", "quantize.calibration.prompts=1", "quantize.calibration.steps=2"),
-    *("quantize.qat.steps=2", "quantize.qat.batch=2"),
+    *("quantize.qat.steps=2", "quantize.qat.batch=2", "distill_consistency.steps=2", "distill_consistency.batch=2"),
     *("remove_blocks.search.prompts=1", "remove_blocks.search.pictures=2", "remove_blocks.search.steps=1"),
     "remove_blocks.search.remeasure=1",
-    *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1"),
+    *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1", "evaluate.few_steps=[1]"),
     *("profile.iterations=3", "profile.min_seconds=0", "profile.warmup=1", "rank.constraints.alignment_drop=1.0"),
 ]
 
-STEPS = ("distill", "quantize", "remove_blocks")
+STEPS = ("distill", "distill_consistency", "quantize", "remove_blocks")
 """Kinds of steps that ``SHRUNK`` names."""
 
 
@@ -75,7 +75,9 @@ def test_every_recipe_runs_to_a_report(place, recipe):
             float(row["latency_ms"]) > 0 and float(row["peak_rss_bytes"]) > 1e7 and -1 <= float(row["alignment"]) <= 1
         )
     sizes, macs = ([int(float(row[key])) for row in host] for key in ("size_bytes", "macs"))
-    assert all(size < sizes[0] for size in sizes[1:]) and all(count < macs[0] for count in macs[1:])
+    # A teacher that was trained longer is as large as the model that it was; all others are smaller.
+    smaller = [i for i, row in enumerate(host) if row["candidate"] not in ("base", "teacher")]
+    assert all(sizes[i] < sizes[0] and macs[i] < macs[0] for i in smaller)
     floats = [size for size, row in zip(sizes, host, strict=True) if row["scheme"] == "fp32"]
     assert any(size < min(floats) for size in sizes), "no scheme made the files smaller"
     assert outcome["chosen"]["candidate"] in {row["candidate"] for row in listed}

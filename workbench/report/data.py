@@ -24,6 +24,8 @@ class CandidateData:
     key: str = ""
     parent: str | None = None
     """Name of the candidate that it was made from; None for the untouched model."""
+    steps: int | None = None
+    """Denoising steps of its pictures where they aren't the recipe's ``evaluate.steps``."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def _values(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> dict[str
         "bought": [
             (t, safe(figures.steps_bought(ranking, t, unit)), sections.steps_rows(ranking, t)) for t in run.targets
         ],
+        "few_steps": any(c.steps for c in run.candidates),
         "budget": safe(figures.budget(run.profiles, names)),
         "components": sections.component_rows(run),
         "sqnr": safe(figures.sqnr(run.scores, names)),
