@@ -41,6 +41,7 @@ def test_every_command_is_taken(words, tmp_path):
         "compare",
         "devices",
         "schemes",
+        "tile",
     ):  # they measure, draw, or need a device
         options = [w for w in rest if w.startswith("-")]
         shown = subprocess.run(

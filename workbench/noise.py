@@ -9,6 +9,8 @@ KNOWN = {
     "torchao": ("Failed to load ",),
     # torchao registers two of its own enums in a way that torch will give up.
     "torch.utils._pytree": ("%s is an Enum subclass",),
+    # diffusers looks for names that torchao has moved; we load no torchao checkpoints.
+    "diffusers.quantizers.torchao.torchao_quantizer": ("Unable to import `torchao` Tensor objects",),
 }
 """Logger to the beginnings of the messages that it may not print."""
 

@@ -48,7 +48,22 @@ def unet_without_the_blocks(own: Path) -> None:
     (own / "unet" / "config.json").write_text(json.dumps(config | shallow))
 
 
-BREAK = {f.__name__: f for f in (lacks_component, truncated_weights, pickled_weights, unet_without_the_blocks)}
+def teacher_of_another_latent_space(own: Path) -> None:
+    config = json.loads((own / "unet" / "config.json").read_text())
+    (own / "unet" / "config.json").unlink()
+    (own / "unet" / "config.json").write_text(json.dumps(config | {"sample_size": 8}))
+
+
+BREAK = {
+    f.__name__: f
+    for f in (
+        lacks_component,
+        truncated_weights,
+        pickled_weights,
+        unet_without_the_blocks,
+        teacher_of_another_latent_space,
+    )
+}
 
 
 def told_in(recipe: Path, here: Path) -> str:

@@ -19,6 +19,7 @@ from workbench.cli.run import run
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.schemes import schemes
+from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
 from workbench.errors import WorkbenchError
 
@@ -55,7 +56,7 @@ def _end(message: str, code: int) -> None:
 app = typer.Typer(
     cls=_Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-for _verb in (run, check, profile, compare, count, schemes, sample, schema, train_demo):
+for _verb in (run, check, profile, compare, count, tile, schemes, sample, schema, train_demo):
     app.command()(_verb)
 app.add_typer(devices, name="devices")
 

@@ -38,6 +38,7 @@ class DistillConfig(StepConfig):
 
     teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
 
+    data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
     steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
     batch: int = Field(32, ge=1, le=4096)
     lr: float = Field(5e-4, gt=0, lt=1)
@@ -64,6 +65,11 @@ class DistillConfig(StepConfig):
     def trains(self) -> bool:
         """It does nothing else."""
         return True
+
+    @property
+    def data_set(self) -> str | None:
+        """As the recipe says."""
+        return self.data
 
     def others(self) -> Mapping[str, str]:
         """The teacher, unless it is the untouched model, which every step has."""

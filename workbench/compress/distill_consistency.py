@@ -35,6 +35,7 @@ class DistillConsistencyConfig(StepConfig):
     """Distils the U-Net to few steps; the candidate is then drawn at ``evaluate.few_steps``."""
 
     teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
+    data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
     steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
     batch: int = Field(32, ge=1, le=4096)
     lr: float = Field(1e-4, gt=0, lt=1)
@@ -73,6 +74,11 @@ class DistillConsistencyConfig(StepConfig):
     def denoises(self) -> bool:
         """A student that was distilled to few steps may be trained further."""
         return False
+
+    @property
+    def data_set(self) -> str | None:
+        """As the recipe says."""
+        return self.data
 
     def others(self) -> Mapping[str, str]:
         """The teacher, unless it is the untouched model, which every step has."""

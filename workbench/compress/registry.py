@@ -65,6 +65,11 @@ class StepConfig(Strict):
         """Whether the step runs the parent's U-Net as one of many steps; those distilled to few can't be run so."""
         return self.trains
 
+    @property
+    def data_set(self) -> str | None:
+        """The recipe's data set that the step is trained on; None: the recipe's ``data``."""
+        return None
+
     def others(self) -> Mapping[str, str]:
         """Further candidates whose torch U-Net the step reads, by the key that names each."""
         return {}

@@ -48,7 +48,7 @@ def rows(data: str | None, source: Path) -> list[dict[str, str]]:
         where = f"{folder / 'metadata.jsonl'}:{number}"
         try:
             row = json.loads(line)
-            name, text = row["file_name"], row["text"]
+            name, text = Path(row["file_name"]).as_posix(), row["text"]
         except (ValueError, KeyError, TypeError):
             raise InputError(f'{where}: found {line[:60]!r}; a line is {{"file_name": "x.png", "text": "…"}}') from None
         if not (folder / name).resolve().is_relative_to(folder.resolve()) or not (folder / name).is_file():
@@ -111,7 +111,8 @@ def _encode(files: list[Path], source: Path) -> torch.Tensor:
     with torch.no_grad():
         for file in files:
             with Image.open(file) as image:
-                picture = np.asarray(ImageOps.fit(image.convert("RGB"), (side, side)), dtype=np.float32)
+                upright = ImageOps.exif_transpose(image).convert("RGB")
+                picture = np.asarray(ImageOps.fit(upright, (side, side)), dtype=np.float32)
             x = torch.from_numpy(picture / 127.5 - 1).permute(2, 0, 1)[None]
             shift = vae.config.shift_factor or 0.0
             latents.append((vae.encode(x).latent_dist.mean - shift) * vae.config.scaling_factor)

@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workbench.data.captioned import data_key
+from workbench.data.check_sets import source_problems
 from workbench.errors import InputError
 from workbench.models.sources import base_candidate, resolve
 from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
@@ -85,6 +87,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         problems += [(("model",), line) for line in told_whole.splitlines()]
     if folder is not None:
         problems += [*unet_problems(recipe, folder), *data_problems(recipe, folder)]
+        problems += source_problems(recipe.data_sets, folder, has_scorer=(folder / "scorer").is_dir())
     told = [f"{loaded.where(place)}: {what}" for place, what in problems]
     told += [f"{place}: {why}" for place, why in _not_writable(store, out)]
     if told or folder is None:
@@ -137,7 +140,8 @@ def _stored(loaded: Loaded, store: Store) -> list[bool]:
     if not (store.root / "results").is_dir():
         return [False] * len(recipe.steps)
     base = base_candidate(recipe.model, store)
-    plan = plan_steps(recipe, base.key, data_key(recipe.data, base.source, store))
+    keys = partial(data_key, source=base.source, store=store)
+    plan = plan_steps(recipe, base.key, keys(recipe.data), keys)
     return [store.get(planned.key) is not None for planned in plan]
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.data.check_sets import set_problems
 from workbench.errors import InputError
 from workbench.models.folder import read_object
 from workbench.recipe.hooks import ChangesUNet, ChecksUNet
 from workbench.recipe.lines import Place
+from workbench.recipe.plan_sets import needed
 from workbench.recipe.schema import Recipe
 
 Problem = tuple[Place, str]
@@ -24,6 +26,8 @@ def chain_problems(recipe: Recipe) -> Iterator[Problem]:
     yield from _names(recipe)
     yield from _branches(recipe)
     yield from _files(recipe)
+    found = list(set_problems(recipe.data_sets))
+    yield from found or _set_uses(recipe)
 
 
 def _order(recipe: Recipe) -> Iterator[Problem]:
@@ -48,6 +52,24 @@ def _order(recipe: Recipe) -> Iterator[Problem]:
                 f"{what}, which leaves a runtime's file; move it before that step, or start elsewhere with from:",
             )
         left_by.append({**dict.fromkeys(entry.config.leaves_files(), i), **before})
+
+
+def _set_uses(recipe: Recipe) -> Iterator[Problem]:
+    """Steps that name a data set that isn't there, or one whose teacher comes later."""
+    sets, names = [data_set.name for data_set in recipe.data_sets], recipe.candidate_names()
+    for i, entry in enumerate(recipe.steps):
+        asked = entry.config.data_set
+        if asked is None:
+            continue
+        if asked not in sets:
+            yield ("steps", i, entry.kind, "data"), _absent(asked, sets) if sets else f"found {asked!r}; no data_sets"
+            continue
+        for data_set in needed(recipe.data_sets, asked):
+            if data_set.teacher is not None and data_set.teacher not in names[: i + 1]:
+                what = (
+                    f"found {asked!r}, for which {data_set.teacher!r} draws; needs one of {', '.join(names[: i + 1])}"
+                )
+                yield ("steps", i, entry.kind, "data"), what
 
 
 def _branches(recipe: Recipe) -> Iterator[Problem]:

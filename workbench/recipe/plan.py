@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.compress.registry import Step, StepConfig, steps
+from workbench.recipe.plan_sets import PlannedSet, plan_sets
 from workbench.recipe.schema import Recipe
 from workbench.store.files import hash_file
 from workbench.store.store import code_hash, key_of, library_versions
+
+
+def _no_folder(folder: str) -> str:
+    raise ValueError(f"{folder}: no key of its contents was given")
 
 
 @dataclass(frozen=True)
@@ -24,31 +29,41 @@ class PlannedStep:
     """Position of the candidate that it starts from; 0 is the untouched model."""
     others: Mapping[str, int] = field(default_factory=dict)
     """Positions of further candidates that it reads, by name."""
+    sets: tuple[PlannedSet, ...] = ()
+    """The data set that it is trained on, the last, and those that this is made from; none: the recipe's data."""
 
 
-def plan_steps(recipe: Recipe, base_key: str, data_key: str) -> list[PlannedStep]:
+def plan_steps(
+    recipe: Recipe, base_key: str, data_key: str, folder_key: Callable[[str], str] = _no_folder
+) -> list[PlannedStep]:
     """The recipe's steps with their keys.
 
     A key covers the step's config (not the candidate's name), code, libraries and files, the seed, the data, the
     untouched model and the chain before it; so a change recomputes from there on and nothing before it.
+    ``folder_key``: key of the contents of a folder that a data set is made from.
     """
     planned: list[PlannedStep] = []
     keys, names = [base_key], recipe.candidate_names()
     for entry, name, parent in zip(recipe.steps, names[1:], recipe.parents(), strict=True):
         step = steps()[entry.kind]
         others = {name: names.index(name) for name in entry.config.others().values()}
+        sets: list[PlannedSet] = []
+        if entry.config.data_set is not None:
+            there = names[: len(keys)]
+            asked = recipe.data_sets, entry.config.data_set, there, keys, recipe.seed, data_key, folder_key
+            sets = plan_sets(*asked)
         parts: dict[str, Any] = {
             "step": step.kind,
-            "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_"}),
+            "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_", "data"}),
             "files": {key: hash_file(path) for key, path in entry.config.files().items()},
             "code": code_hash(step.code),
             "libraries": library_versions(step.libraries),
             "seed": recipe.seed,
-            "data": data_key,
+            "data": sets[-1].key if sets else data_key,
             "base": base_key,
             "parent": keys[parent],
             **({"others": [keys[i] for i in others.values()]} if others else {}),
         }
         keys.append(key_of(parts))
-        planned.append(PlannedStep(step, entry.config, name, keys[-1], parent, others))
+        planned.append(PlannedStep(step, entry.config, name, keys[-1], parent, others, tuple(sets)))
     return planned

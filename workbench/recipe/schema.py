@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, create_model, model_validator
 
 from workbench.compress.registry import StepConfig, Strict, steps
+from workbench.data.sets import DataSet
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -165,6 +166,10 @@ class Recipe(Strict):
     model: str = Field(description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used).")
     data: str | None = Field(
         None, description="demo, or an imagefolder with captions in metadata.jsonl; default: the model's own."
+    )
+    data_sets: list[DataSet] = Field(
+        default_factory=list,
+        description="Sets of captioned pictures made from others; a step that trains may name one.",
     )
     seed: int = Field(0, ge=0, lt=2**31)
     steps: list[StepEntry] = Field(default_factory=list, description="In order; each one makes a candidate.")

@@ -12,6 +12,7 @@ from workbench.compress.registry import StepContext
 from workbench.models.candidate import Candidate, Component
 from workbench.progress import Progress
 from workbench.recipe.plan import PlannedStep
+from workbench.run.data_sets import made
 from workbench.store.store import Store
 
 
@@ -49,7 +50,8 @@ def build(
             parent: Candidate = parent,
             others: Mapping[str, Candidate] = others,
         ) -> dict[str, Any]:
-            return _apply(planned, base, parent, others, seed, data, store, progress, out)
+            own = str(made(planned.sets, chain, seed, data, store, progress)) if planned.sets else data
+            return _apply(planned, base, parent, others, seed, own, store, progress, out)
 
         result = store.compute(planned.key, work)
         chain.append(candidate_after(planned, parent, result, store.folder(planned.key)))

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from workbench.run.few_steps import at_steps
 from workbench.run.profiles import profile_all
 from workbench.run.publish import publish
 from workbench.store.store import Store
+
+WIDE = 1000
+"""Columns where there is no terminal to fit into: one row stays one line."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def candidates_of(loaded: Loaded, store: Store, progress: Progress) -> list[Cand
     """The chain of a recipe, computing what the store lacks."""
     recipe = loaded.recipe
     base = base_candidate(recipe.model, store)
-    plan = plan_steps(recipe, base.key, data_key(recipe.data, base.source, store))
+    keys = partial(data_key, source=base.source, store=store)
+    plan = plan_steps(recipe, base.key, keys(recipe.data), keys)
     return chain.build(base, plan, recipe.seed, recipe.data, store, progress)
 
 
@@ -105,6 +110,8 @@ def show(outcome: Outcome, as_json: bool) -> None:
     from rich.table import Table
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
     table = Table(box=None, pad_edge=False)
     columns = ("candidate", "target", "scheme", "latency_ms", "verdict", "size_bytes", "alignment", "pareto", "chosen")
     for name in columns:

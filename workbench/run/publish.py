@@ -78,7 +78,7 @@ def _data(
     return RunData(
         recipe=loaded.recipe,
         recipe_text=loaded.text,
-        candidates=[CandidateData(c.name, c.scheme, c.lineage, c.report, c.key, c.parent) for c in chain],
+        candidates=[CandidateData(c.name, c.scheme, c.lineage, c.report, c.key, c.parent, c.steps) for c in chain],
         scores=scores,
         pictures=pictures,
         profiles=summaries,

@@ -1,0 +1,154 @@
+"""Peak memory and time of attention against the number of tiles that its rows are cut into, on ONNX Runtime.
+
+``python benchmarks/attention_tiles.py [--only attention demo] [--rows 4096] [--heads 8] [--side 64] [--tiles 1 2 4 …]
+[--threads 1] [--json FILE]``: a self-attention alone (SD-v1's largest by default, in float32) and the demo's U-Net at
+larger latents than it was trained for.
+
+Columns: greatest difference from the un-tiled output; most bytes of values alive at one time, and the same while an
+attention runs (estimated from the graph and the order in which nodes ran); most bytes that the runtime itself held, and
+the same while an attention runs (measured, its profile); peak resident set of a fresh process less what the runtime
+takes by itself (measured); median time of a pass (n in the JSON). Ends with 1 where an output differs by more than
+1e-5, or no number of tiles brings what is alive while an attention runs to a quarter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+TILES = (1, 2, 4, 8, 13, 16, 32, 64)
+EQUAL, PART = 1e-5, 4
+BYTES = {
+    "live_peak_bytes": "alive MB",
+    "attention_peak_bytes": "in attention",
+    "held_bytes": "held MB",
+    "attention_held_bytes": "in attention",
+    "resident_bytes": "resident MB",
+}
+HEAD = "  ".join(["tiles", " differs", *(f"{name:>12}" for name in BYTES.values()), f"{'ms':>8}"])
+
+
+def attention(rows: int, heads: int, out: Path) -> Any:
+    """A self-attention with its linear layers, 40 wide a head, as a network."""
+    import numpy as np
+    import torch
+    from diffusers.models.attention_processor import Attention
+
+    from workbench.export.onnx import export_module
+    from workbench.profile.network import Network
+
+    class Alone(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attn1 = Attention(40 * heads, heads=heads, dim_head=40)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.attn1(x)
+
+    torch.manual_seed(0)
+    feed = {"x": np.random.default_rng(0).standard_normal((1, rows, 40 * heads), np.float32)}
+    export_module(lambda: Alone().eval(), feed, None, out)
+    return Network("attention", "model", "fp32", feed, out / "model.onnx")
+
+
+def demo(side: int, store: Path) -> Any:
+    """The demo's U-Net with latents of ``side``."""
+    from workbench.progress import quiet
+    from workbench.store.store import Store
+    from workbench.subjects import resolve
+
+    return resolve("demo", "unet", {"sample": (1, 4, side, side)}, 0, Store(store), quiet, "onnx")[0]
+
+
+def measured(network: Any, want: Any, threads: int, passes: int) -> dict[str, Any]:
+    """One line of the table."""
+    import numpy as np
+
+    from workbench.export.load import session
+    from workbench.profile.memory import peak_memory
+    from workbench.profile.onnx_layers import profile_layers
+
+    run, feed, times = session(network.file, threads), dict(network.feed), []
+    got = run.run(None, feed)[0]
+    for _ in range(passes):
+        start = time.perf_counter()
+        run.run(None, feed)
+        times.append((time.perf_counter() - start) * 1e3)
+    del run
+    layers = profile_layers(network.file, feed, threads, 0, 1)
+    own = layers.table[layers.table.layer.str.endswith((".attn1", ".attn2")) | (layers.table.layer == "attn1")]
+    peak = peak_memory("onnxruntime", [network], threads)
+    return {
+        "differs": float(np.abs(got - want).max()),
+        "live_peak_bytes": layers.live_peak_bytes,
+        "live_peak_at": layers.live_peak_at,
+        "attention_peak_bytes": int(own.peak_bytes.max()),
+        "held_bytes": int(layers.table.runtime_bytes.max()),
+        "attention_held_bytes": int(own.runtime_bytes.max()),
+        "resident_bytes": peak.peak - peak.before if peak.peak is not None and peak.before is not None else None,
+        "why_no_resident": peak.reason,
+        "unmapped_share": layers.unmapped_share,
+        "ms": statistics.median(times),
+        "n": passes,
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row as the table shows it."""
+    cells = [f"{row[name] / 1e6:12.1f}" if row[name] is not None else f"{'–':>12}" for name in BYTES]
+    return "  ".join([f"{row['tiles']:5}", f"{row['differs']:8.1e}", *cells, f"{row['ms']:8.1f}"])
+
+
+def main() -> int:
+    """Prints a table for each network."""
+    import dataclasses
+
+    from workbench.export.load import session
+    from workbench.tile.onnx_tiling import tile_file
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=("attention", "demo"), default=("attention", "demo"))
+    parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--side", type=int, default=64, help="of the demo's latents")
+    parser.add_argument("--tiles", type=int, nargs="+", default=TILES)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--store", type=Path, default=Path(".workbench"))
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    found, missed = {}, False
+    for name in asked.only:
+        with tempfile.TemporaryDirectory() as scratch:
+            work = Path(scratch)
+            network = (
+                attention(asked.rows, asked.heads, work / "own")
+                if name == "attention"
+                else demo(asked.side, asked.store)
+            )
+            want = session(network.file, asked.threads).run(None, dict(network.feed))[0]
+            rows = []
+            print(f"{network.label}\n{HEAD}", flush=True)
+            for tiles in sorted({1, *asked.tiles}):
+                cut = network
+                if tiles > 1:
+                    cut = dataclasses.replace(network, file=work / f"tiled_{tiles}.onnx")
+                    tile_file(network.file, cut.file, tiles=tiles)
+                rows.append({"tiles": tiles, **measured(cut, want, asked.threads, asked.passes)})
+                print(line(rows[-1]), flush=True)
+        found[name] = rows
+        best = min(row["attention_peak_bytes"] for row in rows)
+        missed |= best * PART > rows[0]["attention_peak_bytes"] or max(row["differs"] for row in rows) > EQUAL
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1))
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

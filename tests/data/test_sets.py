@@ -1,0 +1,100 @@
+"""Data sets as a recipe tells them: what is refused before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from workbench.data.check_sets import set_problems, source_problems
+from workbench.data.sets import DataSet
+
+
+def sets(*told: dict[str, Any]) -> list[DataSet]:
+    return [DataSet.model_validate(one) for one in told]
+
+
+def test_a_sound_chain_has_no_problems(tmp_path):
+    (tmp_path / "prompts.txt").write_text("a cat\n")
+    chain = sets(
+        {"name": "raw", "from": "demo"},
+        {"name": "clean", "from": "raw", "deduplicate": {"distance": 4}, "min_side": 300, "crop": "best_of_3"},
+        {"name": "drawn", "synthesize": {"prompts": str(tmp_path / "prompts.txt"), "count": 64, "from": "base"}},
+        {"name": "all", "join": ["clean", "drawn"], "curate": {"keep": 0.8}},
+    )
+    assert list(set_problems(chain)) == []
+    assert [one.needs_scorer for one in chain] == [False, True, False, True]
+    assert [one.teacher for one in chain] == [None, None, "base", None]
+
+
+@pytest.mark.parametrize(
+    ("told", "place", "says"),
+    [
+        ({"name": "b", "from": "rav"}, ("data_sets", 1, "from"), "no such set and no such folder .* did you mean raw"),
+        ({"name": "b", "join": ["raw", "x"]}, ("data_sets", 1, "join", 1), "found 'x', no such set; needs raw$"),
+        ({"name": "b", "join": ["raw", "raw"]}, ("data_sets", 1, "join", 1), "twice"),
+        ({"name": "raw", "from": "demo"}, ("data_sets", 1, "name"), "the name of data_sets.0"),
+        ({"name": "demo", "from": "raw"}, ("data_sets", 1, "name"), "embedded pictures"),
+        ({"name": "b", "from": "b"}, ("data_sets", 1, "from"), "in a circle: b → b"),
+        (
+            {"name": "b", "from": "raw", "captions": {"file": "nowhere.jsonl"}},
+            ("data_sets", 1, "captions", "file"),
+            "no such file",
+        ),
+        (
+            {"name": "b", "synthesize": {"prompts": {"captions_of": "r"}}},
+            ("data_sets", 1, "synthesize", "prompts", "captions_of"),
+            "found 'r', no such set",
+        ),
+    ],
+)
+def test_a_wrong_name_or_file_is_told_with_its_place(told, place, says):
+    import re
+
+    found = list(set_problems(sets({"name": "raw", "from": "demo"}, told)))
+    assert [where for where, _ in found] == [place]
+    assert re.search(says, found[0][1])
+
+
+def test_sets_that_need_each_other_are_a_circle_and_one_told_too_late_is_not():
+    circle = dict(set_problems(sets({"name": "a", "from": "b"}, {"name": "b", "from": "a"})))
+    assert circle.keys() == {("data_sets", 0, "from")} and "a → b → a" in circle["data_sets", 0, "from"]
+    late = dict(set_problems(sets({"name": "a", "from": "b"}, {"name": "b", "from": "demo"})))
+    assert "comes later (data_sets.1)" in late["data_sets", 0, "from"]
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({}, "one of from, join and synthesize"),
+        ({"from": "demo", "join": ["a", "b"]}, "one of from, join and synthesize"),
+        ({"from": "demo", "captions": {"template": "a picture"}}, "needs {} once"),
+        ({"from": "demo", "captions": {"template": "{} and {}"}}, "needs {} once"),
+        ({"from": "demo", "captions": {"template": ["a {}", "{0.__class__}"]}}, "needs {} once"),
+        ({"from": "demo", "captions": {"template": "a {"}}, "braces don't match"),
+        ({"from": "demo", "captions": {}}, "one of template and file"),
+        ({"from": "demo", "curate": {"keep": 0}}, "greater than 0"),
+        ({"from": "demo", "curate": {"keep": 0.5, "least": 0.1}}, "one of keep and least"),
+        ({"from": "demo", "crop": "best"}, "best_of_3"),
+        ({"from": "demo", "minside": 3}, "minside"),
+        ({"synthesize": {"prompts": {"templates": ["a cat"]}}}, "needs names in braces"),
+        ({"synthesize": {"prompts": {"templates": ["a {}"]}}}, "needs names in braces"),
+        ({"synthesize": {"prompts": {"templates": ["a {thing}"], "words": {"thin": ["x"]}}}}, "no words for thing"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(told, says):
+    with pytest.raises(ValidationError, match=says):
+        DataSet.model_validate({"name": "a", **told})
+
+
+def test_a_folder_without_captions_and_a_model_without_scorer_are_told(tmp_path: Path, demo: Path):
+    (tmp_path / "pictures").mkdir()
+    chain = sets(
+        {"name": "raw", "from": str(tmp_path / "pictures")}, {"name": "best", "from": "raw", "curate": {"keep": 0.5}}
+    )
+    found = dict(source_problems(chain, demo, has_scorer=False))
+    assert "no metadata.jsonl there" in found["data_sets", 0, "from"]
+    assert "brings none" in found["data_sets", 1, "curate"]
+    assert list(source_problems(chain[1:], demo, has_scorer=True)) == []

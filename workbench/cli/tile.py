@@ -1,0 +1,58 @@
+"""``workbench tile``: what a small scratchpad makes of a network's attentions, and the attentions cut into tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import AsJson, Shapes, Source, StoreFolder, shapes_of
+
+
+def tile(
+    source: Source,
+    sram: Annotated[str, typer.Option(metavar="SIZE", help="Scratchpad, such as 6MB or 6MiB.")] = "6MB",
+    dtype: Annotated[str, typer.Option(metavar="TYPE", help="fp32, fp16, bf16, int16 or int8 on that machine.")] = (
+        "fp16"
+    ),
+    side: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Latents of N×N instead of the model's own.")
+    ] = None,
+    shape: Shapes = None,
+    bandwidth: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Of the memory, such as 50GB/s; default: fitted.")
+    ] = None,
+    macs_per_s: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Multiply-accumulates, such as 3.3T; default: published.")
+    ] = None,
+    vector_ops_per_s: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Elements of a softmax, such as 47G; default: fitted.")
+    ] = None,
+    tiles: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Tiles instead of the fewest that fit.", show_default=False)
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE.onnx", help="Write the ONNX model with its attentions in tiles.")
+    ] = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Model attention on an accelerator with a small scratchpad.
+
+    Traffic and time of score matrices un-tiled, in tiles of rows, and fused: modelled, not measured. With --write the
+    tiles are made, in an ONNX file that computes the same.
+    """
+    import json
+
+    from workbench.run import tile as work
+    from workbench.run.tile_show import as_json as described
+    from workbench.run.tile_show import show
+    from workbench.store.store import Store
+
+    asked = work.asked(source, sram, dtype, side, shapes_of(shape), (bandwidth, macs_per_s, vector_ops_per_s), tiles)
+    found = work.tile_source(asked, write, Store(store))
+    if as_json:
+        print(json.dumps(described(found), indent=1))
+    else:
+        show(found)

@@ -1,0 +1,85 @@
+"""Crops to a square, as wide as the short side: the centre, or the best of centre and both ends of the long side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.data.pictures import batches, fitted, read, scored, write_png
+from workbench.data.work import Done, Row, Work
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PLACES = ("centre", "start", "end")
+
+
+def crop(train: Sequence[Row], work: Work) -> Done:
+    """Replaces pictures that aren't square by a crop; of equal scores the centre wins.
+
+    Raises:
+        InputError: ``best_of_3`` without a scorer.
+    """
+    by_score = work.data_set.crop == "best_of_3"
+    if by_score and work.context.score is None:
+        raise InputError(
+            f"data set {work.data_set.name}: crop: best_of_3 needs a scorer, and this model brings none",
+            hint="crop: centre needs none",
+        )
+    result: list[Row] = []
+    taken = dict.fromkeys(PLACES if by_score else PLACES[:1], 0)
+    scores: list[np.ndarray] = []
+    with work.progress("crop", len(train)) as tick:
+        for batch in batches(train):
+            wide = [(row, image) for row, image in ((row, read(row.file)) for row in batch) if _oblong(image)]
+            chosen: dict[int, tuple[Image.Image, int]] = {}
+            if by_score and wide:
+                found = _scores([(image, row.text) for row, image in wide], work)
+                scores.append(found)
+                picks = found.argmax(axis=1)
+            else:
+                picks = np.zeros(len(wide), dtype=int)
+            for (row, image), pick in zip(wide, picks, strict=True):
+                chosen[id(row)] = (image, int(pick))
+                taken[PLACES[pick]] += 1
+            for row in batch:
+                if id(row) in chosen:
+                    image, pick = chosen[id(row)]
+                    row = _written(row, image.crop(boxes(*image.size)[pick]), len(result), work)
+                result.append(row)
+            tick(len(result))
+    facts: dict[str, Any] = {"taken": taken}
+    if scores:
+        every = np.concatenate(scores)
+        facts |= {"score_centre": float(every[:, 0].mean()), "score_taken": float(every.max(axis=1).mean())}
+    return Done(result, altered=sum(taken.values()), facts=facts)
+
+
+def boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """The three squares (left, upper, right, lower): centre, start and end of the long side."""
+    side, over = min(width, height), abs(width - height)
+    return [(at, 0, at + side, side) if width > height else (0, at, side, at + side) for at in (over // 2, 0, over)]
+
+
+def _oblong(image: Image.Image) -> bool:
+    return image.width != image.height
+
+
+def _scores(pairs: Sequence[tuple[Image.Image, str]], work: Work) -> np.ndarray:
+    """Scores [N, 3] of the crops of each picture."""
+    assert work.context.score is not None
+    side = work.context.side
+    crops = [fitted(image.crop(box), side) for image, _ in pairs for box in boxes(*image.size)]
+    captions = [text for _, text in pairs for _ in PLACES]
+    return scored(work.context.score, np.stack(crops), captions).reshape(-1, len(PLACES))
+
+
+def _written(row: Row, image: Image.Image, number: int, work: Work) -> Row:
+    file = work.state / "crops" / f"{number:07d}.png"
+    write_png(image, file)
+    return replace(row, file=file, name=str(PurePosixPath(row.name).with_suffix(".png")), ours=True)

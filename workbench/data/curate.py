@@ -1,0 +1,51 @@
+"""Curation by score: of the training pairs those that the scorer finds best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workbench.data.pictures import batches, fitted, read, scored
+from workbench.data.sets import Curate
+from workbench.data.work import Done, Drop, Row, Work
+from workbench.errors import InputError
+
+
+def curate(train: Sequence[Row], work: Work) -> Done:
+    """The best share of the rows (at least one, of equal scores the first), or all that reach the least score.
+
+    Raises:
+        InputError: there is no scorer, or nothing to curate.
+    """
+    settings, name = work.data_set.curate or Curate(keep=1.0), work.data_set.name
+    if work.context.score is None:
+        raise InputError(f"data set {name}: curate needs a scorer, and this model brings none")
+    if not train:
+        raise InputError(f"data set {name}: nothing to curate: no picture in it has the split train")
+    scores = []
+    with work.progress("score", len(train)) as tick:
+        done = 0
+        for batch in batches(train):
+            pictures = np.stack([fitted(read(row.file), work.context.side) for row in batch])
+            scores.append(scored(work.context.score, pictures, [row.text for row in batch]))
+            done += len(batch)
+            tick(done)
+    found = np.concatenate(scores)
+    if settings.keep is not None:
+        count = max(1, round(settings.keep * len(train)))
+        stays = np.zeros(len(train), dtype=bool)
+        stays[np.argsort(-found, kind="stable")[:count]] = True
+        why = f"not among the best {settings.keep:.0%}"
+    else:
+        assert settings.least is not None
+        stays = found >= settings.least
+        why = f"scores below {settings.least:g}"
+    left = [row for row, stay in zip(train, stays, strict=True) if stay]
+    dropped = [
+        Drop(row.name, why, f"score {value:.4f}")
+        for row, value, stay in zip(train, found, stays, strict=True)
+        if not stay
+    ]
+    facts = {"score_before": float(found.mean()), "score_after": float(found[stays].mean()) if left else None}
+    return Done(left, dropped, facts=facts)

@@ -1,0 +1,63 @@
+"""Near-duplicates by perceptual hash and colour.
+
+The hash is pHash (64 signs of the low frequencies of the luminance), by ``imagehash``. It doesn't see colour, and the
+same thing on another ground is another picture to a text-to-image model: so colours have to agree as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workbench.data.pictures import read
+from workbench.data.sets import Deduplicate
+from workbench.data.work import Done, Drop, Row, Work
+
+_THUMBNAIL = 8
+
+
+def deduplicate(train: Sequence[Row], work: Work) -> Done:
+    """Leaves out pictures that are near one that stays, compared with all rows that aren't for training first.
+
+    The largest goes first and stays, of equal ones the first; a chain of small differences is no duplicate as a whole.
+    """
+    settings = work.data_set.deduplicate or Deduplicate()
+    every = [*work.others, *train]
+    hashes, thumbnails, pixels = _marks([row.file for row in every], work)
+    order = sorted(range(len(work.others), len(every)), key=lambda i: (-pixels[i], i))
+    stays = np.zeros(len(every), dtype=bool)
+    stays[: len(work.others)] = True
+    dropped = []
+    for i in order:
+        there = np.flatnonzero(stays)
+        near = there[np.bitwise_count(hashes[there] ^ hashes[i]) <= settings.distance]
+        apart = np.abs(thumbnails[near] - thumbnails[i]).mean(axis=1).max(axis=1, initial=0)
+        twins = near[apart <= settings.colour]
+        if len(twins):
+            twin = int(twins[0])
+            why = "near-duplicate" if twin >= len(work.others) else f"near-duplicate of {every[twin].split}"
+            dropped.append(Drop(every[i].name, why, f"of {every[twin].name}"))
+        else:
+            stays[i] = True
+    return Done([row for i, row in enumerate(every) if stays[i] and i >= len(work.others)], dropped)
+
+
+def _marks(files: Sequence[Path], work: Work) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Hashes uint64 [N], thumbnails float32 [N, 64, 3], numbers of pixels."""
+    import imagehash
+    from PIL import Image
+
+    hashes = np.zeros(len(files), dtype=np.uint64)
+    thumbnails = np.zeros((len(files), _THUMBNAIL**2, 3), dtype=np.float32)
+    pixels = []
+    with work.progress("deduplicate", len(files)) as tick:
+        for i, file in enumerate(files):
+            image = read(file)
+            pixels.append(image.width * image.height)
+            hashes[i] = np.packbits(imagehash.phash(image).hash.ravel()).view(np.uint64)[0]
+            small = image.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+            thumbnails[i] = np.asarray(small, dtype=np.float32).reshape(-1, 3)
+            tick(i + 1)
+    return hashes, thumbnails, pixels

@@ -1,0 +1,28 @@
+"""Several sets as one: every row of each, under the set's name, but no pair twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from workbench.data.work import Done, Drop, Row
+from workbench.store.files import hash_file
+
+
+def join(parts: Mapping[str, Sequence[Row]]) -> Done:
+    """Rows of all sets in order; one with the same picture (byte by byte), caption and split as an earlier one goes.
+
+    So held-out rows, which pass through every set of a chain, are there once.
+    """
+    rows, dropped = [], []
+    seen: dict[tuple[str, str, str], str] = {}
+    for name, part in parts.items():
+        for row in part:
+            key = (hash_file(row.file), row.text, row.split)
+            renamed = replace(row, name=f"{name}/{row.name}")
+            if key in seen:
+                dropped.append(Drop(renamed.name, "the same pair twice", f"as {seen[key]}"))
+            else:
+                seen[key] = renamed.name
+                rows.append(renamed)
+    return Done(rows, dropped)

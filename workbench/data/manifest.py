@@ -1,0 +1,134 @@
+"""A finished set on disk: pictures, metadata.jsonl, manifest.json with the counts, dropped.jsonl with every name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from workbench.data.pictures import size
+from workbench.data.work import TRAIN, Done, Drop, Row
+from workbench.errors import InputError
+from workbench.store.files import write_atomic
+
+MANIFEST, DROPPED, METADATA, PICTURES = "manifest.json", "dropped.jsonl", "metadata.jsonl", "pictures"
+_NAMED = 20
+"""So many dropped pictures of each reason are named in the manifest itself."""
+
+
+def count(rows: Sequence[Row]) -> dict[str, int]:
+    """Rows in all and by split, ``train`` first."""
+    splits = Counter(row.split for row in rows)
+    return {"total": len(rows), TRAIN: splits.pop(TRAIN, 0), **dict(sorted(splits.items()))}
+
+
+def operation(name: str, settings: Any, came_in: int, done: Done) -> dict[str, Any]:
+    """The record of one operation. ``came_in`` counts the rows that it was given."""
+    return {
+        "operation": name,
+        "settings": settings,
+        "came_in": came_in,
+        "dropped": dict(Counter(drop.why for drop in done.dropped)),
+        "altered": done.altered,
+        "left": len(done.rows),
+        **done.facts,
+    }
+
+
+def named(dropped: Sequence[Drop]) -> dict[str, list[str]]:
+    """By reason, the first few names with what is to be said of each."""
+    found: dict[str, list[str]] = {}
+    for drop in dropped:
+        here = found.setdefault(drop.why, [])
+        if len(here) < _NAMED:
+            here.append(f"{drop.name}: {drop.detail}" if drop.detail else drop.name)
+    return found
+
+
+def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Writes the set to ``out``, ``manifest.json`` last, and returns the whole manifest.
+
+    Pictures of sets made before are linked where the disk allows it, all others are copied.
+    """
+    taken: dict[str, Path] = {}
+    lines, sides, octets = [], [], 0
+    for row in rows:
+        name = _free(row, taken)
+        target = out / PICTURES / name
+        if name not in taken:
+            taken[name] = row.file
+            _place(row, target)
+        octets += target.stat().st_size
+        sides.append(min(size(target)))
+        line = {"file_name": f"{PICTURES}/{name}", "text": row.text, "split": row.split}
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    write_atomic(out / METADATA, "".join(lines))
+    told = [{"file_name": d.name, "why": d.why, "detail": d.detail} for d in dropped]
+    write_atomic(out / DROPPED, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told))
+    whole = {
+        **manifest,
+        "pictures": count(rows),
+        "dropped": dict(Counter(drop.why for drop in dropped)),
+        "dropped_named": named(dropped),
+        "facts": {
+            "bytes": octets,
+            "short_side": {"least": min(sides), "median": float(np.median(sides)), "most": max(sides)},
+            "captions": len({row.text for row in rows}),
+            "words_per_caption": float(np.mean([len(row.text.split()) for row in rows])),
+        },
+    }
+    write_atomic(out / MANIFEST, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    return whole
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished set.
+
+    Raises:
+        InputError: there is none, or it can't be read.
+    """
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / MANIFEST}: can't be read ({error})", hint="name the folder of a data set"
+        ) from None
+
+
+def summary(manifest: Mapping[str, Any]) -> str:
+    """One line: ``clean: 12 came in, 4 dropped (3 near-duplicate, 1 broken), 8 there (7 train, 1 held_out)``."""
+    came = sum(entry["pictures"]["total"] for entry in manifest["came_in"])
+    parts = [f"{came} came in"] if manifest["came_in"] else []
+    drawn = [entry["left"] for entry in manifest["operations"] if entry["operation"] == "synthesize"]
+    parts += [f"{sum(drawn)} drawn"] if drawn else []
+    dropped = manifest["dropped"]
+    why = ", ".join(f"{number} {reason}" for reason, number in dropped.items())
+    parts += [f"{sum(dropped.values())} dropped ({why})"] if dropped else ["none dropped"]
+    splits = ", ".join(f"{n} {split}" for split, n in manifest["pictures"].items() if split != "total" and n)
+    return f"{manifest['name']}: {', '.join(parts)}, {manifest['pictures']['total']} there ({splits})"
+
+
+def _free(row: Row, taken: Mapping[str, Path]) -> str:
+    """The row's name, or one with a number if another picture has it already."""
+    path, name, number = PurePosixPath(row.name), row.name, 1
+    while name in taken and taken[name] != row.file:
+        number += 1
+        name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+    return name
+
+
+def _place(row: Row, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if row.ours:
+        try:
+            os.link(row.file, target)
+            return
+        except OSError:  # another disk, or one without links
+            pass
+    shutil.copyfile(row.file, target)

@@ -1,0 +1,142 @@
+"""Pairs that a teacher draws: prompts from a file, from templates, or the captions of another set."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from string import Formatter
+
+import numpy as np
+
+from workbench.data.pictures import write_png
+from workbench.data.sets import Prompts, Synthesize
+from workbench.data.work import TRAIN, Context, Done, Row
+from workbench.errors import InputError
+from workbench.progress import Progress
+
+_ORDER, _NOISE = 3, 4
+"""Set the random numbers of this operation apart from others of the same seed."""
+_BATCH = 16
+_MOST = 1_000_000
+_TELLING = 3
+"""Held-out captions of so many words or more are looked for inside longer prompts."""
+
+
+def synthesize(
+    name: str, settings: Synthesize, captions: Sequence[str], context: Context, state: Path, progress: Progress
+) -> Done:
+    """Draws ``count`` pictures into ``state``, all of them training rows; batches drawn before a crash are kept.
+
+    Prompts that evaluation asks (``HeldOut``) are left out. The noise depends on seed and place, and is
+    never that of evaluation.
+
+    Args:
+        captions: those of the set that ``captions_of`` names.
+
+    Raises:
+        InputError: nothing can draw, or no prompt is left.
+    """
+    if context.draw is None:
+        raise InputError(f"data set {name}: nothing can draw: {settings.from_!r} is no teacher here")
+    asked = list(dict.fromkeys(prompts_of(settings, captions)))
+    held_out = HeldOut(context.held_out)
+    prompts = [prompt for prompt in asked if prompt not in held_out]
+    if not prompts:
+        gone = f": all {len(asked)} are held out for evaluation" if asked else ""
+        raise InputError(f"data set {name}: synthesize: no prompts{gone}")
+    count = settings.count or len(prompts)
+    chosen = _in_order(prompts, count, context.seed)
+    rows: list[Row] = []
+    with progress("draw", count) as tick:
+        for batch, start in enumerate(range(0, count, _BATCH)):
+            texts = chosen[start : start + _BATCH]
+            new = [
+                Row(state / "drawn" / f"{start + k:07d}.png", f"{start + k:07d}.png", text, TRAIN, ours=True)
+                for k, text in enumerate(texts)
+            ]
+            if not all(row.file.is_file() for row in new):
+                seed = int(np.random.default_rng([context.seed, _NOISE, batch]).integers(2**31))
+                drawn = np.asarray(context.draw(texts, settings.steps, settings.guidance_scale, seed))
+                for row, picture in zip(new, drawn, strict=True):
+                    write_png(picture, row.file)
+            rows += new
+            tick(len(rows))
+    facts = {
+        "teacher": settings.from_,
+        "prompts": len(asked),
+        "prompts_held_out": len(asked) - len(prompts),
+        "prompts_used": len(set(chosen)),
+    }
+    return Done(rows, facts=facts)
+
+
+class HeldOut:
+    """Prompts that training must not show: the held-out captions, however written, and what holds one of them.
+
+    Words are compared without case and punctuation. "a red apple on a plate" holds "red apple on a plate"; captions of
+    one or two words ("cat") would be found in too much, so they count only as the whole prompt.
+    """
+
+    def __init__(self, captions: Iterable[str]) -> None:
+        self._texts = {_words(caption) for caption in captions}
+        self._lengths = {len(text) for text in self._texts}
+
+    def __contains__(self, prompt: str) -> bool:
+        words = _words(prompt)
+        return words in self._texts or any(
+            words[i : i + length] in self._texts
+            for length in self._lengths
+            if length >= _TELLING
+            for i in range(len(words) - length + 1)
+        )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.casefold()))
+
+
+def prompts_of(settings: Synthesize, captions: Sequence[str]) -> list[str]:
+    """All prompts, in order: lines of the file, every combination of words in every template, or ``captions``."""
+    prompts = settings.prompts
+    if isinstance(prompts, str):
+        return _lines(Path(prompts))
+    return list(captions) if prompts.captions_of is not None else _filled(prompts)
+
+
+def _filled(prompts: Prompts) -> list[str]:
+    """Every template with every combination of its words.
+
+    Raises:
+        InputError: there are more than ``_MOST`` of them.
+    """
+    words = {name: _lines(Path(w)) if isinstance(w, str) else list(w) for name, w in prompts.words.items()}
+    result = []
+    for template in prompts.templates or []:
+        names = list(dict.fromkeys(field for _, field, _, _ in Formatter().parse(template) if field is not None))
+        if math.prod(len(words[name]) for name in names) > _MOST:
+            raise InputError(f"synthesize: {template!r} makes more than {_MOST} prompts; give it fewer words")
+        for chosen in product(*(words[name] for name in names)):
+            result.append(template.format(**dict(zip(names, chosen, strict=True))))
+    return result
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        found = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: can't be read ({error})") from None
+    if not found:
+        raise InputError(f"{file}: empty; needs one prompt or word a line")
+    return found
+
+
+def _in_order(prompts: Sequence[str], count: int, seed: int) -> list[str]:
+    """``count`` prompts in a seeded order, none again before all were used."""
+    rng = np.random.default_rng([seed, _ORDER])
+    result: list[str] = []
+    while len(result) < count:
+        result += [prompts[i] for i in rng.permutation(len(prompts))]
+    return result[:count]

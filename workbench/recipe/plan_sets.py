@@ -1,0 +1,66 @@
+"""The data sets that a step is trained on, with the keys under which they lie in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.data.build import key_parts
+from workbench.data.sets import DEMO, DataSet
+from workbench.store.store import key_of
+
+
+@dataclass(frozen=True)
+class PlannedSet:
+    """One set with the key of its folder; ``teacher``: position of the candidate that draws for it."""
+
+    config: DataSet
+    key: str
+    inputs: Mapping[str, str]
+    """Keys of the earlier sets that it is made from, by name."""
+    teacher: int | None = None
+
+
+def needed(sets: Sequence[DataSet], name: str) -> list[DataSet]:
+    """The set ``name`` and all that it is made from, in the order of the recipe."""
+    wanted = {name}
+    for data_set in reversed(sets):
+        if data_set.name in wanted:
+            wanted |= set(data_set.references().values())
+    return [data_set for data_set in sets if data_set.name in wanted]
+
+
+def plan_sets(
+    sets: Sequence[DataSet],
+    name: str,
+    names: Sequence[str],
+    keys: Sequence[str],
+    seed: int,
+    data_key: str,
+    folder_key: Callable[[str], str],
+) -> list[PlannedSet]:
+    """What has to be made for the set ``name``, in order, itself the last.
+
+    Args:
+        names, keys: of the candidates so far, the untouched model first; one of them may draw.
+        data_key: of the recipe's own data, whose held-out captions are never drawn.
+        folder_key: key of the contents of a folder of captioned pictures.
+    """
+    found: dict[str, PlannedSet] = {}
+    for data_set in needed(sets, name):
+        inputs = {other: found[other].key for other in data_set.references().values() if other in found}
+        teacher = names.index(data_set.teacher) if data_set.teacher is not None else None
+        parts: dict[str, Any] = {
+            **key_parts(data_set, seed),
+            "stage": "data set",
+            "base": keys[0],
+            "data": data_key,
+            "inputs": inputs,
+        }
+        if teacher is not None:
+            parts["teacher"] = keys[teacher]
+        if data_set.from_ is not None and data_set.from_ not in inputs and data_set.from_ != DEMO:
+            parts["folder"] = folder_key(data_set.from_)
+        found[data_set.name] = PlannedSet(data_set, key_of(parts), inputs, teacher)
+    return list(found.values())

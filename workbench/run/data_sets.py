@@ -1,0 +1,88 @@
+"""The data sets of a recipe, from the store or made: what draws and what scores is joined to the data's operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.data.build import build
+from workbench.data.captioned import captions
+from workbench.data.work import Context
+from workbench.errors import InputError
+from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.progress import Progress
+from workbench.recipe.plan_sets import PlannedSet
+from workbench.store.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def made(
+    planned: Sequence[PlannedSet], chain: Sequence[Candidate], seed: int, data: str | None, store: Store, say: Progress
+) -> Path:
+    """The folder of the last planned set; it and those that it is made from are made where the store lacks them."""
+    source = chain[0].source
+    for one in planned:
+        teacher = None if one.teacher is None else chain[one.teacher]
+
+        def work(out: Path, one: PlannedSet = one, teacher: Candidate | None = teacher) -> dict[str, Any]:
+            context = Context(
+                source=source,
+                seed=seed,
+                side=_side(source),
+                score=_scorer(source),
+                draw=None if teacher is None else partial(_draw, teacher, store),
+                held_out=_held_out(data, source),
+            )
+            inputs = {name: store.folder(key) for name, key in one.inputs.items()}
+            return build(one.config, inputs, context, out, say)
+
+        store.compute(one.key, work)
+    return store.folder(planned[-1].key)
+
+
+def _held_out(data: str | None, source: Path) -> frozenset[str]:
+    try:
+        return frozenset(captions(data, source, "held_out"))
+    except InputError:
+        return frozenset()  # the model brings no pictures, and the recipe names none
+
+
+def _side(source: Path) -> int:
+    """Side of the model's pictures in pixels."""
+    unet, vae = (json.loads((source / name / "config.json").read_text()) for name in ("unet", "vae"))
+    side = unet["sample_size"]
+    return (side if isinstance(side, int) else max(side)) * 2 ** (len(vae["block_out_channels"]) - 1)
+
+
+def _scorer(source: Path) -> Any:
+    """``score(pictures, captions)`` by the model's scorer; None where it brings none."""
+    from transformers import CLIPTokenizer
+
+    from workbench.evaluate import alignment
+    from workbench.evaluate.scorer import load_scorer
+
+    scorer = load_scorer(source)
+    if scorer is None:
+        return None
+    tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer", local_files_only=True)
+
+    def score(pictures: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        words = alignment.text_features(scorer, tokenizer, texts)
+        return (alignment.image_features(scorer, pictures) * words).sum(1)
+
+    return score
+
+
+def _draw(
+    teacher: Candidate, store: Store, prompts: Sequence[str], steps: int, guidance_scale: float, seed: int
+) -> np.ndarray:
+    from workbench.evaluate.sampler import Networks, draw
+    from workbench.export.store import stored_export
+
+    files = {name: stored_export(teacher, name, store) for name in COMPONENTS}
+    return draw(Networks.load(files, teacher.source), prompts, steps, guidance_scale, seed)[0]

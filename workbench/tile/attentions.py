@@ -1,0 +1,105 @@
+"""The attentions of a network: where they are and how large their score matrices get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from workbench.models.widths import Widths
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One attention: softmax(q·kᵀ)·v for each of its heads, at batch 1.
+
+    ``layer`` is the module's dotted path, ``kind`` says where keys come from: the queries' own tensor or another one
+    (``unknown`` in graphs that don't tell). ``head_dim`` is the width of a query, ``value_dim`` that of a value.
+    """
+
+    layer: str
+    kind: Literal["self", "cross", "unknown"]
+    heads: int
+    queries: int
+    keys: int
+    head_dim: int
+    value_dim: int
+
+    @property
+    def scores(self) -> int:
+        """Elements of one head's score matrix."""
+        return self.queries * self.keys
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of both products, all heads."""
+        return self.heads * self.scores * (self.head_dim + self.value_dim)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What is equal for attentions that cost the same."""
+        return self.kind, self.heads, self.queries, self.keys, self.head_dim, self.value_dim
+
+
+def unet_attentions(
+    config: Mapping[str, Any], sides: tuple[int, int], tokens: int, widths: Widths | None = None
+) -> list[Attention]:
+    """The attentions of a ``UNet2DConditionModel`` in the order in which they run; from its config, without weights.
+
+    Args:
+        config: the U-Net's.
+        sides: height and width of the latents.
+        tokens: of the text.
+        widths: those of a pruned U-Net.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    from workbench.models.unet import meta_unet
+    from workbench.profile.torch_modules import watched
+
+    unet: Any = meta_unet(config, widths)
+    stack: list[str] = []
+    found: list[Attention] = []
+
+    class Watching(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.nn.functional.scaled_dot_product_attention:
+                query, key, value = args if len(args) == 3 else (kwargs[n] for n in ("query", "key", "value"))
+                module = unet.get_submodule(stack[-1])
+                found.append(
+                    Attention(
+                        layer=stack[-1],
+                        kind="cross" if module.is_cross_attention else "self",
+                        heads=int(query.shape[1]),
+                        queries=int(query.shape[2]),
+                        keys=int(key.shape[2]),
+                        head_dim=int(query.shape[3]),
+                        value_dim=int(value.shape[3]),
+                    )
+                )
+            return func(*args, **(kwargs or {}))
+
+    def leave() -> None:
+        stack.pop()
+
+    with torch.device("meta"):
+        sample = torch.empty(1, unet.config["in_channels"], *sides)
+        text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
+        with torch.no_grad(), watched(unet, "", stack.append, leave), Watching():
+            unet(sample, torch.empty(1), text, return_dict=False)
+    return found
+
+
+def folder_attentions(folder: Path, sides: tuple[int, int], tokens: int) -> list[Attention]:
+    """``unet_attentions`` of a U-Net's folder, widths heeded where it was pruned; its weights aren't read.
+
+    Raises:
+        InputError: its ``config.json`` can't be read.
+    """
+    from workbench.models.folder import read_object
+    from workbench.models.widths import read_widths
+
+    return unet_attentions(read_object(folder / "config.json"), sides, tokens, read_widths(folder))

@@ -1,0 +1,230 @@
+"""Traffic and time of an attention on the modelled machine: un-tiled, in tiles of rows, and as one fused operator.
+
+Everything here is modelled, nothing is measured; ``ASSUMPTIONS`` says what it rests on. The operations are those of
+EdgeFusion's Table 6. The fused operator is FlashAttention's (Dao et al. 2022, arXiv 2205.14135): scores exist only in
+blocks, the softmax is corrected block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from workbench.tile.attentions import Attention
+from workbench.tile.machine import Machine
+from workbench.tile.paper import OPS
+
+Engine = Literal["dma", "tensor", "vector"]
+ENGINES: Mapping[str, Engine] = {
+    op: "vector" if op == "softmax" else "tensor" if op in ("qk", "sv") else "dma" for op in OPS
+}
+FUSED_KEYS = 128
+"""Keys in a block of the fused operator."""
+ACCUMULATOR = 4
+"""Bytes of a sum that the fused operator keeps from block to block."""
+
+ASSUMPTIONS = (
+    "Modelled, not measured. Batch 1, one pass of the network, attentions only (the linear layers around them are left "
+    "out).",
+    "An operator runs after the other, and transfers don't overlap with computing (un-tiled and tiled): the shares of "
+    "EdgeFusion's Table 6 add up to 100 % of the time.",
+    "Un-tiled, an operator takes all heads at once. Where q, k, v, S_in and S_out of all heads fit the scratchpad "
+    "together, scores stay there; else every score matrix goes to memory and back whole.",
+    "Tiled, heads run one after another, rows of queries in tiles; k and v of a head stay while its tiles run; a tile "
+    "of the result takes the place of its queries. The fewest tiles that fit are taken: each costs a hand-over; where "
+    "that costs more than the traffic, there are none.",
+    "Where not even one row fits beside a head's k and v, tiling by rows does not help, and nothing else is tried.",
+    f"Fused, blocks of {FUSED_KEYS} keys, sums in {ACCUMULATOR} bytes, the three engines overlap fully: its time is a "
+    "lower bound.",
+    "The scratchpad is whole and free for the attention; padding, alignment and the operators' own buffers are left "
+    "out. The rates don't depend on the number format or on a matrix's shape.",
+    "Scratchpad of 6 MB: ISSCC summaries of the Exynos 2400's NPU. Multiply-accumulates: 8.3 SD U-Nets of 401.6 GMAC a "
+    "second, from the same; absolute times hang on it alone, shares don't.",
+    "Fitted, once, to EdgeFusion's Table 6: bandwidth (mean of the four transfers of scores), vector rate (un-tiled "
+    "softmax), scale of the table (mean of the two un-tiled products), hand-over (the three tiled minus un-tiled "
+    "operators, at our number of tiles; the paper's isn't known).",
+    "Predicted: q, k, v and A's transfers, the tiled column's sum, every other attention, every other size of "
+    "scratchpad, everything fused.",
+    "The table is taken for SD-v1's largest self-attention with 2-byte values, which the paper calls a cross-attention "
+    "block; no cross-attention has the traffic to explain it.",
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of one head's matrices; ``s`` is the score matrix, before the softmax (S_in) or after it (S_out)."""
+
+    q: int
+    k: int
+    v: int
+    s: int
+    a: int
+
+    @property
+    def needed(self) -> int:
+        """Bytes of one head when nothing leaves the scratchpad; the result takes the place of what was read."""
+        return max(self.q, self.a) + self.k + self.v + 2 * self.s
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation over all heads: bytes to or from memory, and seconds of its engine."""
+
+    op: str
+    bytes: int
+    seconds: float
+
+    @property
+    def engine(self) -> Engine:
+        """Which engine does it."""
+        return ENGINES[self.op]
+
+
+@dataclass(frozen=True)
+class Way:
+    """An attention done one way; ``tiles`` per head (1: whole heads), ``seconds`` of all of it."""
+
+    name: Literal["untiled", "tiled", "fused"]
+    tiles: int
+    steps: tuple[Step, ...]
+    seconds: float
+
+    @property
+    def traffic(self) -> int:
+        """Bytes to and from memory."""
+        return sum(step.bytes for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """An attention on a machine.
+
+    ``fits``: ``all heads`` at once, ``one head`` at a time, ``tiles`` of rows only, or ``no`` where not even one row
+    fits. ``tiles`` per head, None where no number helps; ``score_tiles`` the same for S_in and S_out alone.
+    """
+
+    attention: Attention
+    sizes: Sizes
+    fits: Literal["all heads", "one head", "tiles", "no"]
+    tiles: int | None
+    score_tiles: int | None
+    ways: Mapping[str, Way]
+
+    @property
+    def score_share(self) -> float:
+        """Share of the un-tiled time in which scores go to memory and back (without v)."""
+        way, attention = self.ways["untiled"], self.attention
+        moved = {step.op: step for step in way.steps}
+        last = moved["load_s_out_v"]
+        own = last.seconds * (1 - attention.heads * self.sizes.v / last.bytes)
+        return (sum(moved[op].seconds for op in ("store_s_in", "load_s_in", "store_s_out")) + own) / way.seconds
+
+
+def sizes_of(attention: Attention, width: int) -> Sizes:
+    """Bytes of one head's matrices at ``width`` bytes a value."""
+    a = attention
+    return Sizes(
+        q=a.queries * a.head_dim * width,
+        k=a.keys * a.head_dim * width,
+        v=a.keys * a.value_dim * width,
+        s=a.scores * width,
+        a=a.queries * a.value_dim * width,
+    )
+
+
+def least_tiles(attention: Attention, width: int, sram: int) -> int | None:
+    """Fewest tiles of rows in which a head's q, S_in and S_out fit beside its k and v; None where one row doesn't."""
+    row = (max(attention.head_dim, attention.value_dim) + 2 * attention.keys) * width
+    sizes = sizes_of(attention, width)
+    return _tiles(attention.queries, row, sram - sizes.k - sizes.v)
+
+
+def least_score_tiles(attention: Attention, width: int, sram: int) -> int | None:
+    """Fewest tiles of rows in which a head's S_in and S_out fit, nothing beside them."""
+    return _tiles(attention.queries, 2 * attention.keys * width, sram)
+
+
+def _tiles(rows: int, row: int, free: int) -> int | None:
+    at_once = free // row
+    return -(-rows // at_once) if at_once >= 1 else None
+
+
+def model(attention: Attention, width: int, on: Machine, tiles: int | None = None) -> Modelled:
+    """The attention on a machine, its values ``width`` bytes wide; ``tiles`` per head instead of the fewest that fit.
+
+    A number of ``tiles`` that doesn't fit is modelled as if it did not help: as un-tiled.
+    """
+    sizes = sizes_of(attention, width)
+    least = least_tiles(attention, width, on.sram)
+    together = attention.heads * sizes.needed <= on.sram
+    fits: Literal["all heads", "one head", "tiles", "no"]
+    fits = "all heads" if together else "no" if least is None else "one head" if least == 1 else "tiles"
+    asked = tiles if tiles is not None and least is not None and tiles >= least else None
+    taken = least if tiles is None else asked
+    untiled = _serial("untiled", attention, sizes, on, in_sram=together, tiles=1, passes=0)
+    tiled = Way("tiled", 1, untiled.steps, untiled.seconds)
+    if not together and taken is not None:
+        passes = attention.heads * taken
+        cut = _serial("tiled", attention, sizes, on, in_sram=True, tiles=taken, passes=passes)
+        tiled = cut if tiles is not None or cut.seconds < untiled.seconds else tiled
+    fused = _fused(attention, sizes, width, on)
+    ways: dict[str, Way] = {way.name: way for way in (untiled, tiled, fused)}
+    return Modelled(attention, sizes, fits, least, least_score_tiles(attention, width, on.sram), ways)
+
+
+def _serial(
+    name: Literal["untiled", "tiled"],
+    attention: Attention,
+    sizes: Sizes,
+    on: Machine,
+    in_sram: bool,
+    tiles: int,
+    passes: int,
+) -> Way:
+    """One operation after the other; ``passes``: tiles of all heads, each of which costs every operator a hand-over."""
+    heads, lost = attention.heads, passes * on.handover_s
+    scores = 0 if in_sram else heads * sizes.s
+    moved = {
+        "load_qk": heads * (sizes.q + sizes.k),
+        "store_s_in": scores,
+        "load_s_in": scores,
+        "store_s_out": scores,
+        "load_s_out_v": scores + heads * sizes.v,
+        "store_a": heads * sizes.a,
+    }
+    products = heads * attention.scores
+    computed = {
+        "qk": products * attention.head_dim / on.macs_per_s + lost,
+        "softmax": products / on.vector_per_s + lost,
+        "sv": products * attention.value_dim / on.macs_per_s + lost,
+    }
+    steps = tuple(
+        Step(op, moved[op], moved[op] / on.bandwidth) if op in moved else Step(op, 0, computed[op]) for op in OPS
+    )
+    return Way(name, tiles, steps, sum(step.seconds for step in steps))
+
+
+def _fused(attention: Attention, sizes: Sizes, width: int, on: Machine) -> Way:
+    """Blocks of queries against blocks of keys, with k and v of a head kept where that leaves room for a row."""
+    a = attention
+    block = min(FUSED_KEYS, a.keys)
+    row = (a.head_dim + block) * width + a.value_dim * ACCUMULATOR
+    kept = _tiles(a.queries, row, on.sram - sizes.k - sizes.v)
+    streamed = _tiles(a.queries, row, on.sram - 2 * block * (a.head_dim + a.value_dim) * width)
+    # Where not even a row fits, one row at a time is the most traffic that there can be.
+    tiles, times = (kept, 1) if kept is not None else (streamed or a.queries, streamed or a.queries)
+    moved = {
+        "load_qk": a.heads * (sizes.q + times * sizes.k),
+        "load_s_out_v": a.heads * times * sizes.v,
+        "store_a": a.heads * sizes.a,
+    }
+    corrected = a.queries * a.value_dim * (-(-a.keys // block) - 1)
+    computed = {
+        "qk": a.heads * a.scores * a.head_dim / on.macs_per_s,
+        "softmax": a.heads * (a.scores + corrected) / on.vector_per_s,
+        "sv": a.heads * a.scores * a.value_dim / on.macs_per_s,
+    }
+    steps = tuple(Step(op, moved.get(op, 0), computed.get(op, moved.get(op, 0) / on.bandwidth)) for op in OPS)
+    engines = {engine: sum(s.seconds for s in steps if s.engine == engine) for engine in ("dma", "tensor", "vector")}
+    return Way("fused", tiles, steps, max(engines.values()))

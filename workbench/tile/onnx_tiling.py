@@ -1,0 +1,274 @@
+"""Attention in tiles of rows, as a change of an ONNX graph: the same numbers, a fraction of the scores at a time.
+
+Each tile takes some rows of q (of all heads, or of one), multiplies them with k, takes the softmax and multiplies it
+with v, before the next one begins; the results are put together. A runtime that runs nodes one after another then
+needs the memory of one tile's scores where it needed that of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import InputError
+from workbench.export.names import name_new
+from workbench.tile.attentions import Attention
+from workbench.tile.model import least_tiles, sizes_of
+from workbench.tile.onnx_attentions import Region, find, shapes_of
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+_END = 2**63 - 1
+"""The end of an axis, however long it is."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """How an attention is cut: into ``tiles`` of rows, and with ``by_head`` each head for itself before that."""
+
+    tiles: int
+    by_head: bool = False
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """What was done: attentions that were cut, those left whole, and by node why some can't be cut."""
+
+    cut: tuple[tuple[Attention, Split], ...]
+    whole: tuple[Attention, ...]
+    left_out: Mapping[str, str]
+
+
+Plan = Callable[[Attention], Split | None]
+
+
+def evenly(tiles: int, attentions: Sequence[Attention]) -> Plan:
+    """``tiles`` for the attention with the most scores; others are cut just so far that a tile is no larger than its.
+
+    Smaller tiles elsewhere would take time and leave the peak where it is. An attention has no more tiles than rows.
+    """
+    largest = max((a.heads * a.scores for a in attentions), default=0)
+
+    def plan(attention: Attention) -> Split | None:
+        own = -(-attention.heads * attention.scores * tiles // max(largest, 1))
+        own = min(own, attention.queries)
+        return Split(own) if own > 1 else None
+
+    return plan
+
+
+def for_sram(sram: int, width: int) -> Plan:
+    """The cut of the model: heads one by one in the fewest tiles that fit, what fits together left whole.
+
+    Args:
+        sram: bytes.
+        width: bytes of a value where it will run.
+    """
+
+    def plan(attention: Attention) -> Split | None:
+        tiles = least_tiles(attention, width, sram)
+        if tiles is None or attention.heads * sizes_of(attention, width).needed <= sram:
+            return None
+        return Split(tiles, by_head=attention.heads > 1) if tiles > 1 or attention.heads > 1 else None
+
+    return plan
+
+
+def tile_file(
+    source: Path,
+    out: Path,
+    tiles: int | None = None,
+    sram: int | None = None,
+    width: int = 2,
+    given: Mapping[str, tuple[int, ...]] | None = None,
+) -> Tiled:
+    """Writes ``source`` with its attentions in tiles to ``out``: ``tiles`` of the largest, or as ``sram`` asks.
+
+    Args:
+        source: an ONNX file.
+        out: another one; large weights lie beside it in ``<out>.data``.
+        tiles: see ``evenly``.
+        sram: bytes, see ``for_sram``; with neither, InputError.
+        width: bytes of a value on the machine that has the ``sram``.
+        given: shapes of inputs that the file leaves open.
+
+    Raises:
+        InputError: there is nothing to cut, or the two files are the same.
+    """
+    import onnx_ir as ir
+
+    from workbench.export.onnx import save
+
+    if out.exists() and out.samefile(source):
+        raise InputError(f"--write {out}: is the source itself", hint="name another file")
+    if (tiles is None) == (sram is None):
+        raise InputError("needs either a number of tiles or the size of a scratchpad")
+    model = ir.load(source)
+    shapes = shapes_of(source, given or {})
+    attentions = [region.attention for region in find(model, shapes).regions]
+    done = tile_attention(model, shapes, evenly(tiles, attentions) if tiles else for_sram(sram or 0, width))
+    if not done.cut:
+        why = "; ".join(f"{node}: {reason}" for node, reason in list(done.left_out.items())[:3])
+        raise InputError(
+            f"{source}: none of its {len(done.whole)} attentions is cut into tiles" + (f" ({why})" if why else ""),
+            hint="with --tiles 2 or more, or a smaller --sram" if done.whole else None,
+        )
+    save(model, out)
+    return done
+
+
+def tile_attention(model: ir.Model, shapes: Mapping[str, tuple[int, ...]], plan: Plan) -> Tiled:
+    """Cuts the attentions of a graph into tiles, in place.
+
+    New nodes belong to the attention's layer and are named after it, so that a profile still tells its time.
+
+    Args:
+        model: changed.
+        shapes: of its values, by name.
+        plan: how to cut an attention; None: not at all.
+    """
+    found = find(model, shapes)
+    cut, whole = list[tuple[Attention, Split]](), list[Attention]()
+    left_out = dict(found.left_out)
+    layers: dict[ir.Node, str] = {}
+    for region in found.regions:
+        split = plan(region.attention)
+        if split is None:
+            whole.append(region.attention)
+        elif (why := _refused(region, split)) is not None:
+            left_out[region.scores.name or region.attention.layer] = why
+        else:
+            made = _Cutter(model, region, split).cut()
+            layers.update(dict.fromkeys(made, region.attention.layer))
+            cut.append((region.attention, split))
+    name_new(model, layers)
+    return Tiled(tuple(cut), tuple(whole), left_out)
+
+
+def _refused(region: Region, split: Split) -> str | None:
+    """Why a region can't be cut that way, if so."""
+    full = region.shapes[region.scores.outputs[0].name or ""]
+    if split.by_head and (len(full) < 3 or region.attention.heads != full[-3]):
+        return "its heads aren't one axis"
+    inside = {region.scores, *region.inner}
+    for node in region.inner:
+        for value in node.inputs:
+            if value is None or value.producer() in inside or _one(value):
+                continue
+            shape = region.shapes.get(value.name or "")
+            if shape is None or node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                return f"{value.name}, which its {node.op_type} reads, can't be cut into rows"
+    return None
+
+
+def _one(value: ir.Value) -> bool:
+    """Whether a value is a constant of one element: the same for every tile."""
+    return value.const_value is not None and value.const_value.size == 1
+
+
+class _Cutter:
+    """Replaces one region by its tiles."""
+
+    def __init__(self, model: ir.Model, region: Region, split: Split) -> None:
+        self.model, self.region, self.split = model, region, split
+        self.full = region.shapes[region.scores.outputs[0].name or ""]
+        self.made: list[ir.Node] = []
+
+    def cut(self) -> list[ir.Node]:
+        """The new nodes, in place of the old ones."""
+        import onnx_ir as ir
+
+        region, graph = self.region, self.model.graph
+        heads = range(self.full[-3]) if self.split.by_head else (None,)
+        result = self._joined([self._head(head) for head in heads], -3)
+        old = region.values.outputs[0]
+        result.type, result.shape = old.type, old.shape
+        graph.insert_before(region.values, self.made)
+        ir.convenience.replace_all_uses_with(old, result, replace_graph_outputs=True)
+        for node in (region.values, *reversed(region.inner), region.scores):
+            graph.remove(node, safe=True)
+        return self.made
+
+    def _head(self, head: int | None) -> ir.Value:
+        """The result of one head (None: of all at once), its tiles one after another."""
+        rows = self.region.attention.queries
+        each = -(-rows // self.split.tiles)
+        begins = list(range(0, rows, each))
+        query, key = self.region.scores.inputs
+        value = self.region.values.inputs[1]
+        assert query is not None and key is not None and value is not None
+        if head is not None:
+            key, value = (self._slice(v, {-3: (head, head + 1)}) for v in (key, value))
+        # The last tile goes on to the end, so that the graph stays right where the number of rows is open.
+        tiles = [(begin, begin + each if begin != begins[-1] else _END) for begin in begins]
+        return self._joined([self._tile(query, key, value, head, *tile) for tile in tiles], -2)
+
+    def _tile(
+        self, query: ir.Value, key: ir.Value, value: ir.Value, head: int | None, begin: int, end: int
+    ) -> ir.Value:
+        scores = self.region.scores
+        own: dict[ir.Value, ir.Value] = {}
+
+        def taken(given: ir.Value | None) -> ir.Value | None:
+            if given is None or given in own or _one(given):
+                return own.get(given, given) if given is not None else None
+            shape = self.region.shapes[given.name or ""]
+            where: dict[int, tuple[int, int]] = {}
+            if head is not None and len(shape) >= 3 and shape[-3] > 1:
+                where[-3] = (head, head + 1)
+            if len(shape) >= 2 and shape[-2] > 1 and (begin, end) != (0, _END):
+                where[-2] = (begin, end)
+            own[given] = self._slice(given, where)
+            return own[given]
+
+        own[scores.outputs[0]] = self._like(scores, [taken(query), key])
+        for node in self.region.inner:
+            own[node.outputs[0]] = self._like(node, [taken(given) for given in node.inputs])
+        left = self.region.values.inputs[0]
+        assert left is not None
+        return self._like(self.region.values, [own[left], value])
+
+    def _like(self, node: ir.Node, inputs: Sequence[ir.Value | None]) -> ir.Value:
+        """A copy of ``node`` over other inputs."""
+        import onnx_ir as ir
+
+        copy = ir.node(node.op_type, list(inputs), dict(node.attributes), domain=node.domain)
+        copy.outputs[0].type = node.outputs[0].type
+        self.made.append(copy)
+        return copy.outputs[0]
+
+    def _slice(self, value: ir.Value, where: Mapping[int, tuple[int, int]]) -> ir.Value:
+        """From begin to end along each axis named in ``where``."""
+        import onnx_ir as ir
+
+        if not where:
+            return value
+        begins, ends = zip(*where.values(), strict=True)
+        node = ir.node("Slice", [value, *(self._constant(numbers) for numbers in (begins, ends, tuple(where)))])
+        node.outputs[0].type = value.type
+        self.made.append(node)
+        return node.outputs[0]
+
+    def _joined(self, parts: list[ir.Value], axis: int) -> ir.Value:
+        import onnx_ir as ir
+
+        if len(parts) == 1:
+            return parts[0]
+        node: Any = ir.node("Concat", parts, {"axis": axis})
+        node.outputs[0].type = parts[0].type
+        self.made.append(node)
+        found: ir.Value = node.outputs[0]
+        return found
+
+    def _constant(self, numbers: Sequence[int]) -> ir.Value:
+        """An initializer that all tiles of all attentions share."""
+        import numpy as np
+
+        from workbench.compress.emit_weights import add_initializer
+
+        name = f"tiling:{'_'.join(map(str, numbers))}"
+        known = self.model.graph.initializers.get(name)
+        return known if known is not None else add_initializer(self.model, name, np.array(numbers, np.int64))
