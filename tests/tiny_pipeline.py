@@ -21,6 +21,7 @@ def make(folder: Path, brought: Path, widths: tuple[int, int] = (16, 32)) -> Can
 
     for name in ("tokenizer", "scheduler", "data"):
         shutil.copytree(brought / name, folder / name, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copyfile(brought / "model_index.json", folder / "model_index.json")
     rows = len(json.loads((folder / "data" / "captions.json").read_text()))
     noise = torch.randn(rows, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     save_file({"latents": noise.half()}, folder / "data" / "pictures.safetensors")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scenes import scene
 
+from tests.data.scenes import scene
 from workbench.data.captioned import load, rows
 from workbench.data.manifest import read_manifest, summary
 from workbench.errors import InputError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import scene
 
+from tests.data.scenes import scene
 from workbench.data.captioned import rows
 from workbench.data.sets import Synthesize
 from workbench.data.synthesize import HeldOut, prompts_of

@@ -163,8 +163,8 @@ def test_simulated_and_emulated_numbers_are_labelled(small: RunData, tmp_path: P
     }
     text = write_report(replace(small, profiles=profiles), tmp_path).read_text()
     assert 'Pipeline latency<span class="tag loud">simulated</span>' in text
-    # in the table of candidates, beside what its step bought, and on each of its three components
-    assert text.count('<span class="tag loud">emulated</span>') == 5
+    # in the table of candidates, beside what its step bought, in the budget, and on each of its three components
+    assert text.count('<span class="tag loud">emulated</span>') == 6
 
 
 def test_a_bare_run_still_makes_a_page(make: SimpleNamespace, tmp_path: Path):

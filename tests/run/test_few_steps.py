@@ -21,7 +21,7 @@ def test_each_count_makes_a_candidate_whose_parent_draws_as_many(tmp_path):
     base, few = _candidate(tmp_path, "base", None, None), _candidate(tmp_path, "few", "base", 256)
     file = Component("unet", "onnx", tmp_path / "model.onnx", "w8a16")
     small = replace(few, name="w8a16", parent="few", components={"unet": file}, configs={"unet": tmp_path / "few"})
-    found = at_steps([base, replace(few, report={"steps": 9}), small], [4, 1])
+    found = at_steps([base, replace(few, report={"steps": 9}, teacher="base"), small], [4, 1])
     assert [(c.name, c.parent, c.steps) for c in found] == [
         ("base", None, None),
         ("few-4steps", "base", 4),
@@ -30,3 +30,4 @@ def test_each_count_makes_a_candidate_whose_parent_draws_as_many(tmp_path):
         ("w8a16-1step", "few-1step", 1),
     ]
     assert [c.report for c in found[1:3]] == [{"steps": 9}, {}]
+    assert {c.teacher for c in found[1:]} == {"base"}, "a quantized student is held against its teacher too"

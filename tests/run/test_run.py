@@ -42,8 +42,10 @@ def workbench(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def shrunk(recipe: Path) -> list[str]:
     """The overrides that fit a recipe's steps, each step named by its place: a kind may come twice."""
-    steps = [next(iter(entry.items())) for entry in yaml.safe_load(recipe.read_text())["steps"]]
-    found = []
+    whole = yaml.safe_load(recipe.read_text())
+    steps = [next(iter(entry.items())) for entry in whole["steps"]]
+    drawn = [i for i, one in enumerate(whole.get("data_sets", ())) if "synthesize" in one]
+    found = [f"data_sets.{i}.synthesize.{setting}" for i in drawn for setting in ("count=4", "steps=1")]
     for setting in SHRUNK:
         kind, _, rest = setting.partition(".")
         section = next((name for name in ("qat", "search") if rest.startswith(f"{name}.")), None)

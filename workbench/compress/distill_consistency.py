@@ -80,6 +80,11 @@ class DistillConsistencyConfig(StepConfig):
         """As the recipe says."""
         return self.data
 
+    @property
+    def taught_by(self) -> str:
+        """As the recipe says."""
+        return self.teacher
+
     def others(self) -> Mapping[str, str]:
         """The teacher, unless it is the untouched model, which every step has."""
         return {} if self.teacher == "base" else {"teacher": self.teacher}

@@ -70,6 +70,11 @@ class StepConfig(Strict):
         """The recipe's data set that the step is trained on; None: the recipe's ``data``."""
         return None
 
+    @property
+    def taught_by(self) -> str | None:
+        """The candidate that teaches the U-Net, against which its pictures are then held; None: nobody does."""
+        return None
+
     def others(self) -> Mapping[str, str]:
         """Further candidates whose torch U-Net the step reads, by the key that names each."""
         return {}

@@ -43,6 +43,8 @@ class Candidate:
     report: Mapping[str, Any] = field(default_factory=dict)
     parent: str | None = None
     """Name of the candidate that it was made from."""
+    teacher: str | None = None
+    """Name of the candidate that taught its U-Net in the step that made it."""
     configs: Mapping[str, Path] = field(default_factory=dict)
     """Where the config of a component lies that was changed and may be a runtime's file by now."""
     steps: int | None = None
@@ -69,3 +71,8 @@ class Candidate:
     def leaves_torch(self) -> bool:
         """Whether some component exists only as a runtime's file."""
         return any(c.kind != "torch" for c in self.components.values())
+
+
+def at(name: str, steps: int) -> str:
+    """A few-step candidate's name at one number of steps: ``student-2steps``; ``student-1step``."""
+    return f"{name}-{steps}step{'s' if steps > 1 else ''}"

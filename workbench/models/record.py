@@ -74,7 +74,7 @@ def _read(found: dict[str, Any], store: Store) -> Candidate:
     source = store.root / found["source"]
     lineage, report, parent = tuple(found["lineage"]), found["report"], found["parent"]
     configs = {name: store.root / folder for name, folder in found["configs"].items()}
-    return Candidate(found["name"], found["key"], source, components, lineage, report, parent, configs)
+    return Candidate(found["name"], found["key"], source, components, lineage, report, parent, configs=configs)
 
 
 def _kept(path: Path, store: Store) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.resources
 import os
 import re
@@ -13,6 +14,8 @@ from workbench.models.folder import inspect_folder, pipeline_files
 from workbench.store.store import Store
 
 DEMO, HUB = "demo", "hub:"
+STUDENT = f"{DEMO}:"
+"""``demo:NAME`` is a U-Net that a recipe made from the embedded model and that lies there, in ``students/NAME``."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _NETWORKS = ("unet", "vae", "text_encoder")
 _FETCHED = (
@@ -54,6 +57,25 @@ def resolve(model: str) -> Path:
     if problems:
         raise InputError("\n".join(problems))
     return folder
+
+
+def unet_of(model: str) -> tuple[Path, Path]:
+    """The pipeline folder of ``model`` and the folder of its U-Net; ``demo:NAME`` is one of the demo's students.
+
+    Raises:
+        InputError, RunError: as ``resolve``; and where the demo has no student of that name.
+    """
+    if not model.startswith(STUDENT):
+        folder = resolve(model)
+        return folder, folder / "unet"
+    folder, name = resolve(DEMO), model.removeprefix(STUDENT)
+    there = sorted(own.parent.name for own in folder.glob("students/*/config.json"))
+    if name not in there:
+        near = difflib.get_close_matches(name, there, n=1)
+        meant = f"; did you mean {STUDENT}{near[0]}?" if near else ""
+        wanted = f"needs one of {', '.join(STUDENT + one for one in there)}" if there else "the model brings none"
+        raise InputError(f"found {model!r}; {wanted}{meant}")
+    return folder, folder / "students" / name
 
 
 def base_candidate(model: str, store: Store) -> Candidate:

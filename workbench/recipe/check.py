@@ -19,6 +19,7 @@ from workbench.recipe.check_steps import Problem, chain_problems, unet_problems
 from workbench.recipe.estimate import estimate
 from workbench.recipe.load import Loaded
 from workbench.recipe.plan import plan_steps
+from workbench.recipe.published import published_problems
 from workbench.store.store import Store
 
 
@@ -86,7 +87,10 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         told_whole = f"{error.message}; {error.hint}" if error.hint else error.message
         problems += [(("model",), line) for line in told_whole.splitlines()]
     if folder is not None:
-        problems += [*unet_problems(recipe, folder), *data_problems(recipe, folder)]
+        of_steps = list(unet_problems(recipe, folder))
+        problems += [*of_steps, *data_problems(recipe, folder)]
+        # Which names the report has depends on what the steps make of the U-Net.
+        problems += [] if of_steps else published_problems(recipe, folder)
         problems += source_problems(recipe.data_sets, folder, has_scorer=(folder / "scorer").is_dir())
     told = [f"{loaded.where(place)}: {what}" for place, what in problems]
     told += [f"{place}: {why}" for place, why in _not_writable(store, out)]

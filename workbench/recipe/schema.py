@@ -8,6 +8,7 @@ from pydantic import Field, create_model, model_validator
 
 from workbench.compress.registry import StepConfig, Strict, steps
 from workbench.data.sets import DataSet
+from workbench.recipe.published import Published
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -176,6 +177,9 @@ class Recipe(Strict):
     evaluate: Evaluate = Evaluate()
     profile: ProfileConfig = ProfileConfig()
     rank: Rank = Rank()
+    published: list[Published] = Field(
+        default_factory=list, description="Figures that others published, for the report to set beside ours."
+    )
 
     def candidate_names(self) -> list[str]:
         """Names of all candidates in order; the untouched model, ``base``, is the first."""

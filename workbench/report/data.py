@@ -47,6 +47,8 @@ class RunData:
     environment: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     recipe_hash: str = ""
+    data_sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Manifests of the recipe's data sets that something was made with, by name in the recipe's order."""
 
     @property
     def targets(self) -> list[str]:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.report import block_search, brings, facts, figures, paired, pictures, sections, training, why
+from workbench.report import (
+    block_search,
+    brings,
+    budget,
+    data_sets,
+    facts,
+    figures,
+    paired,
+    pictures,
+    published,
+    sections,
+    training,
+    why,
+)
 from workbench.report.data import RunData
 from workbench.report.layers import payload
 from workbench.report.rank import Ranking, rank
@@ -93,6 +106,9 @@ def _values(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> dict[str
             (t, safe(figures.steps_bought(ranking, t, unit)), sections.steps_rows(ranking, t)) for t in run.targets
         ],
         "few_steps": any(c.steps for c in run.candidates),
+        "budget_rows": budget.gather(run),
+        "published": published.gather(run),
+        "data_sets": data_sets.gather(run),
         "budget": safe(figures.budget(run.profiles, names)),
         "components": sections.component_rows(run),
         "sqnr": safe(figures.sqnr(run.scores, names)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from workbench.data.work import Context
 from workbench.errors import InputError
 from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.progress import Progress
+from workbench.recipe.plan import PlannedStep
 from workbench.recipe.plan_sets import PlannedSet
 from workbench.store.store import Store
 
@@ -39,10 +41,17 @@ def made(
                 held_out=_held_out(data, source),
             )
             inputs = {name: store.folder(key) for name, key in one.inputs.items()}
-            return build(one.config, inputs, context, out, say)
+            start = time.monotonic()
+            return {**build(one.config, inputs, context, out, say), "seconds": time.monotonic() - start}
 
         store.compute(one.key, work)
     return store.folder(planned[-1].key)
+
+
+def manifests(plan: Sequence[PlannedStep], store: Store) -> dict[str, dict[str, Any]]:
+    """What every data set of a plan says of itself, by name; one that a shipped result was made with isn't here."""
+    sets = {one.config.name: store.get(one.key) for planned in plan for one in planned.sets}
+    return {name: manifest for name, manifest in sets.items() if manifest is not None}
 
 
 def _held_out(data: str | None, source: Path) -> frozenset[str]:

@@ -19,8 +19,9 @@ from workbench.models.sources import base_candidate
 from workbench.progress import Progress
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
-from workbench.recipe.plan import plan_steps
+from workbench.recipe.plan import PlannedStep, plan_steps
 from workbench.run import chain, measure
+from workbench.run.data_sets import manifests
 from workbench.run.few_steps import at_steps
 from workbench.run.profiles import profile_all
 from workbench.run.publish import publish
@@ -66,7 +67,8 @@ def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, p
 
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
-    made = candidates_of(loaded, store, progress)
+    base, plan = _planned(loaded, store)
+    made = chain.build(base, plan, recipe.seed, recipe.data, store, progress)
     write_record(store, recipe.name, made)
     candidates = at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
@@ -76,16 +78,21 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     scores = measure.score_all(candidates, keys, files, question, store, progress)
     profiles = profile_all(recipe, candidates, files, store, progress)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
-    return publish(loaded, candidates, scores, pictures, profiles, store, out)
+    return publish(loaded, candidates, scores, pictures, profiles, manifests(plan, store), store, out)
 
 
 def candidates_of(loaded: Loaded, store: Store, progress: Progress) -> list[Candidate]:
     """The chain of a recipe, computing what the store lacks."""
+    base, plan = _planned(loaded, store)
+    return chain.build(base, plan, loaded.recipe.seed, loaded.recipe.data, store, progress)
+
+
+def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]]:
+    """The untouched model and the steps after it."""
     recipe = loaded.recipe
     base = base_candidate(recipe.model, store)
     keys = partial(data_key, source=base.source, store=store)
-    plan = plan_steps(recipe, base.key, keys(recipe.data), keys)
-    return chain.build(base, plan, recipe.seed, recipe.data, store, progress)
+    return base, plan_steps(recipe, base.key, keys(recipe.data), keys)
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

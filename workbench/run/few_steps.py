@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from workbench.models.candidate import Candidate
+from workbench.models.candidate import Candidate, at
 
 
 def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidate]:
     """The chain with ``NAME-2steps`` … in the place of every candidate ``NAME`` that takes guidance as an input.
 
     A parent of that kind is the one at the same number of steps. What the step that made a candidate reported stays
-    with the first of them, so that it is told once.
+    with the first of them, so that it is told once. One made from a student without a teacher of its own keeps the
+    student's, since that is what it replaces.
     """
     few = {candidate.name for candidate in chain if candidate.guidance_width}
+    teachers: dict[str, str | None] = {}
     found: list[Candidate] = []
     for candidate in chain:
+        teachers[candidate.name] = candidate.teacher or teachers.get(candidate.parent or "")
         if candidate.name not in few:
             found.append(candidate)
             continue
@@ -25,15 +28,11 @@ def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidat
             found.append(
                 replace(
                     candidate,
-                    name=named(candidate.name, count),
-                    parent=named(parent, count) if parent in few and parent is not None else parent,
+                    name=at(candidate.name, count),
+                    parent=at(parent, count) if parent in few and parent is not None else parent,
                     steps=count,
+                    teacher=teachers[candidate.name],
                     report=candidate.report if i == 0 else {},
                 )
             )
     return found
-
-
-def named(candidate: str, count: int) -> str:
-    """``student-2steps``; ``student-1step``."""
-    return f"{candidate}-{count}step{'s' if count > 1 else ''}"

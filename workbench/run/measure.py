@@ -88,14 +88,20 @@ def score_all(
             return {**result, "seconds": time.monotonic() - start}
 
         scores[candidate.name] = store.compute(key, work)
-    return {c.name: scores[c.name] | {"paired": _paired(c, chain, scores)} for c in chain}
+    return {c.name: scores[c.name] | {"paired": _paired(c, chain, scores, question)} for c in chain}
 
 
-def _paired(candidate: Candidate, chain: list[Candidate], scores: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Against what the candidate was made from, and where training was to help, against the same without it."""
+def _paired(
+    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, dict[str, Any]], question: Question
+) -> list[dict[str, Any]]:
+    """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
     own, found = scores[candidate.name], []
     if candidate.parent is not None:
         found += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
+    teacher = next((c for c in chain if c.name == candidate.teacher), None)
+    if teacher is not None and teacher.name != candidate.parent:
+        at = f", at {steps_of(teacher, question)} steps" if candidate.steps else ""
+        found += comparisons(own, scores[teacher.name], teacher.name, f"its teacher{at}")
     if candidate.report.get("method") == "qat":
         for other in chain:
             same = (other.parent, other.scheme) == (candidate.parent, candidate.scheme)

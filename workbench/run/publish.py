@@ -13,6 +13,9 @@ from workbench.store.environment import environment
 from workbench.store.files import hash_file, write_atomic
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
 
+READ = ("workbench.evaluate.paired", "workbench.run.measure", "workbench.training.curve")
+"""What the page depends on besides the report's own room."""
+
 
 def publish(
     loaded: Loaded,
@@ -20,6 +23,7 @@ def publish(
     scores: Mapping[str, Mapping[str, Any]],
     pictures: Mapping[str, Path],
     profiles: Profiled,
+    data_sets: Mapping[str, Mapping[str, Any]],
     store: Store,
     out: Path,
 ) -> Path:
@@ -36,20 +40,21 @@ def publish(
     key = key_of(
         {
             "stage": "report",
-            "code": code_hash([*room("workbench.report"), "workbench.training.curve"]),
+            "code": code_hash((*room("workbench.report"), *READ)),
             "libraries": library_versions(("matplotlib", "jinja2", "pandas")),
             "recipe": loaded.text,
             "settings": recipe.model_dump(mode="json"),
             "candidates": [[c.name, c.key] for c in chain],
             "scores": {name: str(folder.name) for name, folder in pictures.items()},
             "profiles": profiles.key,
+            "data_sets": data_sets,
         }
     )
 
     def work(folder: Path) -> dict[str, Any]:
         from workbench.report.html import write_report
 
-        write_report(_data(loaded, chain, scores, pictures, profiles, store), folder)
+        write_report(_data(loaded, chain, scores, pictures, profiles, data_sets, store), folder)
         return {"html": f"reports/{recipe.name}.html"}
 
     store.compute(key, work)
@@ -65,6 +70,7 @@ def _data(
     scores: Mapping[str, Mapping[str, Any]],
     pictures: Mapping[str, Path],
     profiles: Profiled,
+    data_sets: Mapping[str, Mapping[str, Any]],
     store: Store,
 ) -> Any:
     from workbench.report.data import CandidateData, RunData
@@ -87,6 +93,7 @@ def _data(
         environment=environment(),
         timings=timings,
         recipe_hash=key_of({"recipe": loaded.recipe.model_dump(mode="json")}),
+        data_sets=data_sets,
     )
 
 

@@ -1,0 +1,89 @@
+"""Figures that others published, which a recipe sets beside its own: what may be said, and of whom."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from workbench.compress.registry import Strict
+from workbench.models.candidate import at
+from workbench.models.folder import read_object
+from workbench.recipe.hooks import ChangesUNet
+
+if TYPE_CHECKING:
+    from workbench.recipe.check_steps import Problem
+    from workbench.recipe.schema import Recipe
+
+_FEW_STEPS = "time_cond_proj_dim"  # set in the config of a U-Net that takes guidance as an input
+
+
+class Published(Strict):
+    """One published table, or a part of it: a score for each of some candidates. Only the order is compared."""
+
+    title: str = Field(min_length=1, description="Heads the table in the report, such as Table 3, four steps.")
+    source: str = Field(min_length=1, description="Where the figures were published, such as arXiv 2404.11925.")
+    score: str = Field(min_length=1, description="What the published score is called there, such as CLIP.")
+    metric: Literal["alignment", "psnr_db"] = Field("alignment", description="Our score that stands beside it.")
+    better: Literal["high", "low"] = Field("high", description="Which end of the published score is the better one.")
+    values: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        description="At least two candidates, named as the report names them (NAME-4steps), each with its figure.",
+        json_schema_extra={"minProperties": 2},
+    )
+
+    @field_validator("values")
+    @classmethod
+    def _an_order(cls, values: dict[str, float]) -> dict[str, float]:
+        if len(values) < 2:
+            raise ValueError("needs at least two candidates, since their order is what is compared")
+        return values
+
+
+def published_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
+    """Published figures of candidates that the report won't have.
+
+    Args:
+        folder: the recipe's model. The steps must be such that ``unet_problems`` finds nothing wrong with them.
+    """
+    if not recipe.published:
+        return
+    shown = shown_names(recipe, read_object(folder / "unet" / "config.json"))
+    reference = next(iter(shown.values()))[0]
+    for i, table in enumerate(recipe.published):
+        for name in table.values:
+            what = _absent(name, shown)
+            if what is None and table.metric == "psnr_db" and name == reference:
+                what = f"found {name!r}, against which psnr_db is measured; it has none itself"
+            if what is not None:
+                yield ("published", i, "values", name), what
+
+
+def shown_names(recipe: Recipe, unet_config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """For every candidate in order the names under which the report shows it: for few-step ones, one a step count.
+
+    Args:
+        unet_config: the config of the untouched model's U-Net.
+    """
+    configs = [unet_config]
+    for entry, parent in zip(recipe.steps, recipe.parents(), strict=True):
+        step, config = entry.config, configs[parent]
+        configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
+    return {
+        name: [at(name, count) for count in recipe.evaluate.few_steps] if config.get(_FEW_STEPS) else [name]
+        for name, config in zip(recipe.candidate_names(), configs, strict=True)
+    }
+
+
+def _absent(name: str, shown: Mapping[str, Sequence[str]]) -> str | None:
+    """What is wrong with a name, or None where the report has it."""
+    there = [each for names in shown.values() for each in names]
+    if name in there:
+        return None
+    if name in shown:
+        return f"found {name!r}, which is drawn in few steps; needs a name with their count: {', '.join(shown[name])}"
+    near = difflib.get_close_matches(name, there, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"found {name!r}; needs one of {', '.join(there)}{meant}"
