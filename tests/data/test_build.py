@@ -59,9 +59,10 @@ def test_a_link_out_of_the_folder_is_refused(folder, made, tmp_path):
         made({"name": "raw", "from": str(mine)})
 
 
-def test_a_split_that_is_no_text_is_told(folder, made):
-    mine = folder({"a.png": (scene(1), "a", None)})
-    with pytest.raises(InputError, match=r"metadata.jsonl: a.png: found the split None"):
+@pytest.mark.parametrize("split", [None, "total"])
+def test_a_split_that_is_no_text_or_taken_is_told(folder, made, split):
+    mine = folder({"a.png": (scene(1), "a", split)})
+    with pytest.raises(InputError, match=rf"metadata.jsonl: a.png: found the split {split!r}"):
         made({"name": "raw", "from": str(mine)})
 
 

@@ -154,9 +154,9 @@ def _of_folder(folder: Path, context: Context) -> list[Row]:
     for row in table_of(str(folder), context.source):
         file = (folder / row["file"]).resolve()
         name = file.relative_to(root).as_posix().removeprefix(f"{PICTURES}/")
-        if not isinstance(row["split"], str) or not row["split"]:
+        if not isinstance(row["split"], str) or row["split"] in ("", "total"):  # the manifest counts a total
             raise InputError(
-                f"{folder / METADATA}: {name}: found the split {row['split']!r}; needs text, such as train"
+                f"{folder / METADATA}: {name}: found the split {row['split']!r}; needs another text, such as train"
             )
         found.append(Row(file, name, row["caption"], row["split"]))
     return found
