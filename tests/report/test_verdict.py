@@ -98,6 +98,20 @@ def test_speed_is_that_of_the_whole_picture():
     assert ratio.low < ratio.value < ratio.high < 1 and ratio.n == 60
 
 
+@pytest.mark.parametrize("samples", [True, False])
+@pytest.mark.parametrize(("steps", "often"), [(2, "2 times"), (1, "once")])
+def test_fewer_steps_are_faster_by_what_the_parent_needs_for_its_own(samples, steps, often):
+    """20 passes and 2 of the text encoder → ``steps`` passes and 1: 224 → 42 or 32 ms."""
+    few = {**profile("q", 10.0), "pipeline": {"steps": steps, "guidance_passes": 1}}
+    before, after = (p if samples else strip(p) for p in (FLOAT, few))
+    ratio = speed(before, after)
+    assert ratio is not None and ratio.value == pytest.approx((steps * 10 + 22) / 224, rel=0.01)
+    verdict = judge(before, after)
+    assert verdict.word == "fewer steps"
+    assert verdict.sentence.startswith(f"Its U-Net runs {often} a picture, that of float 20 times. ")
+    assert judge(after, before).word == "same network", "more steps in the same layers are no gain of a step"
+
+
 def test_without_a_picture_only_what_differs_is_compared():
     before, after = ({**p, "pipeline": None} for p in (FLOAT, profile("q", 5.0)))
     ratio = speed(before, after)

@@ -8,11 +8,11 @@ from typing import Any
 from workbench.profile.compare import Ratio
 from workbench.report.data import RunData
 from workbench.report.speed import speed
-from workbench.report.verdict import ACCELERATED, FASTER, SIMULATED, WORDS, Verdict, asks_integers, judge
+from workbench.report.verdict import ACCELERATED, FASTER, FEWER, SIMULATED, WORDS, Verdict, asks_integers, judge
 from workbench.report.why import parent_of
 from workbench.report.words import MISSING, known, number, percent, whole
 
-TONES = {ACCELERATED: "good", FASTER: "good", SIMULATED: "loud"}
+TONES = {ACCELERATED: "good", FASTER: "good", FEWER: "good", SIMULATED: "loud"}
 """CSS class of the tag that a verdict stands in; the others have none."""
 Verdicts = Mapping[tuple[str, str], Verdict]
 """By target and candidate; the untouched model, and what was not profiled, have none."""

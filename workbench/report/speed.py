@@ -17,11 +17,12 @@ MOST_SAMPLES = 400
 
 @dataclass(frozen=True)
 class _Both:
-    """A component on both sides; ``apart``: measured for each of them, so not one network that they share."""
+    """A component on both sides with its passes on each; ``apart``: measured for each, so not one that they share."""
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
-    weight: int
+    passes_before: int
+    passes: int
     apart: bool
 
     @property
@@ -39,10 +40,13 @@ def speed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ratio | None:
     profile keeps no samples, it is the one that the middle halves of the passes leave.
     """
     whole = bool(before.get("pipeline") and after.get("pipeline"))
-    passes = passes_of(after) if whole else {}
+    were, are = (passes_of(p) if whole else {} for p in (before, after))
     others, own = (p.get("components") or {} for p in (before, after))
     both = [
-        _Both(others[name], own[name], passes.get(name, 1), _identity(before, name) != _identity(after, name))
+        _Both(
+            *(others[name], own[name], were.get(name, 1), are.get(name, 1)),
+            apart=_identity(before, name) != _identity(after, name),
+        )
         for name in own
         if name in others and _median(others[name]) and _median(own[name])
     ]
@@ -50,7 +54,7 @@ def speed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ratio | None:
     if not counted:
         return None
     if all(_samples(side) for one in counted for side in (one.before, one.after)):
-        parts = [Part(_samples(one.before), _samples(one.after), one.weight) for one in counted]
+        parts = [Part(_samples(one.before, one.passes_before), _samples(one.after, one.passes)) for one in counted]
         return replace(of_stored(parts, Doubt()), n=min(one.n for one in counted))
     return _by_quartiles(counted)
 
@@ -65,17 +69,22 @@ def _median(component: Mapping[str, Any]) -> float | None:
     return value if known(value) and value > 0 else None
 
 
-def _samples(component: Mapping[str, Any]) -> tuple[float, ...]:
+def _samples(component: Mapping[str, Any], passes: int = 1) -> tuple[float, ...]:
+    """Times of ``passes`` passes each, as if all went like the one that was taken."""
     taken = tuple(component["latency_ms"].get("samples") or ())
-    return taken[:: math.ceil(len(taken) / MOST_SAMPLES)] if taken else ()
+    return tuple(passes * one for one in taken[:: math.ceil(len(taken) / MOST_SAMPLES)]) if taken else ()
 
 
 def _by_quartiles(counted: Sequence[_Both]) -> Ratio:
     ends = []
-    for side in ([(one.before, one) for one in counted], [(one.after, one) for one in counted]):
-        middle = sum(component["latency_ms"]["median"] * one.weight for component, one in side)
+    sides = (
+        [(one.before, one.passes_before, one.apart) for one in counted],
+        [(one.after, one.passes, one.apart) for one in counted],
+    )
+    for side in sides:
+        middle = sum(component["latency_ms"]["median"] * passes for component, passes, _ in side)
         # What both share is one measurement, whose spread can't set them apart.
-        half = sum((c["latency_ms"].get("iqr") or 0.0) / 2 * one.weight for c, one in side if one.apart)
+        half = sum((c["latency_ms"].get("iqr") or 0.0) / 2 * passes for c, passes, apart in side if apart)
         ends.append((max(middle - half, 0.0), middle, middle + half))
     (low_a, a, high_a), (low_b, b, high_b) = ends
     high = high_b / low_a if low_a else math.inf

@@ -9,16 +9,19 @@ from typing import Any
 from workbench.models.schemes import SCHEMES
 from workbench.profile.compare import FASTER as QUICKER
 from workbench.profile.compare import SLOWER, Ratio
+from workbench.report.layers import passes_of
 from workbench.report.speed import speed
 from workbench.report.words import COMPONENTS, join, known, number, percent
 
 ACCELERATED, SMALLER, SIMULATED = "accelerated", "smaller only", "simulated"
 FASTER, NOT_FASTER, NO_GAIN, SAME = "faster", "not faster", "no gain", "same network"
+FEWER = "fewer steps"
 UNSETTLED, NOT_JUDGED = "unsettled", "not judged"
 WORDS = {
     ACCELERATED: "quantized, and faster than what it was made from by more than the noise",
     SMALLER: "quantized, with smaller files, but not faster",
     SIMULATED: "its scheme asks for integers, but the runtime multiplies less than half of them as such",
+    FEWER: "needs fewer passes of its U-Net for a picture, and is faster by more than the noise",
     FASTER: "made of fewer or smaller layers, and faster by more than the noise",
     NOT_FASTER: "made of fewer or smaller layers, but not faster",
     NO_GAIN: "quantized, but neither faster nor smaller",
@@ -65,11 +68,15 @@ def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     judged = None if after.get("emulated") else ratio
     smaller = size is not None and size < SMALLER_BY
     faster = judged is not None and judged.verdict() == QUICKER
+    calls = [_calls(profile) for profile in (before, after)]
+    fewer = calls[1] < calls[0]
     if after.get("simulated"):
         word = SIMULATED
     elif judged is None:
         word = NOT_JUDGED
-    elif not changed:
+    elif fewer and faster:
+        word = FEWER
+    elif not changed and not fewer:
         word = SAME
     elif not faster and 1 / judged.low > A_GAIN:
         word = UNSETTLED
@@ -78,7 +85,16 @@ def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     else:
         word = FASTER if faster else NOT_FASTER
     parent = str(before.get("candidate", ""))
-    return Verdict(word, parent, judged, size, _sentence(word, parent, judged, size, changed, after))
+    said = _sentence(word, parent, judged, size, changed, after)
+    if fewer:
+        often = "once" if calls[1] == 1 else f"{calls[1]} times"
+        said = f"Its U-Net runs {often} a picture, that of {parent} {calls[0]} times. {said}"
+    return Verdict(word, parent, judged, size, said)
+
+
+def _calls(profile: Mapping[str, Any]) -> int:
+    """Passes of the U-Net for one picture."""
+    return passes_of(profile)["unet"]
 
 
 def _share(after: Any, before: Any) -> float | None:
