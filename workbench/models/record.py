@@ -62,6 +62,7 @@ def _described(candidate: Candidate, store: Store) -> dict[str, Any]:
         "lineage": list(candidate.lineage),
         "report": dict(candidate.report),
         "parent": candidate.parent,
+        "teacher": candidate.teacher,
         "configs": {name: _kept(folder, store) for name, folder in candidate.configs.items()},
     }
 
@@ -72,9 +73,17 @@ def _read(found: dict[str, Any], store: Store) -> Candidate:
         for name, own in found["components"].items()
     }
     source = store.root / found["source"]
-    lineage, report, parent = tuple(found["lineage"]), found["report"], found["parent"]
-    configs = {name: store.root / folder for name, folder in found["configs"].items()}
-    return Candidate(found["name"], found["key"], source, components, lineage, report, parent, configs=configs)
+    return Candidate(
+        found["name"],
+        found["key"],
+        source,
+        components,
+        tuple(found["lineage"]),
+        found["report"],
+        found["parent"],
+        found.get("teacher"),
+        {name: store.root / folder for name, folder in found["configs"].items()},
+    )
 
 
 def _kept(path: Path, store: Store) -> str:
