@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.models.candidate import COMPONENTS
+from workbench.models.candidate import COMPONENTS, at
 from workbench.progress import quiet
 from workbench.recipe.load import load_recipe
 from workbench.run.execute import candidates_of
@@ -28,8 +28,9 @@ def draw(
 ) -> Path:
     """Draws ``prompt`` with the recipe's candidate and writes a PNG to ``out``.
 
-    Steps of the recipe that the store lacks are computed first. ``steps`` and ``guidance_scale`` default to the
-    recipe's own for evaluation, the fewest steps for a candidate that was distilled to few.
+    Steps of the recipe up to that candidate that the store lacks are computed first. ``steps`` and ``guidance_scale``
+    default to the recipe's own for evaluation; of a candidate that was distilled to few steps, to what its name in the
+    report says (``few-2steps``), else the fewest.
     """
     import io
 
@@ -40,17 +41,20 @@ def draw(
     from workbench.export.store import stored_export
 
     loaded, place = load_recipe(recipe, overrides), Store(store)
-    names = loaded.recipe.candidate_names()
-    if candidate not in names:
+    names, config = loaded.recipe.candidate_names(), loaded.recipe.evaluate
+    counted = {at(name, count): (name, count) for name in names for count in config.few_steps}
+    name, named_count = (candidate, None) if candidate in names else counted.get(candidate, (candidate, None))
+    if name not in names:
         raise InputError(f"--candidate: no {candidate!r} in {recipe}", hint=f"it makes {', '.join(names)}")
     if out.suffix.lower() != ".png":
         raise InputError(f"-o: found {str(out)!r}; a name that ends in .png is wanted")
     with place.lock():
-        found = next(c for c in candidates_of(loaded, place, progress) if c.name == candidate)
-        files = {name: stored_export(found, name, place) for name in COMPONENTS}
-    config = loaded.recipe.evaluate
+        found = candidates_of(loaded, place, progress, last=name)[-1]
+        if named_count and not found.guidance_width:
+            raise InputError(f"--candidate: {name} wasn't distilled to few steps", hint="name it alone, with --steps")
+        files = {component: stored_export(found, component, place) for component in COMPONENTS}
     own = min(config.few_steps) if found.guidance_width else config.steps
-    count, guidance = steps or own, guidance_scale or config.guidance_scale
+    count, guidance = steps or named_count or own, guidance_scale or config.guidance_scale
     networks = Networks.load(files, found.source)
     with progress("draw", count) as tick:
         pictures, _ = draw_pictures(networks, [prompt], count, guidance, seed, tick)

@@ -21,7 +21,7 @@ SHRUNK = [
     *("quantize.qat.steps=2", "quantize.qat.batch=2", "distill_consistency.steps=2", "distill_consistency.batch=2"),
     *("remove_blocks.search.prompts=1", "remove_blocks.search.pictures=2", "remove_blocks.search.steps=1"),
     "remove_blocks.search.remeasure=1",
-    *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1", "evaluate.few_steps=[1]"),
+    *("evaluate.pictures=4", "evaluate.shown=2", "evaluate.steps=2", "evaluate.samples=1"),
     *("profile.iterations=3", "profile.min_seconds=0", "profile.warmup=1", "rank.constraints.alignment_drop=1.0"),
 ]
 
@@ -46,6 +46,8 @@ def shrunk(recipe: Path) -> list[str]:
     steps = [next(iter(entry.items())) for entry in whole["steps"]]
     drawn = [i for i, one in enumerate(whole.get("data_sets", ())) if "synthesize" in one]
     found = [f"data_sets.{i}.synthesize.{setting}" for i in drawn for setting in ("count=4", "steps=1")]
+    if "few_steps" in whole["evaluate"] and "published" not in whole:  # published figures name their step counts
+        found.append("evaluate.few_steps=[1]")
     for setting in SHRUNK:
         kind, _, rest = setting.partition(".")
         section = next((name for name in ("qat", "search") if rest.startswith(f"{name}.")), None)

@@ -137,6 +137,12 @@ def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
         if found:
             return
         configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
+    if "few_steps" in recipe.evaluate.model_fields_set and not any(c.get("time_cond_proj_dim") for c in configs):
+        what = (
+            f"found {recipe.evaluate.few_steps}, but no candidate's denoiser has an embedding of guidance "
+            "(time_cond_proj_dim); needs the step distill_consistency, or a student that has it"
+        )
+        yield ("evaluate", "few_steps"), what
 
 
 def _split(key: str) -> Place:

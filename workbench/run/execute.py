@@ -81,9 +81,11 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     return publish(loaded, candidates, scores, pictures, profiles, manifests(plan, store), store, out)
 
 
-def candidates_of(loaded: Loaded, store: Store, progress: Progress) -> list[Candidate]:
-    """The chain of a recipe, computing what the store lacks."""
+def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | None = None) -> list[Candidate]:
+    """The chain of a recipe, up to the candidate ``last`` or whole, computing what the store lacks."""
     base, plan = _planned(loaded, store)
+    if last is not None:
+        plan = plan[: loaded.recipe.candidate_names().index(last)]
     return chain.build(base, plan, loaded.recipe.seed, loaded.recipe.data, store, progress)
 
 
