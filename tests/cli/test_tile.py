@@ -76,10 +76,50 @@ def test_a_tiled_file_is_written_from_an_onnx_file_and_computes_the_same(tmp_pat
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 
 
+def test_the_tiles_of_the_table_are_those_of_the_file(tmp_path: Path) -> None:
+    source, out = str(model(tmp_path, 10)), str(tmp_path / "tiled.onnx")
+    told = json.loads(invoke(tmp_path, source, "--tiles", "7", "--write", out, "--json").stdout)
+    (one,), (written,) = told["attentions"], told["written"]["cut"]
+    ops = [node.op_type for node in onnx.load(out).graph.node]
+    assert ops.count("Softmax") == written["tiles"] == one["cut"]["tiles"] == one["ways"]["tiled"]["tiles"] == 5
+    assert written["by_head"] is one["cut"]["by_head"] is one["ways"]["tiled"]["by_head"] is False
+    assert told["tiles_asked"] == 7 and "5 tiles of 2 rows, not 7" in told["fewer_tiles"]
+    text = invoke(tmp_path, source, "--tiles", "7", "--write", out).stdout
+    assert "5 tiles of 2 rows, not 7: 10 rows need no more of that size" in text
+    assert "  1 of 10 rows × 10 keys: all heads at once, 5 tiles of 2 rows" in text.splitlines()
+    assert "tiles of all heads" in text.splitlines()[2] and "tiles/head" not in text
+
+
+def test_with_a_scratchpad_alone_the_file_has_the_model_s_plan_head_by_head(tmp_path: Path) -> None:
+    source, out = str(model(tmp_path, 64)), str(tmp_path / "tiled.onnx")
+    words = (source, "--sram", "8kB", "--bandwidth", "1MB/s", "--write", out, "--json")
+    told = json.loads(invoke(tmp_path, *words).stdout)
+    (one,), (written,) = told["attentions"], told["written"]["cut"]
+    ops = [node.op_type for node in onnx.load(out).graph.node]
+    assert written["tiles"] == one["cut"]["tiles"] == one["tiles_per_head"] == one["ways"]["tiled"]["tiles"] > 1
+    assert written["by_head"] is one["ways"]["tiled"]["by_head"] is True
+    assert ops.count("Softmax") == 2 * written["tiles"]
+
+
+def test_what_the_model_leaves_whole_is_not_written_in_tiles(tmp_path: Path) -> None:
+    source, out = str(model(tmp_path, 64)), tmp_path / "tiled.onnx"
+    told = json.loads(invoke(tmp_path, source, "--sram", "8kB", "--bandwidth", "1000GB/s", "--json").stdout)
+    assert told["attentions"][0]["cut"] is None, "hand-overs cost more than the traffic"
+    done = invoke(tmp_path, source, "--sram", "8kB", "--bandwidth", "1000GB/s", "--write", str(out))
+    assert done.exit_code == 2 and "none of its 1 attentions is cut" in done.stderr and not out.exists()
+
+
+def test_tiles_that_do_not_fit_are_told_with_the_number_that_would(tmp_path: Path) -> None:
+    lines = invoke(tmp_path, "arch:sd-v1", "--tiles", "13").stdout.splitlines()
+    (told,) = [line for line in lines if line.startswith("down_blocks.0") and "don't fit" in line]
+    assert "its 13 tiles of all heads don't fit, 820 tiles would; head by head, without --tiles, 13 a head" in told
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["arch:sd-v1", "--sram", "6M"], "--sram: found '6M'; needs bytes"),
+        (["arch:sd-v1", "--sram", "1e999"], "--sram: found '1e999'; needs bytes"),
         (["arch:sd-v1", "--dtype", "fp61"], "--dtype fp61: no such type; did you mean fp16?"),
         (["arch:sd-v1", "--bandwidth", "fast"], "--bandwidth: found 'fast'; needs a rate a second"),
         (["arch:sd-v9"], "architecture 'sd-v9' is not known; did you mean sd-v"),

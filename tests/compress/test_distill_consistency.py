@@ -142,3 +142,12 @@ def test_what_the_config_shows_to_be_wrong(settings, key, what):
 def test_a_range_of_guidance_that_is_none_is_refused():
     with pytest.raises(ValidationError, match="w_max: found 1, below w_min 2"):
         DistillConsistencyConfig(w_min=2.0, w_max=1.0)
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_an_embedding_of_guidance_too_narrow_to_hold_numbers_is_refused(width):
+    with pytest.raises(ValidationError, match="guidance_width"):
+        DistillConsistencyConfig(guidance_width=width)
+    assert np.isfinite(
+        guidance_embedding(np.array([5.0]), DistillConsistencyConfig(guidance_width=4).guidance_width)
+    ).all()

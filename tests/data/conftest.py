@@ -67,9 +67,10 @@ def made(tmp_path: Path, demo: Path) -> Make:
         held_out: Sequence[str] = (),
         seed: int = 0,
         source: Path = demo,
+        data: str | None = None,
     ) -> tuple[Path, dict[str, Any]]:
         out = tmp_path / "sets" / settings["name"]
-        context = Context(source, seed, 64, score, draw, frozenset(held_out))
+        context = Context(source, seed, 64, score, draw, frozenset(held_out), data)
         return out, build(DataSet.model_validate(settings), inputs or {}, context, out)
 
     return make

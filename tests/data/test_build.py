@@ -220,9 +220,10 @@ def test_captions_come_from_templates_by_seed_or_from_a_file(folder, made, tmp_p
     ("text", "says"),
     [
         ("nonsense\n", r"c.jsonl:1: found 'nonsense'"),
-        ('{"file_name": "a.png", "text": ""}\n', r"c.jsonl:1: found"),
+        ('{"file_name": "a.png", "text": ""}\n', r"c.jsonl:1: a.png: text: found ''"),
+        ('{"file_name": "a.png", "text": null}\n', r"c.jsonl:1: text: found None"),
         ('{"file_name": "a.png", "text": "x"}\n' * 2, r"c.jsonl:2: a.png is named twice"),
-        ('{"file_name": "z.png", "text": "x"}\n', r"names none of the 1 pictures"),
+        ('{"file_name": "z.png", "text": "x"}\n', r"names none of the 1 pictures: found z.png"),
     ],
 )
 def test_a_caption_file_that_does_not_fit_is_told(folder, made, tmp_path, text, says):
@@ -230,6 +231,48 @@ def test_a_caption_file_that_does_not_fit_is_told(folder, made, tmp_path, text, 
     mine = str(folder({"a.png": (scene(1), "a")}))
     with pytest.raises(InputError, match=says):
         made({"name": "new", "from": mine, "captions": {"file": str(tmp_path / "c.jsonl")}})
+
+
+def test_a_caption_file_names_pictures_as_they_were_called_before_the_crop(folder, made, tmp_path):
+    mine = folder({"wide.jpg": (scene(1, 96, 64), "old"), "b.jpg": (scene(2, 64, 64), "old"), "b.png": (scene(3), "c")})
+    lines = [{"file_name": name, "text": f"new {name}"} for name in ("wide.jpg", "b.jpg")]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = {"crop": "centre", "captions": {"file": str(tmp_path / "c.jsonl")}}
+    out, manifest = made({"name": "new", "from": str(mine), **settings})
+    assert {row["file"]: row["caption"] for row in rows(str(out), Path())} == {
+        "pictures/wide.png": "new wide.jpg",
+        "pictures/b.jpg": "new b.jpg",
+        "pictures/b.png": "c",
+    }
+    record = manifest["operations"][-1]
+    assert (record["altered"], record["kept_old_caption"], record["lines_without_picture"]) == (2, 1, 0)
+    (tmp_path / "c.jsonl").write_text('{"file_name": "wide.png", "text": "x"}\n')
+    with pytest.raises(InputError, match=r"names none of the 3 pictures: found wide.png") as error:
+        made({"name": "none", "from": str(mine), **settings})
+    assert error.value.hint == "a file_name is a name in the set before, here one of wide.jpg, b.jpg, b.png"
+
+
+@pytest.mark.parametrize("caption", ["one\u2028line", "one\x85line", "one\u2029line", "one\x0cline", "two\nlines"])
+def test_a_caption_with_an_odd_line_break_comes_through_set_after_set(folder, made, tmp_path, caption):
+    mine = folder({"a.png": (scene(1), "a"), "b.png": (scene(2), "b")})
+    line = json.dumps({"file_name": "a.png", "text": caption}, ensure_ascii=False)
+    (tmp_path / "c.jsonl").write_bytes((line + "\r\n\n").encode())
+    first, _ = made({"name": "first", "from": str(mine), "captions": {"file": str(tmp_path / "c.jsonl")}})
+    second, _ = made({"name": "second", "from": "first"}, {"first": first})
+    third, _ = made({"name": "third", "join": ["first", "second"]}, {"first": first, "second": second})
+    assert [row["caption"] for row in rows(str(third), Path())] == [caption, "b"]
+
+
+def test_a_recipes_own_pictures_are_a_folder_or_what_the_model_brings(folder, made, embedded):
+    mine = folder({"a.png": (scene(1), "a"), "h.png": (scene(2), "h", "held_out"), "cut.png": (b"", "c")})
+    out, manifest = made({"name": "raw", "from": "data"}, data=str(mine))
+    assert names(out) == ["pictures/a.png", "pictures/h.png"] and manifest["dropped"] == {"broken": 1}
+    assert manifest["came_in"] == [{"from": "data", "pictures": {"total": 3, "train": 2, "held_out": 1}}]
+    source = embedded(["monkey"], ["monkey on a yellow background"])
+    for data in (None, "demo"):
+        out, manifest = made({"name": f"own_{data}", "from": "data"}, source=source, data=data)
+        assert [row["caption"] for row in rows(str(out), Path())] == ["monkey", "monkey on a yellow background"]
+        assert manifest["came_in"] == [{"from": "data", "pictures": {"total": 2, "train": 1, "held_out": 1}}]
 
 
 def test_a_join_has_every_pair_once_under_its_sets_name(folder, made):

@@ -48,6 +48,10 @@ def test_a_folder_of_ones_own_is_encoded_by_the_models_autoencoder(folder, demo)
         ('{"file_name": "0.png"}', "metadata.jsonl:3"),
         ('{"file_name": "9.png", "text": "x"}', "no picture '9.png'"),
         ('{"file_name": "../secret.png", "text": "x"}', "no picture"),
+        ('{"file_name": "0.png", "text": null}', "metadata.jsonl:3: text: found None; needs a caption in quotes"),
+        ('{"file_name": "0.png", "text": ["x"]}', "metadata.jsonl:3: text: found"),
+        ('{"file_name": "0.png", "text": "\\ud800"}', "metadata.jsonl:3: text: found"),
+        ('{"file_name": "0\\u0000.png", "text": "x"}', "metadata.jsonl:3: file_name: no picture"),
     ],
 )
 def test_a_bad_line_is_named_with_file_and_line(folder, demo, line, says):
@@ -55,6 +59,28 @@ def test_a_bad_line_is_named_with_file_and_line(folder, demo, line, says):
         file.write(line + "\n")
     with pytest.raises(InputError, match=says):
         rows(str(folder), demo)
+
+
+@pytest.mark.parametrize(("encoding", "where"), [("latin-1", ":3: not UTF-8: found the byte 0xe9 in column 27")])
+def test_captions_in_another_encoding_are_told_with_file_and_line(folder, demo, encoding, where):
+    with (folder / "metadata.jsonl").open("ab") as file:
+        file.write('{"file_name": "0.png", "te\xe9": "x"}\n'.encode(encoding))
+    with pytest.raises(InputError) as error:
+        rows(str(folder), demo)
+    assert str(error.value).startswith(f"{folder / 'metadata.jsonl'}{where}")
+
+
+def test_a_model_whose_own_captions_are_no_captions_is_told(tmp_path):
+    (tmp_path / "data").mkdir()
+    for content, says in (
+        (b"[{]", r"captions.json:1: not valid JSON"),
+        (b'["\xe9"]', r"captions.json: not UTF-8"),
+        (b'[{"caption": null, "split": "train"}]', r"captions.json: needs a list of rows"),
+        (b'{"caption": "a", "split": "train"}', r"captions.json: needs a list of rows"),
+    ):
+        (tmp_path / "data" / "captions.json").write_bytes(content)
+        with pytest.raises(InputError, match=says):
+            rows(None, tmp_path)
 
 
 def test_demo_data_goes_with_the_demo_model_only(tmp_path):

@@ -37,6 +37,8 @@ def test_a_sound_chain_has_no_problems(tmp_path):
         ({"name": "b", "join": ["raw", "raw"]}, ("data_sets", 1, "join", 1), "twice"),
         ({"name": "raw", "from": "demo"}, ("data_sets", 1, "name"), "the name of data_sets.0"),
         ({"name": "demo", "from": "raw"}, ("data_sets", 1, "name"), "embedded pictures"),
+        ({"name": "data", "from": "raw"}, ("data_sets", 1, "name"), "recipe's own pictures"),
+        ({"name": "b", "from": "dat"}, ("data_sets", 1, "from"), "has raw, demo, data; did you mean data"),
         ({"name": "b", "from": "b"}, ("data_sets", 1, "from"), "in a circle: b → b"),
         (
             {"name": "b", "from": "raw", "captions": {"file": "nowhere.jsonl"}},
@@ -96,5 +98,39 @@ def test_a_folder_without_captions_and_a_model_without_scorer_are_told(tmp_path:
     )
     found = dict(source_problems(chain, demo, has_scorer=False))
     assert "no metadata.jsonl there" in found["data_sets", 0, "from"]
-    assert "brings none" in found["data_sets", 1, "curate"]
+    assert found["data_sets", 1, "curate"] == "needs a scorer, and this model brings none; drop the key"
     assert list(source_problems(chain[1:], demo, has_scorer=True)) == []
+
+
+def test_without_a_scorer_each_key_that_needs_one_is_told_with_what_to_do(demo: Path):
+    chain = sets({"name": "best", "from": "demo", "crop": "best_of_3", "curate": {"keep": 0.5}})
+    assert dict(source_problems(chain, demo, has_scorer=False)) == {
+        (
+            "data_sets",
+            0,
+            "crop",
+        ): "best_of_3 needs a scorer, and this model brings none; use crop: centre, or drop the key",
+        ("data_sets", 0, "curate"): "needs a scorer, and this model brings none; drop the key",
+    }
+
+
+def test_a_folder_in_another_encoding_is_told_at_its_set(tmp_path: Path, demo: Path):
+    (tmp_path / "metadata.jsonl").write_bytes('{"file_name": "a.png", "text": "caf\xe9"}\n'.encode("latin-1"))
+    found = dict(source_problems(sets({"name": "raw", "from": str(tmp_path)}), demo, has_scorer=True))
+    assert found.keys() == {("data_sets", 0, "from")}
+    assert found["data_sets", 0, "from"].startswith(f"{tmp_path / 'metadata.jsonl'}:1: not UTF-8")
+
+
+def test_the_recipes_own_pictures_are_looked_for_in_its_folder_then_in_the_model(tmp_path: Path, demo: Path):
+    chain = sets({"name": "raw", "from": "data"}, {"name": "again", "from": "data"})
+    assert list(set_problems(chain)) == list(source_problems(chain, demo, has_scorer=True)) == []
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    found = set(source_problems(chain, bare, has_scorer=True))
+    told = "this model brings no captioned pictures; give a folder of pictures with metadata.jsonl, a line: "
+    assert found == {(("data",), told + '{"file_name": "x.png", "text": "…"}')}
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a.png").write_bytes(b"")
+    (mine / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a"}\n')
+    assert list(source_problems(chain, bare, has_scorer=True, data=str(mine))) == []

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import tiny_pipeline
 import torch
 
+from workbench.compress.distill_consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
 from workbench.export.store import stored_export
-from workbench.models.candidate import COMPONENTS
+from workbench.models.candidate import COMPONENTS, Component
+from workbench.models.sources import demo_folder
+from workbench.models.unet import load_unet, save_unet
+from workbench.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +46,18 @@ def test_a_picture_depends_on_its_seed_and_place_not_on_how_many_are_drawn(netwo
     other, _ = draw(networks, ["cat"], 2, 3.0, 1)
     assert np.array_equal(two[0], one[0]) and not np.array_equal(one[0], other[0])
     assert np.array_equal(first_noise((4, 16, 16), 0, 1), first_noise((4, 16, 16), 0, 1))
+
+
+def test_a_few_step_picture_too_although_noise_is_added_between_its_steps(tmp_path):
+    base = tiny_pipeline.make(tmp_path / "tiny", demo_folder())
+    save_unet(with_guidance(load_unet(base.components["unet"].path), 256), tmp_path / "few", None)
+    few = replace(base, key="few", components={**base.components, "unet": Component("unet", "torch", tmp_path / "few")})
+    store = Store(tmp_path / "store")
+    drawn = Networks.load({name: stored_export(few, name, store) for name in COMPONENTS}, few.source)
+    (three, latents), (one, alone) = draw(drawn, ["cat", "dog", "owl"], 4, 3.0, 0), draw(drawn, ["cat"], 4, 3.0, 0)
+    assert np.array_equal(latents[:1], alone) and np.array_equal(three[:1], one)
+    again = draw(drawn, ["cat", "cat"], 4, 3.0, 0)[1]
+    assert not np.allclose(again[0] - latents[0], again[1] - latents[1]), "each picture has noise of its own"
 
 
 def test_without_guidance_there_is_one_pass_per_step(networks):

@@ -146,7 +146,7 @@ def test_operations_are_told_in_order_with_their_settings(sets, manifests):
     assert told["curate"] == f"the best 75 % by the scorer; mean score {before:.3f} before, {after:.3f} after"
     assert hows(drawn)["synthesize"] == (
         "base drew in 7 steps, guidance_scale 3, for 5 of 6 different prompts from the training captions of raw; "
-        "1 held out for evaluation, never drawn"
+        "1 held out, never drawn"
     )
     assert (drawn.operations[0].came_in, drawn.operations[0].left) == ("–", "8")
     assert hows(whole)["join"] == "all rows of clean and drawn, no pair twice; rows of every split"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import tiny_pipeline
 
+from workbench.data.captioned import captions, data_key
+from workbench.data.sets import DataSet
 from workbench.errors import InputError
 from workbench.models.sources import demo_folder
 from workbench.progress import quiet
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import load_recipe
+from workbench.recipe.plan_sets import plan_sets, scorer_key
+from workbench.run.data_sets import made
 from workbench.run.execute import candidates_of
 from workbench.store.store import Store
 
@@ -40,6 +46,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with prompts and no model."""
+    (tmp_path / "prompts.txt").write_text("a purple zeppelin\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def _load(place: Path, data: str = "both", teacher: str = "longer"):
     (place / "recipe.yaml").write_text(RECIPE.format(data=data, teacher=teacher))
     return load_recipe(place / "recipe.yaml")
@@ -58,6 +72,86 @@ def test_a_step_is_trained_on_a_set_that_candidates_drew(place):
     assert {f: f.stat().st_mtime_ns for f in place.rglob("result.json")} == results
     other = candidates_of(_load(place, data="drawn"), store, quiet)
     assert other[1].key == chain[1].key and other[2].key != chain[2].key
+
+
+DRAWS = {"name": "drawn", "synthesize": {"prompts": "prompts.txt"}}
+BEST = {"name": "best", "from": "demo", "curate": {"keep": 0.5}}
+SQUARE = {"name": "square", "from": "demo", "crop": "best_of_3"}
+PLAIN = {"name": "plain", "from": "demo", "crop": "centre"}
+
+
+def _keys(scorer: str = "none", prompts: str | None = None) -> dict[str, str]:
+    """Keys of sets that don't need each other, by name."""
+    found = {}
+    for one in (DRAWS, BEST, SQUARE, PLAIN):
+        data_set = DataSet.model_validate(one)
+        asked = [data_set], data_set.name, ["base"], ["b"], 0, "d", str
+        found[data_set.name] = plan_sets(*asked, scorer, prompts)[-1].key
+    return found
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_a_changed_scorer_makes_the_sets_anew_that_it_scores(bare, own_model, store):
+    source = own_model()
+    before = scorer_key(source, store)
+    assert before == scorer_key(demo_folder(), store) and scorer_key(bare, store) == "none"
+    file = source / "scorer" / "model.safetensors"
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    after = scorer_key(source, store)
+    assert _changed(_keys(before), _keys(after)) == {"best", "square"}
+
+
+@pytest.mark.parametrize(
+    "module", ["workbench.evaluate.sampler", "workbench.models.scheduler", "workbench.export.onnx"]
+)
+def test_changed_code_that_draws_and_scores_makes_those_sets_anew(bare, monkeypatch, module):
+    before = _keys()
+    shadow = bare / "shadow"
+    shadow.mkdir()
+    name = module.rsplit(".", 1)[1]
+    package = importlib.import_module(module.rsplit(".", 1)[0])
+    original = Path(package.__path__[0]) / f"{name}.py"
+    (shadow / f"{name}.py").write_text(original.read_text() + "\n# changed\n")
+    monkeypatch.setattr(package, "__path__", [str(shadow), *package.__path__])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    assert _changed(before, _keys()) == {"drawn", "best", "square"}
+
+
+def test_prompts_of_evaluation_are_held_out_and_in_the_key_of_what_draws(bare, base, store):
+    (bare / "asked.txt").write_text("A purple zeppelin.\r\n\n")
+    before = _keys(prompts="asked.txt")
+    assert _changed(_keys(), before) == {"drawn"}
+    planned = plan_sets(
+        [DataSet.model_validate(DRAWS)], "drawn", ["base"], [base.key], 0, "d", str, prompts="asked.txt"
+    )
+    with pytest.raises(InputError, match="no prompts: all 1 are held out"):
+        made(planned, [base], 0, None, store, quiet, "asked.txt")
+    (bare / "asked.txt").write_text("a zebra in a hat\n")
+    assert _changed(before, _keys(prompts="asked.txt")) == {"drawn"}
+
+
+def test_the_recipes_own_folder_is_taken_and_its_contents_are_in_the_key(bare, base, store):
+    from PIL import Image
+
+    mine = bare / "mine"
+    mine.mkdir()
+    Image.new("RGB", (16, 16)).save(mine / "a.png")
+    (mine / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a"}\n')
+    taken = DataSet.model_validate({"name": "raw", "from": "data"})
+
+    def planned(data: str | None):
+        return plan_sets([taken], "raw", ["base"], [base.key], 0, data_key(data, base.source, store), str)
+
+    out = made(planned("mine"), [base], 0, "mine", store, quiet)
+    assert captions(str(out), base.source) == ["a"]
+    keys = {planned("mine")[0].key, planned(None)[0].key}
+    (mine / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "another"}\n')
+    assert len(keys | {planned("mine")[0].key}) == 3
 
 
 @pytest.mark.parametrize(

@@ -31,3 +31,14 @@ def test_each_count_makes_a_candidate_whose_parent_draws_as_many(tmp_path):
     ]
     assert [c.report for c in found[1:3]] == [{"steps": 9}, {}]
     assert {c.teacher for c in found[1:]} == {"base"}, "a quantized student is held against its teacher too"
+
+
+def test_a_candidate_drawn_in_many_steps_after_one_drawn_in_few_has_a_parent_that_is_there(tmp_path):
+    base, few = _candidate(tmp_path, "base", None, None), _candidate(tmp_path, "few", "base", 256)
+    other = _candidate(tmp_path, "other", "few", None)
+    found = at_steps([base, few, other], [4, 1])
+    assert [(c.name, c.parent) for c in found[1:]] == [
+        ("few-4steps", "base"),
+        ("few-1step", "base"),
+        ("other", "few-4steps"),
+    ]

@@ -11,6 +11,7 @@ from workbench.tile.attentions import Attention, unet_attentions
 from workbench.tile.fitted import fitted, machine
 from workbench.tile.model import Modelled, least_score_tiles, least_tiles, model, sizes_of
 from workbench.tile.paper import BLOCK, OPS, SRAM, TABLE_6
+from workbench.tile.plans import Split
 
 SCORES = ("store_s_in", "load_s_in", "store_s_out", "load_s_out_v")
 
@@ -110,9 +111,11 @@ def test_where_not_even_a_row_fits_tiles_help_nothing_and_fusing_still_does() ->
 
 def test_more_tiles_than_needed_cost_hand_overs_and_fewer_do_not_help() -> None:
     on = fitted()
-    least, more, fewer = (model(BLOCK, 2, on, tiles).ways["tiled"] for tiles in (None, 130, 12))
-    assert more.seconds - least.seconds == pytest.approx(3 * 8 * (130 - 13) * on.handover_s)
-    assert (more.traffic, more.tiles) == (least.traffic, 130)
+    least, more, fewer = (
+        model(BLOCK, 2, on, tiles and Split(tiles, by_head=True)).ways["tiled"] for tiles in (None, 128, 12)
+    )
+    assert more.seconds - least.seconds == pytest.approx(3 * 8 * (128 - 13) * on.handover_s)
+    assert (more.traffic, more.tiles) == (least.traffic, 128)
     assert fewer.seconds == model(BLOCK, 2, on).ways["untiled"].seconds
 
 
@@ -120,7 +123,9 @@ def test_an_attention_too_small_for_its_hand_overs_is_not_tiled_unless_asked_to(
     small, on = own(8, 8), machine(20_000)
     assert model(small, 2, on).fits == "one head"
     assert model(small, 2, on).ways["tiled"].seconds == model(small, 2, on).ways["untiled"].seconds
-    assert model(small, 2, on, 1).ways["tiled"].seconds > model(small, 2, on).ways["untiled"].seconds
+    assert (
+        model(small, 2, on, Split(1, by_head=True)).ways["tiled"].seconds > model(small, 2, on).ways["untiled"].seconds
+    )
 
 
 def test_no_way_is_slower_than_untiled_on_any_attention_of_sd_v1_and_all_name_every_operation() -> None:
@@ -129,6 +134,28 @@ def test_no_way_is_slower_than_untiled_on_any_attention_of_sd_v1_and_all_name_ev
         assert ways["fused"].seconds <= ways["tiled"].seconds * 1.01 <= ways["untiled"].seconds * 1.02
         assert ways["fused"].traffic <= ways["tiled"].traffic <= ways["untiled"].traffic
         assert all([step.op for step in way.steps] == list(OPS) for way in ways.values())
+
+
+def test_tiles_of_all_heads_need_room_for_all_heads_and_cost_one_hand_over_each() -> None:
+    on = fitted()
+    # k and v of 8 heads leave 757,120 bytes; a row of 8 heads' q, S_in and S_out takes 131,712: 5 rows at a time
+    assert least_tiles(BLOCK, 2, SRAM, heads=8) == 820
+    short, enough = (model(BLOCK, 2, on, Split(tiles)) for tiles in (683, 820))
+    assert (short.split, short.split_fits) == (Split(683), False)
+    assert short.ways["tiled"].seconds == short.ways["untiled"].seconds
+    assert (enough.split, enough.split_fits, enough.ways["tiled"].by_head) == (Split(820), True, False)
+    by_head = model(BLOCK, 2, on)
+    assert (by_head.split, by_head.ways["tiled"].by_head) == (Split(13, by_head=True), True)
+    assert enough.ways["tiled"].traffic == by_head.ways["tiled"].traffic
+    more = enough.ways["tiled"].seconds - by_head.ways["tiled"].seconds
+    assert more == pytest.approx(3 * (820 - 8 * 13) * on.handover_s)
+
+
+def test_what_fits_whole_pays_for_the_tiles_that_it_is_cut_into_all_the_same() -> None:
+    on = fitted()
+    one = model(own(16, 160), 2, on, Split(4))
+    assert one.fits == "all heads" and one.split == Split(4)
+    assert one.ways["tiled"].seconds - one.ways["untiled"].seconds == pytest.approx(3 * 4 * on.handover_s)
 
 
 def test_a_rate_that_is_given_replaces_the_fitted_one_alone() -> None:

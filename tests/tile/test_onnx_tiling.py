@@ -15,8 +15,11 @@ from workbench.export.load import session
 from workbench.export.names import layer_of
 from workbench.profile.onnx_layers import profile_layers
 from workbench.profile.trace import read_passes
+from workbench.tile.attentions import Attention
+from workbench.tile.fitted import machine
 from workbench.tile.onnx_attentions import find, shapes_of
-from workbench.tile.onnx_tiling import Split, evenly, tile_attention, tile_file
+from workbench.tile.onnx_tiling import tile_attention, tile_file
+from workbench.tile.plans import Split, evenly, fewer
 
 EQUAL = 1e-5
 FIRST = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
@@ -95,7 +98,8 @@ def test_the_demo_s_unet_in_tiles_computes_the_same(unet, tmp_path: Path) -> Non
     assert len(done.cut) == 5 and len(done.whole) == 27 and {split for _, split in done.cut} == {Split(4)}
     assert {a.queries for a, _ in done.cut} == {256}
     np.testing.assert_allclose(out(tiled, given), want, rtol=0, atol=EQUAL)
-    done = tile_file(path, tiled, sram=100_000, width=4)
+    # memory so slow that every tile pays
+    done = tile_file(path, tiled, on=machine(100_000, bandwidth=1e6), width=4)
     assert {a.queries: split for a, split in done.cut if a.keys == a.queries}[256] == Split(9, by_head=True)
     np.testing.assert_allclose(out(tiled, given), want, rtol=0, atol=EQUAL)
 
@@ -151,12 +155,58 @@ def test_the_memory_of_scores_falls_with_the_number_of_tiles(tmp_path: Path) -> 
 
 
 def test_evenly_cuts_an_attention_no_further_than_the_largest_one_s_tile() -> None:
-    from workbench.tile.attentions import Attention
-
     large, middle, small = (Attention("a", "self", 2, rows, rows, 8, 8) for rows in (64, 32, 16))
     plan = evenly(8, [small, large, middle])
     assert (plan(large), plan(middle), plan(small)) == (Split(8), Split(2), None)
     assert evenly(1000, [large])(large) == Split(64), "no more tiles than rows"
+
+
+@pytest.mark.parametrize(("tiles", "made", "rows"), [(7, 5, 2), (5, 5, 2), (4, 4, 3), (99, 10, 1)])
+def test_what_is_told_of_the_tiles_is_what_lies_in_the_file(tmp_path: Path, tiles: int, made: int, rows: int) -> None:
+    path = attention(tmp_path / "model.onnx", 10)
+    ((cut, split),) = tile_file(path, tmp_path / "tiled.onnx", tiles=tiles).cut
+    ops = Counter(node.op_type for node in ir.load(tmp_path / "tiled.onnx").graph)
+    assert split.tiles == ops["Softmax"] == made and split.rows(10) == rows
+    assert (fewer(tiles, [cut]) is None) == (tiles == made)
+
+
+def test_why_there_are_fewer_tiles_than_asked_for() -> None:
+    one = [Attention("attn", "self", 2, 10, 10, 8, 8)]
+    assert fewer(7, one) == "attn: 5 tiles of 2 rows, not 7: 10 rows need no more of that size"
+    assert fewer(99, one) == "attn: 10 tiles of 1 row, not 99: it has 10 rows"
+
+
+@pytest.mark.parametrize("split", [Split(4), Split(2, by_head=True), Split(1, by_head=True)])
+@pytest.mark.parametrize("free", [False, True])
+def test_an_attention_that_ends_the_graph_leaves_its_output_as_it_was(tmp_path: Path, split: Split, free: bool) -> None:
+    path = attention(tmp_path / "model.onnx", 64, free=free)
+    model = ir.load(path)
+    tile_attention(model, shapes_of(path, {"x": (1, 4, 64, 16)}), lambda _: split)
+    ir.save(model, tmp_path / "tiled.onnx")
+    before, after = (onnx.load(p).graph for p in (path, tmp_path / "tiled.onnx"))
+    assert list(after.input) == list(before.input) and list(after.output) == list(before.output)
+    onnx.checker.check_model(tmp_path / "tiled.onnx", full_check=True)
+    (got,) = session(tmp_path / "tiled.onnx", 1).run(["y"], feed(64))
+    np.testing.assert_allclose(got, out(path, feed(64)), rtol=0, atol=EQUAL)
+
+
+def test_an_output_that_is_read_on_in_the_graph_keeps_its_name_for_both(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+        g (float[1, 2, 8, 4] x) => (float[1, 2, 8, 4] out, float[1, 2, 8, 4] more) {
+          kt = Transpose <perm = [0, 1, 3, 2]> (x)
+          s = MatMul(x, kt)
+          p = Softmax <axis = -1> (s)
+          v = Cos(x)
+          out = MatMul(p, v)
+          more = Neg(out)
+        }"""
+    path = tmp_path / "model.onnx"
+    onnx.save(onnx.parser.parse_model(text), path)
+    tile_file(path, tmp_path / "tiled.onnx", tiles=4)
+    given = {"x": np.random.default_rng(0).standard_normal((1, 2, 8, 4), np.float32)}
+    want, got = (session(p, 1).run(["more", "out"], given) for p in (path, tmp_path / "tiled.onnx"))
+    for mine, theirs in zip(got, want, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=EQUAL)
 
 
 def test_what_can_not_be_cut_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -188,5 +238,5 @@ def test_writing_over_the_source_or_cutting_nothing_is_refused(tmp_path: Path) -
     with pytest.raises(InputError, match="is the source itself"):
         tile_file(path, path, tiles=2)
     with pytest.raises(InputError, match=r"none of its 1 attentions is cut into tiles\n  hint: with --tiles 2 or more"):
-        tile_file(path, tmp_path / "tiled.onnx", sram=10**9)
+        tile_file(path, tmp_path / "tiled.onnx", on=machine(10**9))
     assert path.read_bytes() == before

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from itertools import pairwise
 
 import pytest
 import torch
+from safetensors import safe_open
 
-from workbench.training.loop import Schedule, train
+from workbench.errors import RunError
+from workbench.training.loop import Schedule, step_rng, train
 
 
 def problem(seed: int = 0) -> torch.nn.Module:
@@ -49,10 +53,59 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_is_not_saved(tmp_path):
         terms = loss_of(model, step, rng)
         return {"loss": terms["loss"] * float("nan")} if step == 3 else terms
 
-    with pytest.raises(FloatingPointError, match="step 3"):
+    with pytest.raises(RunError, match="loss is nan at step 3 of 5") as error:
         train(problem(), broken, Schedule(steps=5, lr=0.01, save_every=1), tmp_path)
+    assert "lower lr" in error.value.hint and "loss.jsonl" in error.value.hint
     again = json.loads((tmp_path / "loss.jsonl").read_text().splitlines()[-1])
     assert again["step"] == 2
+    with safe_open(tmp_path / "state.safetensors", "pt") as saved:
+        assert saved.metadata()["done"] == "3"
+
+
+@pytest.mark.parametrize("clip", [1.0, None])
+def test_a_learning_rate_far_too_high_ends_in_one_message_and_leaves_finite_weights_saved(tmp_path, clip):
+    schedule = Schedule(steps=5, lr=1e30, weight_decay=0.0, clip=clip, save_every=1)
+    with pytest.raises(RunError, match="at step 1 of 5") as error:
+        train(problem(), loss_of, schedule, tmp_path)
+    assert "lower lr" in error.value.hint
+    with safe_open(tmp_path / "state.safetensors", "pt") as saved:
+        assert saved.metadata()["done"] == "1"
+        assert all(saved.get_tensor(name).isfinite().all() for name in saved.keys())  # noqa: SIM118
+
+
+def test_a_gradient_that_is_not_a_number_never_reaches_the_weights(tmp_path):
+    def broken(model, step, rng):
+        terms = loss_of(model, step, rng)
+        # The root of 0 is a sound loss; its slope there is not.
+        return {"loss": terms["loss"] + (model.bias * 0).abs().sqrt().sum()} if step == 2 else terms
+
+    model = problem()
+    with pytest.raises(RunError, match="gradient's norm is nan at step 2"):
+        train(model, broken, Schedule(steps=5, lr=0.01, save_every=1), tmp_path)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_the_averages_decay_is_0_at_first_and_grows_to_what_was_asked_for(tmp_path):
+    model, average, seen = problem(), problem(), []
+
+    def watched(model, step, rng):
+        seen.append((model.weight[0, 0].item(), average.weight[0, 0].item()))
+        return loss_of(model, step, rng)
+
+    train(model, watched, Schedule(steps=13, lr=0.05, ema=0.5), tmp_path, average=average)
+    decays = [(after - now) / (before - now) for (_, before), (now, after) in pairwise(seen[1:])]
+    assert seen[1][0] == seen[1][1] != seen[0][1]  # decay 0: after the first step the average is the weights
+    # before and now differ by a step of 0.05, so float32 leaves five digits of the quotient
+    assert decays == pytest.approx([min(0.5, (1 + s) / (10 + s)) for s in range(1, 12)], abs=1e-4)
+    for decay, steps in ((0.9, 80), (0.95, 170), (0.99, 890)):  # as the descriptions of the fields say
+        assert (1 + steps) / (10 + steps) == pytest.approx(decay) and math.isclose(
+            steps, (10 * decay - 1) / (1 - decay)
+        )
+
+
+def test_a_single_process_draws_as_ever_and_further_ones_draw_otherwise():
+    assert step_rng(3, 5).random(2).tolist() == [0.1366734157837819, 0.8837501111106607]
+    assert len({step_rng(3, 5, rank).random() for rank in range(4)}) == 4
 
 
 @pytest.mark.parametrize(

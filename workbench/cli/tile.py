@@ -30,7 +30,13 @@ def tile(
         str | None, typer.Option(metavar="RATE", help="Elements of a softmax, such as 47G; default: fitted.")
     ] = None,
     tiles: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Tiles instead of the fewest that fit.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Tiles of all heads, of the largest attention; default: head by head, the fewest that fit.",
+            show_default=False,
+        ),
     ] = None,
     write: Annotated[
         Path | None, typer.Option(metavar="FILE.onnx", help="Write the ONNX model with its attentions in tiles.")
@@ -41,7 +47,7 @@ def tile(
     """Model attention on an accelerator with a small scratchpad.
 
     Traffic and time of score matrices un-tiled, in tiles of rows, and fused: modelled, not measured. With --write the
-    tiles are made, in an ONNX file that computes the same.
+    tiles that are modelled are made, in an ONNX file that computes the same.
     """
     import json
 

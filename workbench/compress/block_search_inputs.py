@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.evaluate.sampler import first_noise
-from workbench.models.scheduler import load_scheduler, previous
+from workbench.models.scheduler import load_scheduler, noises, previous
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,7 @@ class Probe:
         scheduler = load_scheduler(self._source, self._steps)
         noise = np.concatenate([first_noise(shape, self._seed, i) for i in range(count)])
         latents = torch.from_numpy(noise) * scheduler.init_noise_sigma
-        generator = torch.Generator().manual_seed(self._seed)
+        generators = noises(self._seed, range(count))
         guided = self._guidance > 1
         states = self._states[:count]
         states = torch.cat([states, self._empty.expand(count, -1, -1)]) if guided else states
@@ -89,7 +89,7 @@ class Probe:
             if guided:
                 out, free = out.chunk(2)
                 out = free + self._guidance * (out - free)
-            latents = previous(scheduler, out, t, latents, generator)
+            latents = previous(scheduler, out, t, latents, generators)
         times = tuple(int(t) for t in scheduler.timesteps)
         return self._decode(latents), Inputs(torch.stack(seen), times)
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.export.load import runner
 from workbench.models import guidance
-from workbench.models.scheduler import load_scheduler, previous
+from workbench.models.scheduler import load_scheduler, noises, previous
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 Inputs = dict[str, "np.ndarray"]
 Denoise = Callable[[Inputs, bool], "np.ndarray"]
@@ -64,13 +65,13 @@ class Trajectory:
         Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32, and with
         a ``guidance_width`` the embedding [1, width].
         """
-        for prompt, noise in zip(prompts, self._noises(len(prompts), seed), strict=True):
-            yield from self._draw(prompt, noise, seed, denoise)
+        for index, noise in enumerate(self._noises(len(prompts), seed)):
+            yield from self._draw(prompts[index], noise, noises(seed, [index]), denoise)
 
     def drawn(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[np.ndarray]:
         """The latent at each prompt's end, float32 [1, C, h, w]."""
-        for prompt, noise in zip(prompts, self._noises(len(prompts), seed), strict=True):
-            passes = self._draw(prompt, noise, seed, denoise)
+        for index, noise in enumerate(self._noises(len(prompts), seed)):
+            passes = self._draw(prompts[index], noise, noises(seed, [index]), denoise)
             while True:
                 try:
                     next(passes)
@@ -85,8 +86,10 @@ class Trajectory:
         for index in range(count):
             yield np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
 
-    def _draw(self, prompt: str, noise: np.ndarray, seed: int, denoise: Denoise) -> Generator[Inputs, None, np.ndarray]:
-        """One prompt's passes; returns its latent."""
+    def _draw(
+        self, prompt: str, noise: np.ndarray, again: Sequence[torch.Generator], denoise: Denoise
+    ) -> Generator[Inputs, None, np.ndarray]:
+        """One prompt's passes; returns its latent. ``again``: where noise between the steps comes from."""
         import numpy as np
         import torch
 
@@ -94,7 +97,6 @@ class Trajectory:
         scheduler = self._scheduler()
         latent = torch.from_numpy(noise) * scheduler.init_noise_sigma
         text, empty = self._encode(prompt), self._encode("")
-        generator = torch.Generator().manual_seed(seed)
         more = {}
         if self.guidance_width is not None:
             more[guidance.INPUT] = guidance.guidance_embedding(np.array([self.guidance_scale - 1]), self.guidance_width)
@@ -112,7 +114,7 @@ class Trajectory:
                 if keep and self.unconditional:
                     yield without
                 out = free + self.guidance_scale * (out - free)
-            latent = previous(scheduler, torch.from_numpy(out), t, latent, generator)
+            latent = previous(scheduler, torch.from_numpy(out), t, latent, again)
         return latent.numpy()
 
     def tokens(self, prompts: Sequence[str]) -> Iterator[np.ndarray]:

@@ -40,14 +40,18 @@ class DistillConfig(StepConfig):
 
     data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
     steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
-    batch: int = Field(32, ge=1, le=4096)
+    batch: int = Field(32, ge=1, le=4096, description="Pictures a step, in each process that trains.")
     lr: float = Field(5e-4, gt=0, lt=1)
     warmup: int = Field(20, ge=0)
     decay: Literal["constant", "cosine", "tail"] = "cosine"
     weight_decay: float = Field(1e-2, ge=0)
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     ema: float | None = Field(
-        0.99, gt=0, lt=1, description="Decay of the averaged weights; null: the raw ones are kept."
+        0.99,
+        gt=0,
+        lt=1,
+        description="Largest decay of the averaged weights: it is 0 at the first step and grows as (1 + step) / (10 + "
+        "step); 0.99 is reached after 890 steps. null: the raw weights are kept.",
     )
     weights: LossWeights = LossWeights()
     feature_pairs: list[list[str]] | None = Field(
@@ -92,7 +96,8 @@ class DistillConfig(StepConfig):
     DistillConfig,
     code=(
         *(f"workbench.training.{name}" for name in ("batches", "curve", "features", "loop")),
-        *("workbench.data.captioned", "workbench.models.unet", "workbench.models.widths"),
+        *("workbench.data.captioned", "workbench.data.lines"),
+        *("workbench.models.unet", "workbench.models.widths"),
     ),
     libraries=("torch", "diffusers", "transformers", "accelerate"),
 )
@@ -100,7 +105,8 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     """Trains the parent's U-Net against the teacher's; reports the terms at the start, at the end, and in between."""
     from diffusers.models.attention_processor import AttnProcessor
 
-    from workbench.training.loop import Schedule, train
+    from workbench.training.curve import facts
+    from workbench.training.loop import Schedule, device, processes, train
 
     parent = ctx.parent.components["unet"]
     taught_by = ctx.others.get(config.teacher, ctx.base)
@@ -111,35 +117,40 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     default_attention = student.attn_processors
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
     student.set_attn_processor(AttnProcessor())
-    loss_of = _loss(ctx, config, teacher, student, widths)
+    loss_of = _loss(ctx, config, teacher.to(device()), student, widths, device())
     schedule = Schedule.of(config, ctx.seed, config.weight_decay)
     with ctx.progress("distill", config.steps) as tick:
         student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
     student.set_attn_processor(default_attention)
     save_unet(student, ctx.out / "unet", widths[1])
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
-    report = _report(config, [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()])
+    log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
+    report = {"steps": config.steps, "pictures_seen": config.steps * config.batch * processes(), **facts(log)}
     report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 
 
-def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Any) -> Any:
-    """The loss of one step for the training loop; pictures, captions, noise and timesteps come from its rng."""
+def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Any, device: Any) -> Any:
+    """The loss of one step for the training loop; pictures, captions, noise and timesteps come from its rng.
+
+    The teacher lies on ``device`` already. Features are those of ``student``, also when the loop calls it through a
+    wrapper.
+    """
     import torch
 
     from workbench.training.batches import Batches
     from workbench.training.features import FeatureLoss
 
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device)
     pairs = [(t, s) for t, s in config.feature_pairs] if config.feature_pairs else None
     features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
     mse = torch.nn.functional.mse_loss
 
-    def loss_of(_model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         batch = batches.draw(rng)
         with torch.no_grad():
             out_teacher = teacher(batch.noisy, batch.timesteps, batch.states).sample.float()
-        out = student(batch.noisy, batch.timesteps, batch.states).sample.float()
+        out = model(batch.noisy, batch.timesteps, batch.states).sample.float()
         terms = {"task": mse(out, batch.target), "output": mse(out, out_teacher)}
         if features:
             terms["feature"] = features()
@@ -147,9 +158,3 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, w
         return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}
 
     return loss_of
-
-
-def _report(config: DistillConfig, log: list[dict[str, float]]) -> dict[str, Any]:
-    from workbench.training.curve import facts
-
-    return {"steps": config.steps, "pictures_seen": config.steps * config.batch, **facts(log)}

@@ -2,7 +2,8 @@
 
 Source: Latent Consistency Models (arXiv 2310.04378), as diffusers' distillation script trains them, except that the
 student's shape may differ from the teacher's (EdgeFusion, arXiv 2404.11925): f(z, t) jumps to the clean latent, and
-what it says at t has to agree with what its own average says after one guided step of the teacher from there.
+what it says at t has to agree with what its own average says after one guided step of the teacher from there. The
+average's decay isn't constant as there, but grows to what is asked for (``training.loop.Schedule``).
 """
 
 from __future__ import annotations
@@ -37,20 +38,27 @@ class DistillConsistencyConfig(StepConfig):
     teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
     data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
     steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
-    batch: int = Field(32, ge=1, le=4096)
+    batch: int = Field(32, ge=1, le=4096, description="Pictures a step, in each process that trains.")
     lr: float = Field(1e-4, gt=0, lt=1)
     warmup: int = Field(20, ge=0)
     decay: Literal["constant", "cosine", "tail"] = "tail"
     weight_decay: float = Field(0.0, ge=0)
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    ema: float = Field(0.95, gt=0, lt=1, description="Decay of the average that the student has to agree with.")
+    ema: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="Largest decay of the average that the student has to agree with: it is 0 at the first step and "
+        "grows as (1 + step) / (10 + step); 0.95 is reached after 170 steps. (LCM's own is constant.)",
+    )
     loss: Literal["huber", "l2"] = "huber"
     grid: int = Field(
         50, ge=2, le=TIMESTEPS, description="Points of the teacher's solver; 50: k = 20 timesteps a step."
     )
     w_min: float = Field(5.0, ge=0, description="Least strength of guidance, w = guidance_scale - 1.")
     w_max: float = Field(15.0, ge=0)
-    guidance_width: int = Field(EMBEDDED, ge=2, description="Width of the embedding of w.")
+    # The rates of its sines span a range, so there have to be at least two of them.
+    guidance_width: int = Field(EMBEDDED, ge=4, description="Width of the embedding of w, an even number.")
     drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
     precision: Literal["fp32", "bf16"] = "bf16"
     save_every: int = Field(25, ge=1, description="Steps between saved states.")
@@ -110,7 +118,11 @@ class DistillConsistencyConfig(StepConfig):
     DistillConsistencyConfig,
     code=(
         *(f"workbench.training.{name}" for name in ("batches", "consistency", "curve", "loop")),
-        *("workbench.data.captioned", *(f"workbench.models.{name}" for name in ("guidance", "unet", "widths"))),
+        *(
+            "workbench.data.captioned",
+            "workbench.data.lines",
+            *(f"workbench.models.{name}" for name in ("guidance", "unet", "widths")),
+        ),
     ),
     libraries=("torch", "diffusers", "transformers", "accelerate"),
 )
@@ -119,7 +131,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.training.curve import facts
-    from workbench.training.loop import Schedule, train
+    from workbench.training.loop import Schedule, device, processes, train
 
     parent = ctx.parent.components["unet"]
     widths = read_widths(parent.path)
@@ -130,7 +142,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
     student.set_attn_processor(AttnProcessor())
     average = copy.deepcopy(student).requires_grad_(False)
-    loss_of = _loss(ctx, config, teacher, student, average)
+    loss_of = _loss(ctx, config, teacher.to(device()), average, device())
     schedule = Schedule.of(config, ctx.seed, config.weight_decay)
     with ctx.progress("distill to few steps", config.steps) as tick:
         student = train(
@@ -143,7 +155,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     report = {
         "teacher": config.teacher,
         "steps": config.steps,
-        "pictures_seen": config.steps * config.batch,
+        "pictures_seen": config.steps * config.batch * processes(),
         "solver_skip": TIMESTEPS // config.grid,
         "w": [config.w_min, config.w_max],
         "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
@@ -174,23 +186,24 @@ def _loss(
     ctx: StepContext,
     config: DistillConsistencyConfig,
     teacher: UNet2DConditionModel,
-    student: UNet2DConditionModel,
     average: UNet2DConditionModel,
+    device: Any,
 ) -> Any:
-    """The loss of one step for the training loop; pictures, noise, timesteps and w come from its rng."""
+    """The loss of one step for the training loop; pictures, noise, timesteps and w come from its rng.
+
+    The teacher lies on ``device`` already; the loop puts ``average`` there.
+    """
     import torch
 
     from workbench.models.guidance import guidance_embedding
     from workbench.training.batches import Batches
     from workbench.training.consistency import Grid, boundary, huber
 
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device)
     grid = Grid(batches.alphas, config.grid)
     empty = batches.encode([""])
 
-    def jump(
-        unet: UNet2DConditionModel, z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor
-    ) -> torch.Tensor:
+    def jump(unet: Any, z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """f(z, t): the clean latent, and z itself at t = 0."""
         output = unet(z, t, states, timestep_cond=w).sample.float()
         skip, out = (c.view(-1, 1, 1, 1) for c in boundary(t))
@@ -206,16 +219,17 @@ def _loss(
         found = [with_prompt + by * (with_prompt - without) for with_prompt, without in halves]
         return found[0], found[1]
 
-    def loss_of(_model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         clean = batches.clean(rng)
-        index = torch.from_numpy(rng.integers(0, config.grid, config.batch))
+        index = torch.from_numpy(rng.integers(0, config.grid, config.batch)).to(device)
         drawn = rng.uniform(config.w_min, config.w_max, config.batch).astype("float32")
-        w, embedded = torch.from_numpy(drawn), torch.from_numpy(guidance_embedding(drawn, config.guidance_width))
+        w = torch.from_numpy(drawn).to(device)
+        embedded = torch.from_numpy(guidance_embedding(drawn, config.guidance_width)).to(device)
         start = grid.starts[index]
         noisy = batches.noised(clean, start)
         with torch.no_grad():
             later = grid.ddim(*guided(noisy, start, clean.states, w), index)
             target = jump(average, later, grid.ends(start), clean.states, embedded)
-        return {"loss": huber(jump(student, noisy, start, clean.states, embedded), target, config.loss)}
+        return {"loss": huber(jump(model, noisy, start, clean.states, embedded), target, config.loss)}
 
     return loss_of

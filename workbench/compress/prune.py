@@ -145,7 +145,13 @@ def _nothing_goes(config: PruneConfig, widths: Sequence[Width]) -> str:
     PruneConfig,
     code=(
         *(f"workbench.compress.prune_{name}" for name in ("criteria", "graph", "plan", "scale", "search", "verify")),
-        *("workbench.models.unet", "workbench.models.widths", "workbench.training.batches", "workbench.data.captioned"),
+        *(
+            "workbench.models.unet",
+            "workbench.models.widths",
+            "workbench.training.batches",
+            "workbench.data.captioned",
+            "workbench.data.lines",
+        ),
         *("workbench.profile.counting", "workbench.profile.macs"),
     ),
     libraries=("torch", "diffusers", "transformers", "torch-pruning"),

@@ -47,7 +47,11 @@ _CODE = (
     code=(
         *(f"workbench.compress.{name}" for name in _CODE),
         *(f"workbench.training.{name}" for name in ("batches", "curve", "fake_quant", "features", "loop")),
-        *("workbench.data.captioned", *(f"workbench.models.{n}" for n in ("scheduler", "schemes", "unet", "widths"))),
+        *(
+            "workbench.data.captioned",
+            "workbench.data.lines",
+            *(f"workbench.models.{n}" for n in ("scheduler", "schemes", "unet", "widths")),
+        ),
         *(f"workbench.export.{name}" for name in ("graph_macs", "load", "names", "onnx", "openvino", "openvino_graph")),
     ),
     libraries=(

@@ -109,7 +109,12 @@ class RemoveBlocksConfig(StepConfig):
         *("workbench.compress.layouts", "workbench.models.unet", "workbench.models.widths"),
         *("workbench.profile.counting", "workbench.profile.macs", "workbench.compress.copy_weights"),
         *(f"workbench.compress.block_search{part}" for part in _SEARCH),
-        *("workbench.data.captioned", "workbench.models.scheduler", "workbench.profile.onnx_layers"),
+        *(
+            "workbench.data.captioned",
+            "workbench.data.lines",
+            "workbench.models.scheduler",
+            "workbench.profile.onnx_layers",
+        ),
         *(f"workbench.evaluate.{name}" for name in ("alignment", "fidelity", "interval", "sampler", "scorer")),
     ),
     libraries=("torch", "diffusers", "onnxruntime", "transformers"),

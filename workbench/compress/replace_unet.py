@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import Field
 
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
-from workbench.errors import InputError
 from workbench.models.candidate import Component
 from workbench.models.folder import read_object
 from workbench.models.sources import unet_of
@@ -22,12 +21,21 @@ from workbench.models.unet import STEM
 from workbench.models.weights import weight_files
 from workbench.models.widths import FILE as WIDTHS
 
-SHARED = {
-    "unet/config.json": ("in_channels", "out_channels", "sample_size", "cross_attention_dim"),
-    "vae/config.json": ("latent_channels", "scaling_factor"),
-    "scheduler/scheduler_config.json": ("prediction_type", "num_train_timesteps", "beta_schedule"),
+SHARED: Mapping[str, Mapping[str, Any]] = {
+    "vae": {"latent_channels": 4, "scaling_factor": 0.18215, "shift_factor": None},
+    "scheduler": {
+        "prediction_type": "epsilon",
+        "num_train_timesteps": 1000,
+        "rescale_betas_zero_snr": False,
+        "beta_schedule": "linear",
+        "beta_start": 0.0001,
+        "beta_end": 0.02,
+    },
 }
-"""What two models have in common where a latent of one means the same to the other."""
+"""What two models have in common where a latent of one means the same to the other, and what it is in diffusers where a
+config doesn't say."""
+SHAPES = ("in_channels", "out_channels", "sample_size", "cross_attention_dim")
+"""Of the U-Net's config: the shapes of what goes in and out."""
 
 
 class ReplaceUnetConfig(StepConfig):
@@ -62,15 +70,29 @@ class ReplaceUnetConfig(StepConfig):
         """The other model's weights and config."""
         _, folder = unet_of(self.model)
         found = [folder / "config.json", *weight_files(folder, STEM)]
+        found += [folder / WIDTHS] if (folder / WIDTHS).is_file() else []
         return {f"model.{file.name}": file for file in found}
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """A U-Net whose latents or text states have another shape."""
         theirs = read_object(unet_of(self.model)[1] / "config.json")
-        for key in SHARED["unet/config.json"]:
+        for key in SHAPES:
             if theirs.get(key) != unet_config.get(key):
-                found = f"{key} {theirs.get(key)} instead of {unet_config.get(key)}"
-                yield "model", f"found {self.model!r}, a model of another latent space ({found})"
+                yield "model", self._another(f"{key} {theirs.get(key)} instead of {unet_config.get(key)}")
+
+    def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """A model whose latents have the same shape and another meaning."""
+        other, _ = unet_of(self.model)
+        for part, keys in SHARED.items():
+            name = "scheduler_config.json" if part == "scheduler" else "config.json"
+            ours, theirs = (read_object(one / part / name) for one in (folder, other))
+            for key, default in keys.items():
+                mine, found = ours.get(key, default), theirs.get(key, default)
+                if mine != found:
+                    yield "model", self._another(f"{part}: {key} {found} instead of {mine}")
+
+    def _another(self, what: str) -> str:
+        return f"found {self.model!r}, a model of another latent space ({what})"
 
     def unet_config_after(self, _unet_config: Mapping[str, Any]) -> Mapping[str, Any]:
         """The other model's."""
@@ -79,17 +101,8 @@ class ReplaceUnetConfig(StepConfig):
 
 @step("replace_unet", ReplaceUnetConfig, code=("workbench.models.weights",), libraries=())
 def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
-    """Copies config and weights; refuses a model whose latents mean something else."""
-    folder, own = unet_of(config.model)
-    for file, keys in SHARED.items():
-        place = own / "config.json" if file.startswith("unet/") else folder / file
-        ours, theirs = read_object(ctx.base.source / file), read_object(place)
-        for key in keys:
-            if ours.get(key) != theirs.get(key):
-                raise InputError(
-                    f"replace_unet.model: {place}: {key} is {theirs.get(key)}, in the recipe's model "
-                    f"{ours.get(key)}: its latents mean something else"
-                )
+    """Copies config and weights."""
+    _, own = unet_of(config.model)
     out = ctx.out / "unet"
     out.mkdir(parents=True)
     for source in (own / "config.json", own / WIDTHS, *weight_files(own, STEM)):

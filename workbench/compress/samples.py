@@ -19,6 +19,7 @@ from workbench.compress.calibration import Inputs, Trajectory
 from workbench.compress.ranges import Method
 from workbench.compress.registry import StepContext, Strict
 from workbench.data.captioned import captions
+from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.export.load import runner
 
@@ -78,7 +79,7 @@ class Samples:
     def _split(self) -> tuple[list[str], list[str]]:
         """Prompts to calibrate with and prompts held back, chosen by the seed."""
         if self.config.prompts_from:
-            found = [line.strip() for line in Path(self.config.prompts_from).read_text().splitlines() if line.strip()]
+            found = [line.strip() for _, line in numbered(Path(self.config.prompts_from))]
             if not found:
                 raise InputError(f"quantize.calibration.prompts_from: {self.config.prompts_from} holds no prompts")
         else:

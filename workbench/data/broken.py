@@ -16,7 +16,7 @@ def sift(rows: Sequence[Row], progress: Progress) -> Done:
     left, dropped = [], []
     with progress("read pictures", len(rows)) as tick:
         for i, row in enumerate(rows, 1):
-            if not isinstance(row.text, str) or not row.text.strip():
+            if not row.text.strip():
                 dropped.append(Drop(row.name, NO_CAPTION, f"found {row.text!r}"))
             else:
                 try:

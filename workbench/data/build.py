@@ -17,7 +17,7 @@ from workbench.data.dedupe import deduplicate
 from workbench.data.join import join
 from workbench.data.latents import decode
 from workbench.data.manifest import DROPPED, MANIFEST, METADATA, PICTURES, count, operation, write_set
-from workbench.data.sets import DEMO, DataSet, Prompts
+from workbench.data.sets import DATA, DEMO, DataSet, Prompts
 from workbench.data.synthesize import synthesize
 from workbench.data.work import TRAIN, Context, Done, Drop, Row, Work
 from workbench.errors import InputError
@@ -32,8 +32,8 @@ _Operation = Callable[[Sequence[Row], Work], Done]
 def key_parts(data_set: DataSet, seed: int) -> dict[str, Any]:
     """What a set depends on by itself, for ``store.key_of``.
 
-    To be added: keys of what it is made from, and of scorer and teacher where it needs them. The name is a part, since
-    the manifest tells it.
+    To be added: keys of what it is made from, and of what scores and draws where it needs them. The name is a part,
+    since the manifest tells it.
     """
     return {
         "data_set": data_set.model_dump(mode="json", by_alias=True),
@@ -127,14 +127,15 @@ def _begin(data_set: DataSet, inputs: Mapping[str, Path], context: Context, stat
         came_in = [{"from": name, "pictures": count(part)} for name, part in parts.items()]
         told = operation("join", data_set.join, sum(map(len, parts.values())), done)
         return done.rows, list(done.dropped), [told], came_in
-    asked_for = data_set.from_ or DEMO
+    asked_for = data_set.from_ or DATA
+    place = (context.data or DEMO) if asked_for == DATA else asked_for
     if asked_for in inputs:
         rows = _of_set(inputs[asked_for], context)
         return rows, [], [], [{"from": asked_for, "pictures": count(rows)}]
-    if asked_for == DEMO:
+    if place == DEMO:
         rows = decode(context.source, state, progress)
-        return rows, [], [], [{"from": DEMO, "pictures": count(rows)}]
-    found = _of_folder(Path(asked_for), context)
+        return rows, [], [], [{"from": asked_for, "pictures": count(rows)}]
+    found = _of_folder(Path(place), context)
     done = sift(found, progress)
     told = operation("read", None, len(found), done)
     return done.rows, list(done.dropped), [told], [{"from": asked_for, "pictures": count(found)}]

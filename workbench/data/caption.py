@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from workbench.data.lines import captioned_lines
 from workbench.data.sets import Captions
 from workbench.data.work import Done, Row, Work
 from workbench.errors import InputError
 
 _TEMPLATES = 2
 """Sets the random numbers of this operation apart from others of the same seed."""
+_NAMED = 5
+"""So many names stand in an error."""
 
 
 def recaption(train: Sequence[Row], work: Work) -> Done:
@@ -30,14 +32,16 @@ def recaption(train: Sequence[Row], work: Work) -> Done:
         result = [replace(row, text=templates[k].format(row.text)) for row, k in zip(train, picks, strict=True)]
         return Done(result, altered=len(result))
     texts = read_captions(Path(settings.file))
-    result = [replace(row, text=texts.get(row.name, row.text)) for row in train]
-    named = sum(row.name in texts for row in train)
+    result = [replace(row, text=texts.get(row.name_before, row.text)) for row in train]
+    names = list(dict.fromkeys(row.name_before for row in train))
+    named = sum(row.name_before in texts for row in train)
     if train and not named:
+        told = f"captions: {settings.file} names none of the {len(train)} pictures"
         raise InputError(
-            f"data set {work.data_set.name}: captions: {settings.file} names none of the {len(train)} pictures",
-            hint=f"file_name is a name from the set before, such as {train[0].name}",
+            f"data set {work.data_set.name}: {told}: found {_some(list(texts)) or 'no line'}",
+            hint=f"a file_name is a name in the set before, here one of {_some(names)}",
         )
-    unused = len(texts.keys() - {row.name for row in train})
+    unused = len(texts.keys() - set(names))
     facts = {"kept_old_caption": len(train) - named, "lines_without_picture": unused}
     return Done(result, altered=named, facts=facts)
 
@@ -49,23 +53,17 @@ def read_captions(file: Path) -> dict[str, str]:
         InputError: a line isn't such a row, or a picture is named twice; with file and line.
     """
     texts: dict[str, str] = {}
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: can't be read ({error})") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            name, text = row["file_name"], row["text"]
-            good = isinstance(name, str) and isinstance(text, str) and bool(text.strip())
-        except (ValueError, KeyError, TypeError):
-            good = False
-        if not good:
-            raise InputError(f'{file}:{number}: found {line[:60]!r}; a line is {{"file_name": "x.png", "text": "…"}}')
-        name = name.removeprefix("pictures/")
+    for where, path, text, _ in captioned_lines(file):
+        name = path.removeprefix("pictures/")
+        if not text.strip():
+            raise InputError(f"{where}: {name}: text: found {text!r}; needs a caption")
         if name in texts:
-            raise InputError(f"{file}:{number}: {name} is named twice; needs one caption a picture")
+            raise InputError(f"{where}: {name} is named twice; needs one caption a picture")
         texts[name] = text
     return texts
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.data.lines import captioned_lines
 from workbench.errors import InputError
 from workbench.store.store import Store, key_of
 
@@ -42,16 +43,10 @@ def rows(data: str | None, source: Path) -> list[dict[str, str]]:
     """
     folder = _folder(data, source)
     if data in (None, "demo"):
-        return json.loads((folder / "captions.json").read_text())
+        return _own_rows(folder / "captions.json")
     found = []
-    for number, line in enumerate((folder / "metadata.jsonl").read_text().splitlines(), 1):
-        where = f"{folder / 'metadata.jsonl'}:{number}"
-        try:
-            row = json.loads(line)
-            name, text = Path(row["file_name"]).as_posix(), row["text"]
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f'{where}: found {line[:60]!r}; a line is {{"file_name": "x.png", "text": "…"}}') from None
-        if not (folder / name).resolve().is_relative_to(folder.resolve()) or not (folder / name).is_file():
+    for where, name, text, row in captioned_lines(folder / "metadata.jsonl"):
+        if "\0" in name or not _lies_in(folder, name):
             raise InputError(f"{where}: file_name: no picture {name!r} in {folder}")
         found.append({"caption": text, "split": row.get("split", "train"), "file": name})
     if not found:
@@ -59,14 +54,41 @@ def rows(data: str | None, source: Path) -> list[dict[str, str]]:
     return found
 
 
+def _lies_in(folder: Path, name: str) -> bool:
+    return (folder / name).resolve().is_relative_to(folder.resolve()) and (folder / name).is_file()
+
+
+def _own_rows(file: Path) -> list[dict[str, str]]:
+    try:
+        table = json.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: can't be read ({error.strerror})") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}: not valid JSON ({error.msg})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not UTF-8", hint="save the file as UTF-8") from None
+    if not isinstance(table, list) or not all(_is_row(row) for row in table):
+        raise InputError(f"{file}: needs a list of rows with caption and split")
+    return table
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("caption", "split"))
+
+
 def captions(data: str | None, source: Path, split: str = "train") -> list[str]:
     """The captions of one split."""
     return [row["caption"] for row in rows(data, source) if row["split"] == split]
 
 
+def is_there(data: str | None, source: Path) -> bool:
+    """Whether the recipe names captioned pictures or the model brings some."""
+    return data is not None or (source / OWN / "captions.json").is_file()
+
+
 def data_key(data: str | None, source: Path, store: Store) -> str:
     """A key of the contents; "none" when the model brings no data and the recipe names none."""
-    if data is None and not (source / OWN / "captions.json").is_file():
+    if not is_there(data, source):
         return "none"
     folder = _folder(data, source)
     return key_of({"data": store.folder_hash(folder, [f for f in folder.rglob("*") if f.is_file()])})

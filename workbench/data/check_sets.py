@@ -8,20 +8,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench.data.captioned import rows
-from workbench.data.sets import DEMO, DataSet
+from workbench.data.sets import DATA, DEMO, DataSet
 from workbench.errors import InputError
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the recipe, and what is wrong there."""
 _KEY = "data_sets"
+_RESERVED = {DEMO: "the embedded pictures", DATA: "the recipe's own pictures"}
 
 
 def set_problems(sets: Sequence[DataSet]) -> Iterator[Problem]:
     """What is wrong with the sets whatever the model: names, references, files."""
     names = [data_set.name for data_set in sets]
     for i, data_set in enumerate(sets):
-        if data_set.name == DEMO:
-            yield (_KEY, i, "name"), "found 'demo', the name of the embedded pictures; needs another name"
+        if data_set.name in _RESERVED:
+            own = _RESERVED[data_set.name]
+            yield (_KEY, i, "name"), f"found {data_set.name!r}, the name of {own}; needs another name"
         elif data_set.name in names[:i]:
             first = names.index(data_set.name)
             yield (_KEY, i, "name"), f"found {data_set.name!r}, the name of {_KEY}.{first}; needs another name"
@@ -39,28 +41,34 @@ def set_problems(sets: Sequence[DataSet]) -> Iterator[Problem]:
                 yield (_KEY, i, *place), f"found {str(file)!r}, which can't be read (no permission)"
 
 
-def source_problems(sets: Sequence[DataSet], source: Path, has_scorer: bool) -> Iterator[Problem]:
-    """What is wrong with the sets for the model in ``source``: folders without captions, a scorer that isn't there."""
+def source_problems(
+    sets: Sequence[DataSet], source: Path, has_scorer: bool, data: str | None = None
+) -> Iterator[Problem]:
+    """What is wrong with the sets for the model in ``source``: folders without captions, a scorer that isn't there.
+
+    ``data``: what the recipe's own ``data:`` names. What is wrong with it is told there, not at each set that takes it.
+    """
     names = [data_set.name for data_set in sets]
     for i, data_set in enumerate(sets):
         asked = data_set.from_
-        if asked is not None and asked not in names and (asked == DEMO or Path(asked).is_dir()):
+        if asked is not None and asked not in names and (asked in _RESERVED or Path(asked).is_dir()):
             try:
-                rows(asked, source)
+                rows(data if asked == DATA else asked, source)
             except InputError as error:
                 hint = f"; {error.hint}" if error.hint else ""
-                yield (_KEY, i, "from"), error.message.removeprefix("data: ") + hint
-            except OSError as error:
-                yield (_KEY, i, "from"), f"{error.filename}: can't be read ({error.strerror})"
-        if data_set.needs_scorer and not has_scorer:
-            key = "curate" if data_set.curate else "crop"
-            other = "leave it out" if data_set.curate else "crop: centre needs none"
-            yield (_KEY, i, key), f"needs a scorer, and this model brings none; {other}"
+                place: tuple[str | int, ...] = ("data",) if asked == DATA else (_KEY, i, "from")
+                yield place, error.message.removeprefix("data: ") + hint
+        if not has_scorer:
+            lacks = "needs a scorer, and this model brings none"
+            if data_set.crop == "best_of_3":
+                yield (_KEY, i, "crop"), f"best_of_3 {lacks}; use crop: centre, or drop the key"
+            if data_set.curate is not None:
+                yield (_KEY, i, "curate"), f"{lacks}; drop the key"
 
 
 def _reference(sets: Sequence[DataSet], names: list[str], i: int, asked: str, or_folder: bool) -> str | None:
     """What is wrong with ``asked`` as a reference of set ``i``."""
-    if asked in names[:i] or (or_folder and asked == DEMO):
+    if asked in names[:i] or (or_folder and asked in _RESERVED):
         return None
     if asked in names:
         loop = _loop(sets, names, i)
@@ -69,7 +77,7 @@ def _reference(sets: Sequence[DataSet], names: list[str], i: int, asked: str, or
         return f"found {asked!r}, a set that comes later ({_KEY}.{names.index(asked)}); move it before this one"
     if or_folder and Path(asked).is_dir():
         return None
-    there = [*names[:i], *([DEMO] if or_folder else [])]
+    there = [*names[:i], *(_RESERVED if or_folder else ())]
     near = difflib.get_close_matches(asked, there, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     needs = ", ".join(there) if there else "an earlier set, and this is the first"

@@ -82,4 +82,5 @@ def _scores(pairs: Sequence[tuple[Image.Image, str]], work: Work) -> np.ndarray:
 def _written(row: Row, image: Image.Image, number: int, work: Work) -> Row:
     file = work.state / "crops" / f"{number:07d}.png"
     write_png(image, file)
-    return replace(row, file=file, name=str(PurePosixPath(row.name).with_suffix(".png")), ours=True)
+    name = str(PurePosixPath(row.name).with_suffix(".png"))
+    return replace(row, file=file, name=name, ours=True, was=row.name_before)

@@ -20,7 +20,7 @@ def curate(train: Sequence[Row], work: Work) -> Done:
     """
     settings, name = work.data_set.curate or Curate(keep=1.0), work.data_set.name
     if work.context.score is None:
-        raise InputError(f"data set {name}: curate needs a scorer, and this model brings none")
+        raise InputError(f"data set {name}: curate needs a scorer, and this model brings none", hint="drop the key")
     if not train:
         raise InputError(f"data set {name}: nothing to curate: no picture in it has the split train")
     scores = []

@@ -1,4 +1,4 @@
-"""The embedded pictures, which lie there as latents: decoded by the model's own autoencoder."""
+"""The pictures that a model brings along, which lie there as latents: decoded by the model's own autoencoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from workbench.data.captioned import load
 from workbench.data.pictures import write_png
-from workbench.data.sets import DEMO
 from workbench.data.work import Row
 from workbench.progress import Progress
 
@@ -14,11 +13,11 @@ _BATCH = 16
 
 
 def decode(source: Path, state: Path, progress: Progress) -> list[Row]:
-    """Every embedded picture as PNG in ``state``, with its caption and split; those there already are kept."""
+    """Every picture as PNG in ``state``, with its caption and split; those there already are kept."""
     import torch
     from diffusers import AutoencoderKL
 
-    data = load(DEMO, source)
+    data = load(None, source)
     rows = [
         Row(state / "decoded" / f"{i:05d}.png", f"{i:05d}.png", text, split, ours=True)
         for i, (text, split) in enumerate(zip(data.captions, data.split, strict=True))

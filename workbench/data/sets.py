@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-DEMO = "demo"
+DEMO, DATA = "demo", "data"
+"""What ``from`` may name besides sets and folders: the embedded pictures, and the recipe's own."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Texts = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -123,7 +124,11 @@ class DataSet(Strict):
     """
 
     name: Name = Field(description="Other data sets and steps name it.")
-    from_: str | None = Field(None, alias="from", description="An earlier data set, demo, or a folder of pictures.")
+    from_: str | None = Field(
+        None,
+        alias="from",
+        description="An earlier data set, data (the recipe's own pictures), demo, or a folder of pictures.",
+    )
     join: list[str] | None = Field(None, min_length=2, description="Earlier data sets that are put together.")
     synthesize: Synthesize | None = None
     deduplicate: Deduplicate | None = None

@@ -11,6 +11,7 @@ from string import Formatter
 
 import numpy as np
 
+from workbench.data.lines import numbered
 from workbench.data.pictures import write_png
 from workbench.data.sets import Prompts, Synthesize
 from workbench.data.work import TRAIN, Context, Done, Row
@@ -30,7 +31,7 @@ def synthesize(
 ) -> Done:
     """Draws ``count`` pictures into ``state``, all of them training rows; batches drawn before a crash are kept.
 
-    Prompts that evaluation asks (``HeldOut``) are left out. The noise depends on seed and place, and is
+    Prompts that are held out (``HeldOut``) are left out. The noise depends on seed and place, and is
     never that of evaluation.
 
     Args:
@@ -45,7 +46,7 @@ def synthesize(
     held_out = HeldOut(context.held_out)
     prompts = [prompt for prompt in asked if prompt not in held_out]
     if not prompts:
-        gone = f": all {len(asked)} are held out for evaluation" if asked else ""
+        gone = f": all {len(asked)} are held out" if asked else ""
         raise InputError(f"data set {name}: synthesize: no prompts{gone}")
     count = settings.count or len(prompts)
     chosen = _in_order(prompts, count, context.seed)
@@ -124,10 +125,7 @@ def _filled(prompts: Prompts) -> list[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        found = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: can't be read ({error})") from None
+    found = [line.strip() for _, line in numbered(file)]
     if not found:
         raise InputError(f"{file}: empty; needs one prompt or word a line")
     return found

@@ -24,7 +24,8 @@ TRAIN = "train"
 class Row:
     """A captioned picture: ``file`` is where it lies now, ``name`` (posix) what it will be called in the set.
 
-    ``ours``: a file of workbench's own, which no one edits, so that a link to it is as good as a copy.
+    ``ours``: a file of workbench's own, which no one edits, so that a link to it is as good as a copy. ``was``: its
+    name in the set before, where an operation gave it another one.
     """
 
     file: Path
@@ -32,6 +33,12 @@ class Row:
     text: str
     split: str
     ours: bool = False
+    was: str | None = None
+
+    @property
+    def name_before(self) -> str:
+        """Its name in the set before, by which files of others know it."""
+        return self.name if self.was is None else self.was
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class Context:
     """What the operations need besides pictures.
 
     ``source`` is the model's folder, ``side`` the side of its pictures in pixels (crops and pictures are scored at that
-    size), ``held_out`` captions that are asked in evaluation and so are never drawn for training.
+    size), ``data`` the recipe's own folder (None or demo: the model's pictures). ``held_out`` are captions and prompts
+    that training must not show, so that they are never drawn; evaluation asks them, and training captions beside them.
     """
 
     source: Path
@@ -67,6 +75,7 @@ class Context:
     score: Score | None = None
     draw: Draw | None = None
     held_out: frozenset[str] = frozenset()
+    data: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.export.load import runner
 from workbench.models import guidance
-from workbench.models.scheduler import load_scheduler, previous
+from workbench.models.scheduler import load_scheduler, noises, previous
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def draw(
     empty = networks.states("")
     latents = torch.from_numpy(np.concatenate([first_noise(shape, seed, i) for i in range(len(prompts))]))
     latents = latents * scheduler.init_noise_sigma
-    generator = torch.Generator().manual_seed(seed)
+    generators = noises(seed, range(len(prompts)))
     done = 0
     for t in scheduler.timesteps:
         scaled = scheduler.scale_model_input(latents, t).numpy()
@@ -108,6 +108,6 @@ def draw(
             outputs.append(out)
             done += 1
             on_pass(done)
-        latents = previous(scheduler, torch.from_numpy(np.concatenate(outputs)), t, latents, generator)
+        latents = previous(scheduler, torch.from_numpy(np.concatenate(outputs)), t, latents, generators)
     final = latents.numpy()
     return np.stack([networks.decode(z[None]) for z in final]), final

@@ -19,6 +19,7 @@ from workbench.recipe.check_steps import Problem, chain_problems, unet_problems
 from workbench.recipe.estimate import estimate
 from workbench.recipe.load import Loaded
 from workbench.recipe.plan import plan_steps
+from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.published import published_problems
 from workbench.store.store import Store
 
@@ -91,7 +92,8 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         problems += [*of_steps, *data_problems(recipe, folder)]
         # Which names the report has depends on what the steps make of the U-Net.
         problems += [] if of_steps else published_problems(recipe, folder)
-        problems += source_problems(recipe.data_sets, folder, has_scorer=(folder / "scorer").is_dir())
+        scorer = (folder / "scorer").is_dir()
+        problems += source_problems(recipe.data_sets, folder, scorer, recipe.data)
     told = [f"{loaded.where(place)}: {what}" for place, what in problems]
     told += [f"{place}: {why}" for place, why in _not_writable(store, out)]
     if told or folder is None:
@@ -145,7 +147,7 @@ def _stored(loaded: Loaded, store: Store) -> list[bool]:
         return [False] * len(recipe.steps)
     base = base_candidate(recipe.model, store)
     keys = partial(data_key, source=base.source, store=store)
-    plan = plan_steps(recipe, base.key, keys(recipe.data), keys)
+    plan = plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
     return [store.get(planned.key) is not None for planned in plan]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from workbench.data.check_sets import set_problems
 from workbench.errors import InputError
 from workbench.models.folder import read_object
-from workbench.recipe.hooks import ChangesUNet, ChecksUNet
+from workbench.recipe.hooks import ChangesUNet, ChecksModel, ChecksUNet
 from workbench.recipe.lines import Place
 from workbench.recipe.plan_sets import needed
 from workbench.recipe.schema import Recipe
@@ -128,11 +128,16 @@ def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
         step, config = entry.config, configs[parent]
         found = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
+        found += step.check_model(folder) if isinstance(step, ChecksModel) else []
         if config.get("time_cond_proj_dim") and step.denoises:
             what = (
                 f"{names[parent]} is distilled to few steps, but this step runs it as one of many; move it before that"
             )
             found.append(("", what))
+        for key, name in step.others().items():
+            if name in names[: i + 1] and configs[names.index(name)].get("time_cond_proj_dim"):
+                what = f"found {name!r}, which is distilled to few steps; needs one that is drawn in many"
+                found.append((key, what))
         yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in found)
         if found:
             return

@@ -1,11 +1,12 @@
-"""What a step's config may offer so that a recipe can be checked before any work. Both methods are optional.
+"""What a step's config may offer so that a recipe can be checked before any work. All methods are optional.
 
-``unet_config`` is the ``config.json`` of the U-Net that the step would meet; neither method may load weights.
+``unet_config`` is the ``config.json`` of the U-Net that the step would meet; no method may load weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -15,6 +16,15 @@ class ChecksUNet(Protocol):
 
     def check(self, unet_config: Mapping[str, Any], names: Sequence[str], /) -> Iterable[tuple[str, str]]:
         """Problems as (key inside the step, sentence). ``names``: the candidates before this step, ``base`` first."""
+        ...
+
+
+@runtime_checkable
+class ChecksModel(Protocol):
+    """A step that can tell from the recipe's model, whatever came before, what is wrong."""
+
+    def check_model(self, folder: Path, /) -> Iterable[tuple[str, str]]:
+        """Problems as (key inside the step, sentence). ``folder``: the model's pipeline."""
         ...
 
 

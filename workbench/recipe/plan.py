@@ -34,13 +34,17 @@ class PlannedStep:
 
 
 def plan_steps(
-    recipe: Recipe, base_key: str, data_key: str, folder_key: Callable[[str], str] = _no_folder
+    recipe: Recipe,
+    base_key: str,
+    data_key: str,
+    folder_key: Callable[[str], str] = _no_folder,
+    scorer: str = "none",
 ) -> list[PlannedStep]:
     """The recipe's steps with their keys.
 
     A key covers the step's config (not the candidate's name), code, libraries and files, the seed, the data, the
     untouched model and the chain before it; so a change recomputes from there on and nothing before it.
-    ``folder_key``: key of the contents of a folder that a data set is made from.
+    ``folder_key``: key of the contents of a folder that a data set is made from. ``scorer``: of the model's scorer.
     """
     planned: list[PlannedStep] = []
     keys, names = [base_key], recipe.candidate_names()
@@ -51,7 +55,7 @@ def plan_steps(
         if entry.config.data_set is not None:
             there = names[: len(keys)]
             asked = recipe.data_sets, entry.config.data_set, there, keys, recipe.seed, data_key, folder_key
-            sets = plan_sets(*asked)
+            sets = plan_sets(*asked, scorer, recipe.evaluate.prompts)
         parts: dict[str, Any] = {
             "step": step.kind,
             "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_", "data"}),

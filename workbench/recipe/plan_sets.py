@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workbench.data.build import key_parts
-from workbench.data.sets import DEMO, DataSet
-from workbench.store.store import key_of
+from workbench.data.sets import DATA, DataSet
+from workbench.evaluate.question import CODE, LIBRARIES
+from workbench.store.files import hash_file
+from workbench.store.store import Store, code_hash, key_of, library_versions
+
+_CODE = (*CODE, "workbench.export.onnx", "workbench.export.names")
+"""What draws and what scores, here as in evaluation."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,13 @@ def needed(sets: Sequence[DataSet], name: str) -> list[DataSet]:
     return [data_set for data_set in sets if data_set.name in wanted]
 
 
+def scorer_key(source: Path, store: Store) -> str:
+    """A key of the files of the model's scorer, for ``plan_sets``; "none" where it brings none."""
+    folder = source / "scorer"
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return store.folder_hash(folder, files) if files else "none"
+
+
 def plan_sets(
     sets: Sequence[DataSet],
     name: str,
@@ -39,13 +52,17 @@ def plan_sets(
     seed: int,
     data_key: str,
     folder_key: Callable[[str], str],
+    scorer: str = "none",
+    prompts: str | None = None,
 ) -> list[PlannedSet]:
     """What has to be made for the set ``name``, in order, itself the last.
 
     Args:
         names, keys: of the candidates so far, the untouched model first; one of them may draw.
-        data_key: of the recipe's own data, whose held-out captions are never drawn.
-        folder_key: key of the contents of a folder of captioned pictures.
+        data_key: of the recipe's own data, whose held-out captions are never drawn, and which ``from: data`` takes.
+        folder_key: key of the contents of a folder of captioned pictures, or of demo.
+        scorer: ``scorer_key`` of the model.
+        prompts: the file ``evaluate.prompts``, which is never drawn from.
     """
     found: dict[str, PlannedSet] = {}
     for data_set in needed(sets, name):
@@ -60,7 +77,12 @@ def plan_sets(
         }
         if teacher is not None:
             parts["teacher"] = keys[teacher]
-        if data_set.from_ is not None and data_set.from_ not in inputs and data_set.from_ != DEMO:
+            parts["prompts"] = None if prompts is None else hash_file(Path(prompts))
+        if data_set.needs_scorer:
+            parts["scorer"] = scorer
+        if teacher is not None or data_set.needs_scorer:
+            parts["draws_and_scores"] = {"code": code_hash(_CODE), "libraries": library_versions(LIBRARIES)}
+        if data_set.from_ is not None and data_set.from_ not in inputs and data_set.from_ != DATA:
             parts["folder"] = folder_key(data_set.from_)
         found[data_set.name] = PlannedSet(data_set, key_of(parts), inputs, teacher)
     return list(found.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from workbench.compress.registry import StepConfig, Strict, steps
 from workbench.data.sets import DataSet
@@ -65,6 +65,13 @@ class Evaluate(Strict):
         description="Where the U-Net's output is compared with the reference's.",
     )
     samples: int = Field(4, ge=1, le=1024, description="Inputs per timestep for that comparison.")
+
+    @field_validator("few_steps")
+    @classmethod
+    def _once(cls, counts: list[int]) -> list[int]:
+        if len(set(counts)) < len(counts):
+            raise ValueError("needs each count once")
+        return counts
 
 
 class DeviceModel(Strict):

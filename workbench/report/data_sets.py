@@ -161,7 +161,7 @@ def _synthesize(settings: _Facts, entry: _Facts) -> str:
     how += f"guidance_scale {settings['guidance_scale']:g}, for {whole(entry['prompts_used'])} of {whole(prompts)} "
     how += f"different prompt{'s' if prompts > 1 else ''} {_prompts(settings['prompts'])}"
     held_out = entry["prompts_held_out"]
-    return f"{how}; {whole(held_out)} held out for evaluation, never drawn" if held_out else how
+    return f"{how}; {whole(held_out)} held out, never drawn" if held_out else how
 
 
 def _prompts(settings: str | _Facts) -> str:

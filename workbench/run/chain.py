@@ -36,9 +36,15 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
 
 
 def build(
-    base: Candidate, plan: list[PlannedStep], seed: int, data: str | None, store: Store, progress: Progress
+    base: Candidate,
+    plan: list[PlannedStep],
+    seed: int,
+    data: str | None,
+    store: Store,
+    progress: Progress,
+    prompts: str | None = None,
 ) -> list[Candidate]:
-    """All candidates in order, the untouched model first."""
+    """All candidates in order, the untouched model first. ``prompts``: a file of prompts that no data set may draw."""
     chain = [base]
     for planned in plan:
         parent = chain[planned.parent]
@@ -51,7 +57,9 @@ def build(
             parent: Candidate = parent,
             others: Mapping[str, Candidate] = others,
         ) -> dict[str, Any]:
-            own = str(made(planned.sets, chain, seed, data, store, progress)) if planned.sets else data
+            own = data
+            if planned.sets:
+                own = str(made(planned.sets, chain, seed, data, store, progress, prompts))
             return _apply(planned, base, parent, others, seed, own, store, progress, out)
 
         result = store.compute(planned.key, work)

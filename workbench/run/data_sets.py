@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.build import build
-from workbench.data.captioned import captions
+from workbench.data.captioned import captions, is_there
+from workbench.data.lines import numbered
 from workbench.data.work import Context
-from workbench.errors import InputError
 from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.progress import Progress
 from workbench.recipe.plan import PlannedStep
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 
 
 def made(
-    planned: Sequence[PlannedSet], chain: Sequence[Candidate], seed: int, data: str | None, store: Store, say: Progress
+    planned: Sequence[PlannedSet],
+    chain: Sequence[Candidate],
+    seed: int,
+    data: str | None,
+    store: Store,
+    say: Progress,
+    prompts: str | None = None,
 ) -> Path:
-    """The folder of the last planned set; it and those that it is made from are made where the store lacks them."""
+    """The folder of the last planned set; it and those that it is made from are made where the store lacks them.
+
+    ``data`` is what the recipe's own ``data:`` names; ``prompts`` the file ``evaluate.prompts``, which is held out too.
+    """
     source = chain[0].source
     for one in planned:
         teacher = None if one.teacher is None else chain[one.teacher]
@@ -36,9 +45,10 @@ def made(
                 source=source,
                 seed=seed,
                 side=_side(source),
-                score=_scorer(source),
+                score=_scorer(source) if one.config.needs_scorer else None,
                 draw=None if teacher is None else partial(_draw, teacher, store),
-                held_out=_held_out(data, source),
+                held_out=_held_out(data, source, prompts),
+                data=data,
             )
             inputs = {name: store.folder(key) for name, key in one.inputs.items()}
             start = time.monotonic()
@@ -54,11 +64,12 @@ def manifests(plan: Sequence[PlannedStep], store: Store) -> dict[str, dict[str, 
     return {name: manifest for name, manifest in sets.items() if manifest is not None}
 
 
-def _held_out(data: str | None, source: Path) -> frozenset[str]:
-    try:
-        return frozenset(captions(data, source, "held_out"))
-    except InputError:
-        return frozenset()  # the model brings no pictures, and the recipe names none
+def _held_out(data: str | None, source: Path, prompts: str | None) -> frozenset[str]:
+    """Held-out captions, if there are pictures at all, and the prompts of ``evaluate.prompts``."""
+    found = set(captions(data, source, "held_out")) if is_there(data, source) else set()
+    if prompts is not None:
+        found |= {line.strip() for _, line in numbered(Path(prompts))}
+    return frozenset(found)
 
 
 def _side(source: Path) -> int:

@@ -20,6 +20,8 @@ from workbench.progress import Progress
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
+from workbench.recipe.plan_sets import scorer_key
+from workbench.recipe.schema import Recipe
 from workbench.run import chain, measure
 from workbench.run.data_sets import manifests
 from workbench.run.few_steps import at_steps
@@ -68,7 +70,7 @@ def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, p
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
     base, plan = _planned(loaded, store)
-    made = chain.build(base, plan, recipe.seed, recipe.data, store, progress)
+    made = _build(base, plan, recipe, store, progress)
     write_record(store, recipe.name, made)
     candidates = at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
@@ -86,7 +88,13 @@ def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | 
     base, plan = _planned(loaded, store)
     if last is not None:
         plan = plan[: loaded.recipe.candidate_names().index(last)]
-    return chain.build(base, plan, loaded.recipe.seed, loaded.recipe.data, store, progress)
+    return _build(base, plan, loaded.recipe, store, progress)
+
+
+def _build(
+    base: Candidate, plan: list[PlannedStep], recipe: Recipe, store: Store, progress: Progress
+) -> list[Candidate]:
+    return chain.build(base, plan, recipe.seed, recipe.data, store, progress, recipe.evaluate.prompts)
 
 
 def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]]:
@@ -94,7 +102,7 @@ def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]
     recipe = loaded.recipe
     base = base_candidate(recipe.model, store)
     keys = partial(data_key, source=base.source, store=store)
-    return base, plan_steps(recipe, base.key, keys(recipe.data), keys)
+    return base, plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.captioned import captions
+from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.evaluate.paired import comparisons
 from workbench.evaluate.question import CODE, LIBRARIES, Question, choose_prompts
@@ -34,8 +35,7 @@ def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[st
 def question_of(recipe: Recipe, source: Path) -> Question:
     """The prompts and distractors that all candidates are asked."""
     if recipe.evaluate.prompts:
-        lines = [line.strip() for line in Path(recipe.evaluate.prompts).read_text().splitlines()]
-        asked = [line for line in lines if line]
+        asked = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
         known = asked
     else:
         known = captions(recipe.data, source, "train") + captions(recipe.data, source, "held_out")

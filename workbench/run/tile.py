@@ -14,6 +14,7 @@ from workbench.store.store import Store
 from workbench.tile.fitted import fitted, machine
 from workbench.tile.machine import Machine, parse_rate, parse_size
 from workbench.tile.model import Modelled, model
+from workbench.tile.plans import WHOLE, evenly, fewer
 
 if TYPE_CHECKING:
     from workbench.profile.network import Network
@@ -57,6 +58,11 @@ class TileReport:
         """The attention that takes longest un-tiled; the first of equals."""
         return max(self.modelled, key=lambda one: one.ways["untiled"].seconds)
 
+    @property
+    def fewer_tiles(self) -> str | None:
+        """Why there are fewer tiles than were asked for, if there are."""
+        return fewer(self.asked.tiles, [one.attention for one in self.modelled]) if self.asked.tiles else None
+
 
 def asked(
     source: str,
@@ -76,7 +82,7 @@ def asked(
         side: of square latents; None: the model's own.
         shapes: of inputs by name.
         rates: bandwidth, multiply-accumulates and elements of a softmax a second; None: the fitted one.
-        tiles: of the largest attention; None: as few as fit.
+        tiles: of all heads, of the attention with the most scores; None: head by head, as few as fit.
 
     Raises:
         InputError: one of them can't be read.
@@ -88,9 +94,8 @@ def asked(
         meant = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"--dtype {dtype}: no such type{meant}", hint=f"one of {', '.join(WIDTHS)}")
     options = (("--bandwidth", "B"), ("--macs-per-s", ""), ("--vector-ops-per-s", ""))
-    given = [text and parse_rate(text, *option) for text, option in zip(rates, options, strict=True)]
-    on = machine(parse_size(sram), *(float(rate) if rate else None for rate in given))
-    return AskedTile(source, on, dtype, side, shapes, tiles)
+    given = [None if text is None else parse_rate(text, *option) for text, option in zip(rates, options, strict=True)]
+    return AskedTile(source, machine(parse_size(sram), *given), dtype, side, shapes, tiles)
 
 
 def tile_source(asked: AskedTile, write: Path | None, store: Store, progress: Progress = quiet) -> TileReport:
@@ -111,14 +116,15 @@ def tile_source(asked: AskedTile, write: Path | None, store: Store, progress: Pr
             hint="attention is found as a product, a softmax and a product; one fused operator can't be looked into",
         )
     width = WIDTHS[asked.dtype]
-    modelled = tuple(model(attention, width, asked.machine, asked.tiles) for attention in attentions)
+    plan = evenly(asked.tiles, attentions) if asked.tiles else None
+    modelled = tuple(model(a, width, asked.machine, (plan(a) or WHOLE) if plan else None) for a in attentions)
     tiled = None
     if write is not None:
         from workbench.tile.onnx_tiling import tile_file
 
         assert network.file is not None, "it was resolved with its file"
-        sram = None if asked.tiles else asked.machine.sram
-        tiled = tile_file(network.file, write, asked.tiles, sram, width, _shapes(network))
+        on = None if asked.tiles else asked.machine
+        tiled = tile_file(network.file, write, asked.tiles, on, width, _shapes(network))
     plain = asked.machine == fitted(asked.machine.sram)
     return TileReport(asked, network, modelled, left_out, plain, write, tiled)
 

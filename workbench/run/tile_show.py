@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.run.tile import WIDTHS, TileReport
-from workbench.tile.model import ASSUMPTIONS, Modelled
+from workbench.tile.attentions import Attention
+from workbench.tile.model import ASSUMPTIONS, Modelled, least_tiles
 from workbench.tile.paper import BLOCK, BLOCK_BYTES, OPS, TABLE_6
+from workbench.tile.plans import Split, counted
+
+if TYPE_CHECKING:
+    from workbench.tile.onnx_tiling import Tiled
 
 SCHEMA_VERSION = 1
 WIDE = 1000
@@ -36,6 +42,8 @@ def as_json(report: TileReport) -> dict[str, Any]:
             "percent_of_untiled": {way: _percent(report.largest, way) for way in WAYS},
             "paper": _paper() if _is_paper(report) else None,
         },
+        "tiles_asked": report.asked.tiles,
+        "fewer_tiles": report.fewer_tiles,
         "written": _written(report),
     }
 
@@ -55,7 +63,8 @@ def show(report: TileReport) -> None:
         f"{machine.vector_per_s / 1e9:.3g} G elements/s, {machine.handover_s * 1e6:.3g} µs a hand-over "
         f"({_rates(report)})\n",
     )
-    _table(console, ATTENTIONS, _attention_rows(report), left=3)
+    tiles = "tiles of all heads" if report.asked.tiles else "tiles/head"
+    _table(console, (*ATTENTIONS, tiles, *COSTS), _attention_rows(report), left=3)
     totals = ", ".join(
         f"{way} {_total(report, way)['seconds'] * 1e3:.2f} ms, {_total(report, way)['bytes'] / 1e6:.0f} MB"
         for way in WAYS
@@ -63,21 +72,49 @@ def show(report: TileReport) -> None:
     _line(console, f"\nall attentions of one pass, modelled: {totals}")
     for node, why in report.left_out.items():
         _line(console, f"not modelled: {node}: {why}")
+    if report.fewer_tiles:
+        _line(console, f"tiles: {report.fewer_tiles}")
+    for why in _not_fitting(report):
+        _line(console, why)
     _show_largest(console, report)
     if report.tiled is not None:
-        cut = report.tiled
-        _line(console, f"\nwrote {report.written}: {len(cut.cut)} attentions in tiles, {len(cut.whole)} left whole")
-        for node, why in cut.left_out.items():
-            _line(console, f"  not cut: {node}: {why}")
+        _show_written(console, report, report.tiled)
     _line(console, "\nassumptions")
     for assumption in ASSUMPTIONS:
         _line(console, f"- {assumption}")
 
 
-ATTENTIONS = (
-    *("attention", "×", "kind", "heads", "queries", "keys", "width", "S MB/head", "S MB", "fits", "tiles/head"),
-    *("MB un-tiled", "MB tiled", "MB fused", "ms un-tiled", "ms tiled", "ms fused", "of scores"),
-)
+ATTENTIONS = (*("attention", "×", "kind", "heads", "queries", "keys", "width", "S MB/head", "S MB", "fits"),)
+COSTS = ("MB un-tiled", "MB tiled", "MB fused", "ms un-tiled", "ms tiled", "ms fused", "of scores")
+
+
+def _show_written(console: Any, report: TileReport, tiled: Tiled) -> None:
+    _line(
+        console,
+        f"\nwrote {report.written}: {counted(len(tiled.cut), 'attention')} in tiles, {len(tiled.whole)} left whole",
+    )
+    alike = Counter((a.heads, a.queries, a.keys, split) for a, split in tiled.cut)
+    for (heads, queries, keys, split), count in alike.items():
+        each = f"each of {heads} heads for itself" if split.by_head else "all heads at once"
+        tiles = f"{counted(split.tiles, 'tile')} of {counted(split.rows(queries), 'row')}"
+        _line(console, f"  {count} of {queries} rows × {keys} keys: {each}, {tiles}")
+    for node, why in tiled.left_out.items():
+        _line(console, f"  not cut: {node}: {why}")
+
+
+def _not_fitting(report: TileReport) -> Iterator[str]:
+    """A line for attentions that are alike and whose tiles, as asked for, don't fit."""
+    width, sram = WIDTHS[report.asked.dtype], report.asked.machine.sram
+    for one in {one.attention.shape: one for one in reversed(report.modelled) if not one.split_fits}.values():
+        a = one.attention
+        assert one.split is not None, "what is left whole fits as well as it can"
+        least = least_tiles(a, width, sram, a.heads)
+        others = f"{least} tiles would" if least else "no number of tiles would"
+        head = f"; head by head, without --tiles, {one.tiles} a head" if one.tiles else ""
+        yield (
+            f"{a.layer}: its {one.split.tiles} tiles of all heads don't fit, {others}{head}: "
+            "the columns tiled are as un-tiled"
+        )
 
 
 def _attention_rows(report: TileReport) -> Iterator[list[str]]:
@@ -90,7 +127,7 @@ def _attention_rows(report: TileReport) -> Iterator[list[str]]:
         yield [
             *(a.layer, str(len(group)), a.kind, str(a.heads), str(a.queries), str(a.keys), str(a.head_dim)),
             *(f"{one.sizes.s / 1e6:.3g}", f"{a.heads * one.sizes.s / 1e6:.3g}", one.fits),
-            "–" if one.tiles is None else str(one.ways["tiled"].tiles),
+            "–" if one.split is None else str(one.split.tiles),
             *(f"{one.ways[way].traffic / 1e6:.1f}" for way in WAYS),
             *(f"{one.ways[way].seconds * 1e3:.3f}" for way in WAYS),
             f"{one.score_share:.0%}",
@@ -119,8 +156,6 @@ def _show_largest(console: Any, report: TileReport) -> None:
     _table(console, names, rows, left=1)
     scores = f"scores to memory and back: {one.score_share:.1%} of the un-tiled time (modelled)"
     _line(console, scores + (f", {_paper()['score_transfers']:.1f} % with v (paper)" if with_paper else ""))
-    if report.asked.tiles and one.tiles and report.asked.tiles < one.tiles:
-        _line(console, f"{report.asked.tiles} tiles don't fit, {one.tiles} would: the column tiled is as un-tiled")
     at_best = one.ways["fused"].seconds / one.ways["untiled"].seconds
     _line(console, f"fused, its engines at work together: {at_best:.1%} (modelled, a lower bound)")
 
@@ -154,10 +189,12 @@ def _described(one: Modelled) -> dict[str, Any]:
         "fits": one.fits,
         "tiles_per_head": one.tiles,
         "tiles_per_head_for_scores_alone": one.score_tiles,
+        "cut": None if one.split is None else {**_cut(a, one.split), "fits": one.split_fits},
         "score_share": one.score_share,
         "ways": {
             name: {
-                "tiles_per_head": way.tiles,
+                "tiles": way.tiles,
+                "by_head": way.by_head,
                 "bytes": way.traffic,
                 "seconds": way.seconds,
                 "steps": {
@@ -179,10 +216,14 @@ def _written(report: TileReport) -> dict[str, Any] | None:
         return None
     return {
         "file": str(report.written),
-        "cut": [{"layer": a.layer, "tiles": split.tiles, "by_head": split.by_head} for a, split in report.tiled.cut],
+        "cut": [{"layer": a.layer, **_cut(a, split)} for a, split in report.tiled.cut],
         "whole": [a.layer for a in report.tiled.whole],
         "left_out": dict(report.tiled.left_out),
     }
+
+
+def _cut(attention: Attention, split: Split) -> dict[str, Any]:
+    return {"tiles": split.tiles, "by_head": split.by_head, "rows": split.rows(attention.queries)}
 
 
 def _rates(report: TileReport) -> str:

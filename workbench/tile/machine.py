@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,9 @@ from workbench.errors import InputError
 
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30}
+_LARGEST = 10**12
+"""Bytes: no scratchpad is anywhere near."""
+_RATES = 1.0, 1e18
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*([a-z]*)\s*(/s)?\s*", re.IGNORECASE)
 
 
@@ -36,9 +38,9 @@ def parse_size(text: str, option: str = "--sram") -> int:
     """``6MB`` (6,000,000), ``6MiB`` (6,291,456), ``512kB`` or a plain number of bytes.
 
     Raises:
-        InputError: it is none of these, or less than a byte.
+        InputError: it is none of these, less than a byte, or more than 1 TB.
     """
-    needs = "needs bytes, such as 6MB (6,000,000) or 6MiB (6,291,456)"
+    needs = "needs bytes, such as 6MB (6,000,000) or 6MiB (6,291,456), at most 1TB"
     number, unit, per_second = _split(text, option, needs)
     size = unit.lower().removesuffix("b")
     if unit and not unit.lower().endswith("b"):
@@ -46,23 +48,25 @@ def parse_size(text: str, option: str = "--sram") -> int:
     factor = (_DECIMAL | _BINARY).get(size)
     if factor is None or per_second:
         raise InputError(f"{option}: found {text!r}; {needs}")
-    return _at_least_one(int(number * factor), text, option, needs)
+    if not 1 <= number * factor <= _LARGEST:  # infinity among them: 1e999 is a number to Python
+        raise InputError(f"{option}: found {text!r}; {needs}")
+    return int(number * factor)
 
 
 def parse_rate(text: str, option: str, unit: str) -> float:
     """``55GB/s`` (of ``unit`` "B"), ``3.3T`` or ``3.3e12``, ``/s`` or not; per second.
 
     Raises:
-        InputError: it is none of these, or not above zero.
+        InputError: it is none of these, or outside 1 to 1e18.
     """
-    needs = f"needs a rate a second, such as {'55GB/s' if unit else '3.3e12 or 3.3T'}"
+    needs = f"needs a rate a second, such as {'55GB/s' if unit else '3.3e12 or 3.3T'}, 1 to 1e18"
     number, given, _ = _split(text, option, needs)
     short = given.lower().removesuffix(unit.lower()) if unit else given.lower()
     factor = (_DECIMAL | _BINARY if unit else _DECIMAL).get(short)
     if factor is None:
         raise InputError(f"{option}: found {text!r}; {needs}")
     rate = number * factor
-    if not 0 < rate < math.inf:
+    if not _RATES[0] <= rate <= _RATES[1]:  # beyond them, times are no longer numbers
         raise InputError(f"{option}: found {text!r}; {needs}")
     return rate
 
@@ -72,9 +76,3 @@ def _split(text: str, option: str, needs: str) -> tuple[float, str, bool]:
     if match is None:
         raise InputError(f"{option}: found {text!r}; {needs}")
     return float(match[1]), match[2], bool(match[3])
-
-
-def _at_least_one(size: int, text: str, option: str, needs: str) -> int:
-    if size < 1:
-        raise InputError(f"{option}: found {text!r}; {needs}")
-    return size

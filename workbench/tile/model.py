@@ -14,6 +14,7 @@ from typing import Literal
 from workbench.tile.attentions import Attention
 from workbench.tile.machine import Machine
 from workbench.tile.paper import OPS
+from workbench.tile.plans import WHOLE, Plan, Split
 
 Engine = Literal["dma", "tensor", "vector"]
 ENGINES: Mapping[str, Engine] = {
@@ -31,10 +32,12 @@ ASSUMPTIONS = (
     "EdgeFusion's Table 6 add up to 100 % of the time.",
     "Un-tiled, an operator takes all heads at once. Where q, k, v, S_in and S_out of all heads fit the scratchpad "
     "together, scores stay there; else every score matrix goes to memory and back whole.",
-    "Tiled, heads run one after another, rows of queries in tiles; k and v of a head stay while its tiles run; a tile "
-    "of the result takes the place of its queries. The fewest tiles that fit are taken: each costs a hand-over; where "
-    "that costs more than the traffic, there are none.",
-    "Where not even one row fits beside a head's k and v, tiling by rows does not help, and nothing else is tried.",
+    "Tiled, rows of queries are in tiles, k and v stay while the tiles run, a tile of the result takes the place of "
+    "its queries, and every tile costs each operator a hand-over.",
+    "Without --tiles, heads run one after another, each in the fewest tiles that fit; where hand-overs cost more than "
+    "the traffic, there are none. Where not even one row fits beside a head's k and v, nothing else is tried.",
+    "With --tiles, a tile has its rows of all heads at once, beside k and v of all heads, and is taken even where it "
+    "costs more; tiles that don't fit are modelled as un-tiled.",
     f"Fused, blocks of {FUSED_KEYS} keys, sums in {ACCUMULATOR} bytes, the three engines overlap fully: its time is a "
     "lower bound.",
     "The scratchpad is whole and free for the attention; padding, alignment and the operators' own buffers are left "
@@ -83,12 +86,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Way:
-    """An attention done one way; ``tiles`` per head (1: whole heads), ``seconds`` of all of it."""
+    """An attention done one way, in ``tiles`` of rows (1: all rows), ``by_head`` or of all heads at once.
+
+    ``seconds`` of all of it.
+    """
 
     name: Literal["untiled", "tiled", "fused"]
     tiles: int
     steps: tuple[Step, ...]
     seconds: float
+    by_head: bool = False
 
     @property
     def traffic(self) -> int:
@@ -101,7 +108,8 @@ class Modelled:
     """An attention on a machine.
 
     ``fits``: ``all heads`` at once, ``one head`` at a time, ``tiles`` of rows only, or ``no`` where not even one row
-    fits. ``tiles`` per head, None where no number helps; ``score_tiles`` the same for S_in and S_out alone.
+    fits. ``tiles`` per head, None where no number helps; ``score_tiles`` the same for S_in and S_out alone. ``split``:
+    how it is cut, None where it is left whole; ``split_fits``: whether its tiles fit, else ``tiled`` is as un-tiled.
     """
 
     attention: Attention
@@ -109,6 +117,8 @@ class Modelled:
     fits: Literal["all heads", "one head", "tiles", "no"]
     tiles: int | None
     score_tiles: int | None
+    split: Split | None
+    split_fits: bool
     ways: Mapping[str, Way]
 
     @property
@@ -133,11 +143,18 @@ def sizes_of(attention: Attention, width: int) -> Sizes:
     )
 
 
-def least_tiles(attention: Attention, width: int, sram: int) -> int | None:
-    """Fewest tiles of rows in which a head's q, S_in and S_out fit beside its k and v; None where one row doesn't."""
-    row = (max(attention.head_dim, attention.value_dim) + 2 * attention.keys) * width
+def least_tiles(attention: Attention, width: int, sram: int, heads: int = 1) -> int | None:
+    """Fewest tiles of rows in which q, S_in and S_out of ``heads`` heads at once fit beside their k and v.
+
+    None where not even one row does.
+    """
     sizes = sizes_of(attention, width)
-    return _tiles(attention.queries, row, sram - sizes.k - sizes.v)
+    return _tiles(attention.queries, heads * _row(attention, width), sram - heads * (sizes.k + sizes.v))
+
+
+def _row(attention: Attention, width: int) -> int:
+    """Bytes of one head's row of q, or of the result in its place, S_in and S_out."""
+    return (max(attention.head_dim, attention.value_dim) + 2 * attention.keys) * width
 
 
 def least_score_tiles(attention: Attention, width: int, sram: int) -> int | None:
@@ -150,27 +167,44 @@ def _tiles(rows: int, row: int, free: int) -> int | None:
     return -(-rows // at_once) if at_once >= 1 else None
 
 
-def model(attention: Attention, width: int, on: Machine, tiles: int | None = None) -> Modelled:
-    """The attention on a machine, its values ``width`` bytes wide; ``tiles`` per head instead of the fewest that fit.
+def model(attention: Attention, width: int, on: Machine, split: Split | None = None) -> Modelled:
+    """The attention on a machine, its values ``width`` bytes wide; cut as ``split`` says, else as is best.
 
-    A number of ``tiles`` that doesn't fit is modelled as if it did not help: as un-tiled.
+    Best: head by head in the fewest tiles that fit, where that saves time. Tiles of a given ``split`` that don't fit
+    are modelled as if they did not help: as un-tiled.
     """
     sizes = sizes_of(attention, width)
     least = least_tiles(attention, width, on.sram)
     together = attention.heads * sizes.needed <= on.sram
     fits: Literal["all heads", "one head", "tiles", "no"]
     fits = "all heads" if together else "no" if least is None else "one head" if least == 1 else "tiles"
-    asked = tiles if tiles is not None and least is not None and tiles >= least else None
-    taken = least if tiles is None else asked
-    untiled = _serial("untiled", attention, sizes, on, in_sram=together, tiles=1, passes=0)
+    untiled = _serial("untiled", attention, sizes, on, in_sram=together)
     tiled = Way("tiled", 1, untiled.steps, untiled.seconds)
-    if not together and taken is not None:
-        passes = attention.heads * taken
-        cut = _serial("tiled", attention, sizes, on, in_sram=True, tiles=taken, passes=passes)
-        tiled = cut if tiles is not None or cut.seconds < untiled.seconds else tiled
+    if split is not None:
+        split = split.least(attention.queries) if split.passes(attention.heads) > 1 else None
+    elif not together and least is not None:
+        best = Split(least, by_head=attention.heads > 1)
+        saves = _serial("tiled", attention, sizes, on, in_sram=True, split=best).seconds < untiled.seconds
+        split = best if saves else None
+    holds = split is None
+    if split is not None:
+        together_least = least_tiles(attention, width, on.sram, 1 if split.by_head else attention.heads)
+        holds = together_least is not None and split.tiles >= together_least
+        tiled = _serial("tiled", attention, sizes, on, in_sram=True, split=split) if holds else tiled
     fused = _fused(attention, sizes, width, on)
     ways: dict[str, Way] = {way.name: way for way in (untiled, tiled, fused)}
-    return Modelled(attention, sizes, fits, least, least_score_tiles(attention, width, on.sram), ways)
+    scores_alone = least_score_tiles(attention, width, on.sram)
+    return Modelled(attention, sizes, fits, least, scores_alone, split, holds, ways)
+
+
+def best_on(on: Machine, width: int) -> Plan:
+    """The model's own plan: heads one by one in the fewest tiles that fit, where that saves time.
+
+    Args:
+        on: where it will run.
+        width: bytes of a value there.
+    """
+    return lambda attention: model(attention, width, on).split
 
 
 def _serial(
@@ -179,11 +213,11 @@ def _serial(
     sizes: Sizes,
     on: Machine,
     in_sram: bool,
-    tiles: int,
-    passes: int,
+    split: Split = WHOLE,
 ) -> Way:
-    """One operation after the other; ``passes``: tiles of all heads, each of which costs every operator a hand-over."""
-    heads, lost = attention.heads, passes * on.handover_s
+    """One operation after the other; each tile costs every operator a hand-over, an attention left whole none."""
+    heads, passes = attention.heads, split.passes(attention.heads)
+    lost = passes * on.handover_s if passes > 1 else 0.0
     scores = 0 if in_sram else heads * sizes.s
     moved = {
         "load_qk": heads * (sizes.q + sizes.k),
@@ -202,7 +236,7 @@ def _serial(
     steps = tuple(
         Step(op, moved[op], moved[op] / on.bandwidth) if op in moved else Step(op, 0, computed[op]) for op in OPS
     )
-    return Way(name, tiles, steps, sum(step.seconds for step in steps))
+    return Way(name, split.tiles, steps, sum(step.seconds for step in steps), split.by_head)
 
 
 def _fused(attention: Attention, sizes: Sizes, width: int, on: Machine) -> Way:
@@ -227,4 +261,4 @@ def _fused(attention: Attention, sizes: Sizes, width: int, on: Machine) -> Way:
     }
     steps = tuple(Step(op, moved.get(op, 0), computed.get(op, moved.get(op, 0) / on.bandwidth)) for op in OPS)
     engines = {engine: sum(s.seconds for s in steps if s.engine == engine) for engine in ("dma", "tensor", "vector")}
-    return Way("fused", tiles, steps, max(engines.values()))
+    return Way("fused", tiles, steps, max(engines.values()), by_head=a.heads > 1)

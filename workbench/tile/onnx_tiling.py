@@ -7,7 +7,7 @@ needs the memory of one tile's scores where it needed that of all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,22 +15,16 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import InputError
 from workbench.export.names import name_new
 from workbench.tile.attentions import Attention
-from workbench.tile.model import least_tiles, sizes_of
+from workbench.tile.machine import Machine
+from workbench.tile.model import best_on
 from workbench.tile.onnx_attentions import Region, find, shapes_of
+from workbench.tile.plans import Plan, Split, evenly
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 _END = 2**63 - 1
 """The end of an axis, however long it is."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """How an attention is cut: into ``tiles`` of rows, and with ``by_head`` each head for itself before that."""
-
-    tiles: int
-    by_head: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,57 +36,22 @@ class Tiled:
     left_out: Mapping[str, str]
 
 
-Plan = Callable[[Attention], Split | None]
-
-
-def evenly(tiles: int, attentions: Sequence[Attention]) -> Plan:
-    """``tiles`` for the attention with the most scores; others are cut just so far that a tile is no larger than its.
-
-    Smaller tiles elsewhere would take time and leave the peak where it is. An attention has no more tiles than rows.
-    """
-    largest = max((a.heads * a.scores for a in attentions), default=0)
-
-    def plan(attention: Attention) -> Split | None:
-        own = -(-attention.heads * attention.scores * tiles // max(largest, 1))
-        own = min(own, attention.queries)
-        return Split(own) if own > 1 else None
-
-    return plan
-
-
-def for_sram(sram: int, width: int) -> Plan:
-    """The cut of the model: heads one by one in the fewest tiles that fit, what fits together left whole.
-
-    Args:
-        sram: bytes.
-        width: bytes of a value where it will run.
-    """
-
-    def plan(attention: Attention) -> Split | None:
-        tiles = least_tiles(attention, width, sram)
-        if tiles is None or attention.heads * sizes_of(attention, width).needed <= sram:
-            return None
-        return Split(tiles, by_head=attention.heads > 1) if tiles > 1 or attention.heads > 1 else None
-
-    return plan
-
-
 def tile_file(
     source: Path,
     out: Path,
     tiles: int | None = None,
-    sram: int | None = None,
+    on: Machine | None = None,
     width: int = 2,
     given: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Tiled:
-    """Writes ``source`` with its attentions in tiles to ``out``: ``tiles`` of the largest, or as ``sram`` asks.
+    """Writes ``source`` with its attentions in tiles to ``out``: ``tiles`` of the largest, or as is best ``on`` one.
 
     Args:
         source: an ONNX file.
         out: another one; large weights lie beside it in ``<out>.data``.
         tiles: see ``evenly``.
-        sram: bytes, see ``for_sram``; with neither, InputError.
-        width: bytes of a value on the machine that has the ``sram``.
+        on: see ``best_on``; with neither, InputError.
+        width: bytes of a value on that machine.
         given: shapes of inputs that the file leaves open.
 
     Raises:
@@ -104,12 +63,13 @@ def tile_file(
 
     if out.exists() and out.samefile(source):
         raise InputError(f"--write {out}: is the source itself", hint="name another file")
-    if (tiles is None) == (sram is None):
-        raise InputError("needs either a number of tiles or the size of a scratchpad")
+    if (tiles is None) == (on is None):
+        raise InputError("needs either a number of tiles or a machine")
     model = ir.load(source)
     shapes = shapes_of(source, given or {})
     attentions = [region.attention for region in find(model, shapes).regions]
-    done = tile_attention(model, shapes, evenly(tiles, attentions) if tiles else for_sram(sram or 0, width))
+    plan = best_on(on, width) if on is not None else evenly(tiles or 1, attentions)
+    done = tile_attention(model, shapes, plan)
     if not done.cut:
         why = "; ".join(f"{node}: {reason}" for node, reason in list(done.left_out.items())[:3])
         raise InputError(
@@ -123,7 +83,8 @@ def tile_file(
 def tile_attention(model: ir.Model, shapes: Mapping[str, tuple[int, ...]], plan: Plan) -> Tiled:
     """Cuts the attentions of a graph into tiles, in place.
 
-    New nodes belong to the attention's layer and are named after it, so that a profile still tells its time.
+    New nodes belong to the attention's layer and are named after it, so that a profile still tells its time. Inputs and
+    outputs of the graph stay as they are: names, types, shapes.
 
     Args:
         model: changed.
@@ -136,6 +97,7 @@ def tile_attention(model: ir.Model, shapes: Mapping[str, tuple[int, ...]], plan:
     layers: dict[ir.Node, str] = {}
     for region in found.regions:
         split = plan(region.attention)
+        split = split.least(region.attention.queries) if split is not None else None
         if split is None:
             whole.append(region.attention)
         elif (why := _refused(region, split)) is not None:
@@ -186,6 +148,8 @@ class _Cutter:
         result = self._joined([self._head(head) for head in heads], -3)
         old = region.values.outputs[0]
         result.type, result.shape = old.type, old.shape
+        if old.is_graph_output():
+            result.name, old.name = old.name, None  # callers ask for it by its name
         graph.insert_before(region.values, self.made)
         ir.convenience.replace_all_uses_with(old, result, replace_graph_outputs=True)
         for node in (region.values, *reversed(region.inner), region.scores):
@@ -195,7 +159,7 @@ class _Cutter:
     def _head(self, head: int | None) -> ir.Value:
         """The result of one head (None: of all at once), its tiles one after another."""
         rows = self.region.attention.queries
-        each = -(-rows // self.split.tiles)
+        each = self.split.rows(rows)
         begins = list(range(0, rows, each))
         query, key = self.region.scores.inputs
         value = self.region.values.inputs[1]

@@ -35,11 +35,16 @@ class Batch:
 class Batches:
     """Draws batches from the training part of captioned data; everything random comes from the caller's generator."""
 
-    def __init__(self, source: Path, data: str | None, size: int, drop_captions: float) -> None:
+    def __init__(
+        self, source: Path, data: str | None, size: int, drop_captions: float, device: torch.device | None = None
+    ) -> None:
         """Loads scheduler, text encoder and tokenizer of the pipeline in ``source``, and the data.
 
-        ``drop_captions`` is the share of captions that is replaced by the empty one.
+        ``drop_captions`` is the share of captions that is replaced by the empty one. All tensors that come out lie on
+        ``device`` (default: the CPU), where text is encoded as well; numbers are drawn on the CPU, so that a seed means
+        the same everywhere.
         """
+        import torch
         from diffusers import DDPMScheduler
         from transformers import CLIPTextModel, CLIPTokenizer
         from transformers.utils import logging
@@ -48,8 +53,10 @@ class Batches:
 
         logging.disable_progress_bar()  # its bar for reading a few weights would break ours
         self._size, self._drop = size, drop_captions
+        self._device = device or torch.device("cpu")
         self._scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
         self._text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()
+        self._text.to(self._device)
         self._tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
         self._data = load(data, source)
         self._rows = self._data.part("train")
@@ -59,7 +66,7 @@ class Batches:
     @property
     def alphas(self) -> torch.Tensor:
         """ᾱ of every training timestep [T]."""
-        return self._scheduler.alphas_cumprod
+        return self._scheduler.alphas_cumprod.to(self._device)
 
     @property
     def prediction(self) -> str:
@@ -76,14 +83,14 @@ class Batches:
 
         ids = self._tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
         with torch.no_grad():
-            return self._text(ids).last_hidden_state
+            return self._text(ids.to(self._device)).last_hidden_state
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """The next batch; the target is the noise or, for v-prediction models, the velocity."""
         import torch
 
         clean = self.clean(rng)
-        t = torch.from_numpy(rng.integers(0, self._scheduler.config.num_train_timesteps, self._size))
+        t = torch.from_numpy(rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)).to(self._device)
         velocity = self.prediction == "v_prediction"
         target = self._scheduler.get_velocity(clean.latents, clean.noise, t) if velocity else clean.noise
         return Batch(self.noised(clean, t), t, clean.states, target)
@@ -97,4 +104,4 @@ class Batches:
         words = ["" if gone else self._data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
         z = self._data.latents[picked]
         noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype="float32"))
-        return Clean(z, noise, self.encode(words))
+        return Clean(z.to(self._device), noise.to(self._device), self.encode(words))

@@ -39,7 +39,7 @@ def huber(a: torch.Tensor, b: torch.Tensor, kind: Literal["huber", "l2"] = "hube
 class Grid:
     """The timesteps of training: k - 1, 2k - 1, … 999, and where one step of the solver leads from each.
 
-    ``alphas``: ᾱ of every training timestep [T].
+    ``alphas``: ᾱ of every training timestep [T]; all tensors lie where it does.
     """
 
     alphas: torch.Tensor
@@ -55,7 +55,7 @@ class Grid:
         """int64 [count]: 19, 39, … 999 with 50 of 1000."""
         import torch
 
-        return torch.arange(1, self.count + 1) * self.skip - 1
+        return torch.arange(1, self.count + 1, device=self.alphas.device) * self.skip - 1
 
     def ends(self, starts: torch.Tensor) -> torch.Tensor:
         """The timesteps that a step of the solver leads to: ``starts`` - k, at least 0."""

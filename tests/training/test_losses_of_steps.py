@@ -1,0 +1,104 @@
+"""The losses of the steps that train: they call the model that the loop hands them, and run where it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_pipeline
+import torch
+
+from workbench.compress import distill, distill_consistency, qat
+from workbench.compress.registry import StepContext
+from workbench.models.sources import demo_folder
+from workbench.models.unet import load_unet
+from workbench.progress import quiet
+from workbench.training.loop import step_rng
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def context(tmp_path):
+    tiny, out = tiny_pipeline.make(tmp_path / "tiny", demo_folder()), tmp_path / "out"
+    return StepContext(tiny, tiny, 0, "demo", out, out / "state", quiet, export=lambda *_: None)
+
+
+def features(ctx, teacher, student):
+    return distill._loss(ctx, distill.DistillConfig(batch=2), teacher, student, (None, None), CPU)
+
+
+def few_steps(ctx, teacher, student):
+    config = distill_consistency.DistillConsistencyConfig(batch=2)
+    return distill_consistency._loss(ctx, config, teacher, copy.deepcopy(student), CPU)
+
+
+def quantized(ctx, teacher, student):
+    return qat._loss(ctx, qat.Qat(batch=2), teacher, student, CPU)
+
+
+class Around(torch.nn.Module):
+    """As the loop wraps a model where several processes train; what goes past it isn't averaged over them."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner, self.calls = inner, 0
+
+    def forward(self, *given, **named):
+        self.calls += 1
+        return self.inner(*given, **named)
+
+
+@pytest.mark.parametrize("made", [features, few_steps, quantized])
+def test_the_loss_goes_through_the_model_that_it_is_given_and_features_are_still_tapped(context, made):
+    folder = context.parent.components["unet"].path
+    teacher, student = load_unet(folder).requires_grad_(False), load_unet(folder)
+    if made is few_steps:
+        student = distill_consistency.with_guidance(student, 256)
+    with torch.no_grad():
+        student.conv_in.weight.mul_(1.5)  # else it says what its teacher says
+    around = Around(student)
+    terms = made(context, teacher, student)(around, 0, step_rng(0, 0))
+    terms["loss"].backward()
+    assert around.calls == 1 and student.conv_in.weight.grad.abs().max() > 0
+    assert terms.get("feature", torch.ones(())) > 0
+
+
+ON_A_DEVICE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import tiny_pipeline
+from workbench.compress.distill import DistillConfig, distill
+from workbench.compress.distill_consistency import DistillConsistencyConfig, distill_consistency
+from workbench.compress.registry import StepContext
+from workbench.models.sources import demo_folder
+from workbench.models.unet import load_unet
+from workbench.progress import quiet
+
+root = Path(sys.argv[1])
+tiny = tiny_pipeline.make(root / "tiny", demo_folder())
+for step, config in ((distill, DistillConfig), (distill_consistency, DistillConsistencyConfig)):
+    out = root / step.__name__
+    ctx = StepContext(tiny, tiny, 0, "demo", out, out / "state", quiet, export=lambda *_: None)
+    made = step(ctx, config(steps=3, batch=4, precision="fp32", save_every=1))
+    load_unet(made.components["unet"].path)
+"""
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_the_same_seed_starts_with_the_loss_that_a_cpu_finds(tmp_path):
+    for name, visible in (("gpu", {}), ("cpu", {"CUDA_VISIBLE_DEVICES": ""})):
+        command = [sys.executable, "-c", ON_A_DEVICE, str(tmp_path / name), str(Path(tiny_pipeline.__file__).parent)]
+        subprocess.run(command, env={**os.environ, **visible}, check=True)
+    for step in ("distill", "distill_consistency"):
+        gpu, cpu = (
+            [json.loads(line)["loss"] for line in (tmp_path / name / step / "loss.jsonl").read_text().splitlines()]
+            for name in ("gpu", "cpu")
+        )
+        assert len(gpu) == 3 and gpu == pytest.approx(cpu, rel=0.02)

@@ -1,0 +1,100 @@
+"""Two processes that train together: one set of weights, one log, and the step of a batch twice as large."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import os, sys
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from workbench.training.features import Taps
+from workbench.training.loop import Schedule, processes, step_rng, train
+
+def network():
+    torch.manual_seed(int(os.environ.get("RANK", 0)))  # what each of them begins with must not matter
+    return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+
+def trained(folder, steps, joined=False, save_every=3):
+    network_ = network()
+    taps = Taps(network_, ["1"])
+    def loss_of(model, step, rng):
+        rngs = [rng, step_rng(7, step, 1)] if joined else [rng]
+        x = torch.cat([torch.from_numpy(r.standard_normal((8, 4), dtype="float32")) for r in rngs])
+        task = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
+        feature = taps.outputs["1"].pow(2).mean()
+        return {"loss": task + feature, "feature": feature}
+    schedule = Schedule(steps=steps, lr=0.01, seed=7, ema=EMA, save_every=save_every)
+    return train(network_, loss_of, schedule, folder).state_dict()
+
+out, rank, EMA = Path(sys.argv[1]), os.environ.get("RANK", "0"), 0.9
+if processes() == 1:
+    save_file(trained(out / "single", 6), out / "single.safetensors")
+    save_file(trained(out / "joined", 6, joined=True), out / "joined.safetensors")
+else:
+    save_file(trained(out / "both", 6), out / f"both{rank}.safetensors")
+    trained(out / "cut", 3)
+    save_file(trained(out / "cut", 6), out / f"cut{rank}.safetensors")
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """What a single process and a group of two left behind; the variables are those that every launcher sets."""
+    out = tmp_path_factory.mktemp("processes")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [{**group, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    usual = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    started = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], env=usual | env, stderr=subprocess.PIPE, text=True)
+        for env in ({}, *ranks)
+    ]
+    for process in started:
+        _, said = process.communicate(timeout=600)
+        assert process.returncode == 0, said
+    return out
+
+
+def weights(file: Path):
+    from safetensors.torch import load_file
+
+    return load_file(file)
+
+
+def equal(a, b) -> bool:
+    return all(a[name].equal(b[name]) for name in a) and a.keys() == b.keys()
+
+
+def test_both_end_with_the_same_weights_which_are_those_of_the_joined_batch(made):
+    first, second, single, joined = (
+        weights(made / f"{name}.safetensors") for name in ("both0", "both1", "single", "joined")
+    )
+    assert equal(first, second)
+    assert all(first[name].allclose(joined[name], atol=1e-5) for name in joined)
+    assert not all(first[name].allclose(single[name], atol=1e-4) for name in single)
+
+
+def test_the_log_has_every_step_once_and_the_mean_of_both_losses(made):
+    both, joined = (
+        [json.loads(line) for line in (made / name / "loss.jsonl").read_text().splitlines()]
+        for name in ("both", "joined")
+    )
+    assert [row["step"] for row in both] == list(range(6))
+    for name in ("loss", "feature"):
+        assert [row[name] for row in both] == pytest.approx([row[name] for row in joined], rel=1e-4)
+
+
+def test_stopped_and_started_again_they_end_with_the_same_weights(made):
+    whole = weights(made / "both0.safetensors")
+    assert equal(whole, weights(made / "cut0.safetensors")) and equal(whole, weights(made / "cut1.safetensors"))

@@ -1,0 +1,63 @@
+"""Files of lines that others wrote: UTF-8, ended by line feeds and by nothing else.
+
+``str.splitlines`` also splits at U+2028, U+0085 and their like, which may stand in a caption.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import InputError
+
+
+def numbered(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines that aren't blank with their numbers, from 1.
+
+    Raises:
+        InputError: the file can't be read, or a line isn't UTF-8; with file and line.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: can't be read ({error.strerror})") from None
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            found = f"found the byte 0x{line[error.start]:02x} in column {error.start + 1}"
+            raise InputError(f"{file}:{number}: not UTF-8: {found}", hint="save the file as UTF-8") from None
+        if text.strip():
+            yield number, text
+
+
+def captioned_lines(file: Path) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Of every line ``FILE:LINE``, ``file_name`` (posix), ``text`` and the whole row.
+
+    Raises:
+        InputError: the file can't be read, or a line isn't such a row; with file and line.
+    """
+    for number, line in numbered(file):
+        where = f"{file}:{number}"
+        try:
+            row = json.loads(line)
+            name, text = Path(row["file_name"]).as_posix(), row["text"]
+            name.encode()  # "\ud800" is sound JSON, but no text that can be written or told
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f'{where}: found {line[:60]!r}; a line is {{"file_name": "x.png", "text": "…"}}') from None
+        if not _is_text(text):
+            raise InputError(f"{where}: text: found {text!r}; needs a caption in quotes")
+        yield where, name, text, row
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
