@@ -14,8 +14,15 @@ def run(
     out: OutFolder = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Make, score, profile and rank the candidates of a recipe."""
-    from workbench.progress import quiet, shown
-    from workbench.run.execute import execute, show
+    """Make, score, profile and rank the candidates of a recipe.
 
+    Started by torchrun or accelerate launch, its processes train together; the first does everything else.
+    """
+    from workbench.progress import quiet, shown
+    from workbench.run.execute import execute, follow, show
+    from workbench.store.follower import rank
+
+    if rank():
+        follow(recipe, overrides or [], store)
+        return
     show(execute(recipe, overrides or [], store, out, quiet if as_json else shown), as_json)

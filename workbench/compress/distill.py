@@ -106,7 +106,7 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.training.curve import facts
-    from workbench.training.loop import Schedule, device, processes, train
+    from workbench.training.loop import Schedule, device, train
 
     parent = ctx.parent.components["unet"]
     taught_by = ctx.others.get(config.teacher, ctx.base)
@@ -125,7 +125,7 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     save_unet(student, ctx.out / "unet", widths[1])
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
     log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
-    report = {"steps": config.steps, "pictures_seen": config.steps * config.batch * processes(), **facts(log)}
+    report = {"steps": config.steps, "pictures_seen": config.steps * config.batch, **facts(log)}
     report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 
@@ -140,8 +140,10 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, w
 
     from workbench.training.batches import Batches
     from workbench.training.features import FeatureLoss
+    from workbench.training.loop import own_part
 
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device)
+    own = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
     pairs = [(t, s) for t, s in config.feature_pairs] if config.feature_pairs else None
     features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
     mse = torch.nn.functional.mse_loss

@@ -131,7 +131,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.training.curve import facts
-    from workbench.training.loop import Schedule, device, processes, train
+    from workbench.training.loop import Schedule, device, train
 
     parent = ctx.parent.components["unet"]
     widths = read_widths(parent.path)
@@ -155,7 +155,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     report = {
         "teacher": config.teacher,
         "steps": config.steps,
-        "pictures_seen": config.steps * config.batch * processes(),
+        "pictures_seen": config.steps * config.batch,
         "solver_skip": TIMESTEPS // config.grid,
         "w": [config.w_min, config.w_max],
         "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
@@ -198,8 +198,10 @@ def _loss(
     from workbench.models.guidance import guidance_embedding
     from workbench.training.batches import Batches
     from workbench.training.consistency import Grid, boundary, huber
+    from workbench.training.loop import own_part
 
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device)
+    own = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
     grid = Grid(batches.alphas, config.grid)
     empty = batches.encode([""])
 
@@ -221,8 +223,8 @@ def _loss(
 
     def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         clean = batches.clean(rng)
-        index = torch.from_numpy(rng.integers(0, config.grid, config.batch)).to(device)
-        drawn = rng.uniform(config.w_min, config.w_max, config.batch).astype("float32")
+        index = torch.from_numpy(rng.integers(0, config.grid, config.batch)[own]).to(device)
+        drawn = rng.uniform(config.w_min, config.w_max, config.batch)[own].astype("float32")
         w = torch.from_numpy(drawn).to(device)
         embedded = torch.from_numpy(guidance_embedding(drawn, config.guidance_width)).to(device)
         start = grid.starts[index]

@@ -98,7 +98,7 @@ def train_quantized(
 
     from workbench.training.curve import facts
     from workbench.training.fake_quant import Rates, attach, harvest
-    from workbench.training.loop import Schedule, device, processes, train
+    from workbench.training.loop import Schedule, device, train
 
     start = time.monotonic()
     source = ctx.parent.components["unet"].path
@@ -120,7 +120,7 @@ def train_quantized(
     shutil.copyfile(ctx.state / log.name, log)
     report = {
         "steps": config.steps,
-        "pictures_seen": config.steps * config.batch * processes(),
+        "pictures_seen": config.steps * config.batch,
         **facts([json.loads(line) for line in log.read_text().splitlines()]),
         "weights_sha256": hash_file(out / "diffusion_pytorch_model.safetensors"),
         "seconds": round(time.monotonic() - start, 1),
@@ -138,8 +138,10 @@ def _loss(ctx: StepContext, config: Qat, parent: Any, student: Any, device: Any)
 
     from workbench.training.batches import Batches
     from workbench.training.features import FeatureLoss
+    from workbench.training.loop import own_part
 
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device)
+    own = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
     features = FeatureLoss(parent, student, None) if config.weights.feature else None
     mse = torch.nn.functional.mse_loss
     weights = config.weights.model_dump()

@@ -62,7 +62,7 @@ def build(
                 own = str(made(planned.sets, chain, seed, data, store, progress, prompts))
             return _apply(planned, base, parent, others, seed, own, store, progress, out)
 
-        result = store.compute(planned.key, work)
+        result = store.compute(planned.key, work, together=planned.config.trains)
         chain.append(candidate_after(planned, parent, result, store.folder(planned.key)))
     return chain
 
@@ -93,6 +93,10 @@ def _apply(
     )
     start = time.monotonic()
     result = planned.step.apply(context, planned.config)
+    if planned.config.trains:
+        from workbench.training.loop import wait
+
+        wait()  # others may still read the saved state, which goes when the result is stored
     return {
         "step": planned.step.kind,
         "components": {

@@ -16,7 +16,7 @@ from workbench.data.captioned import data_key
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
-from workbench.progress import Progress
+from workbench.progress import Progress, quiet
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
@@ -27,6 +27,7 @@ from workbench.run.data_sets import manifests
 from workbench.run.few_steps import at_steps
 from workbench.run.profiles import profile_all
 from workbench.run.publish import publish
+from workbench.store.follower import Follower
 from workbench.store.store import Store
 
 WIDE = 1000
@@ -81,6 +82,18 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     profiles = profile_all(recipe, candidates, files, store, progress)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
     return publish(loaded, candidates, scores, pictures, profiles, manifests(plan, store), store, out)
+
+
+def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:
+    """Trains along with the process that runs ``execute`` on the same recipe and store, and ends when all is trained.
+
+    Raises:
+        InputError, RunError: as ``execute``.
+    """
+    loaded = load_recipe(recipe, overrides)
+    base, plan = _planned(loaded, Follower(store))
+    last = max((i for i, planned in enumerate(plan) if planned.config.trains), default=-1)
+    _build(base, plan[: last + 1], loaded.recipe, Follower(store), quiet)
 
 
 def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | None = None) -> list[Candidate]:

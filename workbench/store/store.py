@@ -68,10 +68,11 @@ class Store:
         file = self.folder(key) / RESULT
         return json.loads(file.read_text()) if file.is_file() else None
 
-    def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
+    def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
         """The stored result of ``key``; else ``work(folder)`` makes it and what it returns is stored with its files.
 
         ``folder`` is the same one again after a crash; its subfolder ``state`` is dropped from the result.
+        ``together``: processes that were started together all have to do the work (see ``Follower``).
         """
         found = self.get(key)
         if found is not None:

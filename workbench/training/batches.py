@@ -36,13 +36,20 @@ class Batches:
     """Draws batches from the training part of captioned data; everything random comes from the caller's generator."""
 
     def __init__(
-        self, source: Path, data: str | None, size: int, drop_captions: float, device: torch.device | None = None
+        self,
+        source: Path,
+        data: str | None,
+        size: int,
+        drop_captions: float,
+        device: torch.device | None = None,
+        own: slice | None = None,
     ) -> None:
         """Loads scheduler, text encoder and tokenizer of the pipeline in ``source``, and the data.
 
         ``drop_captions`` is the share of captions that is replaced by the empty one. All tensors that come out lie on
         ``device`` (default: the CPU), where text is encoded as well; numbers are drawn on the CPU, so that a seed means
-        the same everywhere.
+        the same everywhere. ``own``: the rows of every batch that come out (default: all); all are drawn, so that
+        processes which take a part each make up the batch together.
         """
         import torch
         from diffusers import DDPMScheduler
@@ -52,7 +59,7 @@ class Batches:
         from workbench.data.captioned import load
 
         logging.disable_progress_bar()  # its bar for reading a few weights would break ours
-        self._size, self._drop = size, drop_captions
+        self._size, self._drop, self._own = size, drop_captions, own or slice(size)
         self._device = device or torch.device("cpu")
         self._scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
         self._text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()
@@ -90,7 +97,8 @@ class Batches:
         import torch
 
         clean = self.clean(rng)
-        t = torch.from_numpy(rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)).to(self._device)
+        times = rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)[self._own]
+        t = torch.from_numpy(times).to(self._device)
         velocity = self.prediction == "v_prediction"
         target = self._scheduler.get_velocity(clean.latents, clean.noise, t) if velocity else clean.noise
         return Batch(self.noised(clean, t), t, clean.states, target)
@@ -101,7 +109,8 @@ class Batches:
 
         picked = [self._rows[i] for i in rng.integers(0, len(self._rows), self._size)]
         dropped = rng.random(self._size) < self._drop
+        drawn = rng.standard_normal((self._size, *self._data.latents.shape[1:]), dtype="float32")[self._own]
+        picked, dropped = picked[self._own], dropped[self._own]
         words = ["" if gone else self._data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
-        z = self._data.latents[picked]
-        noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype="float32"))
+        z, noise = self._data.latents[picked], torch.from_numpy(drawn)
         return Clean(z.to(self._device), noise.to(self._device), self.encode(words))

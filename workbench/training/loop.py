@@ -3,9 +3,9 @@
 Every random draw of a step comes from a generator seeded by (seed, step), so no generator state needs saving.
 accelerate places model and optimiser and runs the backward pass; the state is one safetensors file, written atomically.
 
-Where ``accelerate launch`` or ``torchrun`` started several processes, each draws its own batch (from seed, step and its
-rank; the first one's is that of a single process), gradients are averaged over them, and only the first writes state
-and log. So a step is one of a batch as many times as large.
+Where ``accelerate launch`` or ``torchrun`` started several processes, all draw the same batch, each works on its part,
+gradients are averaged over them, and only the first writes state and log. So a step is the same however many there are,
+up to the rounding of sums.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import RunError
+from workbench.errors import InputError, RunError
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Schedule:
         return self.lr
 
 
-def step_rng(seed: int, step: int, rank: int = 0) -> np.random.Generator:
-    """The generator of every random draw of one step in the process ``rank``."""
-    return np.random.default_rng([seed, step, rank] if rank else [seed, step])
+def step_rng(seed: int, step: int) -> np.random.Generator:
+    """The generator of every random draw of one step."""
+    return np.random.default_rng([seed, step])
 
 
 def device() -> torch.device:
@@ -81,9 +81,23 @@ def device() -> torch.device:
     return _accelerator().device
 
 
-def processes() -> int:
-    """How many processes train together; each draws batches of its own."""
-    return _accelerator().num_processes
+def own_part(batch: int) -> slice:
+    """The rows of a batch on which this process works: all of them where it trains alone.
+
+    Raises:
+        InputError: the batch can't be parted evenly among the processes.
+    """
+    accelerator = _accelerator()
+    count, rank = accelerator.num_processes, accelerator.process_index
+    if batch % count:
+        raise InputError(f"batch: found {batch}, which {count} processes can't part evenly among them")
+    rows = batch // count
+    return slice(rank * rows, (rank + 1) * rows)
+
+
+def wait() -> None:
+    """Until all processes that train together are here."""
+    _accelerator().wait_for_everyone()
 
 
 def train(
@@ -99,7 +113,8 @@ def train(
     Args:
         model: a ``torch.nn.Module`` whose parameters with ``requires_grad`` are trained; moved to ``device()``.
         loss_of: ``(model, step, rng) -> terms``; must draw everything random from ``rng`` and call the model that it is
-            given, which is ``model`` or, where several processes train, what averages gradients around it.
+            given, which is ``model`` or, where several processes train, what averages gradients around it. A mean over
+            the rows ``own_part`` of the batch.
         average: a module of the same parameters that follows the EMA weights while training goes on; moved likewise.
         state: folder for ``state.safetensors`` (resumed from when it is there) and ``loss.jsonl`` (means over the
             processes), which all processes have to see.
@@ -132,7 +147,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = schedule.lr_at(step)
         with torch.autocast(**half):
-            terms = loss_of(model, step, step_rng(schedule.seed, step, accelerator.process_index))
+            terms = loss_of(model, step, step_rng(schedule.seed, step))
         values = {name: float(accelerator.reduce(term.detach(), "mean")) for name, term in terms.items()}
         _demand_finite("loss", values["loss"], step, schedule, state)
         accelerator.backward(terms["loss"])

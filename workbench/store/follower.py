@@ -1,0 +1,45 @@
+"""The store of a process that trains along with the first of its group: what that one makes is waited for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from workbench.store.store import Store
+
+POLL_S = 0.2
+
+
+def rank() -> int:
+    """This process's place among those that ``torchrun`` or ``accelerate launch`` started together; 0 when alone."""
+    return int(os.environ.get("RANK") or 0)
+
+
+class Follower(Store):
+    """Reads the store that the process of rank 0 writes; both are started with the same recipe."""
+
+    def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
+        """The result of ``key`` once the first process has stored it.
+
+        Work that is done ``together`` is done here, too, in a folder of its own beside the saved state of the first
+        process, and dropped.
+        """
+        if together and self.get(key) is None:
+            state = self.root / "work" / key / "state"
+            state.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory() as own:
+                (Path(own) / "state").symlink_to(state, target_is_directory=True)
+                work(Path(own))
+        while (found := self.get(key)) is None:
+            time.sleep(POLL_S)
+        return found
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """The first process holds it for all."""
+        yield
