@@ -134,6 +134,19 @@ def test_sample_draws_with_a_torch_and_with_a_quantized_candidate(place):
     assert pictures[0].shape == pictures[1].shape == (64, 64, 3) and not np.array_equal(*pictures)
 
 
+def test_sample_takes_a_few_step_candidate_as_the_report_names_it(place):
+    recipe, out = ROOT / "recipes" / "two_steps.yaml", place / "few.png"
+    sets = [part for setting in shrunk(recipe) for part in ("--set", setting)]
+    asked = ["sample", str(recipe), "--prompt", "red apple", "-o", str(out), *sets, "--candidate"]
+    done = workbench(place, *asked, "few-1step")
+    assert done.returncode == 0, done.stderr[-3000:]
+    with Image.open(out) as image:
+        assert image.size == (64, 64) and np.asarray(image).std() > 10
+    for wrong, why in (("few-3steps", "no 'few-3steps'"), ("teacher-1step", "wasn't distilled to few steps")):
+        refused = workbench(place, *asked, wrong)
+        assert refused.returncode == 2 and why in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_sample_of_an_unknown_candidate_names_those_there_are(place):
     done = workbench(place, "sample", str(MAIN), "--candidate", "w4a16", "--prompt", "x")
     assert done.returncode == 2 and "w8a8" in done.stderr and "Traceback" not in done.stderr
