@@ -11,7 +11,6 @@ from workbench.models.candidate import Candidate
 from workbench.models.sources import base_candidate, demo_folder
 from workbench.store.store import Store
 
-
 FIRST = "tests/run/test_run.py"
 """The longest file; begun last, it would keep one process busy while the other has nothing left."""
 
