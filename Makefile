@@ -16,7 +16,7 @@ run: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev browser lint
 	@echo "== tests, two files at a time: about 15 minutes"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-devices: $(VENV)/.ready-dev device-tools
 	@echo "== devices: about 5 minutes"

@@ -11,13 +11,18 @@ from workbench.models.candidate import Candidate
 from workbench.models.sources import base_candidate, demo_folder
 from workbench.store.store import Store
 
-FIRST = "tests/run/test_run.py"
-"""The longest file; begun last, it would keep one process busy while the other has nothing left."""
+LONG = "tests/run/test_run.py"
+"""The file whose tests take half of the time of all."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest file first, in the order in which files are given out."""
-    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+    """Files are given to processes whole, but the longest: its recipes go in two halves, and before all others."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        recipes = item.callspec.indices.get("recipe", 0) if hasattr(item, "callspec") and file == LONG else 0
+        item.add_marker(pytest.mark.xdist_group(f"{file}-{recipes % 2}"))
 
 
 @pytest.fixture(scope="session")
