@@ -64,7 +64,7 @@ def test_before_training_the_student_says_what_its_parent_says_whatever_the_guid
 def test_the_loss_falls_and_guidance_comes_to_matter(context):
     result = distill_consistency(context, DistillConsistencyConfig(**(QUICK | {"steps": 60, "lr": 1e-3})))
     assert result.report["last_tenth"]["loss"] < 0.8 * result.report["first_tenth"]["loss"]
-    assert result.report["solver_skip"] == 20 and result.report["guidance_parameters"] == 256 * 16
+    assert result.report["solver_points"] == 50 and result.report["guidance_parameters"] == 256 * 16
     assert load_unet(result.components["unet"].path).time_embedding.cond_proj.weight.abs().max() > 0
 
 
@@ -128,7 +128,6 @@ def test_the_student_is_exported_quantized_and_drawn_in_one_pass_a_step(context,
 @pytest.mark.parametrize(
     "settings, key, what",
     [
-        ({"grid": 48}, "grid", "50 would"),
         ({"guidance_width": 255}, "guidance_width", "even"),
         ({"guidance_width": 128}, "guidance_width", "has an embedding of 256"),
     ],

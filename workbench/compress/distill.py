@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from workbench.compress.registry import StepConfig, StepContext, StepResult, Strict, step
+from workbench.compress.registry import StepContext, StepResult, Strict, step
+from workbench.compress.taught import TaughtConfig
 from workbench.models.candidate import Component
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import read_widths
@@ -33,19 +34,12 @@ class LossWeights(Strict):
     feature: float = Field(1.0, ge=0)
 
 
-class DistillConfig(StepConfig):
+class DistillConfig(TaughtConfig):
     """Distils the U-Net from the recipe's untouched model, or from another candidate."""
 
-    teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
-
-    data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
-    steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
-    batch: int = Field(32, ge=1, le=4096, description="Pictures a step, in each process that trains.")
     lr: float = Field(5e-4, gt=0, lt=1)
-    warmup: int = Field(20, ge=0)
     decay: Literal["constant", "cosine", "tail"] = "cosine"
     weight_decay: float = Field(1e-2, ge=0)
-    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     ema: float | None = Field(
         0.99,
         gt=0,
@@ -58,31 +52,10 @@ class DistillConfig(StepConfig):
         None, description="Pairs [teacher module, student module]; default: BK-SDM's for the two shapes."
     )
     drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
-    precision: Literal["fp32", "bf16"] = "bf16"
-    save_every: int = Field(25, ge=1, description="Steps between saved states.")
 
     def default_name(self) -> str:
         """``distilled``."""
         return "distilled"
-
-    @property
-    def trains(self) -> bool:
-        """It does nothing else."""
-        return True
-
-    @property
-    def data_set(self) -> str | None:
-        """As the recipe says."""
-        return self.data
-
-    @property
-    def taught_by(self) -> str:
-        """As the recipe says."""
-        return self.teacher
-
-    def others(self) -> Mapping[str, str]:
-        """The teacher, unless it is the untouched model, which every step has."""
-        return {} if self.teacher == "base" else {"teacher": self.teacher}
 
     def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Problems that the types don't show."""

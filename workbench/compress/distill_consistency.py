@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.compress.registry import StepConfig, StepContext, StepResult, step
+from workbench.compress.registry import StepContext, StepResult, step
+from workbench.compress.taught import TaughtConfig
 from workbench.models.candidate import Component
 from workbench.models.guidance import EMBEDDED
 from workbench.models.unet import load_unet, meta_unet, save_unet
@@ -28,22 +29,15 @@ if TYPE_CHECKING:
     import torch
     from diffusers import UNet2DConditionModel
 
-TIMESTEPS = 1000
 FIELD = "time_cond_proj_dim"
 
 
-class DistillConsistencyConfig(StepConfig):
+class DistillConsistencyConfig(TaughtConfig):
     """Distils the U-Net to few steps; the candidate is then drawn at ``evaluate.few_steps``."""
 
-    teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
-    data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
-    steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
-    batch: int = Field(32, ge=1, le=4096, description="Pictures a step, in each process that trains.")
     lr: float = Field(1e-4, gt=0, lt=1)
-    warmup: int = Field(20, ge=0)
     decay: Literal["constant", "cosine", "tail"] = "tail"
     weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     ema: float = Field(
         0.95,
         gt=0,
@@ -52,16 +46,11 @@ class DistillConsistencyConfig(StepConfig):
         "grows as (1 + step) / (10 + step); 0.95 is reached after 170 steps. (LCM's own is constant.)",
     )
     loss: Literal["huber", "l2"] = "huber"
-    grid: int = Field(
-        50, ge=2, le=TIMESTEPS, description="Points of the teacher's solver; 50: k = 20 timesteps a step."
-    )
     w_min: float = Field(5.0, ge=0, description="Least strength of guidance, w = guidance_scale - 1.")
     w_max: float = Field(15.0, ge=0)
     # The rates of its sines span a range, so there have to be at least two of them.
     guidance_width: int = Field(EMBEDDED, ge=4, description="Width of the embedding of w, an even number.")
     drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
-    precision: Literal["fp32", "bf16"] = "bf16"
-    save_every: int = Field(25, ge=1, description="Steps between saved states.")
 
     @model_validator(mode="after")
     def _fits(self) -> DistillConsistencyConfig:
@@ -74,34 +63,12 @@ class DistillConsistencyConfig(StepConfig):
         return "few_steps"
 
     @property
-    def trains(self) -> bool:
-        """It does nothing else."""
-        return True
-
-    @property
     def denoises(self) -> bool:
         """A student that was distilled to few steps may be trained further."""
         return False
 
-    @property
-    def data_set(self) -> str | None:
-        """As the recipe says."""
-        return self.data
-
-    @property
-    def taught_by(self) -> str:
-        """As the recipe says."""
-        return self.teacher
-
-    def others(self) -> Mapping[str, str]:
-        """The teacher, unless it is the untouched model, which every step has."""
-        return {} if self.teacher == "base" else {"teacher": self.teacher}
-
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """A grid that doesn't divide the timesteps, an embedding that can't be made or isn't the parent's."""
-        if TIMESTEPS % self.grid:
-            near = min((n for n in range(2, TIMESTEPS + 1) if TIMESTEPS % n == 0), key=lambda n: abs(n - self.grid))
-            yield "grid", f"found {self.grid}, which doesn't divide {TIMESTEPS} timesteps; {near} would"
+        """An embedding that can't be made or isn't the parent's."""
         has = unet_config.get(FIELD)
         if self.guidance_width % 2:
             yield "guidance_width", f"found {self.guidance_width}; needs an even number (sines and cosines)"
@@ -130,6 +97,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
     from diffusers.models.attention_processor import AttnProcessor
 
+    from workbench.training.consistency import POINTS
     from workbench.training.curve import facts
     from workbench.training.loop import Schedule, device, train
 
@@ -156,7 +124,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
         "teacher": config.teacher,
         "steps": config.steps,
         "pictures_seen": config.steps * config.batch,
-        "solver_skip": TIMESTEPS // config.grid,
+        "solver_points": POINTS,
         "w": [config.w_min, config.w_max],
         "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
         **facts(log),
@@ -202,7 +170,7 @@ def _loss(
 
     own = own_part(config.batch)
     batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
-    grid = Grid(batches.alphas, config.grid)
+    grid = Grid(batches.alphas)
     empty = batches.encode([""])
 
     def jump(unet: Any, z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -223,7 +191,7 @@ def _loss(
 
     def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         clean = batches.clean(rng)
-        index = torch.from_numpy(rng.integers(0, config.grid, config.batch)[own]).to(device)
+        index = torch.from_numpy(rng.integers(0, grid.count, config.batch)[own]).to(device)
         drawn = rng.uniform(config.w_min, config.w_max, config.batch)[own].astype("float32")
         w = torch.from_numpy(drawn).to(device)
         embedded = torch.from_numpy(guidance_embedding(drawn, config.guidance_width)).to(device)

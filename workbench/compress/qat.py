@@ -41,7 +41,7 @@ class Qat(Strict):
     """How a quantized U-Net is trained."""
 
     steps: int = Field(200, ge=1, le=10_000_000, description="Optimiser steps.")
-    batch: int = Field(16, ge=1, le=4096, description="Pictures a step, in each process that trains.")
+    batch: int = Field(16, ge=1, le=4096, description="Pictures a step, shared evenly by the processes that train.")
     step_lr: float = Field(0.005, gt=0, lt=1, description="Learning rate of quantized weights, in steps of their grid.")
     lr: float = Field(5e-5, gt=0, lt=1, description="Learning rate of all other weights, of biases and norms.")
     scale_lr: float = Field(1e-3, ge=0, lt=1, description="Of the weights' scales, as a share of each; 0: they stay.")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SIGMA_DATA = 0.5
 TIMESTEP_SCALING = 10.0
 HUBER_C = 0.001
+POINTS = 50
+"""Of the solver's grid (k = 20 of 1000 timesteps): those from which diffusers' ``LCMScheduler`` takes its steps."""
 
 
 def boundary(timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,7 +45,7 @@ class Grid:
     """
 
     alphas: torch.Tensor
-    count: int = 50
+    count: int = POINTS
 
     @property
     def skip(self) -> int:

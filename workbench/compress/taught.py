@@ -1,0 +1,42 @@
+"""What the steps that train the U-Net against a teacher have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from workbench.compress.registry import StepConfig
+
+
+class TaughtConfig(StepConfig):
+    """Who teaches, on what, and how the optimiser goes."""
+
+    teacher: str = Field("base", description="Candidate that teaches: base, or another one before this step.")
+    data: str | None = Field(None, description="One of the recipe's data_sets; default: the recipe's data.")
+    steps: int = Field(300, ge=1, le=10_000_000, description="Optimiser steps.")
+    batch: int = Field(32, ge=1, le=4096, description="Pictures a step, shared evenly by the processes that train.")
+    warmup: int = Field(20, ge=0)
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    precision: Literal["fp32", "bf16"] = "bf16"
+    save_every: int = Field(25, ge=1, description="Steps between saved states.")
+
+    @property
+    def trains(self) -> bool:
+        """It does nothing else."""
+        return True
+
+    @property
+    def data_set(self) -> str | None:
+        """As the recipe says."""
+        return self.data
+
+    @property
+    def taught_by(self) -> str:
+        """As the recipe says."""
+        return self.teacher
+
+    def others(self) -> Mapping[str, str]:
+        """The teacher, unless it is the untouched model, which every step has."""
+        return {} if self.teacher == "base" else {"teacher": self.teacher}
