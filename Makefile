@@ -15,7 +15,7 @@ run: $(VENV)/.ready
 	$(BIN)/workbench run recipes/bk_tiny_w8a8.yaml
 
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests, two files at a time: about 20 minutes"
+	@echo "== tests, two at a time: about 20 minutes"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-devices: $(VENV)/.ready-dev device-tools

@@ -15,14 +15,9 @@ LONG = "tests/run/test_run.py"
 """The file whose tests take half of the time of all."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files are given to processes whole, but the longest: its recipes go in two halves, and before all others."""
+    """Puts the longest tests first: processes are given one test after another, and should end together."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        recipes = item.callspec.indices.get("recipe", 0) if hasattr(item, "callspec") and file == LONG else 0
-        item.add_marker(pytest.mark.xdist_group(f"{file}-{recipes % 2}"))
 
 
 @pytest.fixture(scope="session")
