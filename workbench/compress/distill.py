@@ -68,7 +68,7 @@ class DistillConfig(TaughtConfig):
     "distill",
     DistillConfig,
     code=(
-        *(f"workbench.training.{name}" for name in ("batches", "curve", "features", "loop")),
+        *(f"workbench.training.{name}" for name in ("batches", "curve", "features", "loop", "precision")),
         *("workbench.data.captioned", "workbench.data.lines"),
         *("workbench.models.unet", "workbench.models.widths"),
     ),
@@ -80,6 +80,7 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
 
     from workbench.training.curve import facts
     from workbench.training.loop import Schedule, device, train
+    from workbench.training.precision import chosen
 
     parent = ctx.parent.components["unet"]
     taught_by = ctx.others.get(config.teacher, ctx.base)
@@ -98,7 +99,12 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     save_unet(student, ctx.out / "unet", widths[1])
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
     log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
-    report = {"steps": config.steps, "pictures_seen": config.steps * config.batch, **facts(log)}
+    report = {
+        "steps": config.steps,
+        "pictures_seen": config.steps * config.batch,
+        "precision": chosen(config.precision, device()),
+        **facts(log),
+    }
     report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
     return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
 

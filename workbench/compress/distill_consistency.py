@@ -84,7 +84,7 @@ class DistillConsistencyConfig(TaughtConfig):
     "distill_consistency",
     DistillConsistencyConfig,
     code=(
-        *(f"workbench.training.{name}" for name in ("batches", "consistency", "curve", "loop")),
+        *(f"workbench.training.{name}" for name in ("batches", "consistency", "curve", "loop", "precision")),
         *(
             "workbench.data.captioned",
             "workbench.data.lines",
@@ -100,6 +100,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     from workbench.training.consistency import POINTS
     from workbench.training.curve import facts
     from workbench.training.loop import Schedule, device, train
+    from workbench.training.precision import chosen
 
     parent = ctx.parent.components["unet"]
     widths = read_widths(parent.path)
@@ -124,6 +125,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
         "teacher": config.teacher,
         "steps": config.steps,
         "pictures_seen": config.steps * config.batch,
+        "precision": chosen(config.precision, device()),
         "solver_points": POINTS,
         "w": [config.w_min, config.w_max],
         "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),

@@ -21,6 +21,7 @@ from workbench.compress.registry import StepContext, Strict
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
+from workbench.training.precision import Precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ class Qat(Strict):
     weights: QatWeights = QatWeights()
     drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
     # On the demo's U-Net bf16 took 0.1 to 0.2 dB of QAT's gain and saved a tenth of the time.
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     save_every: int = Field(25, ge=1, description="Steps between saved states.")
 
 

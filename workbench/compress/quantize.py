@@ -46,7 +46,7 @@ _CODE = (
     QuantizeConfig,
     code=(
         *(f"workbench.compress.{name}" for name in _CODE),
-        *(f"workbench.training.{name}" for name in ("batches", "curve", "fake_quant", "features", "loop")),
+        *(f"workbench.training.{name}" for name in ("batches", "curve", "fake_quant", "features", "loop", "precision")),
         *(
             "workbench.data.captioned",
             "workbench.data.lines",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from pydantic import Field
 
 from workbench.compress.registry import StepConfig
+from workbench.training.precision import Precision
 
 
 class TaughtConfig(StepConfig):
@@ -19,7 +19,11 @@ class TaughtConfig(StepConfig):
     batch: int = Field(32, ge=1, le=4096, description="Pictures a step, shared evenly by the processes that train.")
     warmup: int = Field(20, ge=0)
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Precision = Field(
+        "auto",
+        description="Of the products. auto: bf16 where the processor or GPU multiplies it, else fp32 (bf16 that is "
+        "only imitated is many times slower).",
+    )
     save_every: int = Field(25, ge=1, description="Steps between saved states.")
 
     @property

@@ -70,7 +70,7 @@ def train_autoencoder(
         weight_decay=1e-4,
         ema=0.998,
         seed=11,
-        precision="bf16",
+        precision="auto",
         save_every=100,
     )
     model = train(model, loss_of, schedule, state, on_step)

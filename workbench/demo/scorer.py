@@ -121,7 +121,7 @@ def train_scorer(
         return {"loss": loss, "batch_top1": (logits.argmax(1) == target).float().mean()}
 
     schedule = Schedule(
-        steps=steps, lr=1e-3, warmup=40, decay="cosine", weight_decay=0.05, seed=12, precision="bf16", save_every=100
+        steps=steps, lr=1e-3, warmup=40, decay="cosine", weight_decay=0.05, seed=12, precision="auto", save_every=100
     )
     return train(pair, loss_of, schedule, state, on_step)
 

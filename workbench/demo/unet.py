@@ -97,7 +97,7 @@ def train_unet(
         return {"loss": loss}
 
     schedule = Schedule(
-        steps=steps, lr=7e-4, warmup=200, decay="tail", weight_decay=0.01, ema=0.999, seed=13, precision="bf16"
+        steps=steps, lr=7e-4, warmup=200, decay="tail", weight_decay=0.01, ema=0.999, seed=13, precision="auto"
     )
     unet = train(unet, loss_of, schedule, state, on_step)
     unet.set_attn_processor(AttnProcessor2_0())

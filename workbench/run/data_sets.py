@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.build import build
 from workbench.data.captioned import captions, is_there
 from workbench.data.lines import numbered
-from workbench.data.work import Context
+from workbench.data.work import Context, Draw
 from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.progress import Progress
 from workbench.recipe.plan import PlannedStep
@@ -46,7 +46,7 @@ def made(
                 seed=seed,
                 side=_side(source),
                 score=_scorer(source) if one.config.needs_scorer else None,
-                draw=None if teacher is None else partial(_draw, teacher, store),
+                draw=None if teacher is None else _drawing(teacher, store),
                 held_out=_held_out(data, source, prompts),
                 data=data,
             )
@@ -98,11 +98,13 @@ def _scorer(source: Path) -> Any:
     return score
 
 
-def _draw(
-    teacher: Candidate, store: Store, prompts: Sequence[str], steps: int, guidance_scale: float, seed: int
-) -> np.ndarray:
+def _drawing(teacher: Candidate, store: Store) -> Draw:
+    """Draws with the teacher's networks, which are loaded when the first batch is asked for."""
     from workbench.evaluate.sampler import Networks, draw
     from workbench.export.store import stored_export
 
-    files = {name: stored_export(teacher, name, store) for name in COMPONENTS}
-    return draw(Networks.load(files, teacher.source), prompts, steps, guidance_scale, seed)[0]
+    @cache
+    def networks() -> Networks:
+        return Networks.load({name: stored_export(teacher, name, store) for name in COMPONENTS}, teacher.source)
+
+    return lambda prompts, steps, guidance_scale, seed: draw(networks(), prompts, steps, guidance_scale, seed)[0]

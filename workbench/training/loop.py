@@ -21,6 +21,7 @@ import numpy as np
 
 from workbench.errors import InputError, RunError
 from workbench.store.files import write_atomic
+from workbench.training.precision import Precision, chosen
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ class Schedule:
     weight_decay: float = 1e-2
     clip: float | None = 1.0
     ema: float | None = None
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     seed: int = 0
     save_every: int = 200
 
@@ -125,7 +126,8 @@ def train(
     import torch
 
     accelerator = _accelerator()
-    half = {"device_type": accelerator.device.type, "dtype": torch.bfloat16, "enabled": schedule.precision == "bf16"}
+    in_half = chosen(schedule.precision, accelerator.device) == "bf16"
+    half = {"device_type": accelerator.device.type, "dtype": torch.bfloat16, "enabled": in_half}
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay, fused=True
