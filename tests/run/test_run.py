@@ -41,7 +41,22 @@ def workbench(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
 
 
-def shrunk(recipe: Path) -> list[str]:
+def few_pictures(place: Path) -> Path:
+    """A folder of ten captioned pictures, one of them held out."""
+    folder = place / "pictures"
+    folder.mkdir(exist_ok=True)
+    captions = [f"{thing} on a {colour} background" for thing in ("cat", "dog", "owl", "apple", "car")
+                for colour in ("red", "blue")]  # fmt: skip
+    rows = []
+    for i, caption in enumerate(captions):
+        blocks = np.random.default_rng(i).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(blocks).resize((64, 64)).save(folder / f"{i}.png")
+        rows.append({"file_name": f"{i}.png", "text": caption, "split": "train" if i else "held_out"})
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def shrunk(place: Path, recipe: Path) -> list[str]:
     """The overrides that fit a recipe's steps, each step named by its place: a kind may come twice."""
     whole = yaml.safe_load(recipe.read_text())
     steps = [next(iter(entry.items())) for entry in whole["steps"]]
@@ -49,6 +64,8 @@ def shrunk(recipe: Path) -> list[str]:
     found = [f"data_sets.{i}.synthesize.{setting}" for i in drawn for setting in ("count=4", "steps=1")]
     if recipe != MAIN and "torch" in whole["profile"].get("runtimes", ()):  # the main recipe is profiled there, too
         found.append(f"profile.runtimes=[{', '.join(r for r in whole['profile']['runtimes'] if r != 'torch')}]")
+    if drawn:  # every set is encoded again for every step that is taught on it
+        found.append(f"data={few_pictures(place)}")
     if "few_steps" in whole["evaluate"] and "published" not in whole:  # published figures name their step counts
         found.append("evaluate.few_steps=[1]")
     for setting in SHRUNK:
@@ -60,7 +77,7 @@ def shrunk(recipe: Path) -> list[str]:
 
 
 def run(place: Path, recipe: Path, *settings: str) -> dict:
-    sets = [part for setting in (*shrunk(recipe), *settings) for part in ("--set", setting)]
+    sets = [part for setting in (*shrunk(place, recipe), *settings) for part in ("--set", setting)]
     done = workbench(place, "run", str(recipe), "--json", *sets)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
@@ -121,7 +138,7 @@ def test_an_unchanged_recipe_computes_nothing_and_a_changed_step_only_what_follo
 
 
 def test_sample_draws_with_a_torch_and_with_a_quantized_candidate(place):
-    sets = [part for setting in shrunk(MAIN) for part in ("--set", setting)]
+    sets = [part for setting in shrunk(place, MAIN) for part in ("--set", setting)]
     pictures = []
     for candidate in ("base", "w8a8"):
         out = place / f"{candidate}.png"
@@ -136,7 +153,7 @@ def test_sample_draws_with_a_torch_and_with_a_quantized_candidate(place):
 
 def test_sample_takes_a_few_step_candidate_as_the_report_names_it(place):
     recipe, out = ROOT / "recipes" / "two_steps.yaml", place / "few.png"
-    sets = [part for setting in shrunk(recipe) for part in ("--set", setting)]
+    sets = [part for setting in shrunk(place, recipe) for part in ("--set", setting)]
     asked = ["sample", str(recipe), "--prompt", "red apple", "-o", str(out), *sets, "--candidate"]
     done = workbench(place, *asked, "few-1step")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -69,7 +69,7 @@ class DistillConfig(TaughtConfig):
     DistillConfig,
     code=(
         *(f"workbench.training.{name}" for name in ("batches", "curve", "features", "loop", "precision")),
-        *("workbench.data.captioned", "workbench.data.lines"),
+        *(f"workbench.data.{name}" for name in ("captioned", "encode", "lines")),
         *("workbench.models.unet", "workbench.models.widths"),
     ),
     libraries=("torch", "diffusers", "transformers", "accelerate"),

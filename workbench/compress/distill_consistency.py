@@ -87,6 +87,7 @@ class DistillConsistencyConfig(TaughtConfig):
         *(f"workbench.training.{name}" for name in ("batches", "consistency", "curve", "loop", "precision")),
         *(
             "workbench.data.captioned",
+            "workbench.data.encode",
             "workbench.data.lines",
             *(f"workbench.models.{name}" for name in ("guidance", "unet", "widths")),
         ),

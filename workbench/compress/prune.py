@@ -150,6 +150,7 @@ def _nothing_goes(config: PruneConfig, widths: Sequence[Width]) -> str:
             "workbench.models.widths",
             "workbench.training.batches",
             "workbench.data.captioned",
+            "workbench.data.encode",
             "workbench.data.lines",
         ),
         *("workbench.profile.counting", "workbench.profile.macs"),

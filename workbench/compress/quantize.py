@@ -49,6 +49,7 @@ _CODE = (
         *(f"workbench.training.{name}" for name in ("batches", "curve", "fake_quant", "features", "loop", "precision")),
         *(
             "workbench.data.captioned",
+            "workbench.data.encode",
             "workbench.data.lines",
             *(f"workbench.models.{n}" for n in ("scheduler", "schemes", "unet", "widths")),
         ),

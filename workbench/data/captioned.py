@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.data.encode import encode, kept
 from workbench.data.lines import captioned_lines
 from workbench.errors import InputError
 from workbench.store.store import Store, key_of
@@ -103,7 +104,8 @@ def load(data: str | None, source: Path) -> Captioned:
     if data in (None, "demo"):
         latents = load_file(folder / "pictures.safetensors")["latents"].float()
     else:
-        latents = _encode([folder / row["file"] for row in table], source)
+        there = kept(folder, len(table), source)
+        latents = encode([folder / row["file"] for row in table], source) if there is None else there
     return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
 
 
@@ -119,23 +121,3 @@ def _folder(data: str | None, source: Path) -> Path:
             hint='give a folder of pictures with metadata.jsonl, a line: {"file_name": "x.png", "text": "…"}',
         )
     return folder
-
-
-def _encode(files: list[Path], source: Path) -> torch.Tensor:
-    import numpy as np
-    import torch
-    from diffusers import AutoencoderKL
-    from PIL import Image, ImageOps
-
-    vae = AutoencoderKL.from_pretrained(source / "vae").float().eval()
-    side = vae.config.sample_size
-    latents = []
-    with torch.no_grad():
-        for file in files:
-            with Image.open(file) as image:
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-                picture = np.asarray(ImageOps.fit(upright, (side, side)), dtype=np.float32)
-            x = torch.from_numpy(picture / 127.5 - 1).permute(2, 0, 1)[None]
-            shift = vae.config.shift_factor or 0.0
-            latents.append((vae.encode(x).latent_dist.mean - shift) * vae.config.scaling_factor)
-    return torch.cat(latents)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.build import build
-from workbench.data.captioned import captions, is_there
+from workbench.data.captioned import captions, is_there, rows
+from workbench.data.encode import keep
 from workbench.data.lines import numbered
 from workbench.data.work import Context, Draw
 from workbench.models.candidate import COMPONENTS, Candidate
@@ -52,7 +53,9 @@ def made(
             )
             inputs = {name: store.folder(key) for name, key in one.inputs.items()}
             start = time.monotonic()
-            return {**build(one.config, inputs, context, out, say), "seconds": time.monotonic() - start}
+            manifest = build(one.config, inputs, context, out, say)
+            keep(out, [out / row["file"] for row in rows(str(out), source)], source, say)
+            return {**manifest, "seconds": time.monotonic() - start}
 
         store.compute(one.key, work)
     return store.folder(planned[-1].key)
