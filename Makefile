@@ -1,6 +1,7 @@
 # make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
-#            on 2 cores, of which the job is about 6; again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and all tests: about 20 minutes on 2 cores
+#            on 2 cores that multiply bfloat16 (AMX, AVX512-BF16), of which the job is about 6; on other cores, which
+#            train in float32, about 20 (estimated); again: seconds, since results are kept in .workbench/
+# make test  sets everything up, then style, types and all tests: about 20 minutes on 2 such cores, an hour on others
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 minutes; needs root on Debian (says so elsewhere)
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
@@ -11,11 +12,11 @@ BIN := $(VENV)/bin
 .PHONY: run test test-devices bench lint clean browser device-tools
 
 run: $(VENV)/.ready
-	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: about 6 minutes the first time, seconds again"
+	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 6 to 20 minutes the first time, seconds again"
 	$(BIN)/workbench run recipes/bk_tiny_w8a8.yaml
 
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests, two at a time: about 20 minutes"
+	@echo "== tests, two at a time: 20 to 60 minutes"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-devices: $(VENV)/.ready-dev device-tools
