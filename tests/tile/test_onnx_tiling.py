@@ -125,7 +125,11 @@ def test_names_still_lead_to_the_layer_and_all_kernel_time_stays_on_layers(unet,
     assert tiled.unmapped_share == plain.unmapped_share == 0
     rows = {name: one.table.set_index("layer").loc[FIRST] for name, one in (("plain", plain), ("tiled", tiled))}
     assert rows["tiled"].attention_macs == rows["plain"].attention_macs > 0
-    assert rows["tiled"].op == rows["plain"].op
+    fused = {
+        "plain": rows["plain"].op,
+        "tiled": rows["tiled"].op,
+    }  # which one takes the most time depends on the machine
+    assert {op.removeprefix("Fused") for op in fused.values()} == {"MatMul"}
 
 
 def test_the_runtime_finishes_a_tile_before_it_begins_the_next(tmp_path: Path) -> None:

@@ -8,10 +8,17 @@ from workbench.compress.registry import StepContext
 from workbench.errors import InputError, RunError
 from workbench.export.components import load, spec
 from workbench.models.candidate import Candidate
+from workbench.models.unet import load_unet
+
+_ROUNDING = 1e-4
+"""Of the largest output: cut weights lie in memory otherwise than loaded ones, and kernels may then sum in another
+order (they do on AVX2)."""
 
 
 def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
-    """Runs the U-Net in memory and the one that was saved, which must agree to the bit, and exports the saved one.
+    """Runs the U-Net in memory and the one that was saved, and exports the saved one.
+
+    Weights must agree to the bit, outputs up to the rounding of sums.
 
     Args:
         ctx: of the step.
@@ -33,12 +40,17 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
         raise RunError("the pruned U-Net gives numbers that aren't finite")
     try:
         again = load(pruned, "unet")
+        saved = load_unet(pruned.components["unet"].path).state_dict()
     except InputError as error:
         raise RunError(f"the pruned U-Net can't be loaded again: {error}") from error
     with torch.inference_mode():
         there = again(*inputs)
-    if not torch.equal(here, there):
-        apart = float((here - there).abs().max())
+    own = unet.state_dict()
+    changed = sorted(own.keys() ^ saved.keys()) or [name for name in own if not torch.equal(own[name], saved[name])]
+    if changed:
+        raise RunError(f"the pruned U-Net isn't what it was when it is loaded again: {changed[0]} differs")
+    apart = float((here - there).abs().max())
+    if apart > _ROUNDING * float(here.abs().max()):
         raise RunError(f"the pruned U-Net isn't what it was when it is loaded again: outputs differ by {apart:.3g}")
     try:
         ctx.export(pruned, "unet")

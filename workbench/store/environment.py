@@ -36,8 +36,16 @@ FLAGS = (
     "bf16",
 )
 """CPU features that decide how fast float and 8-bit products are (x86, then Arm)."""
+WIDE_SUMS = frozenset({"avx_vnni", "avx512_vnni", "amx_int8"})
+"""x86 features with which sums of 8-bit products are 32 bits wide at once."""
 CPUINFO = Path("/proc/cpuinfo")
 FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+
+
+def int8_overflows() -> bool:
+    """Whether 8-bit products are summed in 16 bits here, where they overflow: x86 without VNNI or AMX."""
+    flags = _cpu_flags() if CPUINFO.is_file() else []
+    return "avx2" in flags and WIDE_SUMS.isdisjoint(flags)
 
 
 def usable_cores() -> int:
