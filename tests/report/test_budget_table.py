@@ -101,3 +101,8 @@ def test_the_page_escapes_names_and_marks_what_is_not_measured():
     assert page.count("<td") == 8 and page.count('<th scope="col"') == 9
     plain = environment.get_template("budget.html").render(budget_rows=gather(run("a", host={"a": profile(TIMES)})))
     assert plain.count("<td") == 7 and plain.count('<th scope="col"') == 8, "no column of empty notes"
+
+
+def test_a_simulated_scheme_on_an_emulated_device_is_told_as_both():
+    (row,) = gather(run("w8a16", arm={"w8a16": profile(TIMES, simulated=True, emulated=True)}))
+    assert row.kind == "simulated, emulated"

@@ -103,3 +103,19 @@ def test_callers_matplotlib_settings_are_left_alone():
     with svg.style():
         assert mpl.rcParams["svg.fonttype"] == "none"
     assert mpl.rcParams["svg.fonttype"] == before
+
+
+def test_bars_of_a_quick_target_are_seen_beside_a_slow_one():
+    parts = {"text_encoder": 1.0, "unet": 90.0, "vae_decoder": 9.0}
+    slow = {name: 1000 * ms for name, ms in parts.items()}
+    alone = figures.budget({("host", "base"): {"pipeline": {"parts_ms": parts}}}, ["base"])
+    both = figures.budget(
+        {
+            ("host", "base"): {"pipeline": {"parts_ms": parts}},
+            ("adb:x", "base"): {"pipeline": {"parts_ms": slow}, "simulated": True, "emulated": True},
+        },
+        ["base"],
+    )
+    assert alone is not None and "U-Net 90" in alone and "scale" not in alone
+    assert both is not None and "U-Net 90" in both, "too short for its name: drawn to the other's scale"
+    assert "host, to its own scale" in both and "base (simulated, emulated)" in both

@@ -127,7 +127,8 @@ def _pareto_axes(
 
 def _beside(row: Mapping[str, Any]) -> str:
     """What must stand beside a latency that is not what it seems."""
-    return next((f" ({kind})" for kind in ("simulated", "emulated") if row.get(kind)), "")
+    kinds = ", ".join(kind for kind in ("simulated", "emulated") if row.get(kind))
+    return f" ({kinds})" if kinds else ""
 
 
 def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
@@ -185,7 +186,10 @@ def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str |
 
 
 def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequence[str]) -> str | None:
-    """Pipeline latency split into components, one stacked bar per candidate and target."""
+    """Pipeline latency split into components, one stacked bar per candidate and target.
+
+    Each target has a scale of its own: an emulated device may take a hundred times as long as the others.
+    """
     bars = []
     for target in dict.fromkeys(t for t, _ in profiles):
         for name in names:
@@ -201,12 +205,14 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
         )
     )
     tint = {kind: SERIES[(5, 6, 4)[i % 3]] for i, kind in enumerate(kinds)}  # not those of the candidates
-    longest = max(sum(parts.values()) for *_, parts in bars)
+    longest: dict[str, float] = {}
+    for target, _, parts in bars:
+        longest[target] = max(longest.get(target, 0.0), sum(parts.values()))
     several = len({t for t, *_ in bars}) > 1
     rows = len(bars) + (len({t for t, *_ in bars}) if several else 0)
     with style():
         figure, axes = canvas(WIDE, 0.2 + 0.3 * rows)
-        axes.set(xlim=(0, longest * 1.8), ylim=(rows - 0.4, -0.6))
+        axes.set(xlim=(0, 1.8), ylim=(rows - 0.4, -0.6))
         axes.set_xticks([])
         axes.spines[["bottom", "left"]].set_visible(False)
         axes.tick_params(length=0)
@@ -220,26 +226,31 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
             ticks.append((y, name))
         axes.set_yticks([t for t, _ in ticks], [n for _, n in ticks], color=FG)
         for at, target in groups:
-            axes.annotate(target, (0, at), (1, -2), textcoords="offset points", va="center", color=MUTED)
+            axes.annotate(
+                f"{target}, to its own scale", (0, at), (1, -2), textcoords="offset points", va="center", color=MUTED
+            )
         axes.figure.canvas.draw()
-        for (at, _), (_, _, parts) in zip(ticks, bars, strict=True):
-            _budget_bar(axes, at, {k: parts[k] for k in kinds if k in parts}, tint)
+        for (at, _), (target, _, parts) in zip(ticks, bars, strict=True):
+            _budget_bar(axes, at, {k: parts[k] for k in kinds if k in parts}, tint, longest[target])
         return to_svg(figure, "budget", "Pipeline latency by component")
 
 
-def _budget_bar(axes: Axes, y: float, parts: Mapping[str, float], tint: Mapping[str, str]) -> None:
-    """One stacked bar; parts too short for their name are named after its end."""
+def _budget_bar(axes: Axes, y: float, parts: Mapping[str, float], tint: Mapping[str, str], longest: float) -> None:
+    """One stacked bar, 1 long for ``longest`` ms; parts too short for their name are named after its end."""
     left, outside = 0.0, []
-    per_ms = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
-    for kind, width in parts.items():
+    pixels = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
+    for kind, ms in parts.items():
+        width = ms / longest
         axes.barh(y, width, left=left, height=0.68, color=tint[kind], edgecolor=BG, linewidth=0.5)
-        text = f"{COMPONENTS.get(kind, kind)} {milliseconds(width)}"
+        text = f"{COMPONENTS.get(kind, kind)} {milliseconds(ms)}"
         label = axes.annotate(text, (left + width / 2, y), ha="center", va="center", color=BG)
-        if label.get_window_extent().width * 1.1 > width * per_ms:
+        if label.get_window_extent().width * 1.1 > width * pixels:
             label.remove()
-            outside.append(f"{COMPONENTS.get(kind, kind)} {number(width)}")
+            outside.append(f"{COMPONENTS.get(kind, kind)} {number(ms)}")
         left += width
-    end = axes.annotate(milliseconds(left), (left, y), (6, 0), textcoords="offset points", va="center", color=FG)
+    end = axes.annotate(
+        milliseconds(sum(parts.values())), (left, y), (6, 0), textcoords="offset points", va="center", color=FG
+    )
     beside = end.get_window_extent().width * 72 / axes.figure.dpi + 14
     if outside:
         text = ", ".join(outside)

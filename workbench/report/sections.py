@@ -78,8 +78,8 @@ def _title(label: str) -> str:
 
 
 def kind_of(profile: Mapping[str, Any]) -> str:
-    """How a profile's times came about: simulated, emulated, estimated or measured."""
-    return next((k for k in ("simulated", "emulated", "estimated") if profile.get(k)), "measured")
+    """How a profile's times came about: simulated, emulated, estimated, several of these, or measured."""
+    return ", ".join(k for k in ("simulated", "emulated", "estimated") if profile.get(k)) or "measured"
 
 
 def interval(entry: Mapping[str, Any]) -> str:
