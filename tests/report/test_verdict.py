@@ -192,10 +192,8 @@ def test_real_profiles_of_four_schemes(tmp_path):
     assert [found[name]["simulated"] for name in ("fp32", "w8a8", "w8a16", "w4a16")] == [False, False, True, False]
     judged = {name: judge(found["fp32"], found[name]) for name in ("w8a8", "w8a16", "w4a16")}
     assert judged["w8a16"].word == "simulated"
-    assert judged["w8a8"].word in ("accelerated", "smaller only") and judged["w4a16"].word in (
-        "accelerated",
-        "smaller only",
-    )
+    # Whether integers are faster, and whether that shows beside the noise, is the machine's.
+    assert {judged[name].word for name in ("w8a8", "w4a16")} <= {"accelerated", "smaller only", "unsettled"}
     assert all(v.size is not None and v.size < 0.35 and v.speed is not None for v in judged.values())
 
 
