@@ -119,3 +119,18 @@ def test_bars_of_a_quick_target_are_seen_beside_a_slow_one():
     assert alone is not None and "U-Net 90" in alone and "scale" not in alone
     assert both is not None and "U-Net 90" in both, "too short for its name: drawn to the other's scale"
     assert "host, to its own scale" in both and "base (simulated, emulated)" in both
+
+
+def test_a_few_step_student_is_not_on_a_heap_with_its_like():
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    def drawn(slowest):
+        rows = [("base", slowest, 0.94), ("few-2steps", 50.0, 0.92), ("few-1step", 40.0, 0.9)]
+        table = pd.DataFrame(rows, columns=["candidate", "latency_ms", "alignment"])
+        table = table.assign(target="host", size_bytes=1e6, pareto=True, chosen=False)
+        ranking = SimpleNamespace(quality="alignment", table=table, target="host", quality_label="alignment (demo)")
+        return figures.pareto(ranking, "host", {})
+
+    assert "logarithmic" in drawn(1600.0) and "logarithmic" not in drawn(200.0)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WIDE, HALF = 7.4, 5.0
 """Widths in inches of a figure that fills the page and of one that fills half of it."""
+FAR = 10
+"""Times the fastest candidate's latency beyond which the axis is logarithmic: few-step students would lie on a heap."""
 MANY = 7
 """Candidates beyond which a figure's labels are names alone."""
 
@@ -101,10 +103,20 @@ def _pareto_axes(
     bottom, top = min(values) - room, max(values) + room
     slowest, limit = max(r["latency_ms"] for r in rows), limits.get("latency_ms")
     right = max(slowest, limit if limit and limit < 1.5 * slowest else 0) * 1.22
-    axes.set(xlim=(0, right), ylim=(bottom, top))
+    left, fastest = 0.0, min(r["latency_ms"] for r in rows)
+    if slowest > FAR * fastest > 0:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+        axes.set_xscale("log")
+        left, right = fastest / 1.5, right * 1.5
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
+    axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.grid(True, axis="both")
     axes.tick_params(length=0)
-    axes.set_xlabel("pipeline latency, ms (median); left is faster")
+    scale = ", logarithmic" if left else ""
+    axes.set_xlabel(f"pipeline latency, ms (median{scale}); left is faster")
     axes.set_ylabel(f"{ranking.quality_label}; up is better")
     lines = []
     dashed: dict[str, Any] = {"color": BAD, "linewidth": 1.2, "linestyle": (0, (4, 3)), "zorder": 1}
@@ -117,7 +129,7 @@ def _pareto_axes(
         )  # fmt: skip
     if floor is not None:
         axes.axhline(floor, **dashed)
-        lines.append(((0, floor), (right, floor)))
+        lines.append(((left, floor), (right, floor)))
         axes.annotate(
             f"limit {number(floor)}", (1, floor), (-2, -3), xycoords=("axes fraction", "data"),
             textcoords="offset points", color=BAD, ha="right", va="top",
