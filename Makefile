@@ -3,7 +3,7 @@
 #            train in float32, about 20 (estimated); again: seconds, since results are kept in .workbench/
 # make test  sets everything up, then style, types and all tests: about 20 minutes on 2 such cores, an hour on others
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
-#            5 minutes; needs root on Debian (says so elsewhere)
+#            5 to 10 minutes; needs root on Debian (says so elsewhere)
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,7 +20,7 @@ test: $(VENV)/.ready-dev browser lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-devices: $(VENV)/.ready-dev device-tools
-	@echo "== devices: about 5 minutes"
+	@echo "== devices: 5 to 10 minutes"
 	$(BIN)/python tests/device_rig/rig.py check
 	WORKBENCH_RIG=1 $(BIN)/python -m pytest tests/device_rig
 
