@@ -235,3 +235,13 @@ def test_a_step_needs_one_target_and_sound_patterns():
     for bad in ({}, {"ratio": 0.3, "macs_target": 0.7}):
         with pytest.raises(ValueError, match="give one of ratio, macs_target and latency_target"):
             PruneConfig(**bad)
+
+
+def test_weights_that_were_not_saved_as_they_are_in_memory_are_told(tiny):
+    from workbench.compress.prune_verify import verify
+
+    unet = load_unet(tiny.components["unet"].path)
+    with torch.no_grad():
+        unet.conv_in.weight[0, 0, 0, 0] += 1e-7 + unet.conv_in.weight[0, 0, 0, 0].abs() * 1e-6
+    with pytest.raises(RunError, match=r"isn't what it was when it is loaded again: conv_in\.weight differs"):
+        verify(context(tiny, tiny.source, lambda *_: pytest.fail("exported")), unet, tiny)
