@@ -56,4 +56,9 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
         ctx.export(pruned, "unet")
     except RunError as error:
         raise RunError(f"the pruned U-Net can't be exported to ONNX: {error.message}") from error
-    return {"finite": True, "loads_again": "weights to the bit, outputs up to rounding", "exported": True, "outputs": list(here.shape)}
+    return {
+        "finite": True,
+        "loads_again": "weights to the bit, outputs up to rounding",
+        "exported": True,
+        "outputs": list(here.shape),
+    }
