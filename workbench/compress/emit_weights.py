@@ -54,13 +54,17 @@ def put_float(model: ir.Model, node: ir.Node, matrix: np.ndarray) -> ir.Value:
 
 def put_dequantized(model: ir.Model, node: ir.Node, rounded: Rounded) -> None:
     """The ``dequantize`` form; scales lie in the file as float16 where groups share them, else as float32."""
+    import numpy as np
     import onnx_ir as ir
 
     if rounded.grid.group is None or rounded.grid.per_tensor:
         stored = _integers(model, node, _as_stored(node, rounded.integers), rounded.grid.bits)
         flat = rounded.scales.reshape(-1) if not rounded.grid.per_tensor else rounded.scales.reshape(())
         scales = add_initializer(model, f"{node.name}:scale", flat)
-        made = [ir.node("DequantizeLinear", [stored, scales], attributes={"axis": output_axis(node)})]
+        # Zeros, which the standard would let one leave out: where ONNX Runtime takes int8 weights as uint8 (x86 without
+        # VNNI) it puts in one zero point where there was none, also where there are scales for every channel.
+        zeros = _integers(model, node, np.zeros(flat.shape), rounded.grid.bits, "zero")
+        made = [ir.node("DequantizeLinear", [stored, scales, zeros], attributes={"axis": output_axis(node)})]
     else:
         stored = _integers(model, node, rounded.integers, rounded.grid.bits)
         scales, cast = _half_scales(model, node, rounded.scales)
@@ -194,12 +198,12 @@ def _half_scales(model: ir.Model, node: ir.Node, scales: np.ndarray) -> tuple[ir
     return cast.outputs[0], cast
 
 
-def _integers(model: ir.Model, node: ir.Node, integers: np.ndarray, bits: int) -> ir.Value:
+def _integers(model: ir.Model, node: ir.Node, integers: np.ndarray, bits: int, name: str = "weight") -> ir.Value:
     import ml_dtypes
     import numpy as np
 
     kind = ml_dtypes.int4 if bits == 4 else np.int8
-    return add_initializer(model, f"{node.name}:weight", np.ascontiguousarray(integers).astype(kind))
+    return add_initializer(model, f"{node.name}:{name}", np.ascontiguousarray(integers).astype(kind))
 
 
 def add_initializer(model: ir.Model, name: str, array: Any) -> ir.Value:
