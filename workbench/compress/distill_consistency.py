@@ -84,7 +84,10 @@ class DistillConsistencyConfig(TaughtConfig):
     "distill_consistency",
     DistillConsistencyConfig,
     code=(
-        *(f"workbench.training.{name}" for name in ("batches", "consistency", "curve", "loop", "precision")),
+        *(
+            f"workbench.training.{name}"
+            for name in ("attention", "batches", "consistency", "curve", "loop", "precision")
+        ),
         *(
             "workbench.data.captioned",
             "workbench.data.encode",
@@ -96,8 +99,7 @@ class DistillConsistencyConfig(TaughtConfig):
 )
 def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> StepResult:
     """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
-    from diffusers.models.attention_processor import AttnProcessor
-
+    from workbench.training.attention import attention_for
     from workbench.training.consistency import POINTS
     from workbench.training.curve import facts
     from workbench.training.loop import Schedule, device, train
@@ -109,8 +111,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     teacher = load_unet(taught_by.components["unet"].path).requires_grad_(False)
     student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
     usual = student.attn_processors
-    # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
-    student.set_attn_processor(AttnProcessor())
+    student.set_attn_processor(attention_for(config.precision, device()))
     average = copy.deepcopy(student).requires_grad_(False)
     loss_of = _loss(ctx, config, teacher.to(device()), average, device())
     schedule = Schedule.of(config, ctx.seed, config.weight_decay)
