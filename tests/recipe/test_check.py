@@ -118,6 +118,21 @@ def test_a_step_may_start_from_any_earlier_candidate(tmp_path: Path, store: Stor
     assert [step.key for step in branched if step.candidate != "w8a8"] == [step.key for step in straight]
 
 
+def test_what_depends_on_the_machine_has_another_key_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workbench.recipe.plan import plan_steps
+    from workbench.store import environment
+
+    def keys(flags: str) -> list[str]:
+        (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
+        monkeypatch.setattr(environment, "CPUINFO", tmp_path / "cpuinfo")
+        steps = "steps:\n  - quantize: {backend: openvino}\n  - quantize: {from: base}\n"
+        return [step.key for step in plan_steps(loaded(tmp_path, steps).recipe, "b", "d")]
+
+    overflowing, other = keys("avx2 fma"), keys("avx2 fma avx512_vnni")
+    assert overflowing[0] != other[0], "NNCF leaves a bit of the weights unused for OpenVINO where products overflow"
+    assert overflowing[1] == other[1], "the file for ONNX Runtime is the same everywhere"
+
+
 def test_a_branch_from_nowhere_or_from_onnx_is_refused(tmp_path: Path, store: Store) -> None:
     later = loaded(tmp_path, "steps:\n  - distill: {from: bk_tinny}\n  - remove_blocks: {layout: bk-tiny}\n")
     assert "found 'bk_tinny'; needs one of base" in refusal(later, store)

@@ -126,11 +126,13 @@ def _by_nncf(config: QuantizeConfig, samples: Samples, parent: Path, chosen: lis
         return {}
     plain = session(parent)
     seen = list(samples.calibrate(lambda inputs, _kept: plain.run(None, inputs)[0]))
+    report: dict[str, Any] = {"calibration": {**samples.summary(), "method": "nncf"}}
     if config.backend == "openvino":
         quantize_openvino(parent, chosen, seen, out)
+        report["weight_bits_used"] = 7 if config.machine() else 8
     else:
         quantize_nncf(in_memory(parent), chosen, seen, out)
-    return {"calibration": {**samples.summary(), "method": "nncf"}}
+    return report
 
 
 def _in_onnx(

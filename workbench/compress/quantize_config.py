@@ -16,6 +16,7 @@ from workbench.compress.registry import StepConfig, Strict
 from workbench.compress.rounding import Rounding
 from workbench.compress.samples import Calibration
 from workbench.models.schemes import SCHEMES, Backend, SchemeName
+from workbench.store.environment import int8_overflows
 
 ComponentName = Literal["unet", "text_encoder", "vae_decoder"]
 DEFAULT_POLICY: Mapping[str, Policy] = {
@@ -128,6 +129,11 @@ class QuantizeConfig(StepConfig):
         """The file of prompts, if one is named."""
         named = self.calibration.prompts_from
         return {"calibration.prompts_from": Path(named)} if named else {}
+
+    def machine(self) -> Mapping[str, Any]:
+        """Whether 8-bit products overflow: then NNCF leaves one of the weights' bits unused for OpenVINO."""
+        integer = self.backend == "openvino" and SCHEMES[self.scheme].integer_activations
+        return {"int8_overflows": True} if integer and int8_overflows() else {}
 
     @property
     def bits(self) -> int:

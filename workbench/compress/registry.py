@@ -83,6 +83,10 @@ class StepConfig(Strict):
         """Files that the step reads, by key: checked before any work, their contents part of the result's key."""
         return {}
 
+    def machine(self) -> Mapping[str, Any]:
+        """What the result depends on of the machine that computes it, as part of the result's key."""
+        return {}
+
 
 @dataclass(frozen=True)
 class StepContext:

@@ -43,7 +43,8 @@ def plan_steps(
     """The recipe's steps with their keys.
 
     A key covers the step's config (not the candidate's name), code, libraries and files, the seed, the data, the
-    untouched model and the chain before it; so a change recomputes from there on and nothing before it.
+    untouched model, the chain before it, and of the machine what the step's result depends on; so a change recomputes
+    from there on and nothing before it.
     ``folder_key``: key of the contents of a folder that a data set is made from. ``scorer``: of the model's scorer.
     """
     planned: list[PlannedStep] = []
@@ -67,6 +68,7 @@ def plan_steps(
             "base": base_key,
             "parent": keys[parent],
             **({"others": [keys[i] for i in others.values()]} if others else {}),
+            **({"machine": machine} if (machine := entry.config.machine()) else {}),
         }
         keys.append(key_of(parts))
         planned.append(PlannedStep(step, entry.config, name, keys[-1], parent, others, tuple(sets)))
