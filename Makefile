@@ -1,7 +1,7 @@
 # make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
 #            on 2 cores that multiply bfloat16 (AMX, AVX512-BF16), of which the job is about 6; on other cores, which
 #            train in float32, about 20 (estimated); again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and all tests: about 20 minutes on 2 such cores, an hour on others
+# make test  sets everything up, then style, types and all tests: about 20 minutes on 2 such cores, 45 on others
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine

@@ -12,7 +12,7 @@ from workbench.compress import policies
 from workbench.compress.first_token import first_state
 from workbench.compress.fp16 import to_fp16
 from workbench.compress.groups import group_problem
-from workbench.compress.nncf_openvino import compress_openvino, quantize_openvino
+from workbench.compress.nncf_openvino import compress_openvino, quantize_openvino, weight_bits
 from workbench.compress.nncf_qdq import quantize_nncf
 from workbench.compress.policies import Layer
 from workbench.compress.qat import train_quantized
@@ -129,7 +129,7 @@ def _by_nncf(config: QuantizeConfig, samples: Samples, parent: Path, chosen: lis
     report: dict[str, Any] = {"calibration": {**samples.summary(), "method": "nncf"}}
     if config.backend == "openvino":
         quantize_openvino(parent, chosen, seen, out)
-        report["weight_bits_used"] = 7 if config.machine() else 8
+        report["weight_bits_used"] = weight_bits(out)
     else:
         quantize_nncf(in_memory(parent), chosen, seen, out)
     return report
