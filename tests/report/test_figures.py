@@ -72,24 +72,6 @@ def test_a_branch_is_held_against_what_it_was_made_from_not_against_its_neighbou
     assert drawn is not None and drawn.count("−50 %") == 3
 
 
-def test_crowded_labels_are_kept_apart():
-    from itertools import combinations
-
-    with svg.style():
-        figure, axes = svg.canvas(7, 3)
-        axes.set(xlim=(0, 10), ylim=(0, 10))
-        points = [(5 + 0.05 * i, 5 + 0.1 * i) for i in range(5)]
-        labels = [
-            axes.annotate(f"candidate {i}\nmore", p, (0, 0), textcoords="offset pixels", va="bottom")
-            for i, p in enumerate(points)
-        ]
-        svg.place_labels(axes, points, [5.0] * 5, labels)
-        figure.canvas.draw()
-        boxes = [label.get_window_extent() for label in labels]
-        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
-        assert all(axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1) for box in boxes)
-
-
 def test_spread_keeps_order_and_distance():
     out = svg.spread([1.0, 1.1, 5.0, 1.05], 1.0)
     assert out[0] < out[3] < out[1] < out[2]

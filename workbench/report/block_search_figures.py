@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from workbench.report.svg import BAD, BG, FG, MUTED, SERIES, canvas, place_labels, style, to_svg
+from workbench.report.place_labels import place_labels
+from workbench.report.svg import BAD, BG, FG, MUTED, SERIES, canvas, style, to_svg
 from workbench.report.words import milliseconds, number, percent
 
 if TYPE_CHECKING:

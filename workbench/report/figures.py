@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.report.place_labels import place_labels
 from workbench.report.rank import Ranking
 from workbench.report.svg import (
     BAD,
@@ -15,7 +16,6 @@ from workbench.report.svg import (
     SERIES,
     canvas,
     end_labels,
-    place_labels,
     style,
     to_svg,
 )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 # Colours that stand for CSS variables until the SVG is written; every one must be unlike any real colour.
 FG, MUTED, GRID, BG, ACCENT, BAD = "#010203", "#020304", "#030405", "#040506", "#050607", "#060708"
@@ -101,62 +100,6 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
     return text.strip()
-
-
-def place_labels(
-    axes: Axes,
-    points: Sequence[tuple[float, float]],
-    radii: Sequence[float],
-    labels: Sequence[Text],
-    lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
-) -> None:
-    """Moves each label beside its point where it covers the least: labels, points, lines, and the edge of the axes.
-
-    Args:
-        points: in data coordinates. radii: of the drawn points, in display pixels.
-        labels: texts of the axes whose ``xy`` is their point and whose offset is in pixels.
-        lines: pairs of ends in data coordinates.
-    """
-    from matplotlib.transforms import Bbox
-
-    for label in labels:
-        label.set_in_layout(False)  # or the axes would shrink to make room for labels that stay inside
-    axes.figure.canvas.draw()
-    middle = axes.transData.transform(points)
-    taken = [Bbox.from_bounds(x - r, y - r, 2 * r, 2 * r) for (x, y), r in zip(middle, radii, strict=True)]
-    for ends in lines:
-        (x0, y0), (x1, y1) = axes.transData.transform(ends)
-        dots = max(2, round(max(abs(x1 - x0), abs(y1 - y0)) / 3))
-        steps = [i / dots for i in range(dots + 1)]
-        taken += [Bbox.from_bounds(x0 + s * (x1 - x0) - 2, y0 + s * (y1 - y0) - 2, 4, 4) for s in steps]
-    inside = axes.bbox
-    placed: list[Bbox] = []
-    for (x, y), radius, label in zip(middle, radii, labels, strict=True):
-        size = label.get_window_extent()
-        best: tuple[float, Bbox, tuple[float, float]] | None = None
-        for rank, (dx, dy, far) in enumerate(_PLACES):
-            gap = (radius + 5) * far
-            left = x + dx * gap * (0.8 if dy else 1) - (size.width if dx < 0 else size.width / 2 if dx == 0 else 0)
-            bottom = y + dy * gap * (0.8 if dx else 1) - (size.height if dy < 0 else size.height / 2 if dy == 0 else 0)
-            box = Bbox.from_bounds(left, bottom, size.width, size.height)
-            outside = size.width * size.height - _shared(box, inside)
-            cost = sum(_shared(box, o) for o in taken) + 4 * sum(_shared(box, o) for o in placed) + 4 * outside
-            if best is None or cost + 3 * rank < best[0]:
-                best = (cost + 3 * rank, box, (left - x, bottom - y))
-        assert best is not None
-        placed.append(best[1].padded(2))
-        label.set_position(best[2])
-
-
-_AROUND = ((1, 0), (1, 1), (1, -1), (0, 1), (0, -1), (-1, 0), (-1, 1), (-1, -1))
-_PLACES = [(dx, dy, far) for far in (1.0, 2.0, 3.0) for dx, dy in _AROUND]
-"""Directions from the point, and how far; the earlier ones are preferred."""
-
-
-def _shared(a: Any, b: Any) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return max(0.0, width) * max(0.0, height)
 
 
 def spread(values: Sequence[float], least: float) -> list[float]:
