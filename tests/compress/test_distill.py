@@ -61,6 +61,23 @@ def test_all_three_terms_fall_and_are_logged(context):
     assert rows[5]["loss"] == pytest.approx(rows[5]["task"] + rows[5]["output"] + rows[5]["feature"], rel=1e-5)
 
 
+@pytest.mark.parametrize(("output", "asked"), [(0.0, 1), (0.5, 2)])
+def test_the_teacher_is_run_only_where_its_answer_counts(context, monkeypatch, output, asked):
+    from diffusers import UNet2DConditionModel
+
+    ran, forward = set(), UNet2DConditionModel.forward
+
+    def seen(self, *args, **more):
+        ran.add(id(self))
+        return forward(self, *args, **more)
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", seen)
+    weights = {"task": 1.0, "output": output, "feature": 0.0}
+    report = distill(context, DistillConfig(steps=1, batch=2, weights=weights)).report
+    assert len(ran) == asked
+    assert ("output" in report["last_tenth"]) == (asked == 2)
+
+
 RECIPE = """
 version: 1
 name: killed

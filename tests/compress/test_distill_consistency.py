@@ -38,8 +38,9 @@ def tiny(tmp_path_factory):
 @pytest.fixture
 def context(tiny, tmp_path):
     store, out = Store(tmp_path / "store"), tmp_path / "out"
-    export = lambda c, name: stored_export(c, name, store)  # noqa: E731
-    return StepContext(tiny, tiny, 0, "demo", out, out / "state", quiet, export)
+    return StepContext(
+        tiny, tiny, 0, "demo", out, out / "state", quiet, export=lambda made, name: stored_export(made, name, store)
+    )
 
 
 def test_tiny_with_an_embedding_of_guidance_has_the_published_count():
