@@ -13,9 +13,16 @@ HEAP = [(5 + 0.05 * i, 5 + 0.1 * i) for i in range(5)]
 AT_THE_EDGE = [(0.4 + 0.02 * i, 5 - 0.01 * i) for i in range(6)]
 
 
-@pytest.mark.parametrize(("points", "far"), [(HEAP, False), (AT_THE_EDGE, True)], ids=["heap", "edge"])
-def test_crowded_labels_are_kept_apart_and_inside(points, far):
-    boxes, lines, inside = _placed(points)
+ONE_LINE, TWO_LINES = "candidate number", "candidate\nmore"
+
+
+@pytest.mark.parametrize(
+    ("points", "text", "far"),
+    [(HEAP, ONE_LINE, False), (HEAP, TWO_LINES, True), (AT_THE_EDGE, ONE_LINE, True), (AT_THE_EDGE, TWO_LINES, True)],
+    ids=["heap", "heap of two lines", "edge", "edge of two lines"],
+)
+def test_crowded_labels_are_kept_apart_and_inside(points, text, far):
+    boxes, lines, inside = _placed(points, text)
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
     assert all(inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) for box in boxes)
     assert bool(lines) == far, "labels far from their point, and only these, are led to it"
@@ -23,17 +30,17 @@ def test_crowded_labels_are_kept_apart_and_inside(points, far):
 
 
 def test_a_label_with_room_stands_beside_its_point_without_a_line():
-    (box,), lines, _ = _placed([(5, 5)])
+    (box,), lines, _ = _placed([(5, 5)], ONE_LINE)
     assert not lines and box.width < box.x0 < 300
 
 
-def _placed(points):
+def _placed(points, text):
     """Boxes of the labels, dots along the lines that lead to them, and the box of the axes, in pixels."""
     with svg.style():
         figure, axes = svg.canvas(7, 3)
         axes.set(xlim=(0, 10), ylim=(0, 10))
         labels = [
-            axes.annotate(f"candidate number {i}", p, (0, 0), textcoords="offset pixels", va="bottom")
+            axes.annotate(f"{text} {i}", p, (0, 0), textcoords="offset pixels", va="bottom")
             for i, p in enumerate(points)
         ]
         place_labels(axes, points, [5.0] * len(points), labels)
