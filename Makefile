@@ -17,7 +17,7 @@ run: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev browser lint
 	@echo "== tests, two at a time: 20 to 60 minutes"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30
 
 test-devices: $(VENV)/.ready-dev device-tools
 	@echo "== devices: 5 to 10 minutes"
