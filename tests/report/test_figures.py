@@ -7,6 +7,7 @@ import re
 import pytest
 
 from workbench.report import figures, svg
+from workbench.report.pareto_figure import pareto
 from workbench.report.rank import rank
 
 
@@ -17,12 +18,12 @@ def ranking(run):
 
 def test_same_input_same_bytes(run, ranking):
     limits = run.recipe.rank.constraints.model_dump()
-    assert figures.pareto(ranking, "host", limits) == figures.pareto(ranking, "host", limits)
+    assert pareto(ranking, "host", limits) == pareto(ranking, "host", limits)
     assert figures.budget(run.profiles, ["base", "w8a8"]) == figures.budget(run.profiles, ["base", "w8a8"])
 
 
 def test_colours_are_variables_of_the_page(run, ranking):
-    for drawn in (figures.pareto(ranking, "host", {}), figures.sqnr(run.scores, ["base", "bk_tiny", "w8a8"])):
+    for drawn in (pareto(ranking, "host", {}), figures.sqnr(run.scores, ["base", "bk_tiny", "w8a8"])):
         assert drawn is not None
         assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) == set()
         assert "var(--s3)" in drawn or "var(--s2)" in drawn
@@ -40,13 +41,13 @@ def test_numbers_in_texts_keep_their_digits(ranking):
 
 
 def test_ids_of_two_figures_differ(ranking):
-    one, other = figures.pareto(ranking, "host", {}), figures.pareto(ranking, "host-torch", {})
+    one, other = pareto(ranking, "host", {}), pareto(ranking, "host-torch", {})
     assert one is not None and other is not None
     assert not set(re.findall(r'\bid="([^"]+)"', one)) & set(re.findall(r'\bid="([^"]+)"', other))
 
 
 def test_every_reference_inside_a_figure_has_its_target(ranking):
-    drawn = figures.pareto(ranking, "host", {"latency_ms": 150.0, "alignment_drop": 0.1})
+    drawn = pareto(ranking, "host", {"latency_ms": 150.0, "alignment_drop": 0.1})
     assert drawn is not None
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', drawn))
     assert used and used <= set(re.findall(r'\bid="([^"]+)"', drawn))
@@ -103,16 +104,45 @@ def test_bars_of_a_quick_target_are_seen_beside_a_slow_one():
     assert "host, to its own scale" in both and "base (simulated, emulated)" in both
 
 
-def test_a_few_step_student_is_not_on_a_heap_with_its_like():
+def _pareto(*rows, limits=None):
+    """The figure of candidates: name, latency, alignment; the first is chosen, all but the last are on the front."""
     from types import SimpleNamespace
 
     import pandas as pd
 
-    def drawn(slowest):
-        rows = [("base", slowest, 0.94), ("few-2steps", 50.0, 0.92), ("few-1step", 40.0, 0.9)]
-        table = pd.DataFrame(rows, columns=["candidate", "latency_ms", "alignment"])
-        table = table.assign(target="host", size_bytes=1e6, pareto=True, chosen=False)
-        ranking = SimpleNamespace(quality="alignment", table=table, target="host", quality_label="alignment (demo)")
-        return figures.pareto(ranking, "host", {})
+    table = pd.DataFrame(rows, columns=["candidate", "latency_ms", "alignment"])
+    table = table.assign(target="host", size_bytes=1e6, pareto=table.index < len(rows) - 1, chosen=table.index == 0)
+    ranking = SimpleNamespace(quality="alignment", table=table, target="host", quality_label="alignment (demo)")
+    return pareto(ranking, "host", limits or {})
 
-    assert "logarithmic" in drawn(1600.0) and "logarithmic" not in drawn(200.0)
+
+def _numbers_beside_the_axis(drawn):
+    return [float(text) for text in re.findall(r">(\d\.\d+)<", drawn)]
+
+
+def test_a_few_step_student_is_not_on_a_heap_with_its_like():
+    rows = [("few-2steps", 50.0, 0.92), ("few-1step", 40.0, 0.9)]
+    assert "logarithmic" in _pareto(("base", 1600.0, 0.94), *rows)
+    assert "logarithmic" not in _pareto(("base", 200.0, 0.94), *rows)
+
+
+def test_a_student_that_was_taught_nothing_yet_doesnt_squeeze_the_others_into_a_line():
+    taught = [("base", 200.0, 0.94), ("distilled", 100.0, 0.9), ("w8a8", 80.0, 0.89)]
+    drawn = _pareto(*taught, ("bk_tiny", 100.0, 0.22))
+    assert min(_numbers_beside_the_axis(drawn)) > 0.8, "the axis is that of the others"
+    assert "bk_tiny, 0.220" in drawn, "and it is there with its value"
+    assert "bk_tiny, " not in _pareto(*taught, ("bk_tiny", 100.0, 0.8)), "a candidate not far below is on the axis"
+
+
+def test_the_chosen_candidate_and_most_of_the_others_are_always_on_the_axis():
+    assert "poor, " not in _pareto(("poor", 80.0, 0.22), ("base", 200.0, 0.94), ("distilled", 100.0, 0.9))
+    students = [(f"student{i}", 50.0 + i, 0.88 + 0.002 * i) for i in range(5)]
+    drawn = _pareto(("base", 200.0, 0.941), ("teacher", 200.0, 0.943), *students)
+    assert not any(f"{name}, " in drawn for name, *_ in students), "two good ones don't make a figure without the rest"
+
+
+def test_a_limit_far_below_is_named_and_not_drawn():
+    rows = [("base", 200.0, 0.94), ("distilled", 100.0, 0.9), ("w8a8", 80.0, 0.89)]
+    near, far = (_pareto(*rows, limits={"alignment_drop": drop}) for drop in (0.1, 0.5))
+    assert ">limit 0.846<" in near and ">limit 0.470, below<" in far
+    assert min(_numbers_beside_the_axis(far)) > 0.8

@@ -34,11 +34,19 @@ def test_a_label_with_room_stands_beside_its_point_without_a_line():
     assert not lines and box.width < box.x0 < 300
 
 
-def _placed(points, text):
+def test_a_label_keeps_off_a_text_that_stood_there_before():
+    (alone,), _, _ = _placed([(5, 5)], ONE_LINE)
+    (box,), _, _ = _placed([(5, 5)], ONE_LINE, standing="right of the point")
+    assert not alone.overlaps(box) and box.y0 > alone.y1, "above what it would have covered"
+
+
+def _placed(points, text, standing=""):
     """Boxes of the labels, dots along the lines that lead to them, and the box of the axes, in pixels."""
     with svg.style():
         figure, axes = svg.canvas(7, 3)
         axes.set(xlim=(0, 10), ylim=(0, 10))
+        if standing:
+            axes.text(5.2, 5, standing, va="center")
         labels = [
             axes.annotate(f"{text} {i}", p, (0, 0), textcoords="offset pixels", va="bottom")
             for i, p in enumerate(points)

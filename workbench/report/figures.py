@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.report.place_labels import place_labels
 from workbench.report.rank import Ranking
 from workbench.report.svg import (
-    BAD,
     BG,
     FG,
     MUTED,
@@ -26,10 +23,6 @@ if TYPE_CHECKING:
 
 WIDE, HALF = 7.4, 5.0
 """Widths in inches of a figure that fills the page and of one that fills half of it."""
-FAR = 10
-"""Times the fastest candidate's latency beyond which the axis is logarithmic: few-step students would lie on a heap."""
-MANY = 7
-"""Candidates beyond which a figure's labels are names alone."""
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
@@ -43,112 +36,10 @@ def dashes(names: Sequence[str]) -> dict[str, Any]:
     return {name: styles[i // len(SERIES) % len(styles)] for i, name in enumerate(names)}
 
 
-def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) -> str | None:
-    """Quality against pipeline latency, size as area, 95 % intervals as bars; None where there is nothing to plot.
-
-    Dominated candidates are faded, the chosen one is ringed; latency and alignment limits are lines.
-    """
-    quality, table = ranking.quality, ranking.table
-    if quality is None:
-        return None
-    rows = [r for r in table[table.target == target].to_dict("records") if known(r["latency_ms"]) and known(r[quality])]
-    if not rows:
-        return None
-    tint, many = colours(list(dict.fromkeys(table.candidate))), len(rows) > MANY
-    largest = max(r["size_bytes"] for r in rows)
-    with style():
-        figure, axes = canvas(WIDE, 4.6 if many else 3.7)
-        radii, labels, lines = [], [], []
-        for row in rows:
-            alpha = 1.0 if row["pareto"] else 0.4
-            area = 30 + 330 * row["size_bytes"] / largest
-            low, high = row.get(f"{quality}_low"), row.get(f"{quality}_high")
-            x, y = row["latency_ms"], row[quality]
-            axes.scatter(x, y, s=area, color=tint[row["candidate"]], alpha=alpha, edgecolors=BG, linewidths=1, zorder=3)
-            if known(low) and known(high):
-                axes.errorbar(
-                    x, y, yerr=[[y - low], [high - y]], fmt="none", ecolor=FG, elinewidth=1, capsize=2.5, alpha=alpha,
-                    zorder=4,
-                )  # fmt: skip
-                lines.append(((x, low), (x, high)))
-            if row["chosen"]:
-                area = (area**0.5 + 7) ** 2
-                axes.scatter(x, y, s=area, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
-            text = f"{row['candidate']}\n{milliseconds(x)}{_beside(row)} · {number(row['size_bytes'] / 1e6)} MB"
-            text = row["candidate"] + _beside(row) if many else text
-            labels.append(
-                axes.annotate(
-                    text, (x, y), (0, 0), textcoords="offset pixels", ha="left", va="bottom", zorder=5,
-                    color=FG if row["pareto"] else MUTED, annotation_clip=False, linespacing=1.25,
-                )
-            )  # fmt: skip
-            radii.append((area**0.5) / 2 * figure.dpi / 72)
-        lines += _pareto_axes(axes, rows, ranking, limits if target == ranking.target else {})
-        front = [(r["latency_ms"], r[quality]) for r in sorted(rows, key=lambda r: r["latency_ms"]) if r["pareto"]]
-        axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=0.9, zorder=1)
-        lines += list(itertools.pairwise(front))
-        place_labels(axes, [(r["latency_ms"], r[quality]) for r in rows], radii, labels, lines)
-        return to_svg(figure, f"pareto-{target}", f"{ranking.quality_label} against pipeline latency on {target}")
-
-
-def _pareto_axes(
-    axes: Axes, rows: Sequence[Mapping[str, Any]], ranking: Ranking, limits: Mapping[str, float | None]
-) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    """Ranges, names and limit lines; gives the ends of the lines."""
-    quality = ranking.quality or ""
-    ends = [r.get(f"{quality}_{end}") for r in rows for end in ("low", "high")] + [r[quality] for r in rows]
-    floor = _floor(ranking, limits)
-    values = [v for v in (*ends, floor) if known(v)]
-    room = (max(values) - min(values)) * 0.18 or abs(max(values)) * 0.1 or 1.0
-    bottom, top = min(values) - room, max(values) + room
-    slowest, limit = max(r["latency_ms"] for r in rows), limits.get("latency_ms")
-    right = max(slowest, limit if limit and limit < 1.5 * slowest else 0) * 1.22
-    left, fastest = 0.0, min(r["latency_ms"] for r in rows)
-    if slowest > FAR * fastest > 0:
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-        axes.set_xscale("log")
-        left, right = fastest / 1.5, right * 1.5
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-    axes.grid(True, axis="both")
-    axes.tick_params(length=0)
-    scale = ", logarithmic" if left else ""
-    axes.set_xlabel(f"pipeline latency, ms (median{scale}); left is faster")
-    axes.set_ylabel(f"{ranking.quality_label}; up is better")
-    lines = []
-    dashed: dict[str, Any] = {"color": BAD, "linewidth": 1.2, "linestyle": (0, (4, 3)), "zorder": 1}
-    if limit and limit < right:
-        axes.axvline(limit, **dashed)
-        lines.append(((limit, bottom), (limit, top)))
-        axes.annotate(
-            f"limit {limit:g} ms", (limit, 1), (4, -2), xycoords=("data", "axes fraction"),
-            textcoords="offset points", color=BAD, ha="left", va="top",
-        )  # fmt: skip
-    if floor is not None:
-        axes.axhline(floor, **dashed)
-        lines.append(((left, floor), (right, floor)))
-        axes.annotate(
-            f"limit {number(floor)}", (1, floor), (-2, -3), xycoords=("axes fraction", "data"),
-            textcoords="offset points", color=BAD, ha="right", va="top",
-        )  # fmt: skip
-    return lines
-
-
-def _beside(row: Mapping[str, Any]) -> str:
+def beside(row: Mapping[str, Any]) -> str:
     """What must stand beside a latency that is not what it seems."""
     kinds = ", ".join(kind for kind in ("simulated", "emulated") if row.get(kind))
     return f" ({kinds})" if kinds else ""
-
-
-def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
-    """The least quality that the limits allow, on the figure's axis."""
-    if ranking.quality == "psnr_db":
-        return limits.get("psnr_db")
-    drop, first = limits.get("alignment_drop"), ranking.table.iloc[0].get("alignment")
-    return first * (1 - drop) if ranking.quality == "alignment" and drop is not None and known(first) else None
 
 
 def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str | None:
@@ -192,7 +83,7 @@ def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str |
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
             axes.tick_params(length=0)
-        all_axes[0].set_yticks(range(len(rows)), [r["candidate"] + _beside(r) for r in rows], color=FG)
+        all_axes[0].set_yticks(range(len(rows)), [r["candidate"] + beside(r) for r in rows], color=FG)
         all_axes[0].invert_yaxis()
         return to_svg(figure, f"steps-{target}", f"What each step bought on {target}")
 
@@ -207,7 +98,7 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
         for name in names:
             parts = ((profiles.get((target, name)) or {}).get("pipeline") or {}).get("parts_ms") or {}
             if any(known(v) for v in parts.values()):
-                label = name + _beside(profiles[target, name])
+                label = name + beside(profiles[target, name])
                 bars.append((target, label, {p: v for p, v in parts.items() if known(v)}))
     if not bars:
         return None

@@ -21,6 +21,7 @@ from workbench.report import (
 )
 from workbench.report.data import RunData
 from workbench.report.layers import payload
+from workbench.report.pareto_figure import pareto
 from workbench.report.rank import Ranking, rank
 from workbench.report.words import known, seconds
 from workbench.store.files import write_atomic
@@ -101,7 +102,7 @@ def _values(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> dict[str
         "brings": brings.gather(run, judged),
         "quality": sections.quality_table(run),
         "paired": paired.gather(run),
-        "pareto": [(t, safe(figures.pareto(ranking, t, limits))) for t in run.targets],
+        "pareto": [(t, safe(pareto(ranking, t, limits))) for t in run.targets],
         "bought": [
             (t, safe(figures.steps_bought(ranking, t, unit)), sections.steps_rows(ranking, t)) for t in run.targets
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,9 +53,9 @@ def place_labels(
     labels: Sequence[Text],
     lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
 ) -> None:
-    """Moves each label beside its point, inside the axes, where it covers the least: labels, points and lines.
+    """Moves each label beside its point, inside the axes, where it covers the least: labels, points, lines, texts.
 
-    A label that finds no room close by is led to its point by a thin line.
+    A label that finds no room close by is led to its point by a thin line, off the other points where that can be.
 
     Args:
         points: in data coordinates. radii: of the drawn points, in display pixels.
@@ -68,12 +68,14 @@ def place_labels(
         label.set_in_layout(False)  # or the axes would shrink to make room for labels that stay inside
     axes.figure.canvas.draw()
     middle, edge = np.asarray(axes.transData.transform(points)), np.asarray(radii, float)[:, None]
-    taken = [np.hstack([middle - edge, middle + edge])] + [_dots(axes.transData.transform(ends)) for ends in lines]
+    dots = np.hstack([middle - edge, middle + edge])
+    taken = [dots] + [_dots(axes.transData.transform(ends)) for ends in lines]
+    taken += [np.array([text.get_window_extent().extents]) for text in axes.texts if text not in labels]
     inside = np.asarray(axes.bbox.padded(-EDGE).extents)
     sizes = [(extent.width, extent.height) for extent in (label.get_window_extent() for label in labels)]
     choices = [
-        _places(at, radius, size, inside, np.concatenate(taken))
-        for at, radius, size in zip(middle, radii, sizes, strict=True)
+        _places(at, radius, size, inside, np.concatenate(taken), np.delete(dots, i, axis=0))
+        for i, (at, radius, size) in enumerate(zip(middle, radii, sizes, strict=True))
     ]
     chosen: dict[int, _Place] = {}
     for _ in range(SWEEPS):
@@ -82,7 +84,11 @@ def place_labels(
             costs = [place.cost + _meets(place, others) for place in places]
             chosen[i] = places[costs.index(min(costs))]
     for i, label in enumerate(labels):
-        label.set_position(tuple(chosen[i].box[:2] - middle[i]))
+        # Held where it is closest to its point: a page's letters are narrower, and the text shrinks towards that place.
+        left, bottom, right, _ = chosen[i].box - np.tile(middle[i], 2)
+        sides = {"left": left, "center": (left + right) / 2, "right": right}
+        held = min(sides, key=lambda side: abs(sides[side]))
+        label.set(ha=held, position=(sides[held], bottom))
         leader = chosen[i].leader
         if leader is not None:
             x, y = axes.transData.inverted().transform(leader).T
@@ -90,9 +96,14 @@ def place_labels(
 
 
 def _places(
-    point: np.ndarray, radius: float, size: tuple[float, float], inside: np.ndarray, taken: np.ndarray
+    point: np.ndarray,
+    radius: float,
+    size: tuple[float, float],
+    inside: np.ndarray,
+    taken: np.ndarray,
+    others: np.ndarray,
 ) -> list[_Place]:
-    """All places of one label, each with what it covers of ``taken`` and how far down the list it is."""
+    """All places of one label: what it covers of ``taken``, its line of ``others``, and how far down the list it is."""
     out = []
     (x, y), (wide, high) = point, size
     for rank, (dx, dy, far) in enumerate(_PLACES):
@@ -102,7 +113,8 @@ def _places(
         left = max(inside[0], min(left, inside[2] - wide))
         bottom = max(inside[1], min(bottom, inside[3] - high))
         box = np.array([left, bottom, left + wide, bottom + high])
-        out.append(_Place(box, _leader(point, radius, box), 2 * _shared(box, taken) + 3 * rank))
+        place = _Place(box, _leader(point, radius, box), 2 * _shared(box, taken) + 3 * rank)
+        out.append(replace(place, cost=place.cost + sum(_shared(dot, others) for dot in place.line)))
     return out
 
 
