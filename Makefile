@@ -1,6 +1,6 @@
 # make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
 #            on 2 cores that multiply bfloat16 (AMX, AVX512-BF16), of which the job is about 6; on other cores, which
-#            train in float32, about 20 (estimated); again: seconds, since results are kept in .workbench/
+#            train in float32, about 24; again: seconds, since results are kept in .workbench/
 # make test  sets everything up, then style, types and all tests: about 20 minutes on 2 such cores, 45 on others
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 .PHONY: run test test-devices bench lint clean browser device-tools
 
 run: $(VENV)/.ready
-	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 6 to 20 minutes the first time, seconds again"
+	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 6 to 22 minutes the first time, seconds again"
 	$(BIN)/workbench run recipes/bk_tiny_w8a8.yaml
 
 test: $(VENV)/.ready-dev browser lint
