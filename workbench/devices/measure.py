@@ -18,7 +18,7 @@ from workbench.devices.library import Library
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
-from workbench.export.load import session_config
+from workbench.export.load import machine_config, session_config
 from workbench.profile.memory import onnx_files
 from workbench.profile.network import Network
 from workbench.store.files import write_atomic
@@ -113,7 +113,7 @@ def measure_network(
             outputs=f"{folder}/outputs",
             timeout=settings.timeout_s,
             pid_file=f"{folder}/pid",
-            config={**session_config(network.file), **EXTERNAL},
+            config={**session_config(network.file, facts.cpu_features), **EXTERNAL},
         )
         result = place.run(tools.runner, tools.library, job, folder, Path(scratch), on_event)
         result.check_fed(network.feed)
@@ -154,6 +154,7 @@ def measure_memory(
             cpu_mask=mask_of(fast_cores(facts)),
             timeout=settings.timeout_s,
             pid_file=f"{folder}/pid",
+            config=machine_config(facts.cpu_features),
         )
         place.run(tools.runner, tools.library, job, folder, Path(scratch), lambda _event: None)
         write_atomic(out / "device.json", (Path(scratch) / "result.json").read_bytes())

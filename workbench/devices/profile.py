@@ -141,7 +141,9 @@ class DeviceSession:
         chosen = asdict(replace(self.settings, ort_library=None, parallel=False))
         return {
             "stage": "device",
-            "code": code_hash([*room("workbench.devices"), *(f"workbench.profile.{name}" for name in CODE)]),
+            "code": code_hash(
+                [*room("workbench.devices"), "workbench.export.load", *(f"workbench.profile.{name}" for name in CODE)]
+            ),
             "runner": {file.name: hash_file(file) for file in sorted(SOURCES.iterdir())},
             "device": [self.device.serial, self.facts.model, self.facts.fingerprint, self.facts.version],
             "library": hash_file(self.library.path),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import RunError, WorkbenchError
+from workbench.store.environment import int8_overflows
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -25,9 +27,6 @@ SESSION_CONFIG = {
     # The runtime would round the inputs of linears with 8-bit weights to 8 bits on its own, whatever the file says
     # (w8a16 of the demo's U-Net: 31.6 instead of 34.7 dB).
     "session.qdq_matmulnbits_accuracy_level": "1",
-    # Where int8 products are sums in 16 bits (AVX2 and AVX-512 without VNNI) they overflow: a small U-Net in W8A8 came
-    # out at 10 instead of over 20 dB. There the runtime takes weights as uint8, which can't; elsewhere it does nothing.
-    "session.x64quantprecision": "1",
 }
 """Entries of every session, on the host and on devices, so that they run alike."""
 
@@ -88,9 +87,19 @@ def session(
         raise RunError(f"{path}: ONNX Runtime can't load it: {str(error).splitlines()[0]}") from error
 
 
-def session_config(path: Path) -> dict[str, str]:
-    """The entries of a session of ``path``, by key: ``SESSION_CONFIG``, and what the file itself asks for."""
-    return {**SESSION_CONFIG, "session.disable_quant_qdq": "1"} if simulated(path) else dict(SESSION_CONFIG)
+def machine_config(flags: Collection[str] | None = None) -> dict[str, str]:
+    """The entries of a session on a processor with these features (None: this machine's), by key.
+
+    Where int8 products are summed in 16 bits they overflow: a small U-Net in W8A8 came out at 10 instead of over 20 dB.
+    There the runtime is told to take weights as uint8, which can't. Elsewhere nothing would change but the time: with
+    VNNI a pass of that U-Net takes 1.4 times as long so.
+    """
+    return {**SESSION_CONFIG, **({"session.x64quantprecision": "1"} if int8_overflows(flags) else {})}
+
+
+def session_config(path: Path, flags: Collection[str] | None = None) -> dict[str, str]:
+    """The entries of a session of ``path``, by key: those of the machine, and what the file itself asks for."""
+    return machine_config(flags) | ({"session.disable_quant_qdq": "1"} if simulated(path) else {})
 
 
 def simulated(path: Path) -> bool:

@@ -69,7 +69,7 @@ def _measured(recipe: Recipe, chain: list[Candidate], files: Files, store: Store
 
     networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in COMPONENTS]
     shared = {
-        "code": code_hash(room("workbench.profile")),
+        "code": code_hash([*room("workbench.profile"), "workbench.export.load"]),
         "steps": recipe.evaluate.steps,
         "guidance_scale": recipe.evaluate.guidance_scale,
         "candidates": [[c.name, c.key, c.steps] for c in chain],

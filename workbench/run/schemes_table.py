@@ -85,7 +85,7 @@ class Table:
     def _keys(self, pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
         """A cell's key: the quantized file, the runtime, how it is measured and judged, and the machine."""
         planned, settings = self._planned(pairs), self.settings
-        code = ("run.schemes_measure", "report.speed", "report.verdict", "export.verify")
+        code = ("run.schemes_measure", "report.speed", "report.verdict", "export.verify", "export.load")
         shared = {
             "stage": "schemes",
             "base": self.base.key,

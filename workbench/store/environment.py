@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,13 @@ CPUINFO = Path("/proc/cpuinfo")
 FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 
 
-def int8_overflows() -> bool:
-    """Whether 8-bit products are summed in 16 bits here, where they overflow: x86 without VNNI or AMX."""
-    flags = _cpu_flags() if CPUINFO.is_file() else []
+def int8_overflows(flags: Collection[str] | None = None) -> bool:
+    """Whether 8-bit products are summed in 16 bits, where they overflow: x86 without VNNI or AMX.
+
+    ``flags``: features of the processor in question, as its ``/proc/cpuinfo`` names them; None: of this machine's.
+    """
+    if flags is None:
+        flags = _cpu_flags() if CPUINFO.is_file() else []
     return "avx2" in flags and WIDE_SUMS.isdisjoint(flags)
 
 
