@@ -88,8 +88,9 @@ def test_profiles_of_the_repository_read_through_and_add_up():
     assert [r.candidate for r in found] == [*names, "base"]
     assert all(r.note == "" and "missing" not in (r.text_encoder, r.unet, r.decoder) for r in found)
     for row, profiled in zip(found, [*host.values(), *torch.values()], strict=True):
-        assert row.total == f"{profiled['pipeline']['latency_ms']['median']:.0f}"
-        assert row.unet.startswith("10 × 2 × ") and row.unet.endswith(f"{profiled['pipeline']['parts_ms']['unet']:.0f}")
+        whole, parts = profiled["pipeline"]["latency_ms"]["median"], profiled["pipeline"]["parts_ms"]
+        assert row.total == f"{whole:,.0f}"
+        assert row.unet.startswith("10 × 2 × ") and row.unet.endswith(f"{parts['unet']:,.0f}")
 
 
 def test_the_page_escapes_names_and_marks_what_is_not_measured():
