@@ -5,7 +5,7 @@ import pytest
 from workbench.devices.perf_test import perf_test_command, read_perf_test
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
-from workbench.export.load import SESSION_CONFIG
+from workbench.export.load import machine_config
 
 CSV = """model, v2,0.0521,91336704,62,0
 model, v2,0.0519,91336704,62,1
@@ -47,12 +47,14 @@ def test_a_file_without_passes_is_an_error(text):
 
 
 def test_the_session_is_set_as_the_runners():
-    command = perf_test_command("./pt", "m.onnx", "r.csv", 4, 50, Provider("qnn", {"a": "1", "b": "2"}), "p", "e.onnx")
+    command = perf_test_command(
+        "./pt", "m.onnx", "r.csv", 4, 50, Provider("qnn", {"a": "1", "b": "2"}), "p", "e.onnx", ("avx2",)
+    )
     assert command[0] == "./pt"
     assert command[-2:] == ["m.onnx", "r.csv"]
     pairs = {word: command[i + 1] for i, word in enumerate(command[:-1]) if word.startswith("-")}
     entries = dict(entry.split("|") for entry in pairs["-C"].split(" "))
-    assert entries == SESSION_CONFIG and entries["session.intra_op.allow_spinning"] == "1"
+    assert entries == machine_config(("avx2",)) and entries["session.intra_op.allow_spinning"] == "1"
     assert (pairs["-x"], pairs["-y"], pairs["-r"], pairs["-o"], pairs["-e"]) == ("4", "1", "50", "99", "qnn")
     assert (pairs["-i"], pairs["-p"], pairs["-u"]) == ("a|1 b|2", "p", "e.onnx")
 

@@ -8,11 +8,12 @@ onnxruntime/test/perftest).
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
-from workbench.export.load import SESSION_CONFIG
+from workbench.export.load import machine_config
 from workbench.profile.clock import Stats
 
 WARMUP = 1
@@ -40,6 +41,7 @@ def perf_test_command(
     provider: Provider | None = None,
     profile_prefix: str | None = None,
     executed: str | None = None,
+    features: Collection[str] = (),
 ) -> list[str]:
     """The tool's command line, with the session set as the runner's. Timing and profiling are two calls.
 
@@ -52,8 +54,9 @@ def perf_test_command(
         provider: an execution provider instead of the CPU.
         profile_prefix: turns the runtime's profile on; its file's name begins so.
         executed: where the executed graph goes.
+        features: the device's CPU features; some decide how 8-bit products are made.
     """
-    entries = " ".join(f"{key}|{value}" for key, value in SESSION_CONFIG.items())
+    entries = " ".join(f"{key}|{value}" for key, value in machine_config(features).items())
     found = [tool, "-I", "-m", "times", "-r", str(iterations), "-x", str(threads), "-y", "1", "-o", "99", "-C", entries]
     found += ["-e", provider.name if provider else "cpu"]
     if provider and provider.options:
