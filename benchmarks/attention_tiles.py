@@ -55,7 +55,7 @@ def attention(rows: int, heads: int, out: Path) -> Any:
     from diffusers.models.attention_processor import Attention
 
     from workbench.export.onnx import export_module
-    from workbench.profile.network import Network
+    from workbench.measure.network import Network
 
     class Alone(torch.nn.Module):
         def __init__(self) -> None:
@@ -74,8 +74,8 @@ def attention(rows: int, heads: int, out: Path) -> Any:
 def demo(side: int, store: Path) -> Any:
     """The demo's U-Net with latents of ``side``."""
     from workbench.progress import quiet
+    from workbench.sources import resolve
     from workbench.store.store import Store
-    from workbench.subjects import resolve
 
     return resolve("demo", "unet", {"sample": (1, 4, side, side)}, 0, Store(store), quiet, "onnx")[0]
 
@@ -84,9 +84,9 @@ def measured(network: Any, want: Any, threads: int, passes: int) -> dict[str, An
     """One line of the table."""
     import numpy as np
 
-    from workbench.export.load import session
-    from workbench.profile.memory import peak_memory
-    from workbench.profile.onnx_layers import profile_layers
+    from workbench.measure.memory import peak_memory
+    from workbench.runtimes.onnxruntime.layers import profile_layers
+    from workbench.runtimes.onnxruntime.session import session
 
     run, feed, times = session(network.file, threads), dict(network.feed), []
     got = run.run(None, feed)[0]
@@ -157,7 +157,7 @@ def device_table(
 
     import numpy as np
 
-    from workbench.export.load import session
+    from workbench.runtimes.onnxruntime.session import session
     from workbench.tile.onnx_tiling import tile_file
 
     want = session(network.file, threads).run(None, dict(network.feed))[0]
@@ -190,7 +190,7 @@ def main() -> int:
     """Prints a table for each network."""
     import dataclasses
 
-    from workbench.export.load import session
+    from workbench.runtimes.onnxruntime.session import session
     from workbench.tile.onnx_tiling import tile_file
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

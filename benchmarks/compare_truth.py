@@ -22,17 +22,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowed import with_ballast, with_wider_kernel
 
-from workbench.profile import noise
-from workbench.profile.compare import FASTER, SAME, SLOWER
-from workbench.profile.compare_layers import called
-from workbench.profile.in_turns import Plan, Taken, measure
-from workbench.profile.network import Network
-from workbench.profile.runtime import Runtime, runtime
+from workbench.comparing.interleaved import Plan, Taken, measure
+from workbench.comparing.layers import called
+from workbench.comparing.ratio import FASTER, SAME, SLOWER
+from workbench.measure.network import Network
+from workbench.profile import disturbance
 from workbench.progress import quiet, shown
-from workbench.run.compare import compare_networks
+from workbench.runtimes.base import Runtime, runtime
+from workbench.sources import resolve
 from workbench.store.environment import environment
 from workbench.store.store import Store
-from workbench.subjects import resolve
+from workbench.verbs.compare.compare import compare_networks
 
 SLOWED_LAYER = {"unet": "up_blocks.2.resnets.0.conv1", "vae_decoder": "decoder.up_blocks.2.resnets.0.conv1"}
 MOST_CALLED, LEAST_FOUND = 0.05, 0.90
@@ -45,7 +45,7 @@ def main() -> int:
     place = runtime("onnxruntime")
     (network,) = resolve("demo", asked.component, {}, 0, Store(asked.store), shown, "onnx")
     plan = Plan(min_seconds=asked.min_seconds, max_seconds=asked.max_seconds)
-    before, start = noise.moment(), time.monotonic()
+    before, start = disturbance.moment(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="workbench-truth-") as folder:
         slowed, truth = _calibrated(network, place, asked.threads, asked.slowdown, Path(folder))
         print(
@@ -57,16 +57,16 @@ def main() -> int:
             _many(f"B {asked.slowdown:.0%} slower", network, slowed, asked.slower, place, asked.threads, plan),
         ]
         layers = _layers(network, place, asked.threads, plan, asked.layers, Path(folder))
-    disturbance = noise.between(before, noise.moment())
+    disturbed = disturbance.between(before, disturbance.moment())
     reached = {
         "equal_called": rows[0]["called"] <= MOST_CALLED * rows[0]["n"],
         "slower_found": rows[1][SLOWER] >= LEAST_FOUND * rows[1]["n"],
         "layer_found": all(run["found"] for run in layers["slowed"]),
     }
-    _show(rows, layers, reached, time.monotonic() - start, disturbance)
+    _show(rows, layers, reached, time.monotonic() - start, disturbed)
     if asked.json:
         told = {"component": asked.component, "threads": asked.threads, "truth": truth, "rows": rows, "layers": layers}
-        more = {"reached": reached, "noise": disturbance, "environment": environment()}
+        more = {"reached": reached, "noise": disturbed, "environment": environment()}
         asked.json.write_text(json.dumps(told | more, indent=1))
     return 0 if all(reached.values()) else 1
 
@@ -158,7 +158,7 @@ def _show(
     layers: dict[str, Any],
     reached: dict[str, bool],
     seconds: float,
-    disturbance: dict[str, Any],
+    disturbed: dict[str, Any],
 ) -> None:
     print(f"{'':14} {'n':>4} {'slower':>7} {'faster':>7} {'same':>5} {'ratio':>7} {'±':>6} {'loads':>6} {'s each':>7}")
     for r in rows:
@@ -168,9 +168,7 @@ def _show(
         for run in layers[which]:
             told = ", ".join(f"{c['layer']} {c['ratio']['value'] - 1:+.0%}" for c in run["called"]) or "no layer"
             print(f"layers, {which}: {told} (whole {run['whole']['value']:.4f}, {run['whole']['verdict']})")
-    taken = {
-        name: f"{value:.0%}" for name, value in disturbance.items() if name.endswith("_share") and value is not None
-    }
+    taken = {name: f"{value:.0%}" for name, value in disturbed.items() if name.endswith("_share") and value is not None}
     print(f"reached: {reached}; {seconds / 60:.1f} min; meanwhile {taken}")
 
 

@@ -23,12 +23,12 @@ PASSES, WARMUP, THREADS = 5, 1, 2
 
 def case(source: str, form: str, runtime_name: str, store_folder: Path) -> dict[str, Any]:
     """One line of the table."""
-    from workbench.profile.clock import Stats
+    from workbench.measure.clock import Stats
     from workbench.profile.counts import count_network
-    from workbench.profile.runtime import runtime
     from workbench.progress import quiet
+    from workbench.runtimes.base import runtime
+    from workbench.sources import resolve
     from workbench.store.store import Store
-    from workbench.subjects import resolve
 
     store = Store(store_folder)
     float_network = resolve(source, "unet", {}, 0, store, quiet, "onnx")[0]
@@ -81,9 +81,9 @@ def quantized(network: Any, form: str, store_folder: Path) -> Any:
 
 def layers_of(path: Path) -> list[str]:
     """Convolutions and linears, but those that the default policy exempts."""
-    from workbench.compress import policies
-    from workbench.compress.policies import Layer
-    from workbench.export.graph_macs import node_costs
+    from workbench.compress.quantize import policies
+    from workbench.compress.quantize.policies import Layer
+    from workbench.graphs.costs import node_costs
 
     costs = [cost for cost in node_costs(path) if cost.weights]
     layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
@@ -95,12 +95,12 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
     """Ranges from one pass on the network's own inputs."""
     import onnx_ir as ir
 
-    from workbench.compress.emit_weights import matrix_of
-    from workbench.compress.grid import Grid
-    from workbench.compress.linears import biased_linears_as_gemm
-    from workbench.compress.qdq import nodes_of, quantize_qdq, tensors_of
-    from workbench.compress.ranges import Ranges
-    from workbench.compress.rounding import round_weights
+    from workbench.compress.quantize.calibration.ranges import Ranges
+    from workbench.compress.quantize.onnx.gemm import biased_linears_as_gemm
+    from workbench.compress.quantize.onnx.qdq import nodes_of, quantize_qdq, tensors_of
+    from workbench.compress.quantize.onnx.write_weights import matrix_of
+    from workbench.compress.quantize.weights.grid import Grid
+    from workbench.compress.quantize.weights.rounding import round_weights
     from workbench.export.onnx import save
 
     layers, model = layers_of(network.file), ir.load(network.file)
@@ -118,7 +118,7 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
 
 def quantize_for_openvino(network: Any, out: Path) -> None:
     """NNCF on the same pass."""
-    from workbench.compress.nncf_openvino import quantize_openvino
+    from workbench.compress.quantize.nncf.openvino import quantize_openvino
 
     quantize_openvino(network.file, layers_of(network.file), [dict(network.feed)], out)
 

@@ -23,11 +23,11 @@ from workbench.devices.measure import DeviceSettings, measure_network, place_mod
 from workbench.devices.probe import probe
 from workbench.devices.profile import DeviceSession
 from workbench.devices.target import Ready, devices_of
-from workbench.export.load import session
-from workbench.profile.network import Network
+from workbench.measure.network import Network
 from workbench.progress import quiet
+from workbench.runtimes.onnxruntime.session import session
+from workbench.sources import resolve
 from workbench.store.store import Store
-from workbench.subjects import resolve
 
 PASSES, WARMUP, MOST_OFF, MOST_S = 30, 5, 0.05, 1.0
 

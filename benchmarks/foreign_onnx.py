@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.graphs.walk import nodes_of
 from workbench.profile.counts import count_network
-from workbench.profile.runtime import runtime
 from workbench.progress import quiet
+from workbench.runtimes.base import runtime
+from workbench.sources import resolve
+from workbench.sources.onnx_file import open_model
 from workbench.store.store import Store
-from workbench.subjects import resolve
-from workbench.subjects.onnx_file import nodes_of, open_model
 
 THREADS, WARMUP, PASSES = 1, 1, 5
 

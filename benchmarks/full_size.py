@@ -70,7 +70,7 @@ def remembered(
 
 def lacking(name: str, small: bool) -> str:
     """Why a path can't be made in the memory that there is now, "" when it can."""
-    from workbench.profile.memory import available_bytes
+    from workbench.measure.memory import available_bytes
 
     available, needed = available_bytes(), PATHS[name][3] * 1e9
     if small or available is None or available >= needed:
@@ -187,7 +187,7 @@ def size_of(fp32: Path) -> int:
 
 def noise_of_making(made: dict[str, Any]) -> list[str]:
     """Sentences about disturbed times of making."""
-    from workbench.profile.noise import warnings
+    from workbench.profile.disturbance import warnings
 
     return [line for name, row in made.items() if "noise" in row for line in warnings(row["noise"], f"making {name}")]
 

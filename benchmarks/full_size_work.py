@@ -23,9 +23,9 @@ Make = Callable[[Path, list[dict[str, Any]], Path], None]
 
 def layers_of(fp32: Path, policy: Any) -> list[str]:
     """Convolutions and linears, but those that the policy exempts."""
-    from workbench.compress import policies
-    from workbench.compress.policies import Layer
-    from workbench.export.graph_macs import node_costs
+    from workbench.compress.quantize import policies
+    from workbench.compress.quantize.policies import Layer
+    from workbench.graphs.costs import node_costs
 
     costs = [cost for cost in node_costs(fp32) if cost.weights]
     layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
@@ -41,7 +41,7 @@ class Given:
     def __init__(self, inputs: list[dict[str, Any]], method: Any) -> None:
         from types import SimpleNamespace
 
-        from workbench.compress.samples import Calibration
+        from workbench.compress.quantize.calibration.samples import Calibration
         from workbench.progress import quiet
 
         self.config, self.context = Calibration(method=method), SimpleNamespace(progress=quiet)
@@ -62,8 +62,8 @@ def ours(scheme: str, method: str = "mse") -> Make:
     """Our own ranges and rounding (scale search), under the scheme's default policy."""
 
     def make(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
-        from workbench.compress.quantize_config import DEFAULT_POLICY
-        from workbench.compress.quantize_onnx import Quantizer, Settings
+        from workbench.compress.quantize.config import DEFAULT_POLICY
+        from workbench.compress.quantize.onnx.quantizer import Quantizer, Settings
 
         granularity = "per_channel" if scheme == "w8a8" else "group"
         settings = Settings(scheme, granularity, group_size=None, rounding="mse")
@@ -78,7 +78,7 @@ def ours(scheme: str, method: str = "mse") -> Make:
 
 def ours_openvino(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
     """NNCF on the OpenVINO model as our step calls it."""
-    from workbench.compress.nncf_openvino import quantize_openvino
+    from workbench.compress.quantize.nncf.openvino import quantize_openvino
 
     quantize_openvino(fp32, layers_of(fp32, "nvidia"), inputs, out)
 
@@ -140,11 +140,11 @@ def prepare(work: Path, store_folder: Path, small: bool) -> dict[str, Any]:
     """Exports the float U-Net to the store, copies it and writes the four inputs."""
     import numpy as np
 
-    from workbench.export.openvino import openvino_files
     from workbench.progress import shown
+    from workbench.runtimes.openvino.session import openvino_files
+    from workbench.sources import resolve
     from workbench.store.environment import environment
     from workbench.store.store import Store
-    from workbench.subjects import resolve
 
     network = resolve(SOURCES[small], "unet", {}, 0, Store(store_folder), shown, "onnx")[0]
     rng, arrays = np.random.default_rng(0), {}
@@ -175,10 +175,10 @@ def inputs_of(work: Path) -> list[dict[str, Any]]:
 
 def make(name: str, fp32: Path, work: Path) -> dict[str, Any]:
     """Makes one file; what it is, and what the machine did meanwhile."""
-    from workbench.export.graph_macs import int8_shares, node_costs
-    from workbench.export.openvino import openvino_files
-    from workbench.export.openvino_graph import openvino_costs
-    from workbench.profile.noise import between, moment
+    from workbench.graphs.costs import int8_shares, node_costs
+    from workbench.profile.disturbance import between, moment
+    from workbench.runtimes.openvino.costs import openvino_costs
+    from workbench.runtimes.openvino.session import openvino_files
 
     _, how, suffix, _ = PATHS[name]
     out, before = work / name / f"model.{suffix}", moment()
@@ -199,12 +199,12 @@ def make(name: str, fp32: Path, work: Path) -> dict[str, Any]:
 
 def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int) -> dict[str, Any]:
     """Times fp32 and as many of the named files as memory takes, in turns; the others are ``left``."""
-    from workbench.export.load import session
-    from workbench.export.openvino import OpenVinoSession, openvino_files
-    from workbench.export.verify import sqnr_db
-    from workbench.profile.clock import interleaved
-    from workbench.profile.memory import available_bytes
-    from workbench.profile.noise import between, moment, warnings
+    from workbench.measure.clock import interleaved
+    from workbench.measure.memory import available_bytes
+    from workbench.measure.sqnr import sqnr_db
+    from workbench.profile.disturbance import between, moment, warnings
+    from workbench.runtimes.onnxruntime.session import session
+    from workbench.runtimes.openvino.session import OpenVinoSession, openvino_files
     from workbench.store.environment import usable_cores
 
     load: Any = session if runtime == "onnxruntime" else OpenVinoSession

@@ -30,16 +30,16 @@ class Subject:
     def __init__(self, model: str, store_folder: Path, work: Path, calibrating: int, checking: int) -> None:
         import random
 
-        from workbench.compress import policies
-        from workbench.compress.calibration import Trajectory
-        from workbench.compress.emit_weights import matrix_of
-        from workbench.compress.policies import Layer
-        from workbench.compress.qdq import nodes_of
+        from workbench.compress.quantize import policies
+        from workbench.compress.quantize.calibration.trajectory import Trajectory
+        from workbench.compress.quantize.onnx.qdq import nodes_of
+        from workbench.compress.quantize.onnx.write_weights import matrix_of
+        from workbench.compress.quantize.policies import Layer
         from workbench.data.captioned import captions
-        from workbench.export.graph_macs import node_costs
-        from workbench.export.load import session
         from workbench.export.store import stored_export
+        from workbench.graphs.costs import node_costs
         from workbench.models.sources import base_candidate
+        from workbench.runtimes.onnxruntime.session import session
         from workbench.store.store import Store
 
         store = Store(store_folder)
@@ -75,7 +75,7 @@ class Subject:
 
     def moments(self, passes: int) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Second moments over ``passes`` passes spread over the trajectories, and what gathering them took."""
-        from workbench.compress.moments import Moments
+        from workbench.compress.quantize.calibration.moments import Moments
 
         found = Moments(self.unet, list(self.matrices), self.work)
         every = max(1, len(self.prompts) * CALIBRATION_STEPS * 2 // passes)
@@ -101,11 +101,11 @@ class Subject:
 
     def sqnr(self, weights: Mapping[str, Any]) -> dict[int, float]:
         """Timestep to the mean SQNR in dB of the U-Net with these weights [N, K] by node."""
-        from workbench.compress.emit_weights import put_float
-        from workbench.compress.qdq import nodes_of
-        from workbench.export.load import session
+        from workbench.compress.quantize.onnx.qdq import nodes_of
+        from workbench.compress.quantize.onnx.write_weights import put_float
         from workbench.export.onnx import save
-        from workbench.export.verify import sqnr_db
+        from workbench.measure.sqnr import sqnr_db
+        from workbench.runtimes.onnxruntime.session import session
 
         model = self.graph()
         for node in nodes_of(model, self.layers):
@@ -120,8 +120,8 @@ class Subject:
 
 def case(subject: Subject, moments: Mapping[str, Any], bits: int, group: int | None, kind: str) -> dict[str, Any]:
     """One line of the table."""
-    from workbench.compress.grid import Grid
-    from workbench.compress.rounding import round_weights
+    from workbench.compress.quantize.weights.grid import Grid
+    from workbench.compress.quantize.weights.rounding import round_weights
 
     rounding: Any = kind.split(",", maxsplit=1)[0]
     start, weights = time.perf_counter(), {}

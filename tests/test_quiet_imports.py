@@ -6,20 +6,18 @@ import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from workbench.noise import KNOWN
-
-REPOSITORY = Path(__file__).parents[1]
+from tests import ROOT
+from workbench.log_filters import KNOWN
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     # Exporting a model sets the level of diffusers' log for the whole process, and those that it starts.
     env = {name: value for name, value in os.environ.items() if name != "DIFFUSERS_VERBOSITY"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=env, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=120)
 
 
 def test_loading_a_model_and_fake_quantization_prints_nothing():
@@ -36,7 +34,7 @@ def test_without_the_filters_the_messages_are_there():
     done = python("from diffusers import UNet2DConditionModel")
     # "Failed to load" depends on the machine: it is about CUDA kernels.
     for sign in ("is an Enum subclass", "Unable to import `torchao` Tensor objects"):
-        assert sign in done.stderr, f"no longer printed: drop it from workbench/noise.py ({sign})"
+        assert sign in done.stderr, f"no longer printed: drop it from workbench/log_filters.py ({sign})"
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -4,7 +4,7 @@ import os
 import sys
 import types
 
-from workbench.noise import silence
+from workbench.log_filters import silence
 
 # Before any library that reports usage is loaded: nothing leaves this machine.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

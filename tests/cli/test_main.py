@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from workbench import __version__
 
-REPOSITORY = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 COMMAND = [sys.executable, "-m", "workbench.cli.main"]
 
 
-def workbench(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+def workbench(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
 
 
@@ -40,7 +40,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
         "import sys; sys.argv[1:] = ['--help']; from workbench.cli.main import app\n"
         f"try: app()\nexcept SystemExit: print(sorted({heavy} & {{*sys.modules}}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, cwd=REPOSITORY)
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, cwd=ROOT)
 
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
     for verb in ("run", "check", "profile", "compare", "count", "devices", "sample", "schema", "train-demo"):
@@ -73,7 +73,7 @@ def test_check_prints_json_alone(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("recipe", sorted((REPOSITORY / "recipes").glob("*.yaml")), ids=lambda recipe: recipe.stem)
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda recipe: recipe.stem)
 def test_every_recipe_of_the_project_can_be_run(recipe: Path, tmp_path: Path) -> None:
     done = workbench("check", str(recipe), "--store", str(tmp_path / "store"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -108,7 +108,7 @@ def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_in_one_line() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COMMAND, "schema"], env=ENVIRONMENT, cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True
+            [*COMMAND, "schema"], env=ENVIRONMENT, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.stderr == "error: No space left on device\n"
     assert done.returncode == 1

@@ -64,7 +64,7 @@ def test_smaller_latents_need_fewer_tiles(tmp_path: Path) -> None:
 
 
 def test_a_tiled_file_is_written_from_an_onnx_file_and_computes_the_same(tmp_path: Path) -> None:
-    from workbench.export.load import session
+    from workbench.runtimes.onnxruntime.session import session
 
     source, out = model(tmp_path), tmp_path / "tiled.onnx"
     done = invoke(tmp_path, str(source), "--tiles", "4", "--write", str(out), "--json")

@@ -6,9 +6,9 @@ import json
 import shutil
 
 import pytest
-import tiny_pipeline
 import torch
 
+from tests.fixtures import tiny_pipeline
 from workbench.compress.registry import StepContext
 from workbench.compress.replace_unet import ReplaceUnetConfig, replace_unet
 from workbench.errors import InputError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import tiny_pipeline
 import torch
 
+from tests.fixtures import tiny_pipeline
 from workbench.demo.students import pack
 from workbench.models.candidate import Component
 from workbench.models.record import write_record

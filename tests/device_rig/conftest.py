@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nets import small_network
-from provoke import job_on
-from rig import CannotRun, Rig, RigDevice, rig
 
+from tests.device_rig.nets import small_network
+from tests.device_rig.provoke import job_on
+from tests.device_rig.rig import CannotRun, Rig, RigDevice, rig
 from workbench.devices.adb import Adb, DeviceError, find_adb
 from workbench.devices.folder import FOLDER, Workplace
 from workbench.devices.measure import DeviceSettings
 from workbench.devices.target import Ready, ready_devices
 from workbench.errors import WorkbenchError
-from workbench.profile.network import Network
+from workbench.measure.network import Network
 from workbench.store.store import Store
 
 if os.environ.get("WORKBENCH_RIG") != "1":

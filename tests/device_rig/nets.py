@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.profile.network import Network
+from workbench.measure.network import Network
 
 
 def small_network(path: Path, side: int, depth: int = 3) -> Network:

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig import Rig, RigDevice, build_root
+from tests.device_rig.rig import Rig, RigDevice, build_root
 
 PORT = 15604
 TOOLS = """

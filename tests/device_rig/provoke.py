@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rig import Rig, RigDevice
-
+from tests.device_rig.rig import Rig, RigDevice
 from workbench.devices.folder import FOLDER
 from workbench.devices.job import Job, ModelJob
 from workbench.devices.measure import DeviceSettings
 from workbench.devices.profile import DeviceSession, profile_devices
 from workbench.devices.target import Ready
+from workbench.measure.network import Network
 from workbench.profile.counts import count_networks
-from workbench.profile.network import Network
 from workbench.progress import quiet
 from workbench.store.store import Store
 

@@ -6,21 +6,21 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from phone import plug_phone
 
+from tests import ROOT
+from tests.device_rig.phone import plug_phone
 from workbench.devices import conditions
 from workbench.devices.adb import DeviceError
-from workbench.devices.build import build_runner, target_of
 from workbench.devices.conditions import cool_down, fast_cores, fixed_performance, mask_of
 from workbench.devices.folder import FOLDER, Workplace, clean
-from workbench.devices.library import library_for
 from workbench.devices.measure import Tools, conditions_of, measure_network, stored_result
 from workbench.devices.probe import probe
 from workbench.devices.profile import profile_devices
 from workbench.devices.target import Ready
+from workbench.devices.toolchain.build import build_runner, target_of
+from workbench.devices.toolchain.library import library_for
 from workbench.errors import InputError
 from workbench.profile.counts import count_networks
 from workbench.progress import quiet
@@ -153,7 +153,7 @@ def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
 
 def test_the_listing_says_what_a_phone_lacks(up, phone, device):
     phone.put_cores("0-7", {7: 3187200})
-    env = {**up.env, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "80"}
+    env = {**up.env, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     command = [sys.executable, "-m", "workbench.cli.main", "devices"]
     found = json.loads(subprocess.run([*command, "--json"], env=env, capture_output=True, check=True).stdout)
     entry = next(entry for entry in found if entry["serial"] == phone.device.serial)

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from provoke import (
+
+from tests import ROOT
+from tests.device_rig.provoke import (
     HANG,
     during,
     gate,
@@ -20,7 +21,6 @@ from provoke import (
     profiled,
     signal_runner,
 )
-
 from workbench.devices import folder as device_folder
 from workbench.devices.adb import Adb, DeviceError, find_adb
 from workbench.devices.folder import FOLDER, Workplace
@@ -29,7 +29,7 @@ from workbench.devices.target import devices_of, ready_devices
 from workbench.errors import InputError, RunError
 from workbench.profile.counts import count_networks
 from workbench.progress import quiet
-from workbench.run.devices import listing
+from workbench.verbs.devices import listing
 
 
 def test_unplugged_in_mid_run_then_replugged_goes_on(up, amd64, failed, ready, network, settings, store, tmp_path):
@@ -178,7 +178,7 @@ def test_a_server_of_another_version(up, amd64, told):
         "except RunError as error:\n    print(error.message, error.hint, sep='|')\n"
     )
     env = {key: value for key, value in os.environ.items() if key != "ADB_SERVER_SOCKET"}
-    env |= {"ANDROID_ADB_SERVER_PORT": "15616", "PYTHONPATH": str(Path(__file__).parents[2]), "ADB_MDNS": "0"}
+    env |= {"ANDROID_ADB_SERVER_PORT": "15616", "PYTHONPATH": str(ROOT), "ADB_MDNS": "0"}
     with gate(up, "badserver", 15616, 40, connect=False):
         try:
             found = subprocess.run(

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from nets import small_network
 
+from tests import ROOT
+from tests.device_rig.nets import small_network
 from workbench.devices.folder import FOLDER
 
 X86, ARM = "adb:127.0.0.1:15600", "adb:127.0.0.1:15602"
 FEW = ("--iterations", "3", "--min-seconds", "0", "--warmup", "1", "--threads", "1")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import resource
 from dataclasses import replace
 
 import pytest
-from provoke import little_memory, mounted, profiled
 
+from tests.device_rig.provoke import little_memory, mounted, profiled
 from workbench.devices.adb import DeviceError
-from workbench.devices.build import build_runner, target_of
 from workbench.devices.folder import FOLDER
+from workbench.devices.toolchain.build import build_runner, target_of
 from workbench.errors import InputError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.devices.build import build_runner, target_of
 from workbench.devices.job import Job, ModelJob, Stream
-from workbench.devices.library import library_for
+from workbench.devices.toolchain.build import build_runner, target_of
+from workbench.devices.toolchain.library import library_for
 
 Call = Callable[..., tuple[Stream, "subprocess.CompletedProcess[str]"]]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from workbench.devices.agreement import agreement, least_db
-from workbench.export.load import session
-from workbench.profile.network import Network
+from workbench.measure.network import Network
+from workbench.runtimes.onnxruntime.session import session
 
 
 @pytest.fixture(scope="module")

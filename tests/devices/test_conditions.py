@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from answers import read
 
+from tests.devices.answers import read
 from workbench.devices.conditions import fast_cores, held, mask_of, too_warm, validity
 from workbench.devices.result import Reading
-from workbench.profile.clock import Stats
+from workbench.measure.clock import Stats
 
 CORE = "/sys/devices/system/cpu/cpu{}/cpufreq/cpuinfo_max_freq={}"
 

@@ -5,7 +5,7 @@ import pytest
 from workbench.devices.perf_test import perf_test_command, read_perf_test
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
-from workbench.export.load import machine_config
+from workbench.runtimes.onnxruntime.session import machine_config
 
 CSV = """model, v2,0.0521,91336704,62,0
 model, v2,0.0519,91336704,62,1

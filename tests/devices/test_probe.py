@@ -6,8 +6,8 @@ import importlib.resources
 import re
 
 import pytest
-from answers import props, read
 
+from tests.devices.answers import props, read
 from workbench.devices.probe import Cores, facts, missing
 
 ANDROID = props(ro_build_version_release="11", ro_product_model="P", ro_product_cpu_abilist="arm64-v8a,armeabi-v7a")

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.devices.build import SOURCES
 from workbench.devices.exits import RUNNER
 from workbench.devices.job import ModelJob, missing_cores, outcome, raw_inputs, read_outputs
 from workbench.devices.providers import CPU, Provider, placement
 from workbench.devices.seeded import seeded
+from workbench.devices.toolchain.build import SOURCES
 from workbench.errors import RunError
-from workbench.export.load import session
-from workbench.export.verify import sqnr_db
-from workbench.profile.trace import read_passes
+from workbench.measure.sqnr import sqnr_db
+from workbench.runtimes.onnxruntime.session import session
+from workbench.runtimes.onnxruntime.trace import read_passes
 
 TYPES = {
     "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(int64)": "int64",

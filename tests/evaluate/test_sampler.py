@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_pipeline
 import torch
 
-from workbench.compress.distill_consistency import with_guidance
+from tests.fixtures import tiny_pipeline
+from workbench.compress.distill.consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
 from workbench.export.store import stored_export
 from workbench.models.candidate import COMPONENTS, Component

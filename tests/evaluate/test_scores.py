@@ -9,10 +9,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from workbench.evaluate import alignment, fidelity
+from workbench.evaluate.config import Evaluate
 from workbench.evaluate.interval import interval
-from workbench.evaluate.question import choose_prompts
+from workbench.evaluate.prompts import choose_prompts
 from workbench.evaluate.scorer import load_scorer
-from workbench.recipe.schema import Evaluate
 
 
 def test_the_interval_of_a_mean_covers_what_theory_says():

@@ -8,11 +8,12 @@ import torch
 
 from workbench.errors import RunError
 from workbench.export import onnx as exporter
-from workbench.export.components import load, spec
-from workbench.export.load import session
 from workbench.export.store import stored_export
-from workbench.export.verify import check, sqnr_db
+from workbench.export.verify import check
+from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import COMPONENTS, Candidate, Component
+from workbench.models.components import load, spec
+from workbench.runtimes.onnxruntime.session import session
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

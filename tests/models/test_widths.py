@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from tests.tiny_pipeline import make
+from tests.fixtures.tiny_pipeline import make
 from workbench.errors import InputError
 from workbench.models.folder import read_object
 from workbench.models.unet import load_unet, meta_unet

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from workbench.errors import InputError
+from workbench.graphs.macs import count_graph
 from workbench.profile import ceilings as room
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
 from workbench.profile.ceilings import bandwidth, ceilings
-from workbench.profile.onnx_macs import count_graph
 from workbench.store.store import Store
 
 FEW = (
@@ -45,8 +45,8 @@ def test_a_probe_has_the_macs_that_it_says(probe: Probe, tmp_path: Path):
 
 @pytest.mark.parametrize("probe", [p for p in PROBES if p.kind == "int8"], ids=lambda p: p.words)
 def test_onnx_runtime_multiplies_the_int8_probes_in_integers(probe: Probe, tmp_path: Path):
-    from workbench.export.load import session
-    from workbench.profile.onnx_macs import load_graph
+    from workbench.graphs.macs import load_graph
+    from workbench.runtimes.onnxruntime.session import session
 
     executed = tmp_path / "executed.onnx"
     session(saved(probe, tmp_path), 1, optimized_path=executed)
@@ -59,7 +59,7 @@ def test_onnx_runtime_multiplies_the_int8_probes_in_integers(probe: Probe, tmp_p
 def test_torch_computes_what_onnx_computes(probe: Probe, tmp_path: Path):
     import torch
 
-    from workbench.export.load import session
+    from workbench.runtimes.onnxruntime.session import session
 
     module, feed = torch_network(probe)
     expected = session(saved(probe, tmp_path), 1).run(None, feed)[0]

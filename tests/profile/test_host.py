@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from workbench.measure.layers import COLUMNS
+from workbench.measure.network import network_of
 from workbench.models.candidate import COMPONENTS, Component
 from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
-from workbench.profile.layers import COLUMNS
-from workbench.profile.network import network_of
 from workbench.profile.write import Budget
 from workbench.progress import quiet
 from workbench.store.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import InputError
-from workbench.profile.layers import COLUMNS
+from workbench.measure.layers import COLUMNS
 from workbench.profile.read import read_profile
 from workbench.profile.write import SCHEMA_VERSION
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import InputError
-from workbench.profile.layers import COLUMNS
+from workbench.measure.layers import COLUMNS
 from workbench.profile.rollup import rollup, samples_of
 
 ROWS = [

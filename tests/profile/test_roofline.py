@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from workbench.profile.layers import COLUMNS as MEASURED
+from workbench.measure.layers import COLUMNS as MEASURED
 from workbench.profile.roofline import COLUMNS, roofline, summary
 
 FOUND = {

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from workbench.errors import InputError
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.store.store import Store
 
-REPOSITORY = Path(__file__).parents[2]
 CHAIN = "steps:\n  - remove_blocks: {layout: bk-tiny}\n  - distill: {steps: 3}\n  - quantize: {scheme: w8a8}\n"
 
 
@@ -216,6 +216,6 @@ def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
         "import sys; from workbench.cli.main import app; app(['check', 'r.yaml'], standalone_mode=False);"
         "print(sorted({'torch', 'diffusers', 'transformers', 'onnx', 'nncf', 'pandas'} & {*sys.modules}))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests import ROOT
 from workbench.cli.main import app
 from workbench.compress.registry import steps
 from workbench.models.sources import demo_folder
 
 MALFORMED = Path(__file__).parent / "malformed"
-REPOSITORY = Path(__file__).parents[2]
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -106,7 +106,7 @@ def test_both_verbs_end_so_as_a_process(name: str, verb: str, tmp_path: Path) ->
 
 
 def workbench(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "workbench.cli.main", *arguments]
     return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120, check=False)
 

@@ -9,7 +9,8 @@ from workbench.evaluate.paired import UNITS
 from workbench.models.folder import read_object
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
-from workbench.recipe.published import Published, published_problems, shown_names
+from workbench.recipe.published import published_problems, shown_names
+from workbench.recipe.published_config import Published
 from workbench.store.store import Store
 
 STEPS = """steps:

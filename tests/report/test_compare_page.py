@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from workbench.profile.compare import Load, Ratio, of_loads
-from workbench.profile.compare_layers import ONLY_B, SMALL, LayerChange
-from workbench.profile.comparison import IN_TURNS, STORED, Compared, Comparison, measured
-from workbench.profile.in_turns import Taken
+from workbench.comparing.comparison import IN_TURNS, STORED, Compared, Comparison, measured
+from workbench.comparing.interleaved import Taken
+from workbench.comparing.layers import ONLY_B, SMALL, LayerChange
+from workbench.comparing.ratio import Load, Ratio, of_loads
 from workbench.report.compare_page import render
 
 EVIL = "<script>alert(1)</script>"

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_pipeline
 
+from tests.fixtures import tiny_pipeline
 from workbench.data.captioned import captions, data_key
 from workbench.data.sets import DataSet
 from workbench.errors import InputError

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import tiny_pipeline
-
+from tests import ROOT
+from tests.fixtures import tiny_pipeline
 from workbench.models.record import read_record
 from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet
@@ -38,7 +38,7 @@ def ran(place: Path, launcher: list[str]) -> list:
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]

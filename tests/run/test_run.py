@@ -14,7 +14,8 @@ import pytest
 import yaml
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 MAIN = ROOT / "recipes" / "bk_tiny_w8a8.yaml"
 SHRUNK = [

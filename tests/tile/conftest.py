@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.export.components import spec
 from workbench.export.store import stored_export
 from workbench.models.candidate import Candidate
+from workbench.models.components import spec
 from workbench.models.sources import base_candidate
 from workbench.store.store import Store
 

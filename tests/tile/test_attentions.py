@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workbench.models.architectures import architecture
-from workbench.profile.counting import count_unet
+from workbench.runtimes.torch.counting import count_unet
 from workbench.tile.attentions import folder_attentions, unet_attentions
 from workbench.tile.onnx_attentions import file_attentions
 

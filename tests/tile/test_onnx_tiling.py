@@ -11,10 +11,10 @@ import onnx_ir as ir
 import pytest
 
 from workbench.errors import InputError
-from workbench.export.load import session
-from workbench.export.names import layer_of
-from workbench.profile.onnx_layers import profile_layers
-from workbench.profile.trace import read_passes
+from workbench.graphs.names import layer_of
+from workbench.runtimes.onnxruntime.layers import profile_layers
+from workbench.runtimes.onnxruntime.session import session
+from workbench.runtimes.onnxruntime.trace import read_passes
 from workbench.tile.attentions import Attention
 from workbench.tile.fitted import machine
 from workbench.tile.onnx_attentions import find, shapes_of

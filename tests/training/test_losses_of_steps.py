@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import tiny_pipeline
 import torch
 
-from workbench.compress import distill, distill_consistency, qat
+from tests import ROOT
+from tests.fixtures import tiny_pipeline
+from workbench.compress.distill import consistency
+from workbench.compress.distill import step as distill_step
+from workbench.compress.quantize import qat
 from workbench.compress.registry import StepContext
 from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet
@@ -30,12 +32,12 @@ def context(tmp_path):
 
 
 def features(ctx, teacher, student):
-    return distill._loss(ctx, distill.DistillConfig(batch=2), teacher, student, (None, None), CPU)
+    return distill_step._loss(ctx, distill_step.DistillConfig(batch=2), teacher, student, (None, None), CPU)
 
 
 def few_steps(ctx, teacher, student):
-    config = distill_consistency.DistillConsistencyConfig(batch=2)
-    return distill_consistency._loss(ctx, config, teacher, copy.deepcopy(student), CPU)
+    config = consistency.DistillConsistencyConfig(batch=2)
+    return consistency._loss(ctx, config, teacher, copy.deepcopy(student), CPU)
 
 
 def quantized(ctx, teacher, student):
@@ -59,7 +61,7 @@ def test_the_loss_goes_through_the_model_that_it_is_given_and_features_are_still
     folder = context.parent.components["unet"].path
     teacher, student = load_unet(folder).requires_grad_(False), load_unet(folder)
     if made is few_steps:
-        student = distill_consistency.with_guidance(student, 256)
+        student = consistency.with_guidance(student, 256)
     with torch.no_grad():
         student.conv_in.weight.mul_(1.5)  # else it says what its teacher says
     around = Around(student)
@@ -73,9 +75,9 @@ ON_A_DEVICE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-import tiny_pipeline
-from workbench.compress.distill import DistillConfig, distill
-from workbench.compress.distill_consistency import DistillConsistencyConfig, distill_consistency
+from tests.fixtures import tiny_pipeline
+from workbench.compress.distill.step import DistillConfig, distill
+from workbench.compress.distill.consistency import DistillConsistencyConfig, distill_consistency
 from workbench.compress.registry import StepContext
 from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet
@@ -94,7 +96,7 @@ for step, config in ((distill, DistillConfig), (distill_consistency, DistillCons
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_the_same_seed_starts_with_the_loss_that_a_cpu_finds(tmp_path):
     for name, visible in (("gpu", {}), ("cpu", {"CUDA_VISIBLE_DEVICES": ""})):
-        command = [sys.executable, "-c", ON_A_DEVICE, str(tmp_path / name), str(Path(tiny_pipeline.__file__).parent)]
+        command = [sys.executable, "-c", ON_A_DEVICE, str(tmp_path / name), str(ROOT)]
         subprocess.run(command, env={**os.environ, **visible}, check=True)
     for step in ("distill", "distill_consistency"):
         gpu, cpu = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workbench.compress.distill import DistillConfig
-from workbench.compress.distill_consistency import DistillConsistencyConfig
+from workbench.compress.distill.consistency import DistillConsistencyConfig
+from workbench.compress.distill.step import DistillConfig
 from workbench.store import environment
 from workbench.training.precision import chosen
 

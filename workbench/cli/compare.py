@@ -40,12 +40,12 @@ def compare(
 ) -> None:
     """Compare two models, or two stored profiles: a ratio with its interval, in all and layer by layer."""
     from workbench.cli.options import shapes_of
-    from workbench.profile.in_turns import Plan
+    from workbench.comparing.interleaved import Plan
     from workbench.progress import quiet, shown
-    from workbench.run.compare import check_gate, with_gate, write
-    from workbench.run.compare import compare as work
-    from workbench.run.compare_show import show
     from workbench.store.store import Store
+    from workbench.verbs.compare.compare import check_gate, with_gate, write
+    from workbench.verbs.compare.compare import compare as work
+    from workbench.verbs.compare.show import show
 
     limit = None if fail_above is None else share_of(fail_above)
     plan, progress = Plan(iterations, min_seconds, max_seconds), quiet if as_json else shown

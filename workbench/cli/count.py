@@ -24,9 +24,9 @@ def count(
     """
     import json
 
-    from workbench.run import count as work
+    from workbench.sources.shapes import parse_values
     from workbench.store.store import Store
-    from workbench.subjects.shapes import parse_values
+    from workbench.verbs import count as work
 
     counted = work.count_source(source, component, shapes_of(shape), parse_values(value or ()), Store(store))
     if as_json:

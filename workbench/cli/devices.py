@@ -21,7 +21,7 @@ def listed(context: typer.Context, adb: AdbProgram = None, as_json: AsJson = Fal
     if context.invoked_subcommand is not None:
         return
     from workbench.devices.adb import Adb, find_adb
-    from workbench.run.devices import listing, show
+    from workbench.verbs.devices import listing, show
 
     show(listing(Adb(find_adb(adb))), as_json)
 
@@ -36,7 +36,7 @@ def clean(
     import json
 
     from workbench.devices.adb import Adb, find_adb
-    from workbench.run.devices import clean as work
+    from workbench.verbs.devices import clean as work
 
     done = work(Adb(find_adb(adb)), serial)
     print(json.dumps({"cleaned": done}) if as_json else "\n".join(f"{one}: clean" for one in done))

@@ -55,11 +55,11 @@ def profile(
     from workbench.profile.host import Settings
     from workbench.profile.write import Budget
     from workbench.progress import quiet, shown
-    from workbench.run.profile import profile as work
-    from workbench.run.profile import show
+    from workbench.sources.shapes import parse_values
     from workbench.store.environment import usable_cores
     from workbench.store.store import Store
-    from workbench.subjects.shapes import parse_values
+    from workbench.verbs.profile import profile as work
+    from workbench.verbs.profile import show
 
     where = tuple(dict.fromkeys(target or ["host"]))
     for name in where:

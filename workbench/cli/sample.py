@@ -26,7 +26,7 @@ def sample(
     import json
 
     from workbench.progress import quiet, shown
-    from workbench.sample import draw
+    from workbench.verbs.sample import draw
 
     progress = quiet if as_json else shown
     drawn = draw(recipe, overrides or [], candidate, prompt, out, seed, steps, guidance_scale, store, progress)

@@ -35,13 +35,13 @@ def schemes(
     Quantizes the U-Net in every way that there is and measures each on every installed runtime against its fp32.
     """
     from workbench.profile.host import Settings
-    from workbench.profile.runtime import RUNTIMES, threads_asked
     from workbench.progress import quiet, shown
-    from workbench.run.schemes import check
-    from workbench.run.schemes import schemes as work
-    from workbench.run.schemes_pairs import Asked, schemes_asked
-    from workbench.run.schemes_show import show
+    from workbench.runtimes.base import RUNTIMES, threads_asked
     from workbench.store.store import Store
+    from workbench.verbs.schemes.pairs import Asked, schemes_asked
+    from workbench.verbs.schemes.schemes import check
+    from workbench.verbs.schemes.schemes import schemes as work
+    from workbench.verbs.schemes.show import show
 
     wanted = schemes_asked(only)
     settings = Settings(RUNTIMES, threads_asked(threads), iterations, min_seconds, warmup=3)

@@ -51,10 +51,10 @@ def tile(
     """
     import json
 
-    from workbench.run import tile as work
-    from workbench.run.tile_show import as_json as described
-    from workbench.run.tile_show import show
     from workbench.store.store import Store
+    from workbench.verbs.tile import tile as work
+    from workbench.verbs.tile.show import as_json as described
+    from workbench.verbs.tile.show import show
 
     asked = work.asked(source, sram, dtype, side, shapes_of(shape), (bandwidth, macs_per_s, vector_ops_per_s), tiles)
     found = work.tile_source(asked, write, Store(store))

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.compress.groups import group_problem, layer_widths
-from workbench.compress.policies import POLICIES
-from workbench.export import openvino
+from workbench.compress.quantize.policies import POLICIES
+from workbench.compress.quantize.weights.groups import group_problem, layer_widths
 from workbench.models.schemes import SCHEMES
+from workbench.runtimes.openvino import session as openvino
 
 if TYPE_CHECKING:
-    from workbench.compress.quantize_config import QuantizeConfig
+    from workbench.compress.quantize.config import QuantizeConfig
 
 Problem = tuple[str, str]
 """Key inside the step, and what is wrong there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.profile.network import Network
+from workbench.measure.network import Network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ def agreement(network: Network, there: Mapping[str, np.ndarray], threads: int | 
     """
     import numpy as np
 
-    from workbench.export.load import session
+    from workbench.runtimes.onnxruntime.session import session
 
     assert network.file is not None
     feed, names = dict(network.feed), list(there)
@@ -69,7 +69,7 @@ def _distance(here: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]) -
     """Of the output that agrees least: SQNR in dB (200: equal), and the largest error of all."""
     import numpy as np
 
-    from workbench.export.verify import sqnr_db
+    from workbench.measure.sqnr import sqnr_db
 
     worst, error = 200.0, 0.0
     for name, mine in here.items():

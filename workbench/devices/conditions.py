@@ -11,7 +11,7 @@ from typing import Any
 from workbench.devices.adb import Device, DeviceError
 from workbench.devices.probe import Facts, probe
 from workbench.devices.result import Reading
-from workbench.profile.clock import Stats
+from workbench.measure.clock import Stats
 
 COOL_STATUS = 0
 """Android's thermal status up to which a run may start: none."""

@@ -12,7 +12,7 @@ from workbench.devices.exits import NOT_FOUND, NOT_STARTED, about_model, hint, h
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
 from workbench.errors import InputError, RunError
-from workbench.export.load import SESSION_CONFIG
+from workbench.runtimes.onnxruntime.session import SESSION_CONFIG
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,13 +14,13 @@ from workbench.devices.agreement import agreement
 from workbench.devices.conditions import fast_cores, held, mask_of, validity
 from workbench.devices.folder import Workplace
 from workbench.devices.job import Job, ModelJob, missing_cores, raw_inputs, read_outputs
-from workbench.devices.library import Library
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
-from workbench.export.load import machine_config, session_config
-from workbench.profile.memory import onnx_files
-from workbench.profile.network import Network
+from workbench.devices.toolchain.library import Library
+from workbench.graphs.read import onnx_files
+from workbench.measure.network import Network
+from workbench.runtimes.onnxruntime.session import machine_config, session_config
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
-from workbench.export.load import machine_config
-from workbench.profile.clock import Stats
+from workbench.measure.clock import Stats
+from workbench.runtimes.onnxruntime.session import machine_config
 
 WARMUP = 1
 """Passes that the tool makes before it counts; they are in its profile."""

@@ -11,11 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.devices.alone import alone
-from workbench.devices.build import SOURCES, build_runner, target_of
 from workbench.devices.conditions import cool_down, fixed_performance, too_warm
 from workbench.devices.folder import Workplace
-from workbench.devices.library import host_version, library_for
+from workbench.devices.lock import alone
 from workbench.devices.measure import (
     DeviceSettings,
     Tools,
@@ -26,11 +24,14 @@ from workbench.devices.measure import (
 from workbench.devices.probe import probe
 from workbench.devices.summary import environment_of, measured_of, state_of, warnings_of
 from workbench.devices.target import Ready
+from workbench.devices.toolchain.build import SOURCES, build_runner, target_of
+from workbench.devices.toolchain.library import host_version, library_for
 from workbench.errors import InputError, RunError
+from workbench.graphs.read import onnx_files
+from workbench.measure.counts import Count
+from workbench.measure.memory import Peak
+from workbench.measure.network import Network
 from workbench.models.candidate import COMPONENTS
-from workbench.profile.macs import Count
-from workbench.profile.memory import Peak, onnx_files
-from workbench.profile.network import Network
 from workbench.profile.write import Budget, write_profile
 from workbench.progress import Progress, quiet
 from workbench.store.environment import environment
@@ -142,7 +143,11 @@ class DeviceSession:
         return {
             "stage": "device",
             "code": code_hash(
-                [*room("workbench.devices"), "workbench.export.load", *(f"workbench.profile.{name}" for name in CODE)]
+                [
+                    *room("workbench.devices"),
+                    "workbench.runtimes.onnxruntime.session",
+                    *(f"workbench.profile.{name}" for name in CODE),
+                ]
             ),
             "runner": {file.name: hash_file(file) for file in sorted(SOURCES.iterdir())},
             "device": [self.device.serial, self.facts.model, self.facts.fingerprint, self.facts.version],

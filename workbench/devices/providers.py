@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.profile.trace import KERNEL
+from workbench.runtimes.onnxruntime.trace import KERNEL
 
 NAMES = ("cpu", "xnnpack", "nnapi", "qnn")
 CPU = "CPUExecutionProvider"

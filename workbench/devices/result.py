@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError
-from workbench.profile.clock import Stats
+from workbench.measure.clock import Stats
 
 if TYPE_CHECKING:
     import numpy as np

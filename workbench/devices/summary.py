@@ -9,10 +9,10 @@ from typing import Any
 from workbench.devices.measure import conditions_of, stored_result
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider, on_cpu, placement
-from workbench.profile.layers import Layers
-from workbench.profile.macs import Count
-from workbench.profile.network import Network
-from workbench.profile.runtime import Measured, Timed
+from workbench.measure.counts import Count
+from workbench.measure.layers import Layers
+from workbench.measure.network import Network
+from workbench.runtimes.base import Measured, Timed
 
 
 def measured_of(network: Network, folder: Path, count: Count, shared: str | None) -> tuple[Measured, dict[str, Any]]:
@@ -38,9 +38,9 @@ def measured_of(network: Network, folder: Path, count: Count, shared: str | None
 
 
 def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers:
-    from workbench.profile.onnx_layers import assemble
-    from workbench.profile.onnx_macs import count_graph, load_graph
-    from workbench.profile.trace import read_passes
+    from workbench.graphs.macs import count_graph, load_graph
+    from workbench.runtimes.onnxruntime.layers import assemble
+    from workbench.runtimes.onnxruntime.trace import read_passes
 
     assert network.file is not None
     exported = count_graph(network.file, {name: tuple(value.shape) for name, value in network.feed.items()})

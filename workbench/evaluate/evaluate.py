@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.evaluate import alignment, fidelity
-from workbench.evaluate.question import Question
+from workbench.evaluate.prompts import Question
 from workbench.evaluate.sampler import Networks, draw
 from workbench.evaluate.scorer import load_scorer
 from workbench.progress import Progress

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.export.load import default_threads, runner
-from workbench.export.openvino import SUFFIX, openvino_files
 from workbench.models import guidance
 from workbench.models.scheduler import load_scheduler, noises, previous
+from workbench.runtimes.load import runner
+from workbench.runtimes.openvino.session import SUFFIX, openvino_files
+from workbench.store.environment import default_threads
 
 SMALL = 200_000_000
 """Bytes of a U-Net up to which pictures are drawn several at a time; activations of larger ones fill the memory, and

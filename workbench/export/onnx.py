@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import gc
 import io
-import logging
-import os
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.export.components import Spec, load, spec, wrapper_of
-from workbench.export.names import name_by_layer
 from workbench.export.verify import AGREE_DB, agreement, outputs
+from workbench.graphs.names import name_by_layer
+from workbench.graphs.quiet import quiet
 from workbench.models.candidate import Candidate
+from workbench.models.components import Spec, load, spec, wrapper_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,29 +152,3 @@ def _drop_divisions_by_one(model: ir.Model) -> None:
         if data is not None and divisor is not None and divisor.size == 1 and divisor.numpy().item() == 1:
             ir.convenience.replace_all_uses_with(node.outputs[0], data)
             model.graph.remove(node, safe=True)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps the exporters' warnings from the terminal: none of them asks the user for anything."""
-    names = (
-        "torch",
-        "torch.utils._pytree",
-        "torch.onnx._internal.exporter._registration",
-        "torchao",
-        "diffusers",
-        "onnxscript",
-        "onnx_ir",
-    )
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")  # its import sets its own level, from there
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.export.components import Spec, spec
 from workbench.export.onnx import export_component, export_module
 from workbench.models.candidate import Candidate
+from workbench.models.components import Spec, spec
 from workbench.models.widths import FILE as WIDTHS
 from workbench.store.store import Store, code_hash, key_of, library_versions
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import RunError
-from workbench.export.load import session
+from workbench.measure.sqnr import sqnr_db
+from workbench.runtimes.onnxruntime.session import session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
 
 AGREE_DB = 80.0
 """Least SQNR of a float32 export; rounding alone left 117 to 126 dB on the demo's three components."""
-
-
-def sqnr_db(reference: np.ndarray, other: np.ndarray) -> float:
-    """Signal to quantization noise in dB: 10 log10(sum ref² / sum (ref − other)²); 200 when both are equal."""
-    import numpy as np
-
-    signal = float(np.square(reference, dtype=np.float64).sum())
-    noise = float(np.square(reference.astype(np.float64) - other).sum())
-    return 200.0 if noise == 0 else float(10 * np.log10(max(signal, 1e-300) / noise))
 
 
 def check(

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
+from workbench.measure.clock import Stats, interleaved
+from workbench.measure.network import Network
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
-from workbench.profile.clock import Stats, interleaved
-from workbench.profile.network import Network
-from workbench.profile.runtime import runtime
+from workbench.runtimes.base import runtime
 from workbench.store.environment import fingerprint
 from workbench.store.store import Store, code_hash, key_of, library_versions
 
@@ -153,7 +153,7 @@ def _network(probe: Probe, folder: Path) -> Network:
 
 
 def _load_torch(probe: Probe, threads: int) -> Callable[[], object]:
-    from workbench.profile.on_torch import one_pass
+    from workbench.runtimes.torch.eager import one_pass
 
     module, feed = torch_network(probe)
     return one_pass(module, Network(candidate="ceiling", component="model", scheme="fp32", feed=feed), threads)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.profile.macs import Count, LayerCount
-from workbench.profile.network import Network, TorchForm
+from workbench.measure.counts import Count, LayerCount
+from workbench.measure.network import Network, TorchForm
 
 if TYPE_CHECKING:
-    from workbench.export.graph_macs import NodeCost
+    from workbench.graphs.costs import NodeCost
 
 
 def count_networks(
@@ -47,7 +47,7 @@ def count_network(network: Network, parent: Count | None = None) -> Count:
 
 
 def _of_folder(network: Network, form: TorchForm) -> Count:
-    from workbench.profile.counting import count_component
+    from workbench.runtimes.torch.counting import count_component
 
     shapes = {name: value.shape for name, value in network.feed.items()}
     height, width = (shapes.get("sample") or shapes.get("latent") or (0, 0))[-2:]
@@ -56,14 +56,14 @@ def _of_folder(network: Network, form: TorchForm) -> Count:
 
 
 def _of_factory(network: Network) -> Count:
-    from workbench.profile.torch_form import count_factory
+    from workbench.runtimes.torch.form import count_factory
 
     assert network.torch is not None
     return count_factory(network.torch.where, network.feed)
 
 
 def _of_graph(path: Path, network: Network, parent: Count | None) -> Count:
-    from workbench.profile.onnx_macs import count_graph
+    from workbench.graphs.macs import count_graph
 
     counted = count_graph(path, _shapes(network)).count
     if parent is None or (parent.macs, parent.macs_with_attention) != (counted.macs, counted.macs_with_attention):
@@ -73,7 +73,7 @@ def _of_graph(path: Path, network: Network, parent: Count | None) -> Count:
 
 def _of_openvino(path: Path, parent: Count | None) -> Count:
     """From OpenVINO's own file: products and the weights that they multiply with; the rest isn't counted there."""
-    from workbench.export.openvino_graph import openvino_costs
+    from workbench.runtimes.openvino.costs import openvino_costs
 
     layers: dict[str, list[NodeCost]] = {}
     for cost in openvino_costs(path):

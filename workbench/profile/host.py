@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.measure.clock import interleaved, once_ms
+from workbench.measure.counts import Count
+from workbench.measure.layers import Layers
+from workbench.measure.memory import available_bytes, drop_from_cache, peak_memory
+from workbench.measure.network import Network
+from workbench.measure.simulated import in_float
 from workbench.models.candidate import COMPONENTS
-from workbench.profile import noise
+from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
-from workbench.profile.clock import interleaved, once_ms
-from workbench.profile.layers import Layers
-from workbench.profile.macs import Count
-from workbench.profile.memory import available_bytes, drop_from_cache, peak_memory
-from workbench.profile.network import Network
-from workbench.profile.runtime import Compiles, Measured, Runtime, Timed, runtime
-from workbench.profile.simulated import in_float
 from workbench.profile.write import Budget, write_profile
+from workbench.runtimes.base import Compiles, Measured, Runtime, Timed, runtime
 from workbench.store.environment import environment, usable_cores
 from workbench.store.store import Store
 
@@ -79,10 +79,10 @@ def profile_host(
         place = runtime(name)
         refused = {n.candidate for n in networks if place.refuses(n)}
         own_networks = [n for n in networks if n.candidate not in refused]
-        before = noise.moment()
+        before = disturbance.moment()
         measured, warnings = _measure(place, own_networks, counts, settings, progress)
-        disturbance = noise.between(before, noise.moment())
-        warnings += noise.warnings(disturbance, place.target)
+        disturbed = disturbance.between(before, disturbance.moment())
+        warnings += disturbance.warnings(disturbed, place.target)
         if settings.threads > usable_cores():
             warnings.append(f"{place.target}: {settings.threads} threads on {usable_cores()} usable cores")
         bounds = ceilings(name, settings.threads, store)
@@ -90,7 +90,7 @@ def profile_host(
         shared = {
             "threads": settings.threads,
             "seed": seed,
-            "noise": disturbance,
+            "noise": disturbed,
             "runtime_settings": dict(place.settings),
             "ceilings": bounds,
             "environment": environment(),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.profile.layers import COLUMNS
+from workbench.measure.layers import COLUMNS
 from workbench.profile.write import SCHEMA_VERSION
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.profile.attribution import RUNTIME, UNMAPPED
+from workbench.measure.kinds import computes_integers
 from workbench.profile.ceilings import bandwidth
-from workbench.profile.kinds import computes_integers
+from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def roofline(table: pd.DataFrame, found: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of a table of layers under the ceilings of the machine and runtime that it was measured on.
 
     Args:
-        table: the columns of ``workbench.profile.layers.COLUMNS``, ``component`` included.
+        table: the columns of ``workbench.measure.layers.COLUMNS``, ``component`` included.
         found: what ``ceilings`` gave.
 
     A layer's kernels count as 8-bit when its main operator is an integer one; products of attention still count as

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.measure.clock import weighted_sum
+from workbench.measure.layers import ordered
+from workbench.measure.memory import Peak, onnx_size
+from workbench.measure.network import Network
+from workbench.measure.simulated import simulated
 from workbench.models import guidance
 from workbench.models.candidate import COMPONENTS
-from workbench.profile.clock import weighted_sum
-from workbench.profile.layers import ordered
-from workbench.profile.memory import Peak, onnx_size
-from workbench.profile.network import Network
 from workbench.profile.roofline import roofline
-from workbench.profile.runtime import Measured
-from workbench.profile.simulated import simulated
+from workbench.runtimes.base import Measured
 from workbench.store.files import write_atomic
 
 SCHEMA_VERSION = 2

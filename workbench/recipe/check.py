@@ -15,11 +15,12 @@ from workbench.data.check_sets import source_problems
 from workbench.errors import InputError
 from workbench.models.sources import base_candidate, resolve
 from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
-from workbench.recipe.check_steps import Problem, chain_problems, unet_problems
+from workbench.recipe.check_steps import chain_problems, unet_problems
 from workbench.recipe.estimate import estimate
 from workbench.recipe.load import Loaded
 from workbench.recipe.plan import plan_steps
 from workbench.recipe.plan_sets import scorer_key
+from workbench.recipe.problem import Problem
 from workbench.recipe.published import published_problems
 from workbench.store.store import Store
 

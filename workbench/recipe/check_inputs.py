@@ -12,9 +12,9 @@ from workbench.data.captioned import OWN, rows
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError
 from workbench.models.weights import read_header
-from workbench.profile.runtime import install_line, installed, target_of
-from workbench.recipe.check_steps import Problem
+from workbench.recipe.problem import Problem
 from workbench.recipe.schema import Recipe
+from workbench.runtimes.base import install_line, installed, target_of
 
 _LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
 _READER = "workbench.data.captioned"

@@ -12,12 +12,10 @@ from workbench.data.check_sets import set_problems
 from workbench.errors import InputError
 from workbench.models.folder import read_object
 from workbench.recipe.hooks import ChangesUNet, ChecksModel, ChecksUNet
-from workbench.recipe.lines import Place
 from workbench.recipe.plan_sets import needed
+from workbench.recipe.problem import Problem
 from workbench.recipe.schema import Recipe
-
-Problem = tuple[Place, str]
-"""Where in the recipe, and what is wrong there."""
+from workbench.recipe.yaml_lines import Place
 
 
 def chain_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from workbench.recipe.lines import Place
+from workbench.recipe.yaml_lines import Place
 
 _NEEDS = {
     "int": "a whole number",

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from workbench.errors import InputError
 from workbench.recipe.explain import explain, show
-from workbench.recipe.lines import Place, dotted, parse
 from workbench.recipe.overrides import apply_override
 from workbench.recipe.schema import Recipe, StepEntry
+from workbench.recipe.yaml_lines import Place, dotted, parse
 
 _LARGEST = 1_000_000  # bytes; a recipe is written by hand
 

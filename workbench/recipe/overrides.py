@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.errors import InputError
-from workbench.recipe.lines import Place, dotted, parse
+from workbench.recipe.yaml_lines import Place, dotted, parse
 
 
 def apply_override(data: dict[str, Any], override: str, known: Iterable[str], kinds: Iterable[str]) -> Place:

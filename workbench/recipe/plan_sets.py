@@ -9,11 +9,11 @@ from typing import Any
 
 from workbench.data.build import key_parts
 from workbench.data.sets import DATA, DataSet
-from workbench.evaluate.question import CODE, LIBRARIES
+from workbench.evaluate.prompts import CODE, LIBRARIES
 from workbench.store.files import hash_file
 from workbench.store.store import Store, code_hash, key_of, library_versions
 
-_CODE = (*CODE, "workbench.export.onnx", "workbench.export.names")
+_CODE = (*CODE, "workbench.export.onnx", "workbench.graphs.names")
 """What draws and what scores, here as in evaluation."""
 
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.profile.compare import FASTER, SLOWER
-from workbench.profile.compare_layers import FAMILY, LEAST_LAYER, LEAST_SHARE, LayerChange, differing
-from workbench.profile.comparison import (
+from workbench.comparing.comparison import (
     IN_TURNS,
     STATISTIC,
     Comparison,
@@ -19,8 +17,10 @@ from workbench.profile.comparison import (
     signed_ms,
     threads_words,
 )
-from workbench.report import facts
-from workbench.report.words import number
+from workbench.comparing.layers import FAMILY, LEAST_LAYER, LEAST_SHARE, LayerChange, differing
+from workbench.comparing.ratio import FASTER, SLOWER
+from workbench.report.format import number
+from workbench.report.sections import facts
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH, HEIGHT = 460, 34

@@ -5,25 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.report import (
+from workbench.report.data import RunData
+from workbench.report.figures import bars
+from workbench.report.figures.pareto import pareto
+from workbench.report.format import known, seconds
+from workbench.report.ranking.rank import Ranking, rank
+from workbench.report.sections import (
     block_search,
-    brings,
     budget,
+    candidates,
     data_sets,
     facts,
-    figures,
     paired,
     pictures,
     published,
-    sections,
+    speedup,
     training,
     why,
 )
-from workbench.report.data import RunData
-from workbench.report.layers import payload
-from workbench.report.pareto_figure import pareto
-from workbench.report.rank import Ranking, rank
-from workbench.report.words import known, seconds
+from workbench.report.sections.layers import payload
 from workbench.store.files import write_atomic
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,7 +40,7 @@ def write_report(run: RunData, out: Path) -> Path:
         InputError: the recipe ranks by something that was not measured.
     """
     ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
-    judged = brings.verdicts(run)
+    judged = speedup.verdicts(run)
     page = out / f"{run.recipe.name}.html"
     table = ranking.table.copy()
     words = [
@@ -53,7 +53,7 @@ def write_report(run: RunData, out: Path) -> Path:
     return page
 
 
-def render(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> str:
+def render(run: RunData, ranking: Ranking, judged: speedup.Verdicts) -> str:
     """The page as a string."""
     values = _values(run, ranking, judged)
     bare = _fill(values | {"pictures": pictures.Pictures([], 0, False)})
@@ -77,7 +77,7 @@ def _fill(values: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(**values, **assets)
 
 
-def _values(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> dict[str, Any]:
+def _values(run: RunData, ranking: Ranking, judged: speedup.Verdicts) -> dict[str, Any]:
     """What the template shows."""
     from markupsafe import Markup
 
@@ -94,25 +94,25 @@ def _values(run: RunData, ranking: Ranking, judged: brings.Verdicts) -> dict[str
         "ranking": ranking,
         "subject": subject,
         "first": names[0],
-        "tiles": sections.tiles(run, ranking, subject),
-        "summary": sections.summary(run, ranking),
-        "asked": sections.limits_text(run),
-        "rows": sections.ranking_rows(run, ranking),
-        "verdicts": {key: (verdict.word, brings.TONES.get(verdict.word, "")) for key, verdict in judged.items()},
-        "brings": brings.gather(run, judged),
-        "quality": sections.quality_table(run),
+        "tiles": candidates.tiles(run, ranking, subject),
+        "summary": candidates.summary(run, ranking),
+        "asked": candidates.limits_text(run),
+        "rows": candidates.ranking_rows(run, ranking),
+        "verdicts": {key: (verdict.word, speedup.TONES.get(verdict.word, "")) for key, verdict in judged.items()},
+        "brings": speedup.gather(run, judged),
+        "quality": candidates.quality_table(run),
         "paired": paired.gather(run),
         "pareto": [(t, safe(pareto(ranking, t, limits))) for t in run.targets],
         "bought": [
-            (t, safe(figures.steps_bought(ranking, t, unit)), sections.steps_rows(ranking, t)) for t in run.targets
+            (t, safe(bars.steps_bought(ranking, t, unit)), candidates.steps_rows(ranking, t)) for t in run.targets
         ],
         "few_steps": any(c.steps for c in run.candidates),
         "budget_rows": budget.gather(run),
         "published": published.gather(run),
         "data_sets": data_sets.gather(run),
-        "budget": safe(figures.budget(run.profiles, names)),
-        "components": sections.component_rows(run),
-        "sqnr": safe(figures.sqnr(run.scores, names)),
+        "budget": safe(bars.budget(run.profiles, names)),
+        "components": candidates.component_rows(run),
+        "sqnr": safe(bars.sqnr(run.scores, names)),
         "trainings": [(name, what, safe(figure)) for name, what, figure in training.gather(run.candidates)],
         "layers": Markup(payload(run)),  # noqa: S704 - JSON with every < escaped
         "block_searches": [

@@ -22,7 +22,7 @@ from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
 from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.schema import Recipe
-from workbench.run import chain, measure
+from workbench.run import chain, scores
 from workbench.run.data_sets import manifests
 from workbench.run.few_steps import at_steps
 from workbench.run.profiles import profile_all
@@ -75,13 +75,13 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     write_record(store, recipe.name, made)
     candidates = at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
-    files = measure.exports(candidates, store, progress)
-    question = measure.question_of(recipe, source)
-    keys = measure.score_keys(candidates, question)
-    scores = measure.score_all(candidates, keys, files, question, store, progress)
+    files = scores.exports(candidates, store, progress)
+    question = scores.question_of(recipe, source)
+    keys = scores.score_keys(candidates, question)
+    scored = scores.score_all(candidates, keys, files, question, store, progress)
     profiles = profile_all(recipe, candidates, files, store, progress)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
-    return publish(loaded, candidates, scores, pictures, profiles, manifests(plan, store), store, out)
+    return publish(loaded, candidates, scored, pictures, profiles, manifests(plan, store), store, out)
 
 
 def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:

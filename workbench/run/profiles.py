@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.models.candidate import COMPONENTS, Candidate
-from workbench.profile.runtime import distribution_of
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
 from workbench.recipe.schema import DeviceConfig, Recipe
+from workbench.runtimes.base import distribution_of
 from workbench.store.environment import fingerprint, usable_cores
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
 
 if TYPE_CHECKING:
     from workbench.devices.measure import DeviceSettings
     from workbench.devices.target import Ready
-    from workbench.profile.network import Network
+    from workbench.measure.network import Network
 
 ByTarget = Mapping[str, Mapping[str, Any]]
 """Summaries by target and candidate."""
@@ -65,11 +65,11 @@ def profile_all(recipe: Recipe, chain: list[Candidate], files: Files, store: Sto
 
 
 def _measured(recipe: Recipe, chain: list[Candidate], files: Files, store: Store, progress: Progress) -> Iterator[Path]:
-    from workbench.profile.network import network_of
+    from workbench.measure.network import network_of
 
     networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in COMPONENTS]
     shared = {
-        "code": code_hash([*room("workbench.profile"), "workbench.export.load"]),
+        "code": code_hash([*room("workbench.profile"), "workbench.runtimes.onnxruntime.session"]),
         "steps": recipe.evaluate.steps,
         "guidance_scale": recipe.evaluate.guidance_scale,
         "candidates": [[c.name, c.key, c.steps] for c in chain],

@@ -13,7 +13,7 @@ from workbench.store.environment import environment
 from workbench.store.files import hash_file, write_atomic
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
 
-READ = ("workbench.evaluate.paired", "workbench.run.measure", "workbench.training.curve")
+READ = ("workbench.evaluate.paired", "workbench.run.scores", "workbench.training.curve")
 """What the page depends on besides the report's own room."""
 
 

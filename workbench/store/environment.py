@@ -118,3 +118,9 @@ def _versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = None
     return found
+
+
+def default_threads() -> int:
+    """``OMP_NUM_THREADS`` where it is set (the runtime itself doesn't heed it), else the cores this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))

@@ -58,7 +58,7 @@ def unet_attentions(
     from torch.overrides import TorchFunctionMode
 
     from workbench.models.unet import meta_unet
-    from workbench.profile.torch_modules import watched
+    from workbench.runtimes.torch.modules import watched
 
     unet: Any = meta_unet(config, widths)
     stack: list[str] = []

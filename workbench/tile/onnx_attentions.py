@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from workbench.export.names import layer_of
+from workbench.graphs.names import layer_of
 from workbench.tile.attentions import Attention
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def find(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> Found:
 
 def shapes_of(path: Path, given: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """The shapes of all values of a file for inputs of the shapes ``given``; constants are among them."""
-    from workbench.export.graph_shapes import resolve
-    from workbench.export.light import read_model
+    from workbench.graphs.read import read_model
+    from workbench.graphs.shapes import resolve
 
     return dict(resolve(read_model(path), given).shape)
 
@@ -77,7 +77,7 @@ def file_attentions(path: Path, given: Mapping[str, tuple[int, ...]]) -> tuple[l
     """The attentions of a file for inputs of the shapes ``given``, and by node why others aren't among them."""
     import onnx_ir as ir
 
-    from workbench.export.light import read_model
+    from workbench.graphs.read import read_model
 
     found = find(ir.from_proto(read_model(path)), shapes_of(path, given))
     return [region.attention for region in found.regions], found.left_out

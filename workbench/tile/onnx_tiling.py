@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.export.names import name_new
+from workbench.graphs.names import name_new
 from workbench.tile.attentions import Attention
 from workbench.tile.machine import Machine
 from workbench.tile.model import best_on
@@ -231,7 +231,7 @@ class _Cutter:
         """An initializer that all tiles of all attentions share."""
         import numpy as np
 
-        from workbench.compress.emit_weights import add_initializer
+        from workbench.compress.quantize.onnx.write_weights import add_initializer
 
         name = f"tiling:{'_'.join(map(str, numbers))}"
         known = self.model.graph.initializers.get(name)

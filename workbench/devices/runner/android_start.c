@@ -1,4 +1,4 @@
-/* How a program begins on Android's C library, for builds without the NDK (workbench/devices/build.py).
+/* How a program begins on Android's C library, for builds without the NDK (workbench/devices/toolchain/build.py).
 
    The rest is compiled against another C library's headers; only functions and values that the kernel fixes are used,
    so that the two libraries' own constants and structures never meet. */

@@ -60,7 +60,7 @@ static void append_provider(void *options, const Provider *provider) {
   check(AppendExecutionProvider(options, append, keys, values, (size_t)provider->options.count), EXIT_PROVIDER, doing);
 }
 
-/* A session as workbench/export/load.py makes it: one operator at a time. */
+/* A session as workbench/runtimes/onnxruntime/session.py makes it: one operator at a time. */
 static Status *create_session(Model *model, const char *prefix, const char *executed) {
   void *options = NULL;
   const char *doing = "setting the session up";

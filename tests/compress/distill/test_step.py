@@ -1,0 +1,128 @@
+"""Distillation on the embedded model: it learns, its pairs are the published ones, a killed run ends the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from workbench.compress.distill.step import DistillConfig, distill
+from workbench.compress.registry import StepContext
+from workbench.compress.remove_blocks.layouts import LAYOUTS, student_of
+from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
+from workbench.models.architectures import ARCHITECTURES
+from workbench.progress import quiet
+from workbench.training.features import published_pairs
+
+
+def test_tiny_pairs_are_the_published_six():
+    teacher = ARCHITECTURES["sd-v1"]
+    assert published_pairs(teacher, student_of(teacher, LAYOUTS["bk-tiny"]).config) == [
+        ("down_blocks.0", "down_blocks.0"),
+        ("down_blocks.1", "down_blocks.1"),
+        ("down_blocks.2.attentions.1.proj_out", "down_blocks.2.attentions.0.proj_out"),
+        ("up_blocks.1", "up_blocks.0"),
+        ("up_blocks.2", "up_blocks.1"),
+        ("up_blocks.3", "up_blocks.2"),
+    ]
+
+
+@pytest.mark.parametrize("layout", ["bk-base", "bk-small"])
+def test_base_and_small_pair_all_eight_blocks(layout):
+    teacher = ARCHITECTURES["sd-v1"]
+    names = [f"{side}_blocks.{i}" for side in ("down", "up") for i in range(4)]
+    pairs = published_pairs(teacher, student_of(teacher, LAYOUTS[layout]).config)
+    assert pairs == [(name, name) for name in names]
+
+
+@pytest.fixture
+def context(base, tmp_path):
+    ctx = StepContext(base, base, 0, None, tmp_path / "cut", tmp_path / "s", quiet, export=lambda *_: None)
+    tiny = remove_blocks(ctx, RemoveBlocksConfig(layout="bk-tiny"))
+    parent = replace(base, name="bk_tiny", components={**base.components, **tiny.components})
+    return replace(ctx, parent=parent, out=tmp_path / "out", state=tmp_path / "out" / "state")
+
+
+def test_all_three_terms_fall_and_are_logged(context):
+    result = distill(context, DistillConfig(steps=24, batch=8, lr=1e-3, warmup=2, save_every=100))
+    first, last = result.report["first_tenth"], result.report["last_tenth"]
+    assert set(first) == {"loss", "task", "output", "feature"}
+    assert last["output"] < first["output"] and last["feature"] < first["feature"]
+    rows = [json.loads(line) for line in (context.out / "loss.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(24))
+    assert rows[5]["loss"] == pytest.approx(rows[5]["task"] + rows[5]["output"] + rows[5]["feature"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("output", "asked"), [(0.0, 1), (0.5, 2)])
+def test_the_teacher_is_run_only_where_its_answer_counts(context, monkeypatch, output, asked):
+    from diffusers import UNet2DConditionModel
+
+    ran, forward = set(), UNet2DConditionModel.forward
+
+    def seen(self, *args, **more):
+        ran.add(id(self))
+        return forward(self, *args, **more)
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", seen)
+    weights = {"task": 1.0, "output": output, "feature": 0.0}
+    report = distill(context, DistillConfig(steps=1, batch=2, weights=weights)).report
+    assert len(ran) == asked
+    assert ("output" in report["last_tenth"]) == (asked == 2)
+
+
+RECIPE = """
+version: 1
+name: killed
+model: demo
+steps:
+  - remove_blocks: {layout: bk-tiny}
+  - distill: {steps: 12, batch: 4, save_every: 2}
+"""
+BUILD = """
+import sys
+from pathlib import Path
+from workbench.progress import quiet
+from workbench.recipe.load import load_recipe
+from workbench.run.execute import candidates_of
+from workbench.store.store import Store
+import torch
+torch.set_num_threads(1)
+chain = candidates_of(load_recipe(Path(sys.argv[1])), Store(Path(sys.argv[2])), quiet)
+print(chain[-1].report["weights_sha256"])
+"""
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_weights(tmp_path: Path):
+    recipe = tmp_path / "killed.yaml"
+    recipe.write_text(RECIPE)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", BUILD, str(recipe)]
+    whole = subprocess.run([*command, str(tmp_path / "a")], env=env, capture_output=True, text=True, check=True)
+
+    victim = subprocess.Popen([*command, str(tmp_path / "b")], env=env, stdout=subprocess.DEVNULL)
+    state = tmp_path / "b" / "work"
+    while victim.poll() is None and not list(state.glob("*/state/state.safetensors")):
+        time.sleep(0.01)
+    assert victim.poll() is None, "it ended before it could be killed"
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    again = subprocess.run([*command, str(tmp_path / "b")], env=env, capture_output=True, text=True, check=True)
+    assert again.stdout == whole.stdout and len(whole.stdout.strip()) == 64
+
+
+def test_the_same_seed_gives_the_same_student_and_another_seed_another(context, tmp_path):
+    config = DistillConfig(steps=3, batch=4, precision="fp32")
+    torch.set_num_threads(1)
+    hashes = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        ctx = replace(context, seed=seed, out=tmp_path / name, state=tmp_path / name / "state")
+        hashes.append(distill(ctx, config).report["weights_sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]

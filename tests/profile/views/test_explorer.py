@@ -1,0 +1,97 @@
+"""Node data for model-explorer: every key is a node or tensor of the graph, and times add up to the layers'."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workbench.graphs.read import read_model
+from workbench.measure.network import network_of
+from workbench.profile.counts import count_networks
+from workbench.profile.host import Settings, profile_host
+from workbench.profile.read import ReadProfile, read_profile
+from workbench.profile.views.explorer import node_times, write_explorer
+from workbench.progress import quiet
+
+
+@pytest.fixture(scope="module")
+def stored(demo_candidate, exported, profile_store, tmp_path_factory) -> ReadProfile:
+    networks = [network_of(demo_candidate, name, exported[name], 7) for name in ("text_encoder", "vae_decoder")]
+    out = tmp_path_factory.mktemp("explored")
+    settings = Settings(("onnxruntime",), threads=1, iterations=3, min_seconds=0.0, warmup=1)
+    profile_host(networks, count_networks(networks), settings, None, 7, out, profile_store, quiet)
+    return read_profile(out / "base@host.json")
+
+
+@pytest.mark.parametrize("with_graphs", [False, True])
+def test_times_lie_on_the_graph_and_add_up_to_the_layers(stored, exported, tmp_path, with_graphs):
+    path = tmp_path / "base@host.explorer.json"
+    files = write_explorer(stored.summary, stored.table, path, exported if with_graphs else None)
+    assert [f.name for f in files] == [f"base@host.{n}.explorer.json" for n in ("text_encoder", "vae_decoder")]
+    for component, file in zip(("text_encoder", "vae_decoder"), files, strict=True):
+        data = json.loads(file.read_text())
+        nodes = read_model(exported[component]).graph.node
+        names, tensors = {n.name for n in nodes}, {value for n in nodes for value in n.output}
+        results = data["results"]
+        by_node = {key: entry["value"] for key, entry in results.items() if key in names}
+        by_tensor = {key: entry["value"] for key, entry in results.items() if key in tensors}
+        rows = stored.table[(stored.table.component == component) & (stored.table.layer != "(runtime)")]
+        if with_graphs:
+            assert len(results) == len(by_node) + len(by_tensor)
+            assert sum(by_node.values()) == pytest.approx(rows.latency_ms.sum(), abs=1e-3)
+        else:  # a layer of which only inserted kernels are left, and the output's tensor, can't be told then
+            assert sum(by_node.values()) >= 0.98 * rows.latency_ms.sum()
+            assert len(results) - len(by_node) - len(by_tensor) <= 0.06 * len(results)
+        assert all(by_node[key.rsplit(":", 1)[0]] == value for key, value in by_tensor.items() if ":" in key)
+        assert [stop["stop"] for stop in data["gradient"]] == sorted(s["stop"] for s in data["gradient"])
+        assert data["gradient"][0]["stop"] == 0 and data["gradient"][-1]["stop"] == 1
+
+
+def test_a_layers_time_is_shared_out_by_its_kernels():
+    events = [
+        ["conv/Conv:0_nchwc", "conv", "Conv", 0, 30],
+        ["ReorderOutput_token_3", "conv", "ReorderOutput", 30, 5],
+        ["conv/Mul#2/QuickGeluFusion/", "conv", "QuickGelu", 35, 5],
+        ["lost", "(unmapped)", "Cast", 40, 9],
+        ["fc/MatMul_token_9", "fc", "MatMul", 50, 2],
+    ]
+    found = node_times(events, {"conv": 8.0, "fc": 0.5, "(unmapped)": 0.1})
+    assert found == {
+        "conv/Conv:0": {"value": 7.0}, "conv/Conv": {"value": 7.0},
+        "conv/Mul#2:0": {"value": 1.0}, "conv/Mul#2": {"value": 1.0},
+        "fc/MatMul:0": {"value": 0.5}, "fc/MatMul": {"value": 0.5},
+    }  # fmt: skip
+
+
+def test_a_file_of_another_exporter_is_keyed_by_its_own_names(tmp_path: Path):
+    import onnx
+    from onnx import TensorProto, helper
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in ("in", "out")]
+    nodes = [
+        helper.make_node("Relu", ["in"], ["/act/Relu_output_0"], name="/act/Relu"),
+        helper.make_node("Exp", ["/act/Relu_output_0"], ["out"], name="/head/Exp"),
+    ]
+    file = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", values[:1], values[1:])), file)
+    events = [["/act/Relu", "act", "Relu", 0, 3], ["/head/Exp", "head", "Exp", 3, 1]]
+    times = {"act": 0.3, "head": 0.1}
+    assert node_times(events, times, file) == {
+        "/act/Relu_output_0": {"value": 0.3}, "/act/Relu": {"value": 0.3},
+        "out": {"value": 0.1}, "/head/Exp": {"value": 0.1},
+    }  # fmt: skip
+    assert node_times(events, times) == {"/act/Relu": {"value": 0.3}, "/head/Exp": {"value": 0.1}}
+
+
+def test_the_only_component_takes_the_path_as_given_and_none_without_kernels(stored, tmp_path):
+    import copy
+
+    summary = copy.deepcopy(stored.summary)
+    summary["components"]["vae_decoder"]["events"] = []
+    path = tmp_path / "x.explorer.json"
+    assert write_explorer(summary, stored.table, path) == [path]
+    assert write_explorer(summary | {"runtime": "torch"}, stored.table, tmp_path / "y.json") == []
+    summary["components"]["text_encoder"]["events"] = []
+    assert write_explorer(summary, stored.table, tmp_path / "y.json") == [] and not (tmp_path / "y.json").exists()

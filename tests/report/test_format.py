@@ -1,0 +1,39 @@
+"""Numbers as the page shows them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.01234, "0.0123"),
+        (1.234, "1.23"),
+        (12.34, "12.3"),
+        (1234.5, "1,234"),
+        (-3.2, "−3.20"),
+        (None, "–"),
+        (math.nan, "–"),
+    ],
+)
+def test_three_significant_digits_and_no_exponent(value: float | None, text: str):
+    assert format.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.12, "+12 %"), (-0.0071, "−0.7 %"), (0.0, "±0 %"), (1.11, "+111 %"), (math.inf, "–")]
+)
+def test_changes_carry_their_sign(share: float, text: str):
+    assert format.change(share) == text
+
+
+def test_sizes_are_in_units_of_a_million_bytes():
+    assert [format.megabytes(b) for b in (9472, 15_100_000, 16e9)] == ["9.47 kB", "15.1 MB", "16.0 GB"]
+
+
+def test_lists_read_as_a_sentence():
+    assert [format.join(p) for p in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]

@@ -1,0 +1,25 @@
+"""How sessions are set: 8-bit products must not overflow where they could, nor be slowed where they can't."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from workbench.runtimes.onnxruntime.session import machine_config, session_config
+
+OVERFLOWS = "session.x64quantprecision"
+
+
+@pytest.mark.parametrize(("flags", "asked"), [(("avx2",), True), (("avx2", "avx512_vnni"), False), (("asimd",), False)])
+def test_weights_are_taken_as_uint8_only_where_products_of_int8_overflow(flags, asked):
+    assert (OVERFLOWS in machine_config(flags)) is asked
+
+
+def test_a_file_of_float_products_asks_for_more_than_the_machine(tmp_path):
+    graph = """<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,4] y)
+    <float s = {0.1}, uint8 z = {128}> {q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) y = MatMul(d, w)}"""
+    model = onnx.parser.parse_model(graph)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32), "w"))
+    onnx.save(model, tmp_path / "model.onnx")
+    assert session_config(tmp_path / "model.onnx") == {**machine_config(), "session.disable_quant_qdq": "1"}

@@ -1,0 +1,1 @@
+"""Two networks or two stored profiles against each other: ratios with intervals, layer by layer, and why."""

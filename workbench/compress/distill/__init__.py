@@ -1,0 +1,1 @@
+"""The steps that train a student U-Net: ``distill`` (BK-SDM) and ``distill_consistency`` (LCM)."""

@@ -1,0 +1,209 @@
+"""Step ``distill_consistency``: the student learns to draw in a few steps, without a second pass for guidance.
+
+Source: Latent Consistency Models (arXiv 2310.04378), as diffusers' distillation script trains them, except that the
+student's shape may differ from the teacher's (EdgeFusion, arXiv 2404.11925): f(z, t) jumps to the clean latent, and
+what it says at t has to agree with what its own average says after one guided step of the teacher from there. The
+average's decay isn't constant as there, but grows to what is asked for (``training.loop.Schedule``).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from workbench.compress.distill.student_config import TaughtConfig
+from workbench.compress.registry import StepContext, StepResult, step
+from workbench.models.candidate import Component
+from workbench.models.guidance import EMBEDDED
+from workbench.models.unet import load_unet, meta_unet, save_unet
+from workbench.models.widths import read_widths
+from workbench.store.files import hash_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from diffusers import UNet2DConditionModel
+
+FIELD = "time_cond_proj_dim"
+
+
+class DistillConsistencyConfig(TaughtConfig):
+    """Distils the U-Net to few steps; the candidate is then drawn at ``evaluate.few_steps``."""
+
+    lr: float = Field(1e-4, gt=0, lt=1)
+    decay: Literal["constant", "cosine", "tail"] = "tail"
+    weight_decay: float = Field(0.0, ge=0)
+    ema: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="Largest decay of the average that the student has to agree with: it is 0 at the first step and "
+        "grows as (1 + step) / (10 + step); 0.95 is reached after 170 steps. (LCM's own is constant.)",
+    )
+    loss: Literal["huber", "l2"] = "huber"
+    w_min: float = Field(5.0, ge=0, description="Least strength of guidance, w = guidance_scale - 1.")
+    w_max: float = Field(15.0, ge=0)
+    # The rates of its sines span a range, so there have to be at least two of them.
+    guidance_width: int = Field(EMBEDDED, ge=4, description="Width of the embedding of w, an even number.")
+    drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> DistillConsistencyConfig:
+        if self.w_max < self.w_min:
+            raise ValueError(f"w_max: found {self.w_max:g}, below w_min {self.w_min:g}")
+        return self
+
+    def default_name(self) -> str:
+        """``few_steps``."""
+        return "few_steps"
+
+    @property
+    def denoises(self) -> bool:
+        """A student that was distilled to few steps may be trained further."""
+        return False
+
+    def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """An embedding that can't be made or isn't the parent's."""
+        has = unet_config.get(FIELD)
+        if self.guidance_width % 2:
+            yield "guidance_width", f"found {self.guidance_width}; needs an even number (sines and cosines)"
+        elif has and has != self.guidance_width:
+            yield "guidance_width", f"found {self.guidance_width}, but the student has an embedding of {has}"
+
+    def unet_config_after(self, unet_config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With the embedding of guidance."""
+        return {**unet_config, FIELD: self.guidance_width}
+
+
+@step(
+    "distill_consistency",
+    DistillConsistencyConfig,
+    code=(
+        *(
+            f"workbench.training.{name}"
+            for name in ("attention", "batches", "consistency", "curve", "loop", "precision")
+        ),
+        *(
+            "workbench.data.captioned",
+            "workbench.data.encode",
+            "workbench.data.lines",
+            *(f"workbench.models.{name}" for name in ("guidance", "unet", "widths")),
+        ),
+    ),
+    libraries=("torch", "diffusers", "transformers", "accelerate"),
+)
+def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> StepResult:
+    """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
+    from workbench.training.attention import attention_for
+    from workbench.training.consistency import POINTS
+    from workbench.training.curve import facts
+    from workbench.training.loop import Schedule, device, train
+    from workbench.training.precision import chosen
+
+    parent = ctx.parent.components["unet"]
+    widths = read_widths(parent.path)
+    taught_by = ctx.others.get(config.teacher, ctx.base)
+    teacher = load_unet(taught_by.components["unet"].path).requires_grad_(False)
+    student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
+    usual = student.attn_processors
+    student.set_attn_processor(attention_for(config.precision, device()))
+    average = copy.deepcopy(student).requires_grad_(False)
+    loss_of = _loss(ctx, config, teacher.to(device()), average, device())
+    schedule = Schedule.of(config, ctx.seed, config.weight_decay)
+    with ctx.progress("distill to few steps", config.steps) as tick:
+        student = train(
+            student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.4f}"), average
+        )
+    student.set_attn_processor(usual)
+    save_unet(student, ctx.out / "unet", widths)
+    shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
+    log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
+    report = {
+        "teacher": config.teacher,
+        "steps": config.steps,
+        "pictures_seen": config.steps * config.batch,
+        "precision": chosen(config.precision, device()),
+        "solver_points": POINTS,
+        "w": [config.w_min, config.w_max],
+        "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
+        **facts(log),
+        "weights_sha256": hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors"),
+    }
+    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+
+
+def with_guidance(unet: UNet2DConditionModel, width: int, widths: Any = None) -> UNet2DConditionModel:
+    """The same U-Net with an input for guidance of ``width``, whose linear starts at zero: it still says the same.
+
+    A U-Net that has the input already is returned as it is.
+    """
+    import torch
+
+    if unet.config.get(FIELD):
+        return unet
+    found = meta_unet({**unet.config, FIELD: width}, widths)
+    weights = unet.state_dict()
+    added = [name for name in found.state_dict() if name not in weights]
+    shapes = found.state_dict()
+    found.load_state_dict(weights | {name: torch.zeros(shapes[name].shape) for name in added}, assign=True)
+    return found.eval().requires_grad_(True)
+
+
+def _loss(
+    ctx: StepContext,
+    config: DistillConsistencyConfig,
+    teacher: UNet2DConditionModel,
+    average: UNet2DConditionModel,
+    device: Any,
+) -> Any:
+    """The loss of one step for the training loop; pictures, noise, timesteps and w come from its rng.
+
+    The teacher lies on ``device`` already; the loop puts ``average`` there.
+    """
+    import torch
+
+    from workbench.models.guidance import guidance_embedding
+    from workbench.training.batches import Batches
+    from workbench.training.consistency import Grid, boundary, huber
+    from workbench.training.loop import own_part
+
+    own = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
+    grid = Grid(batches.alphas)
+    empty = batches.encode([""])
+
+    def jump(unet: Any, z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """f(z, t): the clean latent, and z itself at t = 0."""
+        output = unet(z, t, states, timestep_cond=w).sample.float()
+        skip, out = (c.view(-1, 1, 1, 1) for c in boundary(t))
+        return skip * z + out * grid.split(output, z, t, batches.prediction)[0]
+
+    def guided(z: torch.Tensor, t: torch.Tensor, states: torch.Tensor, w: torch.Tensor) -> tuple[Any, Any]:
+        """x̂0 and ε of the teacher, each moved by w times the difference that the prompt makes."""
+        both = torch.cat([states, empty.expand_as(states)])
+        output = teacher(torch.cat([z, z]), torch.cat([t, t]), both).sample.float()
+        parts = grid.split(output, torch.cat([z, z]), torch.cat([t, t]), batches.prediction)
+        halves = [part.chunk(2) for part in parts]
+        by = w.view(-1, 1, 1, 1)
+        found = [with_prompt + by * (with_prompt - without) for with_prompt, without in halves]
+        return found[0], found[1]
+
+    def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        clean = batches.clean(rng)
+        index = torch.from_numpy(rng.integers(0, grid.count, config.batch)[own]).to(device)
+        drawn = rng.uniform(config.w_min, config.w_max, config.batch)[own].astype("float32")
+        w = torch.from_numpy(drawn).to(device)
+        embedded = torch.from_numpy(guidance_embedding(drawn, config.guidance_width)).to(device)
+        start = grid.starts[index]
+        noisy = batches.noised(clean, start)
+        with torch.no_grad():
+            later = grid.ddim(*guided(noisy, start, clean.states, w), index)
+            target = jump(average, later, grid.ends(start), clean.states, embedded)
+        return {"loss": huber(jump(model, noisy, start, clean.states, embedded), target, config.loss)}
+
+    return loss_of

@@ -1,0 +1,144 @@
+"""Step ``distill``: the student learns from data, from its teacher's output and from its teacher's features.
+
+Source: BK-SDM (arXiv 2305.15798, training script): L = w_task·MSE(out_S, target) + w_output·MSE(out_S, out_T)
++ w_feature·Σ MSE(f_S, f_T), in fp32; the target is the noise or, for v-prediction models, the velocity. Where the
+student was pruned, f_T are the teacher's channels that the student kept (its ``widths.json`` knows them).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from workbench.compress.distill.student_config import TaughtConfig
+from workbench.compress.registry import StepContext, StepResult, Strict, step
+from workbench.models.candidate import Component
+from workbench.models.unet import load_unet, save_unet
+from workbench.models.widths import read_widths
+from workbench.store.files import hash_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class LossWeights(Strict):
+    """Weights of the three terms."""
+
+    task: float = Field(1.0, ge=0)
+    output: float = Field(1.0, ge=0)
+    feature: float = Field(1.0, ge=0)
+
+
+class DistillConfig(TaughtConfig):
+    """Distils the U-Net from the recipe's untouched model, or from another candidate."""
+
+    lr: float = Field(5e-4, gt=0, lt=1)
+    decay: Literal["constant", "cosine", "tail"] = "cosine"
+    weight_decay: float = Field(1e-2, ge=0)
+    ema: float | None = Field(
+        0.99,
+        gt=0,
+        lt=1,
+        description="Largest decay of the averaged weights: it is 0 at the first step and grows as (1 + step) / (10 + "
+        "step); 0.99 is reached after 890 steps. null: the raw weights are kept.",
+    )
+    weights: LossWeights = LossWeights()
+    feature_pairs: list[list[str]] | None = Field(
+        None, description="Pairs [teacher module, student module]; default: BK-SDM's for the two shapes."
+    )
+    drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
+
+    def default_name(self) -> str:
+        """``distilled``."""
+        return "distilled"
+
+    def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Problems that the types don't show."""
+        for i, pair in enumerate(self.feature_pairs or []):
+            if len(pair) != 2:
+                yield f"feature_pairs.{i}", f"a pair is [teacher module, student module], found {len(pair)} names"
+
+
+@step(
+    "distill",
+    DistillConfig,
+    code=(
+        *(f"workbench.training.{name}" for name in ("attention", "batches", "curve", "features", "loop", "precision")),
+        *(f"workbench.data.{name}" for name in ("captioned", "encode", "lines")),
+        *("workbench.models.unet", "workbench.models.widths"),
+    ),
+    libraries=("torch", "diffusers", "transformers", "accelerate"),
+)
+def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
+    """Trains the parent's U-Net against the teacher's; reports the terms at the start, at the end, and in between."""
+    from workbench.training.attention import attention_for
+    from workbench.training.curve import facts
+    from workbench.training.loop import Schedule, device, train
+    from workbench.training.precision import chosen
+
+    parent = ctx.parent.components["unet"]
+    taught_by = ctx.others.get(config.teacher, ctx.base)
+    folders = taught_by.components["unet"].path, parent.path
+    teacher, student = (load_unet(folder) for folder in folders)
+    teacher.requires_grad_(False)
+    widths = tuple(read_widths(folder) for folder in folders)
+    default_attention = student.attn_processors
+    student.set_attn_processor(attention_for(config.precision, device()))
+    loss_of = _loss(ctx, config, teacher.to(device()), student, widths, device())
+    schedule = Schedule.of(config, ctx.seed, config.weight_decay)
+    with ctx.progress("distill", config.steps) as tick:
+        student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
+    student.set_attn_processor(default_attention)
+    save_unet(student, ctx.out / "unet", widths[1])
+    shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
+    log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
+    report = {
+        "steps": config.steps,
+        "pictures_seen": config.steps * config.batch,
+        "precision": chosen(config.precision, device()),
+        **facts(log),
+    }
+    report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
+    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+
+
+def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Any, device: Any) -> Any:
+    """The loss of one step for the training loop; pictures, captions, noise and timesteps come from its rng.
+
+    The teacher lies on ``device`` already. Features are those of ``student``, also when the loop calls it through a
+    wrapper.
+    """
+    import torch
+
+    from workbench.training.batches import Batches
+    from workbench.training.features import FeatureLoss
+    from workbench.training.loop import own_part
+
+    own = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
+    pairs = [(t, s) for t, s in config.feature_pairs] if config.feature_pairs else None
+    features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
+    weights = config.weights.model_dump()
+    # Where only the task counts, nobody teaches: it saves a quarter of a step, and the report has no other terms.
+    asked = config.weights.output > 0 or config.weights.feature > 0
+    mse = torch.nn.functional.mse_loss
+
+    def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        batch = batches.draw(rng)
+        if asked:
+            with torch.no_grad():
+                out_teacher = teacher(batch.noisy, batch.timesteps, batch.states).sample.float()
+        out = model(batch.noisy, batch.timesteps, batch.states).sample.float()
+        terms = {"task": mse(out, batch.target)}
+        if asked:
+            terms["output"] = mse(out, out_teacher)
+        if features:
+            terms["feature"] = features()
+        return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}
+
+    return loss_of

@@ -1,0 +1,1 @@
+"""The step ``prune``: narrower layers, chosen by importance, verified by running them."""

@@ -1,0 +1,1 @@
+"""The step ``quantize``: schemes, policies, calibration, weights, and the files of each backend."""

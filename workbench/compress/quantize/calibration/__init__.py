@@ -1,0 +1,1 @@
+"""What calibration sees: samples along the trajectory, ranges, histograms, second moments."""

@@ -1,0 +1,155 @@
+"""The range of each tensor that is quantized, over all passes of a calibration: memory doesn't grow with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from workbench.compress.quantize.calibration.histograms import Histogram, mse_range, percentile_range
+from workbench.compress.quantize.calibration.observe import Observed
+from workbench.errors import RunError
+from workbench.runtimes.onnxruntime.session import session
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Method = Literal["minmax", "moving_average", "percentile", "mse"]
+
+MOMENTUM = 0.95
+"""Of the running minimum and maximum (Q-Diffusion's value)."""
+PERCENTILE = 99.99
+
+
+class Ranges:
+    """Runs a model and finds low and high of some tensors.
+
+    ``minmax``: the extremes of all passes; ``moving_average``: of each pass's extremes. Both come from nodes in the
+    graph, the tensors themselves never leave the runtime. ``percentile``: as many values are cut off below as above;
+    ``mse``: least expected squared error on a grid of ``bits``. Both come from histograms, for which the tensors of one
+    pass at a time leave the runtime.
+
+    Args:
+        model: the ONNX file.
+        tensors: names of values or inputs of its graph.
+        work: folder for an extended copy of the model.
+        method: how low and high follow from the values.
+        percentile: of the values that lie between low and high, in %.
+        bits: of the grid that ``mse`` is for.
+
+    Attributes:
+        passes: how many were folded in.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        tensors: Iterable[str],
+        work: Path,
+        method: Method = "minmax",
+        percentile: float = PERCENTILE,
+        bits: int = 8,
+    ) -> None:
+        names = sorted(set(tensors))
+        self._fold: _Extremes | _Histograms
+        if method == "minmax" or method == "moving_average":
+            self._fold = _Extremes(model, names, work, 0.0 if method == "minmax" else MOMENTUM)
+        elif method == "percentile":
+            self._fold = _Histograms(model, names, work, lambda found: percentile_range(found, percentile))
+        else:
+            self._fold = _Histograms(model, names, work, lambda found: mse_range(found, bits))
+        self.passes = 0
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One pass: folds its values in and returns the model's own first output.
+
+        Raises:
+            RunError: a tensor holds a value that isn't finite.
+        """
+        out = self._fold.run(inputs)
+        self.passes += 1
+        return out
+
+    def result(self) -> Mapping[str, tuple[float, float]]:
+        """Tensor to (low, high); empty before the first pass."""
+        return self._fold.result() if self.passes else {}
+
+
+class _Extremes:
+    """Two numbers for each tensor: its extremes, or with a ``momentum`` the moving averages of each pass's."""
+
+    def __init__(self, model: Path, names: Sequence[str], work: Path, momentum: float) -> None:
+        self._names, self._momentum = names, momentum
+        self._session = session(_with_extremes(model, names, work))
+        self._low: np.ndarray | None = None
+        self._high: np.ndarray | None = None
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        import numpy as np
+
+        out, *extremes = self._session.run(None, dict(inputs))
+        low, high = np.array([float(x) for x in extremes], np.float32).reshape(2, -1)
+        for name, finite in zip(self._names, np.isfinite(low) & np.isfinite(high), strict=True):
+            if not finite:
+                raise _not_finite(name)
+        if self._low is None or self._high is None:
+            self._low, self._high = low, high
+        elif not self._momentum:
+            self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+        else:
+            self._low = self._momentum * self._low + (1 - self._momentum) * low
+            self._high = self._momentum * self._high + (1 - self._momentum) * high
+        return out
+
+    def result(self) -> dict[str, tuple[float, float]]:
+        assert self._low is not None and self._high is not None
+        return {n: (float(a), float(b)) for n, a, b in zip(self._names, self._low, self._high, strict=True)}
+
+
+class _Histograms:
+    """A histogram of each tensor, from which ``find`` gets its range."""
+
+    def __init__(
+        self, model: Path, names: Sequence[str], work: Path, find: Callable[[Histogram], tuple[float, float]]
+    ) -> None:
+        self._model = Observed(model, names, work / "ranges.onnx")
+        self._histograms = {name: Histogram() for name in names}
+        self._find = find
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        out, tensors = self._model.run(inputs)
+        for name, histogram in self._histograms.items():
+            try:
+                histogram.add(tensors[name])
+            except ValueError:
+                raise _not_finite(name) from None
+        return out
+
+    def result(self) -> dict[str, tuple[float, float]]:
+        return {name: self._find(histogram) for name, histogram in self._histograms.items()}
+
+
+def _not_finite(tensor: str) -> RunError:
+    return RunError(f"calibration: {tensor} holds numbers that aren't finite")
+
+
+def _with_extremes(model: Path, tensors: Sequence[str], work: Path) -> Path:
+    """Writes the model with each tensor's extremes as further outputs: all minima, then all maxima."""
+    import onnx_ir as ir
+
+    from workbench.export.onnx import save
+
+    graph_model = ir.load(model)
+    graph = graph_model.graph
+    values = {value.name: value for node in graph for value in node.outputs}
+    values.update({value.name: value for value in graph.inputs})
+    for op in ("ReduceMin", "ReduceMax"):
+        for name in tensors:
+            node = ir.node(op, [values[name]], attributes={"keepdims": 0}, name=f"{name}/{op}")
+            node.outputs[0].name = f"{name}/{op}:0"
+            node.outputs[0].dtype, node.outputs[0].shape = ir.DataType.FLOAT, ir.Shape([])
+            graph.append(node)
+            graph.outputs.append(node.outputs[0])
+    path = work / "ranges.onnx"
+    save(graph_model, path)
+    return path

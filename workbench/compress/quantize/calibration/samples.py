@@ -1,0 +1,150 @@
+"""What each component sees while the pipeline draws: the inputs that calibrate it, and those that its error is told on.
+
+The U-Net's are those of the denoising trajectory, the decoder's the latents at its end, the text encoder's the tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from workbench.compress.quantize.calibration.ranges import Method
+from workbench.compress.quantize.calibration.trajectory import Inputs, Trajectory
+from workbench.compress.registry import StepContext, Strict
+from workbench.data.captioned import captions
+from workbench.data.lines import numbered
+from workbench.errors import InputError
+from workbench.runtimes.load import runner
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Timestep = Annotated[int, Field(ge=0, le=999)]
+Run = Callable[[Inputs, bool], "np.ndarray"]
+"""``run(inputs, kept)`` gives the component's first output."""
+HELD_BACK = 2
+"""Prompts that calibration doesn't see; the SQNR in the report is taken on what they give."""
+
+
+class Calibration(Strict):
+    """Where the ranges of activations come from: the parent's own denoising trajectories."""
+
+    prompts: int = Field(default=16, ge=1, le=100_000, description="Prompts drawn, from the data's training captions.")
+    prompts_from: str | None = Field(default=None, description="Text file, one prompt a line, instead of the captions.")
+    steps: int = Field(default=10, ge=1, le=1000, description="Denoising steps of each trajectory.")
+    timesteps: list[Timestep] | None = Field(
+        default=None,
+        min_length=1,
+        description="Only inputs at the trajectory's timesteps nearest to these; default: all.",
+    )
+    guidance_scale: float = Field(default=3.0, ge=1.0, le=50.0)
+    unconditional: bool = Field(default=True, description="Inputs without prompt as well.")
+    method: Method = Field(
+        default="mse",
+        description="How a range comes from what was seen: the extremes; moving_average of each pass's; percentile; "
+        "mse (least squared error of the rounding).",
+    )
+    percentile: float = Field(default=99.99, gt=50, le=100, description="Of the method percentile.")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs of one component of a step's parent."""
+
+    context: StepContext
+    component: str
+    config: Calibration
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """The parent's denoising."""
+        return Trajectory(
+            self.context.base.source,
+            self.context.export(self.context.parent, "text_encoder"),
+            self.config.steps,
+            self.config.guidance_scale,
+            self.config.timesteps,
+            self.config.unconditional,
+            self.context.parent.guidance_width,
+        )
+
+    @cached_property
+    def _split(self) -> tuple[list[str], list[str]]:
+        """Prompts to calibrate with and prompts held back, chosen by the seed."""
+        if self.config.prompts_from:
+            found = [line.strip() for _, line in numbered(Path(self.config.prompts_from))]
+            if not found:
+                raise InputError(f"quantize.calibration.prompts_from: {self.config.prompts_from} holds no prompts")
+        else:
+            found = list(dict.fromkeys(captions(self.context.data, self.context.base.source)))
+            if not found:
+                raise InputError(
+                    "quantize.calibration: the data has no captions to draw prompts from",
+                    hint="name a text file of prompts, one a line, in calibration.prompts_from",
+                )
+            random.Random(self.context.seed).shuffle(found)
+        # Those at the end are held back, the same ones however many calibrate. With no others, they calibrate too: the
+        # check then differs in its noise alone.
+        return (found[:-HELD_BACK] or found)[: self.config.prompts], found[-HELD_BACK:]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts that calibrate."""
+        return self._split[0]
+
+    def count(self) -> int:
+        """Kept inputs of ``calibrate``."""
+        if self.component != "unet":
+            return len(self.prompts)
+        return len(self.prompts) * len(self.trajectory.kept()) * (2 if self._both else 1)
+
+    @property
+    def _both(self) -> bool:
+        return self.config.unconditional and self.trajectory.passes == 2
+
+    def calibrate(self, run: Run) -> Iterator[Inputs]:
+        """Runs the component on every calibrating input and yields those that are kept, after their pass."""
+        with self.context.progress(f"calibrate {self.component}", self.count()) as tick:
+            for done, inputs in enumerate(self._walk(self.prompts, self.context.seed, run), 1):
+                tick(done)
+                yield inputs
+
+    def held_back(self, run: Run) -> Iterator[Inputs]:
+        """The same for prompts and noise that calibration doesn't see."""
+        return self._walk(self._split[1], self.context.seed + 1, run)
+
+    def summary(self) -> dict[str, Any]:
+        """What was sampled, as JSON."""
+        told: dict[str, Any] = {"n": self.count(), "prompts": len(self.prompts), "method": self.config.method}
+        if self.component == "unet":
+            told |= {"timesteps": self.trajectory.kept(), "unconditional": self._both}
+        return told
+
+    def _walk(self, prompts: Sequence[str], seed: int, run: Run) -> Iterator[Inputs]:
+        if self.component == "unet":
+            yield from self.trajectory.walk(prompts, seed, run)
+            return
+        if self.component == "text_encoder":
+            made = ({"input_ids": ids} for ids in self.trajectory.tokens(prompts))
+        else:
+            made = ({"latent": latent} for latent in self._latents(prompts, seed))
+        for inputs in made:
+            run(inputs, True)
+            yield inputs
+
+    def _latents(self, prompts: Sequence[str], seed: int) -> Iterator[np.ndarray]:
+        """Drawn latents as the decoder takes them, float32 [1, C, h, w]."""
+        import numpy as np
+
+        config = json.loads((self.context.base.source / "vae" / "config.json").read_text())
+        scale, shift = config.get("scaling_factor", 0.18215), config.get("shift_factor") or 0.0
+        unet = runner(self.context.export(self.context.parent, "unet"))
+        for latent in self.trajectory.drawn(prompts, seed, lambda inputs, _kept: unet.run(None, inputs)[0]):
+            yield (latent / scale + shift).astype(np.float32)

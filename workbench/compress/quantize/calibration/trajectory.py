@@ -1,0 +1,151 @@
+"""What a denoiser sees while it draws.
+
+The inputs are those of the real denoising trajectory, with prompt and without: noisy latents made by adding noise to
+pictures have other statistics (arXiv 2211.15736, 2302.04304).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.models import guidance
+from workbench.models.scheduler import load_scheduler, noises, previous
+from workbench.runtimes.load import runner
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Inputs = dict[str, "np.ndarray"]
+Denoise = Callable[[Inputs, bool], "np.ndarray"]
+"""``denoise(inputs, kept)`` gives the U-Net's output [1, C, h, w]."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """How the denoiser's inputs come about: ``steps`` of the pipeline's scheduler, guidance of ``guidance_scale``.
+
+    ``timesteps``: which of the trajectory's timesteps are kept (the nearest to each is taken); None keeps all.
+    ``unconditional``: whether the inputs without prompt are kept as well. ``guidance_width``: of the embedding in which
+    the denoiser takes the strength of guidance, where it was distilled to few steps: it makes one pass per step.
+    """
+
+    source: Path
+    text_encoder: Path
+    steps: int
+    guidance_scale: float
+    timesteps: Sequence[int] | None = None
+    unconditional: bool = True
+    guidance_width: int | None = None
+
+    @property
+    def passes(self) -> int:
+        """Passes of the denoiser per step: with the prompt and, where guidance asks for it, without."""
+        return 2 if self.guidance_scale > 1 and self.guidance_width is None else 1
+
+    def _scheduler(self) -> Any:
+        return load_scheduler(self.source, self.steps, few=self.guidance_width is not None)
+
+    def kept(self) -> list[int]:
+        """The timesteps whose inputs are kept, in the order they come."""
+        times = [int(t) for t in self._scheduler().timesteps]
+        if self.timesteps is None:
+            return times
+        near = {min(times, key=lambda t: abs(t - wanted)) for wanted in self.timesteps}
+        return [t for t in times if t in near]
+
+    def walk(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[Inputs]:
+        """Draws every prompt with ``denoise(inputs, kept)`` and yields each kept input after its pass.
+
+        Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32, and with
+        a ``guidance_width`` the embedding [1, width].
+        """
+        for index, noise in enumerate(self._noises(len(prompts), seed)):
+            yield from self._draw(prompts[index], noise, noises(seed, [index]), denoise)
+
+    def drawn(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[np.ndarray]:
+        """The latent at each prompt's end, float32 [1, C, h, w]."""
+        for index, noise in enumerate(self._noises(len(prompts), seed)):
+            passes = self._draw(prompts[index], noise, noises(seed, [index]), denoise)
+            while True:
+                try:
+                    next(passes)
+                except StopIteration as end:
+                    yield end.value
+                    break
+
+    def _noises(self, count: int, seed: int) -> Iterator[np.ndarray]:
+        import numpy as np
+
+        shape = self._latent_shape()
+        for index in range(count):
+            yield np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
+
+    def _draw(
+        self, prompt: str, noise: np.ndarray, again: Sequence[torch.Generator], denoise: Denoise
+    ) -> Generator[Inputs, None, np.ndarray]:
+        """One prompt's passes; returns its latent. ``again``: where noise between the steps comes from."""
+        import numpy as np
+        import torch
+
+        kept = set(self.kept())
+        scheduler = self._scheduler()
+        latent = torch.from_numpy(noise) * scheduler.init_noise_sigma
+        text, empty = self._encode(prompt), self._encode("")
+        more = {}
+        if self.guidance_width is not None:
+            more[guidance.INPUT] = guidance.guidance_embedding(np.array([self.guidance_scale - 1]), self.guidance_width)
+        for t in scheduler.timesteps:
+            sample = scheduler.scale_model_input(latent, t).numpy()
+            time = np.array([float(t)], np.float32)
+            with_text = {"sample": sample, "timestep": time, "encoder_hidden_states": text, **more}
+            without = {"sample": sample, "timestep": time, "encoder_hidden_states": empty}
+            keep = int(t) in kept
+            out = denoise(with_text, keep)
+            if keep:
+                yield with_text
+            if self.passes == 2:
+                free = denoise(without, keep and self.unconditional)
+                if keep and self.unconditional:
+                    yield without
+                out = free + self.guidance_scale * (out - free)
+            latent = previous(scheduler, torch.from_numpy(out), t, latent, again)
+        return latent.numpy()
+
+    def tokens(self, prompts: Sequence[str]) -> Iterator[np.ndarray]:
+        """Token ids int64 [1, L] of each prompt."""
+        import numpy as np
+
+        for prompt in prompts:
+            ids = self._tokenizer(
+                prompt, padding="max_length", truncation=True, max_length=self._length, return_tensors="np"
+            ).input_ids
+            yield ids.astype(np.int64)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import CLIPTokenizer
+
+        return CLIPTokenizer.from_pretrained(self.source / "tokenizer", local_files_only=True)
+
+    @cached_property
+    def _text(self) -> Any:
+        return runner(self.text_encoder, 1)
+
+    @property
+    def _length(self) -> int:
+        return self._text.get_inputs()[0].shape[1]
+
+    def _encode(self, prompt: str) -> np.ndarray:
+        return self._text.run(None, {"input_ids": next(self.tokens([prompt]))})[0]
+
+    def _latent_shape(self) -> tuple[int, int, int, int]:
+        config = json.loads((self.source / "unet" / "config.json").read_text())
+        side = config["sample_size"]
+        height, width = (side, side) if isinstance(side, int) else side
+        return 1, config["in_channels"], height, width

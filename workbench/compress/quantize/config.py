@@ -1,0 +1,167 @@
+"""What a recipe says of ``quantize``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from workbench.compress.quantize.calibration.samples import Calibration
+from workbench.compress.quantize.policies import POLICIES, Policy
+from workbench.compress.quantize.qat import Qat
+from workbench.compress.quantize.weights.groups import GroupSize
+from workbench.compress.quantize.weights.rounding import Rounding
+from workbench.compress.registry import StepConfig, Strict
+from workbench.models.schemes import SCHEMES, Backend, SchemeName
+from workbench.store.environment import int8_overflows
+
+ComponentName = Literal["unet", "text_encoder", "vae_decoder"]
+DEFAULT_POLICY: Mapping[str, Policy] = {
+    "w8a8": "nvidia",
+    "w8a16": "edgefusion",
+    "w4a16": "edges",
+    "w4a8": "nvidia",
+    "fp16": "none",
+}
+"""What stays in float where the recipe names no policy: with 16-bit activations nothing needs to."""
+DEFAULT_ROUNDING: Mapping[str, Rounding] = {"w8a8": "mse", "w8a16": "gptq", "w4a16": "gptq", "w4a8": "gptq"}
+"""As measured by benchmarks/rounding.py; w8a8's error is that of its activations, so the quicker one will do."""
+
+
+class Exempt(Strict):
+    """Layers that stay float, and diffusion's special cases; what isn't named follows the policy."""
+
+    policy: Policy | None = Field(default=None, description="A published set; default: the scheme's.")
+    patterns: list[str] = Field(default_factory=list, description="More layers: regular expressions over paths.")
+    shortcut_split: bool | None = Field(
+        default=None,
+        description="Two scales where an up block's shortcut takes a concatenation (Q-Diffusion, section 4.2).",
+    )
+    first_token: bool | None = Field(
+        default=None, description="Keys and values of the first text token stay float, computed beforehand (MixDQ)."
+    )
+    attention: Literal["float", "quantized"] | None = Field(
+        default=None, description="Attention's own two products; w8a8 and w4a8 only."
+    )
+    softmax_bits: Literal[8, 16] | None = Field(
+        default=None, description="Of the softmax's output where attention is quantized (Q-Diffusion: 16)."
+    )
+
+    @field_validator("patterns")
+    @classmethod
+    def _regular(cls, patterns: list[str]) -> list[str]:
+        import re
+
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return patterns
+
+
+@dataclass(frozen=True)
+class Special:
+    """``softmax_bits``: of the softmax's output; None leaves attention's own products in float."""
+
+    split: bool
+    first_token: bool
+    softmax_bits: int | None
+
+
+class QuantizeConfig(StepConfig):
+    """Quantizes convolutions and linears of the named components; ``workbench schemes`` says what a runtime gains."""
+
+    scheme: SchemeName = "w8a8"
+    components: list[ComponentName] = Field(
+        default=["unet"], min_length=1, description="Which networks; several steps give them different schemes."
+    )
+    method: Literal["ptq", "qat"] = Field(default="ptq", description="After training, or with training (U-Net only).")
+    backend: Backend = Field(
+        default="onnxruntime",
+        description="Who places the scales, and in which format; nncf (ONNX) is slower on onnxruntime, openvino is "
+        "NNCF in OpenVINO's own format, which OpenVINO alone runs.",
+    )
+    granularity: Literal["per_tensor", "per_channel", "group"] | None = Field(
+        default=None, description="Weights that share a scale; default: per_channel with 8 bits, group with 4."
+    )
+    group_size: GroupSize | None = Field(
+        default=None, description="With granularity group; default: each layer's own, up to 128."
+    )
+    rounding: Rounding | None = Field(
+        default=None,
+        description="Of weights: nearest; mse (scale search); gptq. Default: gptq; w8a8: mse.",
+    )
+    unpack: Literal["load", "pass"] = Field(
+        default="load",
+        description="w4a16's convolutions: unpacked once, as fast and as large in memory as float, or in every pass.",
+    )
+    calibration: Calibration = Calibration()
+    exempt: Exempt = Exempt()
+    qat: Qat = Qat()
+
+    def default_name(self) -> str:
+        """The scheme, and how it came about where that is by training."""
+        return self.scheme if self.method == "ptq" else f"{self.scheme}_qat"
+
+    @property
+    def reads_data(self) -> bool:
+        """Pictures train; captions calibrate."""
+        return self.method == "qat" or (self.scheme != "fp16" and self.calibration.prompts_from is None)
+
+    @property
+    def trains(self) -> bool:
+        """With method qat."""
+        return self.method == "qat"
+
+    def takes(self) -> frozenset[str]:
+        """The components."""
+        return frozenset(self.components)
+
+    def leaves_files(self) -> frozenset[str]:
+        """The components."""
+        return frozenset(self.components)
+
+    def files(self) -> Mapping[str, Path]:
+        """The file of prompts, if one is named."""
+        named = self.calibration.prompts_from
+        return {"calibration.prompts_from": Path(named)} if named else {}
+
+    def machine(self) -> Mapping[str, Any]:
+        """Whether 8-bit products overflow: then NNCF leaves one of the weights' bits unused for OpenVINO."""
+        integer = self.backend == "openvino" and SCHEMES[self.scheme].integer_activations
+        return {"int8_overflows": True} if integer and int8_overflows() else {}
+
+    @property
+    def bits(self) -> int:
+        """Of the weights."""
+        return SCHEMES[self.scheme].weight_bits
+
+    def how_weights(self) -> tuple[str, Rounding]:
+        """Granularity and rounding, the scheme's own where none is named."""
+        own = "group" if self.bits == 4 else "per_channel"
+        return self.granularity or ("group" if self.group_size else own), self.rounding or DEFAULT_ROUNDING[self.scheme]
+
+    def policy(self) -> Policy:
+        """The policy, the scheme's own where none is named."""
+        return self.exempt.policy or DEFAULT_POLICY[self.scheme]
+
+    def special(self) -> Special:
+        """Diffusion's special cases, the policy's own where none is named; weights alone have none."""
+        own, asked = POLICIES[self.policy()], self.exempt
+        integer = SCHEMES[self.scheme].integer_activations
+        attention = (asked.attention or own.attention) == "quantized"
+        return Special(
+            split=integer and (own.shortcut_split if asked.shortcut_split is None else asked.shortcut_split),
+            first_token=integer and (own.first_token if asked.first_token is None else asked.first_token),
+            softmax_bits=(asked.softmax_bits or own.softmax_bits or 8) if integer and attention else None,
+        )
+
+    def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:
+        """What doesn't go together, libraries that aren't there, groups and patterns that don't fit the U-Net."""
+        from workbench.compress.quantize_check import problems
+
+        yield from problems(self, unet_config)

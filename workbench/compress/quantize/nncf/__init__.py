@@ -1,0 +1,1 @@
+"""Quantization by NNCF, for ONNX and OpenVINO files."""

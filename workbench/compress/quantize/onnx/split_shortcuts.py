@@ -1,0 +1,109 @@
+"""Shortcut convolutions after a concatenation as two convolutions, each with scales and a range of its own.
+
+An up block's shortcut takes the decoder's features and the encoder's skip side by side; their ranges differ so much
+that one scale over both loses the smaller (Q-Diffusion, arXiv 2302.04304). A convolution is linear in its
+input channels, so the two halves add up to the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from workbench.compress.quantize.onnx.write_weights import add_initializer
+from workbench.graphs.names import layer_of, name_new
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx_ir as ir
+
+SUFFIX = "conv_shortcut"
+
+
+def split_shortcuts(model: ir.Model, layers: Collection[str]) -> list[dict[str, Any]]:
+    """In place, for those of ``layers`` that are shortcuts: Conv(Concat(h, skip)) becomes Conv(h) + Conv(skip).
+
+    Returns, in the graph's order: ``layer``, ``at`` (channels of h, where the weight [N, C, kh, kw] is cut), ``of``
+    (C). Shortcuts of down blocks have no concatenation before them and stay as they are.
+    """
+    import onnx_ir as ir
+
+    report: list[dict[str, Any]] = []
+    added: dict[ir.Node, str] = {}
+    for conv in list(model.graph):
+        layer = layer_of(conv.name or "")
+        parts = _parts(conv) if layer in layers and layer.rsplit(".", 1)[-1] == SUFFIX else None
+        if parts is None:
+            continue
+        weight, out = _constant(conv), conv.outputs[0]
+        at = _channels(parts[0])
+        assert out.dtype is not None
+        halves = [
+            _convolution(model, conv, part, half, f"{layer}.weight.{name}", bias)
+            for part, half, name, bias in (
+                (parts[0], weight[:, :at], "h", conv.inputs[2] if len(conv.inputs) > 2 else None),
+                (parts[1], weight[:, at:], "skip", None),
+            )
+        ]
+        add = ir.node("Add", [half.outputs[0] for half in halves])
+        for node in (*halves, add):
+            node.outputs[0].dtype, node.outputs[0].shape = out.dtype, out.shape
+        model.graph.insert_before(conv, [*halves, add])
+        ir.convenience.replace_all_uses_with(out, add.outputs[0], replace_graph_outputs=True)
+        old = conv.inputs[1]
+        model.graph.remove([conv], safe=True)
+        if old is not None and old.name is not None and not old.uses():
+            model.graph.initializers.pop(old.name)
+        added.update(dict.fromkeys((*halves, add), layer))
+        report.append({"layer": layer, "at": at, "of": int(weight.shape[1])})
+    name_new(model, added)
+    return report
+
+
+def split_points(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Where a diffusers U-Net's up-block shortcuts are cut, from its config alone: layer to (channels of h, all)."""
+    widths, per_block = list(config["block_out_channels"]), int(config["layers_per_block"])
+    skips = [widths[0]]
+    for index, width in enumerate(widths):
+        skips += [width] * (per_block + (index < len(widths) - 1))  # its resnets, and its downsampler
+    found, before = {}, widths[-1]
+    for block, width in enumerate(reversed(widths)):
+        for resnet in range(per_block + 1):
+            found[f"up_blocks.{block}.resnets.{resnet}.{SUFFIX}"] = (before, before + skips.pop())
+            before = width
+    return found
+
+
+def _parts(conv: ir.Node) -> tuple[ir.Value, ir.Value] | None:
+    """h and skip, where ``conv`` is an ungrouped convolution of a concatenation of two along the channels."""
+    if conv.op_type != "Conv" or conv.inputs[0] is None or conv.inputs[1] is None or conv.inputs[1].const_value is None:
+        return None
+    concat, group = conv.inputs[0].producer(), conv.attributes.get("group")
+    if concat is None or concat.op_type != "Concat" or concat.attributes["axis"].as_int() not in (1, -3):
+        return None
+    if len(concat.inputs) != 2 or (group is not None and group.as_int() != 1):
+        return None
+    first, second = concat.inputs
+    return (first, second) if first is not None and second is not None and first.shape is not None else None
+
+
+def _channels(value: ir.Value) -> int:
+    assert value.shape is not None
+    return int(value.shape[1])  # type: ignore[arg-type]
+
+
+def _constant(conv: ir.Node) -> np.ndarray:
+    weight = conv.inputs[1]
+    assert weight is not None and weight.const_value is not None
+    return weight.const_value.numpy()
+
+
+def _convolution(
+    model: ir.Model, like: ir.Node, data: ir.Value, weight: np.ndarray, name: str, bias: ir.Value | None
+) -> ir.Node:
+    import numpy as np
+    import onnx_ir as ir
+
+    stored = add_initializer(model, name, np.ascontiguousarray(weight))
+    inputs = [data, stored] if bias is None else [data, stored, bias]
+    return ir.node("Conv", inputs, attributes=dict(like.attributes))

@@ -1,0 +1,1 @@
+"""Weights on a grid: groups, scales, rounding, GPTQ."""

@@ -1,0 +1,70 @@
+"""How many weights of a row share a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from workbench.compress.quantize.weights.grid import Grid
+
+GroupSize = Annotated[int, Field(ge=8, le=1024, multiple_of=2)]
+LARGEST = 128
+"""Of the group sizes that layers take where the recipe names none."""
+POWERS = (128, 64, 32)
+"""Preferred: runtimes have packed products for groups of these sizes."""
+
+
+def group_of(width: int, asked: int | None) -> int:
+    """The group in rows of ``width``: the one asked for, else the first of 128, 64, 32 that divides.
+
+    Rows that none of these divides get the largest multiple of 16 up to 128 that does, or else (the first convolution's
+    4 × 9) their largest divisor up to 128.
+    """
+    if asked is not None:
+        return asked
+    fits = [size for size in range(1, min(LARGEST, width) + 1) if width % size == 0]
+    packed = [size for size in POWERS if size in fits]
+    return packed[0] if packed else max([size for size in fits if size % 16 == 0] or fits)
+
+
+def grid_of(bits: int, granularity: str, width: int, asked: int | None) -> Grid:
+    """The grid of a weight with rows of ``width``."""
+    from workbench.compress.quantize.weights.grid import Grid
+
+    if granularity == "group":
+        return Grid(bits, group_of(width, asked))
+    return Grid(bits, per_tensor=granularity == "per_tensor")
+
+
+def layer_widths(unet_config: Mapping[str, Any]) -> dict[str, int]:
+    """Row width K of every convolution and linear of a diffusers U-Net, by path; nothing is allocated."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(dict(unet_config))
+    kinds = torch.nn.Conv2d | torch.nn.Linear
+    return {path: m.weight[0].numel() for path, m in unet.named_modules() if isinstance(m, kinds)}
+
+
+def group_problem(widths: Mapping[str, int], asked: int) -> str | None:
+    """One sentence where the group size doesn't divide the rows of some layers, None where it does."""
+    odd = {path: width for path, width in widths.items() if width % asked}
+    if not odd:
+        return None
+    path, width = next(iter(odd.items()))
+    fits = _fitting(widths.values())
+    would = f"{', '.join(map(str, fits))} would" if fits else "no size fits them all; leave it out"
+    more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+    return (
+        f"found {asked}, which doesn't divide the {width} weights in a row of {path}{more}; {would}"
+        f"{', or leave it out: each layer then takes the largest up to ' + str(LARGEST) if fits else ''}"
+    )
+
+
+def _fitting(widths: Iterable[int]) -> list[int]:
+    rows = set(widths)
+    return [size for size in (128, 64, 32, 16, 8) if all(width % size == 0 for width in rows)]

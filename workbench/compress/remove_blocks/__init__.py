@@ -1,0 +1,1 @@
+"""The step ``remove_blocks``: BK-SDM's layouts or any list, and weights copied from the parent."""

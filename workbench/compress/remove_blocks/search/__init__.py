@@ -1,0 +1,1 @@
+"""The search for blocks to remove, by measured damage."""

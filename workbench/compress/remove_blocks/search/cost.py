@@ -1,0 +1,74 @@
+"""What the layers of the parent cost: parameters and MACs counted, time measured once for all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.compress.registry import StepContext
+from workbench.compress.remove_blocks.search.units import Amounts
+from workbench.runtimes.onnxruntime.attribution import RUNTIME
+
+if TYPE_CHECKING:
+    from workbench.measure.clock import Stats
+
+WARMUP, ITERATIONS = 3, 20
+Times = Mapping[str, Sequence[float]]
+"""Layer to its kernel time in ms, pass by pass."""
+
+
+def measured_times(ctx: StepContext) -> dict[str, list[float]]:
+    """Kernel times of the parent's U-Net by layer: its ONNX export on this machine, float32, batch 1.
+
+    What belongs to no layer is in ``(unmapped)``; what the runtime spends outside kernels is left out.
+    """
+    from workbench.models.components import spec
+    from workbench.runtimes.onnxruntime.layers import profile_layers
+    from workbench.store.environment import default_threads
+
+    feed = spec(ctx.parent, "unet").seeded()
+    file = ctx.export(ctx.parent, "unet")
+    found = profile_layers(file, feed, default_threads(), WARMUP, ITERATIONS)
+    return {layer: list(times) for layer, times in found.samples.items() if layer != RUNTIME}
+
+
+def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[str, Amounts]]:
+    """For a ``Ledger``: the amounts of every layer of a U-Net's config; its time where ``times`` knows the layer."""
+    from workbench.measure.clock import Stats
+    from workbench.runtimes.torch.counting import count_unet
+
+    medians = {layer: Stats(tuple(samples)).median for layer, samples in times.items()}
+
+    def amounts(config: Mapping[str, Any]) -> dict[str, Amounts]:
+        counted = {layer.layer: layer for layer in count_unet(config, tokens=tokens).layers}
+        found: dict[str, Amounts] = {}
+        for name in [*counted, *(layer for layer in medians if layer not in counted)]:
+            own = counted.get(name)
+            found[name] = {
+                "params": float(own.params if own else 0),
+                "macs": float(own.macs + own.attention_macs if own else 0),
+                "latency": medians.get(name, 0.0),
+            }
+        return found
+
+    return amounts
+
+
+def passes_of(times: Times, inside: Callable[[str], bool]) -> Stats:
+    """The time in ms of the layers ``inside``, added up pass by pass."""
+    from workbench.measure.clock import Stats
+
+    own = [samples for layer, samples in times.items() if inside(layer)]
+    return Stats(tuple(sum(samples) for samples in zip(*own, strict=True)) or (0.0,) * ITERATIONS)
+
+
+def time_of(times: Times, inside: Callable[[str], bool]) -> dict[str, Any]:
+    """The time in ms of the layers ``inside``: the sum of their medians, the spread of their sums, and n.
+
+    A disturbance hits one layer of a pass, so that sums of medians stay where medians of sums don't.
+    """
+    from workbench.measure.clock import Stats
+
+    medians = [Stats(tuple(samples)).median for layer, samples in times.items() if inside(layer)]
+    sums = passes_of(times, inside)
+    return {"value": sum(medians), "iqr": sums.iqr, "n": sums.n}

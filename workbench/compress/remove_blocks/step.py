@@ -1,0 +1,178 @@
+"""Step ``remove_blocks``: builds the smaller U-Net from its config and copies the teacher's weights into it.
+
+Source of the method and of the named layouts: BK-SDM, arXiv 2305.15798, and its ``copy_weight_from_teacher``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from workbench.compress.registry import StepConfig, StepContext, StepResult, step
+from workbench.compress.remove_blocks.copy_weights import copy_weights
+from workbench.compress.remove_blocks.layouts import LAYOUTS, CannotDrop, blocks_of, student_of
+from workbench.compress.remove_blocks.search.analytic import told_least, unreachable
+from workbench.compress.remove_blocks.search.config import SearchConfig
+from workbench.errors import InputError
+from workbench.models.candidate import Component
+from workbench.models.folder import read_object
+from workbench.models.unet import load_unet
+from workbench.models.widths import PRUNED, read_widths
+
+_SEARCH = ("", "_bypass", "_config", "_cost", "_greedy", "_inputs", "_measure", "_state", "_told", "_units")
+_AFTER_PRUNE = "a pruned U-Net's config doesn't tell its widths; remove blocks first and prune what is left"
+
+
+SEARCHED = "_blocks_searched"
+"""In a U-Net's config while a recipe is checked: blocks will have been chosen by a search, nobody knows which."""
+
+
+class RemoveBlocksConfig(StepConfig):
+    """Drops blocks of the U-Net: a named layout, a list of module paths, or those that a search finds."""
+
+    layout: Literal["bk-base", "bk-small", "bk-tiny"] | None = Field(None, description="One of BK-SDM's layouts.")
+    blocks: list[str] | None = Field(
+        None, min_length=1, description="Module paths to drop, such as down_blocks.0.resnets.1 or mid_block."
+    )
+    search: SearchConfig | None = Field(
+        None, description="Measures every block and takes the set with the least damage under a budget."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RemoveBlocksConfig:
+        given = [name for name in ("layout", "blocks", "search") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of layout, blocks and search; found {' and '.join(given) or 'none of them'}")
+        return self
+
+    def default_name(self) -> str:
+        """The layout's name, ``blocks_removed`` or ``blocks_searched``."""
+        return self.layout.replace("-", "_") if self.layout else "blocks_searched" if self.search else "blocks_removed"
+
+    @property
+    def reads_data(self) -> bool:
+        """Only a search needs prompts."""
+        return self.search is not None
+
+    @property
+    def denoises(self) -> bool:
+        """A search draws pictures."""
+        return self.search is not None
+
+    def dropped(self) -> Sequence[str]:
+        """The module paths to drop; none that are known before a search."""
+        return LAYOUTS[self.layout] if self.layout else self.blocks or []
+
+    def check(self, unet_config: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Problems of this step with the U-Net that it would meet, as (key, message); found before any work."""
+        key = "layout" if self.layout else "search" if self.search else "blocks"
+        if PRUNED in unet_config:
+            yield key, f"can't follow prune: {_AFTER_PRUNE}"
+        elif SEARCHED in unet_config:
+            return
+        elif self.search:
+            budget = self.search.budget
+            least = told_least(unet_config, budget.measure)
+            if least is not None and least > budget.share:
+                yield f"search.budget.{budget.measure}", unreachable(budget.measure, budget.share, least)
+        else:
+            for problem in self._problems(unet_config):
+                yield key, problem
+
+    def _problems(self, unet_config: Mapping[str, Any]) -> Iterator[str]:
+        """Why ``dropped`` can't go, if it can't."""
+        try:
+            student_of(unet_config, self.dropped())
+        except CannotDrop as error:
+            near = difflib.get_close_matches(error.block, blocks_of(unet_config), 1)
+            lacking = error.block not in blocks_of(unet_config)
+            meant = f"; did you mean {near[0]}?" if near and lacking and not self.layout else ""
+            prefix = f"{self.layout} drops {error.block}, but " if self.layout else ""
+            yield f"{prefix}{error}{meant}"
+
+    def unet_config_after(self, unet_config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The U-Net's config after this step, for checking the steps that follow."""
+        if self.search or SEARCHED in unet_config:
+            return {**unet_config, SEARCHED: True}
+        return student_of(unet_config, self.dropped()).config
+
+
+@step(
+    "remove_blocks",
+    RemoveBlocksConfig,
+    code=(
+        *("workbench.compress.remove_blocks.layouts", "workbench.models.unet", "workbench.models.widths"),
+        *(
+            "workbench.runtimes.torch.counting",
+            "workbench.runtimes.torch.macs",
+            "workbench.compress.remove_blocks.copy_weights",
+        ),
+        *(f"workbench.compress.remove_blocks.search.search{part}" for part in _SEARCH),
+        *(
+            "workbench.data.captioned",
+            "workbench.data.lines",
+            "workbench.models.scheduler",
+            "workbench.runtimes.onnxruntime.layers",
+        ),
+        *(f"workbench.evaluate.{name}" for name in ("alignment", "fidelity", "interval", "sampler", "scorer")),
+    ),
+    libraries=("torch", "diffusers", "onnxruntime", "transformers"),
+)
+def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
+    """Builds the student, copies the weights, and reports what was dropped in parameters and MACs."""
+    from diffusers import UNet2DConditionModel
+
+    parent, tokens = ctx.parent.components["unet"], _tokens(ctx.base.source)
+    if read_widths(parent.path):
+        raise InputError(f"remove_blocks: {parent.path} was pruned: {_AFTER_PRUNE}")
+    unet_config = read_object(parent.path / "config.json")
+    if config.search:
+        from workbench.compress.remove_blocks.search.search import find
+
+        chosen = find(ctx, config.search, tokens)
+        dropped: Sequence[str] = chosen.dropped
+        found: dict[str, Any] = {"block_search": chosen.report, "warnings": chosen.warnings}
+    else:
+        for problem in config._problems(unet_config):
+            raise InputError(f"remove_blocks: {problem}")
+        dropped, found = config.dropped(), {}
+    plan = student_of(unet_config, dropped)
+    teacher = load_unet(parent.path)
+    student = UNet2DConditionModel.from_config(plan.config)
+    copied = copy_weights(student, teacher, plan)
+    student.save_pretrained(ctx.out / "unet", safe_serialization=True)
+    report = {"copied_tensors": copied, "teacher_tensors": len(teacher.state_dict())}
+    report |= _what_went(teacher, student, dropped, tokens) | found
+    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+
+
+def _tokens(source: Path) -> int:
+    return json.loads((source / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
+
+
+def _what_went(teacher: Any, student: Any, dropped: Sequence[str], tokens: int) -> dict[str, Any]:
+    from workbench.runtimes.torch.counting import count_unet
+
+    before, after = (count_unet(dict(m.config), tokens=tokens) for m in (teacher, student))
+    rows = []
+    for name in dropped:
+        inside = [layer for layer in before.layers if layer.layer == name or layer.layer.startswith(f"{name}.")]
+        rows.append(
+            {
+                "block": name,
+                "params": sum(layer.params for layer in inside),
+                "macs": sum(layer.macs for layer in inside),
+                "macs_attention": sum(layer.attention_macs for layer in inside),
+            }
+        )
+    return {
+        "dropped": rows,
+        "params": {"before": before.params, "after": after.params},
+        "macs": {"before": before.macs, "after": after.macs},
+        "macs_with_attention": {"before": before.macs_with_attention, "after": after.macs_with_attention},
+    }

@@ -1,0 +1,1 @@
+"""ONNX graphs as data: read without weights, walked, named, shaped, and counted."""

@@ -1,0 +1,221 @@
+"""The layers of an ONNX graph, whoever exported it: by what its nodes are named, else by its nodes.
+
+In this order: the module path in PyTorch's metadata; a hierarchy in the node's name (``<layer>/<OpType>`` of our own
+exports, ``/model/layers.0/conv/Conv`` of TorchScript, ``model/conv/Conv2D`` of TensorFlow), its scopes joined by dots;
+the module path in the name of its weight (``layers.0.conv.weight``). A node that none of them tells of belongs to its
+neighbours' layer in a graph that names most of its nodes so, and is a layer of its own in one that doesn't.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.graphs.costs import constants
+from workbench.graphs.names import ROOT
+from workbench.graphs.shapes import bodies
+
+_SCOPES, _NAMESPACE = "pkg.torch.onnx.name_scopes", "namespace"
+_PARAMETER = re.compile(r"(.+)\.(weight|bias|kernel|gamma|beta|running_\w+|(weight|bias)_\w+|[wb]_\d+)(_quantized)?")
+_FRESH = re.compile(r"[A-Za-z_]+_token_\d+(_out\d+)?")
+"""What ONNX Runtime calls a node or value that it makes out of nothing; an exported node may well be ``Transpose``."""
+_MOSTLY = 0.5
+"""Share of nodes with a hierarchy in their names from which on the graph is one that names its nodes so."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node belongs: its layer, and the exported node that it came from where that is told."""
+
+    layer: str | None
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """A node of a graph, ``label`` its name (made unique), ``outer`` the index of the node that it runs inside."""
+
+    proto: Any
+    label: str
+    outer: int | None
+
+
+class Names:
+    """The names of an exported graph: the layer of each node, and which node a name made from another speaks of."""
+
+    def __init__(self, graph: Any) -> None:
+        self.nodes = nodes_of(graph)
+        told = [_told(node.proto) for node in self.nodes]
+        self.constants = constants(graph)
+        self.producer = {value: i for i, node in enumerate(self.nodes) for value in node.proto.output if value}
+        self.users: defaultdict[str, list[int]] = defaultdict(list)
+        for i, node in enumerate(self.nodes):
+            for value in node.proto.input:
+                self.users[value].append(i)
+        self.layer_of = self._layers(told)
+        pairs = zip(self.layer_of, self.nodes, strict=True)
+        self.layers = {layer: None for layer, node in pairs if node.proto.op_type != "Constant"}.keys()
+        self._known = {value: i for value, i in self.producer.items() if value not in self.constants}
+        self._named = {node.label: i for i, node in enumerate(self.nodes) if node.proto.name == node.label}
+        self._known |= self._named
+        self._weights = {value: self.users[value][0] for value in self.constants if value in self.users}
+
+    def place(self, index: int) -> Place:
+        """The place of the node at ``index`` in ``nodes``."""
+        return Place(self.layer_of[index], self.nodes[index].label)
+
+    def value(self, name: str) -> str | None:
+        """The value that a runtime's value of that name is, or is another form of.
+
+        Behind a value's name it puts something (``…:0_nchwc``); what it transposes it names by the value's node.
+        """
+        if _FRESH.fullmatch(name):
+            return None
+        known = prefix_in(name, self.producer)
+        if known is None and (label := prefix_in(name, self._named)) is not None:
+            return next((value for value in self.nodes[self._named[label]].proto.output if value), None)
+        return known
+
+    def find(self, name: str) -> Place:
+        """The place that ``name`` (of a node or a value, or one made from it) speaks of; else ``Place(None)``.
+
+        Runtimes put something behind a name (``…:0_nchwc``, ``…/MatMulAddFusion``), seldom before it.
+        """
+        if _FRESH.fullmatch(name):
+            return Place(None)
+        index = longest_known(name, self._known)
+        if index is not None:
+            return self.place(index)
+        head, slash, _ = name.partition("/")
+        if slash and head in self.layers:
+            return Place(head)
+        for at in range(1, len(name)):
+            if not name[at - 1].isalnum() and name[at - 1] != ".":
+                known = prefix_in(name[at:], self._known)
+                if known and ("/" in known or "." in known):
+                    return self.place(self._known[known])
+        user = longest_known(name, self._weights)
+        return Place(self.layer_of[user] if user is not None else self._of_parameter(name))
+
+    def _of_parameter(self, name: str) -> str | None:
+        layer = name.rpartition(".")[0]
+        return layer if layer in self.layers else None
+
+    def _layers(self, told: list[str | None]) -> list[str]:
+        # A program that was flattened before it was exported has the root everywhere: that tells nothing. Our own
+        # exports say so in as many words where they mean it.
+        flat = {*told} <= {None, ROOT} and not any(n.proto.name.startswith(f"{ROOT}/") for n in self.nodes)
+        found: list[str | None] = [None if flat else layer for layer in told]
+        computing = [layer for layer, n in zip(found, self.nodes, strict=True) if n.proto.op_type != "Constant"]
+        by_hierarchy = sum(layer is not None for layer in computing) >= _MOSTLY * len(computing)
+        for i, node in enumerate(self.nodes):
+            if found[i] is None:
+                found[i] = self._by_weight(node.proto)
+        if by_hierarchy:
+            self._from_neighbours(found)
+        for i, node in enumerate(self.nodes):
+            users = [user for value in node.proto.output for user in self.users[value]]
+            if node.proto.op_type == "Constant" and found[i] is None and users:
+                found[i] = found[users[0]] or self.nodes[users[0]].label
+        return [layer or node.label for layer, node in zip(found, self.nodes, strict=True)]
+
+    def _by_weight(self, proto: Any) -> str | None:
+        own = (_PARAMETER.fullmatch(value) for value in proto.input if value in self.constants)
+        return next((match[1] for match in own if match), None)
+
+    def _from_neighbours(self, found: list[str | None]) -> None:
+        """Gives nodes without a layer that of what makes their first inputs, else of what uses their outputs."""
+        while True:
+            near: dict[int, str] = {}
+            for i, node in enumerate(self.nodes):
+                if found[i] is None:
+                    before = [self.producer[v] for v in node.proto.input if v in self.producer]
+                    after = [user for value in node.proto.output for user in self.users[value]]
+                    layer = next((found[k] for k in (*before, *after) if found[k] is not None), None)
+                    near |= {i: layer} if layer is not None else {}
+            if not near:
+                return
+            for i, layer in near.items():
+                found[i] = layer
+
+
+def nodes_of(graph: Any) -> list[GraphNode]:
+    """All nodes, those of subgraphs behind the node that runs them; a node without a name of its own by its output."""
+    found = list(_nodes(graph, None, [0]))
+    names = Counter(proto.name for proto, _ in found)
+    labels = [p.name if p.name and names[p.name] == 1 else f"{p.op_type}({''.join(p.output[:1])})" for p, _ in found]
+    seen: Counter[str] = Counter()
+    nodes = []
+    for label, (proto, outer) in zip(labels, found, strict=True):
+        seen[label] += 1
+        nodes.append(GraphNode(proto, f"{label}#{seen[label] - 1}" if seen[label] > 1 else label, outer))
+    return nodes
+
+
+def longest_known(name: str, known: Mapping[str, int]) -> int | None:
+    """What ``known`` has for the longest of its keys that ``name`` begins with."""
+    key = prefix_in(name, known)
+    return known[key] if key is not None else None
+
+
+def prefix_in(name: str, known: Mapping[str, int]) -> str | None:
+    """The longest key of ``known`` that ``name`` is, or begins with and goes on behind as another word."""
+    for end in range(len(name), 0, -1):
+        if end < len(name) and (name[end].isalnum() or name[end] == "#"):
+            continue
+        if name[:end] in known:
+            return name[:end]
+    return None
+
+
+def _nodes(graph: Any, outer: int | None, count: list[int]) -> Iterator[tuple[Any, int | None]]:
+    for node in graph.node:
+        index = count[0]
+        count[0] += 1
+        yield node, outer
+        for body in bodies(node):
+            yield from _nodes(body, index, count)
+
+
+def _told(node: Any) -> str | None:
+    """The layer in the node's metadata or name."""
+    metadata = {entry.key: entry.value for entry in node.metadata_props}
+    for key, read in ((_SCOPES, _of_scopes), (_NAMESPACE, _of_namespace)):
+        if key in metadata and (layer := read(metadata[key])) is not None:
+            return layer
+    name = node.name or next((value for value in node.output if value), "")
+    if "/" not in name:
+        return None
+    return _joined([part for part in name.split("/") if part][:-1])
+
+
+def _of_scopes(text: str) -> str | None:
+    try:
+        path = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+    if not isinstance(path, list) or not path:
+        return None
+    named = [scope for scope in path[:-1] if isinstance(scope, str) and scope]
+    return named[-1] if named else ROOT
+
+
+def _of_namespace(text: str) -> str | None:
+    """``: Model/layers.0: Linear/linear: aten.linear.default``; the last part is the operation."""
+    named = [part.partition(":")[0].strip() for part in text.split("/")][:-1]
+    return next((name for name in reversed(named) if name), ROOT) if named else None
+
+
+def _joined(parts: list[str]) -> str:
+    """Scopes as one path; TorchScript repeats the outer one in a Sequential's (``layers.0/layers.0.1``)."""
+    path: list[str] = []
+    for before, part in zip(["", *parts], parts, strict=False):
+        if before and part.startswith(f"{before}."):
+            path[-1] = part
+        else:
+            path.append(part)
+    return ".".join(path) or ROOT

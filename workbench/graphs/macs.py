@@ -1,0 +1,284 @@
+"""Multiply-accumulates, parameters and bytes of an ONNX graph, layer by layer, from its shapes alone.
+
+Nothing is run and weights are not read. Products and their formulas: ``workbench.graphs.products``.
+
+Against a count of the same network by PyTorch, products agree exactly. Element operations are defined alike (one per
+output element of pointwise operators, one per input element of norms, softmax, pooling and reductions) but the two
+graphs differ: PyTorch runs a GELU or a group norm as one operator, which ONNX may write as several.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.graphs.costs import Product, product_of, weight_inputs
+from workbench.graphs.layer_names import GraphNode, Names
+from workbench.graphs.products import PRODUCTS
+from workbench.graphs.read import read_model
+from workbench.graphs.shapes import Shapes, bodies, resolve, scopes
+from workbench.graphs.work import ELEMENTWISE, FREE, REDUCED, VIEWS
+from workbench.measure.counts import Count, LayerCount
+
+_PARAMETERS_AT = {
+    "LayerNormalization": (1, 2), "GroupNormalization": (1, 2), "BatchNormalization": (1, 2), "RMSNormalization": (1,),
+    "SimplifiedLayerNormalization": (1,), "SkipLayerNormalization": (2, 3, 4), "GroupNorm": (1, 2), "PRelu": (1,),
+    "SkipSimplifiedLayerNormalization": (2, 3), "InstanceNormalization": (1, 2), "Gather": (0,), "Add": (0, 1),
+    "BiasGelu": (1,), "FastGelu": (1,), "EmbedLayerNormalization": (2, 3, 4, 5, 6),
+}  # fmt: skip
+_BIAS_AT = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "Attention"), (2,)),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (3,)),
+    "QAttention": (2,), "MultiHeadAttention": (3,), "QLinearConv": (8,), "QGemm": (6,), "MatMulNBits": (5,),
+}  # fmt: skip
+_SHARED = 1024
+"""Elements from which on a tensor that several nodes use is one tensor that they share: it counts once. Small ones that
+are equal (biases of zeros, weights of ones) are merged by exporters, and count for each user."""
+
+
+@dataclass(frozen=True)
+class GraphCount:
+    """What an ONNX file holds: counts by layer, products by the node's label, bytes of weights by layer as stored, and
+    its names. ``weight_bits`` has the products whose weight is stored in integers, ``floats`` the type of each layer's
+    results (``fp32``, ``fp16``, …)."""
+
+    count: Count
+    products: Mapping[str, Product]
+    weight_bytes: Mapping[str, int]
+    names: Names
+    weight_bits: Mapping[str, int]
+    floats: Mapping[str, str]
+
+    @property
+    def macs(self) -> dict[str, int]:
+        """All multiply-accumulates of each node that has any, by its label."""
+        return {label: p.macs + p.attention_macs for label, p in self.products.items()}
+
+
+def count_graph(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> GraphCount:
+    """Counts an ONNX file, of whatever size and from whatever exporter.
+
+    Args:
+        path: the file; weights, in it or in files of their own, are not read.
+        shapes: of its inputs; needed for those that the file leaves open.
+
+    Parameters are the elements of constants that are weights or biases of convolutions, matrix products, norms and
+    lookups, or are added to something; not scales, zero points and other constants. With the exports of this package
+    that is the number that PyTorch has; a file from elsewhere may hold folded constants that can't be told from biases.
+
+    What multiplies and has a shape that isn't known, runs only if the data say so (in an If, Loop or Scan), or isn't
+    known as an operator is in ``uncounted`` by name and number.
+
+    Raises:
+        InputError: not an ONNX file, or ``shapes`` doesn't fit it.
+    """
+    import onnx.inliner
+
+    model = read_model(path)
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    resolved = resolve(model, shapes)
+    return _Counting(model.graph, resolved).result()
+
+
+def load_graph(path: Path) -> Any:
+    """The ``GraphProto`` of an ONNX file, without values of large tensors; InputError when it is none."""
+    return read_model(path).graph
+
+
+class _Counting:
+    """One walk over a graph's nodes, added up by layer."""
+
+    def __init__(self, graph: Any, shapes: Shapes) -> None:
+        self.names, self.shapes = Names(graph), shapes
+        self.tensors = {tensor.name: tensor for part in scopes(graph) for tensor in part.initializer}
+        for node in self.names.nodes:
+            if node.proto.op_type == "Constant":
+                self.tensors |= {value: a.t for value in node.proto.output for a in node.proto.attribute if a.t.dims}
+        self.products = {node.label: self._product(node) for node in self.names.nodes if node.proto.op_type in PRODUCTS}
+        self.masked = {n.proto.input[0] for n in self.names.nodes if n.proto.op_type == "Softmax"}
+        self.tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.used: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self.uncounted: Counter[str] = Counter()
+        self.owned: set[str] = set()
+
+    def _product(self, node: GraphNode) -> Product:
+        """What a node multiplies, as far as that isn't for the data to say."""
+        if node.outer is not None and not self._runs(node.proto):
+            outer = self.names.nodes[node.outer].proto
+            if not any(self._runs(inner) for body in bodies(outer) for inner in body.node):
+                return Product(node.proto, why=f"in {outer.op_type}")
+            return Product(node.proto)  # another branch is the one that is always taken
+        return product_of(node.proto, self.shapes, self.names.constants)
+
+    def _runs(self, node: Any) -> bool:
+        return node.op_type != "Constant" and not (node.output and self.shapes.runs.isdisjoint(node.output))
+
+    def result(self) -> GraphCount:
+        for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
+            if node.proto.op_type != "Constant":
+                self._add(node.label, node.proto, self.tallies[layer], layer)
+        kinds = self._kinds()
+        layers = tuple(
+            LayerCount(
+                layer, kinds[layer], t["params"], t["macs"], t["attention"], t["elements"], t["written"], t["calls"]
+            )
+            for layer, t in self.tallies.items()
+        )
+        held = {layer: sum(_stored_bytes(self.tensors[name]) for name in found) for layer, found in self.used.items()}
+        bits = {label: bits for label, p in self.products.items() if (bits := self._weight_bits(p.node))}
+        return GraphCount(
+            Count(layers, dict(sorted(self.uncounted.items()))), self.products, held, self.names, bits, self._floats()
+        )
+
+    def _add(self, label: str, node: Any, tally: Counter[str], layer: str) -> None:
+        for value in node.input:
+            if value in self.tensors and self._is_own(value, f"bytes of {value}"):
+                self.used[layer][value] = None
+        tally["params"] += sum(self._parameters(node))
+        if node.output and self.names.constants.issuperset(node.output):
+            return
+        tally["calls"] += 1
+        if not self._runs(node) and label not in self.products:
+            return  # inside an If, Loop or Scan
+        if label in self.products:
+            product = self.products[label]
+            if product.why:
+                self.uncounted[f"{node.op_type} ({product.why})"] += 1
+            tally["macs"] += product.macs
+            tally["attention"] += product.attention_macs
+        elif node.op_type in ELEMENTWISE:
+            tally["elements"] += self._elements(node.output[0])
+        elif node.op_type in REDUCED:
+            tally["elements"] += self._elements(node.input[0])
+        elif node.op_type not in FREE and not bodies(node):
+            self.uncounted[node.op_type] += 1
+        if node.op_type not in VIEWS:
+            tally["written"] += sum(self._bytes(value) for value in node.output if value)
+
+    def _is_own(self, value: str, key: str) -> bool:
+        """Whether a tensor counts for this user: always a small one, a large one the first time."""
+        if math.prod(self.tensors[value].dims) <= _SHARED:
+            return True
+        new = key not in self.owned
+        self.owned.add(key)
+        return new
+
+    def _kinds(self) -> dict[str, str]:
+        """The operator that a layer is named by: what multiplies, else what it does last."""
+        found: dict[str, str] = {}
+        multiplies: set[str] = set()
+        for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
+            if layer not in multiplies and node.proto.op_type not in FREE:
+                found[layer] = node.proto.op_type
+                if node.label in self.products:
+                    multiplies.add(layer)
+        return defaultdict(str, found)
+
+    def _weight_bits(self, node: Any) -> int:
+        """Bits of each number of a weight that is stored in integers; 0 for one in floats."""
+        if node.op_type == "MatMulNBits":
+            return next((a.i for a in node.attribute if a.name == "bits"), 4)
+        for i in weight_inputs(node):
+            name = self._source(node.input[i]) if i < len(node.input) else None
+            if name is not None:
+                return _bits(self.tensors[name].data_type) if self.tensors[name].data_type in _integers() else 0
+        return 0
+
+    def _floats(self) -> dict[str, str]:
+        import onnx
+
+        types = onnx.TensorProto
+        known = {types.FLOAT: "fp32", types.FLOAT16: "fp16", types.BFLOAT16: "bf16", types.DOUBLE: "fp64"}
+        found: dict[str, str] = {}
+        for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
+            kind = known.get(self.shapes.type.get("".join(node.proto.output[:1]), 0))
+            if kind is not None and (layer not in found or node.label in self.products):
+                found[layer] = kind
+        return found
+
+    def _elements(self, value: str) -> int:
+        return math.prod(self.shapes.shape[value]) if value in self.shapes.shape else 0
+
+    def _bytes(self, value: str) -> int:
+        return math.ceil(self._elements(value) * _bits(self.shapes.type.get(value, 0)) / 8)
+
+    def _parameters(self, node: Any) -> Iterator[int]:
+        kind = node.op_type
+        if kind == "Add" and node.output[0] in self.masked:
+            return  # what is added before a softmax is a mask
+        if kind in PRODUCTS:
+            at = (*weight_inputs(node), *_BIAS_AT.get(kind, ()))
+        elif kind == "Mul" and self._before(node, 3, "InstanceNormalization"):
+            at = (0, 1)  # a group norm: its own scale is of ones, the weight follows
+        else:
+            at = _PARAMETERS_AT.get(kind, ())
+        for i in at:
+            name = self._source(node.input[i]) if i < len(node.input) else None
+            if name is None or (kind in ("Add", "Mul") and math.prod(self.tensors[name].dims) <= 1):
+                continue
+            if kind == "InstanceNormalization" and self._is_plain(name):
+                continue
+            if self._is_own(name, name):
+                packed = kind == "MatMulNBits" and i == 1
+                dims = [a.i for a in node.attribute if a.name in ("K", "N")] if packed else self.tensors[name].dims
+                yield math.prod(dims)
+
+    def _source(self, value: str) -> str | None:
+        """The stored tensor that a constant value is made of; None for an activation."""
+        while value in self.names.constants and value not in self.tensors:
+            node = self.names.nodes[self.names.producer[value]].proto
+            if not node.input:
+                return None
+            value = node.input[0]
+        return value if value in self.tensors else None
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether a tensor is of ones or zeros alone: the scale and shift of a norm that has none."""
+        import onnx
+
+        tensor = self.tensors[name]
+        if not tensor.raw_data and not tensor.float_data:
+            return False
+        values = onnx.numpy_helper.to_array(tensor)
+        return bool((values == 1).all() or (values == 0).all())
+
+    def _before(self, node: Any, steps: int, kind: str) -> bool:
+        """Whether an operator of ``kind`` is at most ``steps`` first inputs before ``node``."""
+        for _ in range(steps):
+            index = self.names.producer.get(node.input[0]) if node.input else None
+            if index is None:
+                return False
+            node = self.names.nodes[index].proto
+            if node.op_type == kind:
+                return True
+        return False
+
+
+def _integers() -> set[int]:
+    import onnx
+
+    types = onnx.TensorProto
+    return {types.INT8, types.UINT8, types.INT4, types.UINT4, types.INT2, types.UINT2, types.INT16, types.UINT16}
+
+
+def _stored_bytes(tensor: Any) -> int:
+    return math.ceil(math.prod(tensor.dims) * _bits(tensor.data_type) / 8)
+
+
+def _bits(kind: int) -> int:
+    """Bits of an element type; 32 for one that isn't known, and for text."""
+    import onnx
+
+    types = onnx.TensorProto
+    if kind in (types.INT4, types.UINT4, types.FLOAT4E2M1):
+        return 4
+    if kind in (types.INT2, types.UINT2):
+        return 2
+    if kind in (types.UNDEFINED, types.STRING):
+        return 32
+    return 8 * int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)

@@ -1,0 +1,35 @@
+"""Exporters' warnings kept from the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the exporters' warnings from the terminal: none of them asks the user for anything."""
+    names = (
+        "torch",
+        "torch.utils._pytree",
+        "torch.onnx._internal.exporter._registration",
+        "torchao",
+        "diffusers",
+        "onnxscript",
+        "onnx_ir",
+    )
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")  # its import sets its own level, from there
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,62 @@
+"""Parameters and MACs of a network's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """One module's own work, without that of its submodules, in one forward pass.
+
+    ``macs`` counts convolutions and products with a weight, ``attention_macs`` products of two activations,
+    ``element_ops`` one per output element of pointwise and per input element of norm, softmax, pooling and resizing
+    operators.
+    ``activation_bytes`` is what the layer's operators write (estimated: a runtime that fuses writes less).
+    """
+
+    layer: str
+    kind: str
+    params: int
+    macs: int
+    attention_macs: int
+    element_ops: int
+    activation_bytes: int
+    calls: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """A component's layers in order of the module tree, and the operators that could not be counted."""
+
+    layers: tuple[LayerCount, ...]
+    uncounted: Mapping[str, int]
+
+    @property
+    def params(self) -> int:
+        """Parameters; one that several modules share counts once."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Convolution and linear MACs, the number that papers print."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def macs_with_attention(self) -> int:
+        """All products, those of attention included."""
+        return self.macs + sum(layer.attention_macs for layer in self.layers)
+
+    def table(self) -> pd.DataFrame:
+        """One row per layer."""
+        import dataclasses
+
+        import pandas as pd
+
+        columns = [field.name for field in dataclasses.fields(LayerCount)]
+        return pd.DataFrame([dataclasses.astuple(layer) for layer in self.layers], columns=columns)

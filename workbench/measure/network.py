@@ -1,0 +1,91 @@
+"""One network as the profiler takes it: its files or how to build it, and seeded inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.models.candidate import Candidate
+
+
+@dataclass(frozen=True)
+class TorchForm:
+    """How any process gets the network as a torch module (``workbench.runtimes.torch.form.build``): plain JSON.
+
+    ``folder``: ``where`` is the component's diffusers/transformers folder, ``source`` the pipeline's.
+    ``factory``: ``where`` is ``module:function``, a function that returns ``(module, inputs by name)``.
+    """
+
+    kind: Literal["folder", "factory"]
+    where: str
+    component: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One component of one candidate, in the forms that there are of it.
+
+    ``candidate`` is the candidate's name (a file's stem, an architecture's name), ``component`` one of
+    ``text_encoder``, ``unet``, ``vae_decoder``, or ``model`` where there is no pipeline. ``file`` is an ONNX file or
+    an OpenVINO ``.xml``. ``feed`` holds inputs by name, in the order in which the torch module takes them.
+    """
+
+    candidate: str
+    component: str
+    scheme: str
+    feed: Mapping[str, np.ndarray]
+    file: Path | None = None
+    torch: TorchForm | None = None
+
+    @property
+    def label(self) -> str:
+        """``candidate.component``, for messages and progress."""
+        return f"{self.candidate}.{self.component}"
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Equal for networks that are the same files: they are measured once."""
+        where = str(self.file.resolve()) if self.file else self.torch.where if self.torch else ""
+        return self.component, where
+
+    def described(self) -> dict[str, Any]:
+        """The network as JSON for another process; inputs by shape and type (``from_description`` seeds them)."""
+        import dataclasses
+
+        return {
+            "candidate": self.candidate,
+            "component": self.component,
+            "scheme": self.scheme,
+            "feed": {name: [list(value.shape), str(value.dtype)] for name, value in self.feed.items()},
+            "file": str(self.file) if self.file else None,
+            "torch": dataclasses.asdict(self.torch) if self.torch else None,
+        }
+
+
+def from_description(described: Mapping[str, Any]) -> Network:
+    """The network that ``described`` gave; its inputs are zeros, which is enough to measure memory."""
+    import numpy as np
+
+    return Network(
+        candidate=described["candidate"],
+        component=described["component"],
+        scheme=described["scheme"],
+        feed={name: np.zeros(shape, dtype=kind) for name, (shape, kind) in described["feed"].items()},
+        file=Path(described["file"]) if described["file"] else None,
+        torch=TorchForm(**described["torch"]) if described["torch"] else None,
+    )
+
+
+def network_of(candidate: Candidate, component: str, file: Path | None, seed: int) -> Network:
+    """A candidate's component as a network; ``file`` is its ONNX or OpenVINO file where there is one."""
+    from workbench.models.components import spec
+
+    own = candidate.components[component]
+    form = TorchForm("folder", str(own.path), component, str(candidate.source)) if own.kind == "torch" else None
+    return Network(candidate.name, component, own.scheme, spec(candidate, component).seeded(seed), file, form)

@@ -1,0 +1,1 @@
+"""Profiles for other programs' viewers."""

@@ -1,0 +1,1 @@
+"""Figures: matplotlib to SVG, the same bytes each time."""

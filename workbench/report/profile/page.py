@@ -1,0 +1,114 @@
+"""The page of ``workbench profile``: one HTML file that needs nothing else, for one profile or several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.profile.read import ReadProfile
+from workbench.report.profile import facts, layers
+from workbench.report.sections.facts import by_key, plain
+from workbench.store.files import write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEMPLATES = Path(__file__).parent / "templates"
+ASSETS = {"css": "style.css", "own_css": "profile.css", "js": "profile.js"}
+MACHINE = ("threads", "seed", "noise", "environment")
+"""Keys of a summary that say where and how its numbers were taken."""
+
+
+def write_profile_page(
+    profiles: Sequence[ReadProfile], path: Path, roofline: Mapping[str, pd.DataFrame] | None = None
+) -> Path:
+    """Writes the page of ``profiles`` to ``path``; the same profiles give the same bytes.
+
+    Args:
+        profiles: one, or several to be joined layer by layer: candidates, runtimes, targets.
+        path: the file, ``….html``.
+        roofline: per ``ReadProfile.label`` the table of ``workbench.profile.roofline``, whose bounds the layers get.
+
+    Raises:
+        ValueError: there is no profile.
+    """
+    write_atomic(path, render(profiles, roofline))
+    return path
+
+
+def render(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame] | None = None) -> str:
+    """The page as a string."""
+    if not profiles:
+        raise ValueError("a page needs at least one profile")
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"by_key": by_key, "plain": plain}
+    assets = {name: Markup((TEMPLATES / file).read_text()) for name, file in ASSETS.items()}  # noqa: S704 - our own
+    return environment.get_template("profile.html.j2").render(**_values(profiles, roofline), **assets)
+
+
+def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame] | None) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    def safe(svg: str | None) -> Markup | None:
+        return Markup(svg) if svg else None  # noqa: S704 - made of numbers, or by matplotlib, which escapes every text
+
+    labels = facts.labels(profiles)
+    main = facts.main_component(profiles)
+    names = list(dict.fromkeys(name for p in profiles for name in p.summary["components"]))
+    names.sort(key=lambda name: name != main)
+    rows = facts.components(profiles, labels)
+    return {
+        "title": " · ".join(dict.fromkeys(p.label for p in profiles)),
+        "labels": labels,
+        "main": main,
+        "lead": facts.lead(profiles, labels, main),
+        "tiles": [facts.tiles(p, main) for p in profiles],
+        "warnings": _warnings(profiles, labels),
+        "components": [row | {"strip": safe(layers.strip(row["samples"]))} for row in rows],
+        "operators": [(name, table) for name in names if (table := facts.operators(profiles, name))["rows"]],
+        "transitions": facts.transitions(profiles, labels),
+        "memory": [
+            (name, safe(figure))
+            for name in names
+            if (figure := layers.memory_figure(profiles, labels, name)) is not None
+        ],
+        "machines": [(label, _machine(p)) for label, p in zip(labels, profiles, strict=True)],
+        "layers": Markup(layers.payload(profiles, labels, main, roofline)),  # noqa: S704 - every < is escaped
+    }
+
+
+def _warnings(profiles: Sequence[ReadProfile], labels: Sequence[str]) -> list[str]:
+    """Every warning and note once, with the profile's name in front where not all have it and it doesn't say whose."""
+    said = [[*p.summary.get("warnings", ()), *p.notes] for p in profiles]
+    found = []
+    for text in dict.fromkeys(text for own in said for text in own):
+        whose = [label for label, own in zip(labels, said, strict=True) if text in own]
+        told = len(whose) == len(profiles) or any(label in text for label in whose)
+        found.append(text if told else f"{', '.join(whose)}: {text}")
+    return found
+
+
+def _machine(profile: ReadProfile) -> list[tuple[str, Any]]:
+    """Facts of the machine and the run; nested mappings are spread out, what is unknown keeps its reason."""
+    s = profile.summary
+    found: list[tuple[str, Any]] = [
+        ("candidate", s["candidate"]),
+        ("target", s["target"]),
+        ("runtime", s.get("runtime")),
+        ("scheme", s.get("scheme")),
+        ("made by", " → ".join(s.get("lineage") or ()) or "untouched"),
+    ]
+    for key in MACHINE:
+        value = s.get(key)
+        found += list(value.items()) if isinstance(value, Mapping) else [(key, value)]
+    return [(key, value) for key, value in found if value not in (None, {}, [], "")]

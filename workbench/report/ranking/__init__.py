@@ -1,0 +1,1 @@
+"""The ranking: constraints, standing, the choice and the words for it. Pure data."""

@@ -1,0 +1,187 @@
+"""Which candidate to ship: the Pareto front, the constraints, the choice, and a reason in words for every row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import InputError
+from workbench.report.data import CandidateData
+from workbench.report.format import join, known, number
+from workbench.report.ranking.constraints import Check, check_limits
+from workbench.report.ranking.standing import PERFECT, QUALITIES, Judge, Row, overlap
+from workbench.report.ranking.table import Profiles, Scores, build_table, metrics_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.recipe.schema import Rank
+
+
+Place = tuple[str, str]
+"""Candidate and target."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Candidates × targets with marks and reasons.
+
+    ``chosen`` is None when no candidate is within all constraints; ``nearest`` then holds the candidate that misses
+    by the least and the constraint that it misses most. ``quality`` is the metric on the Pareto front's quality axis
+    (None: nothing was scored). ``by_step`` has a row per candidate × target with what changed against the one before.
+    """
+
+    table: pd.DataFrame
+    target: str
+    chosen: str | None
+    verdict: str
+    nearest: tuple[str, Check] | None
+    quality: str | None
+    quality_label: str
+    by_step: pd.DataFrame
+    deciding: tuple[str, ...] = ()
+    """Targets among which the choice is made; ``target`` is that of the chosen candidate."""
+
+
+def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles, config: Rank) -> Ranking:
+    """Ranks the candidates and chooses one on the recipe's ``rank.targets``.
+
+    Without these the first target that isn't emulated decides (the first, where all are).
+
+    Pareto-optimal within a target: no other candidate is at least as good in quality, pipeline latency and size and
+    better in one of them (values as measured; intervals don't count here, the reasons speak of them).
+
+    Raises:
+        InputError: the recipe maximizes or constrains a metric that was measured for no candidate.
+    """
+    _check_metrics(scores, config)
+    quality = (
+        config.maximize
+        if config.maximize in QUALITIES
+        else next((q for q in QUALITIES if q in metrics_of(scores)), None)
+    )
+    table = build_table(candidates, scores, profiles)
+    rows = table.to_dict("records")
+    targets = _deciding(rows, profiles, config)
+    judge = Judge(rows[0]["candidate"], config, quality, scores)
+    limits = config.constraints.limits()
+    deciding = [row for row in rows if row["target"] in targets]
+    of = {_place(row): row for row in rows}
+    checks = {_place(row): check_limits(row, rows[0], limits, of) for row in deciding}
+    fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[_place(r)])]
+    fitting = [r for r in fitting if not math.isnan(judge.merit(r))]
+    best = max(fitting, key=lambda r: (judge.merit(r), -r["latency_ms"]), default=None)
+    chosen = best["candidate"] if best else None
+    nearest = None if best else _nearest(checks)
+    target = best["target"] if best else nearest[0][1] if nearest else targets[0]
+
+    table["pareto"] = [judge.measured(r) and not judge.dominators(r, rows) for r in rows]
+    table["chosen"] = [best is not None and _place(r) == _place(best) for r in rows]
+    table["reason"] = [
+        judge.reason(r, rows, checks[_place(r)], best, fitting)
+        if r["target"] in targets
+        else judge.standing(r, rows) + (f"; chosen on {target}" if r["candidate"] == chosen else "")
+        for r in rows
+    ]
+    verdict = judge.verdict(best, fitting) if best else _none_fits(nearest, checks, limits)
+    missed = (nearest[0][0], nearest[1]) if nearest else None
+    steps = by_step(table, quality, {c.name: c.parent for c in candidates})
+    return Ranking(table, target, chosen, verdict, missed, quality, judge.label, steps, tuple(targets))
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return row["candidate"], row["target"]
+
+
+def _deciding(rows: Sequence[Row], profiles: Profiles, config: Rank) -> list[str]:
+    there = list(dict.fromkeys(row["target"] for row in rows))
+    if config.targets:
+        missing = [target for target in config.targets if target not in there]
+        if missing:
+            raise InputError(f"rank.targets: nothing was measured on {join(missing)}", hint=f"there are {join(there)}")
+        return list(config.targets)
+    emulated = {target for (target, _), profile in profiles.items() if profile.get("emulated")}
+    return [next((target for target in there if target not in emulated), there[0])]
+
+
+def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str | None]) -> pd.DataFrame:
+    """What each step bought: per target, every candidate against the one that it was made from.
+
+    Columns: candidate, previous, target, and for latency_ms, size_bytes and ``quality``: ``delta_X`` (absolute) and
+    ``share_X`` (relative to the previous); ``quality_settled``: the 95 % intervals of the two don't overlap.
+    """
+    import pandas as pd
+
+    columns = ["latency_ms", "size_bytes", *([quality] if quality else [])]
+    out: list[dict[str, Any]] = []
+    for _target, group in table.groupby("target", sort=False):
+        rows = group.to_dict("records")
+        of_name = {row["candidate"]: row for row in rows if known(row["latency_ms"])}
+        made = [
+            (of_name[parent], row) for row in of_name.values() if (parent := parents.get(row["candidate"])) in of_name
+        ]
+        for before, after in made:
+            row = {"candidate": after["candidate"], "previous": before["candidate"], "target": after["target"]}
+            for column in columns:
+                row[f"delta_{column}"] = after[column] - before[column]
+                row[f"share_{column}"] = after[column] / before[column] - 1 if before[column] else math.nan
+            row["quality_settled"] = quality is not None and not overlap(before, after, quality)
+            out.append(row)
+    names = [
+        "candidate",
+        "previous",
+        "target",
+        *(f"{p}_{c}" for c in columns for p in ("delta", "share")),
+        "quality_settled",
+    ]
+    return pd.DataFrame(out, columns=names)
+
+
+def _check_metrics(scores: Scores, config: Rank) -> None:
+    """Raises InputError when the recipe asks for what was measured for no candidate."""
+    available = list(metrics_of(scores))
+    wanted = {"rank.maximize": config.maximize} if config.maximize in QUALITIES else {}
+    limits = config.constraints
+    wanted |= {"rank.constraints.alignment_drop": "alignment"} if limits.alignment_drop is not None else {}
+    wanted |= {"rank.constraints.psnr_db": "psnr_db"} if limits.psnr_db is not None else {}
+    for key, metric in wanted.items():
+        if metric not in available and not (metric in PERFECT and len(scores) == 1):
+            usable = [*(q for q in QUALITIES if q in available), "speed", "smallness"]
+            raise InputError(
+                f"{key}: {metric} was not measured for this model (alignment and retrieval need a scorer; measured: "
+                f"{', '.join(available) or 'no quality at all'})",
+                hint=f"rank.maximize can be {join(usable)} here",
+            )
+
+
+def _nearest(checks: Mapping[Place, Sequence[Check]]) -> tuple[Place, Check] | None:
+    """The candidate and target whose worst miss is the smallest, with that constraint."""
+    worst = {
+        name: max(missed, key=lambda c: c.excess)
+        for name, all_ in checks.items()
+        if (missed := [c for c in all_ if not c.met])
+    }
+    return min(worst.items(), key=lambda item: item[1].excess, default=None)
+
+
+def _none_fits(
+    nearest: tuple[Place, Check] | None, checks: Mapping[Place, Sequence[Check]], limits: Mapping[str, float | None]
+) -> str:
+    if nearest is None or math.isinf(nearest[1].excess):
+        return "No candidate could be chosen: none has all that the constraints and the ranking need measured."
+    place, check = nearest
+    text = f"No candidate is within all limits. {check.key} is nearest to being met, by {place[0]}: {check.words}."
+    missed = [c for c in checks[place] if not c.met]
+    if len(missed) == 1 and check.needed is not None:
+        return f"{text} {check.key}: {_loosened(check)} instead of {limits[check.key]:g} would let it in."
+    return f"{text} It also misses {join([c.key for c in missed if c is not check])}." if len(missed) > 1 else text
+
+
+def _loosened(check: Check) -> str:
+    """The constraint at which the candidate would fit, rounded to the loose side at three significant digits."""
+    value = check.needed or 0.0
+    unit = 10 ** (math.floor(math.log10(value)) - 2) if value > 0 else 1e-3
+    rounded = math.floor(value / unit) * unit if check.key == "psnr_db" else math.ceil(value / unit) * unit
+    return number(rounded)

@@ -1,0 +1,158 @@
+"""How one candidate stands against others: dominance, overlap of intervals, and the reason in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.report.format import join, known, milliseconds, number
+from workbench.report.ranking.constraints import Check
+from workbench.report.ranking.table import Scores, label_of, metric_of
+
+if TYPE_CHECKING:
+    from workbench.recipe.schema import Rank
+
+QUALITIES = ("alignment", "retrieval_at_1", "psnr_db", "ssim")
+"""Metrics that may stand for quality; the first one measured is taken where the recipe maximizes no quality."""
+PERFECT = {"psnr_db": math.inf, "ssim": 1.0}
+"""What the reference scores against itself, which is not measured."""
+SUPERLATIVE = {"speed": "the fastest", "smallness": "the smallest"}
+COMPARATIVE = {"speed": "slower", "smallness": "larger"}
+Row = Mapping[str, Any]
+
+
+def overlap(a: Row, b: Row, metric: str) -> bool:
+    """Whether the 95 % intervals of a metric overlap, so that the order of the two is not settled."""
+    low_a, high_a, low_b, high_b = (row.get(f"{metric}_{end}", math.nan) for row in (a, b) for end in ("low", "high"))
+    return bool(low_a <= high_b and low_b <= high_a)  # never true of NaN
+
+
+class Judge:
+    """Compares rows of the table by the recipe's measure; ``first`` is the recipe's first candidate."""
+
+    def __init__(self, first: str, config: Rank, quality: str | None, scores: Scores) -> None:
+        self.aim, self.quality = config.maximize, quality or ""
+        self.limited = any(limit is not None for limit in config.constraints.limits().values())
+        self.label = label_of(scores, quality) if quality else ""
+        self.reference = next((s["reference"] for s in scores.values() if s.get("reference")), first)
+        self.n = {c: metric_of(scores, c, self.quality).get("n") for c in scores}
+
+    def quality_of(self, row: Row) -> float:
+        """The value on the quality axis; what the reference scores against itself is perfect."""
+        if not self.quality:
+            return 0.0
+        value = row.get(self.quality, math.nan)
+        if not known(value) and row["candidate"] == self.reference:
+            return PERFECT.get(self.quality, math.nan)
+        return value
+
+    def merit(self, row: Row) -> float:
+        """What the recipe maximizes."""
+        if self.aim == "speed":
+            return -row["latency_ms"]
+        return -row["size_bytes"] if self.aim == "smallness" else self.quality_of(row)
+
+    def measured(self, row: Row) -> bool:
+        """Whether the row has all three: quality, latency, size."""
+        return known(row["latency_ms"]) and known(row["size_bytes"]) and not math.isnan(self.quality_of(row))
+
+    def dominators(self, row: Row, rows: Sequence[Row]) -> list[Row]:
+        """Rows of the same target that are nowhere worse and somewhere better."""
+        own = self._position(row)
+        return [r for r in self._rivals(row, rows) if self._position(r) != own and self._covers(self._position(r), own)]
+
+    def standing(self, row: Row, rows: Sequence[Row]) -> str:
+        """How the row stands among those of its target."""
+        if not self.measured(row):
+            return "not fully measured, so not compared"
+        above = self.dominators(row, rows)
+        if above:
+            best = min(above, key=lambda r: r["latency_ms"])
+            return f"dominated by {best['candidate']}: {self._lead(best, row)}"
+        cheaper = [r for r in self._rivals(row, rows) if overlap(r, row, self.quality) and self._is_cheaper(r, row)]
+        if not cheaper:
+            return "on the Pareto front"
+        rival = min(cheaper, key=lambda r: r["latency_ms"])
+        gains = join(_gains(rival, row))
+        return (
+            f"on the Pareto front, but {rival['candidate']} is {gains}, and the 95 % intervals of {self.label} overlap"
+        )
+
+    def reason(
+        self, row: Row, rows: Sequence[Row], checks: Sequence[Check], best: Row | None, fitting: Sequence[Row]
+    ) -> str:
+        """Why a row of the deciding target was chosen or not."""
+        if not known(row["latency_ms"]):
+            return f"not profiled on {row['target']}"
+        missed = [c.words for c in checks if not c.met]
+        if missed:
+            return "; ".join(missed)
+        if best is None or math.isnan(self.merit(row)):
+            return f"{self.aim} was not measured for it"
+        if row is best:
+            return f"chosen: {self._superlative(fitting)}"
+        if self.dominators(row, rows):
+            return self.standing(row, rows)
+        if self.merit(row) == self.merit(best):
+            return f"equal to {best['candidate']} in {self.label or self.aim}, but slower"
+        less = COMPARATIVE.get(self.aim, f"lower in {self.label}")
+        return f"within the limits, but {less} than {best['candidate']} ({self._compare(row, best)})"
+
+    def verdict(self, best: Row, fitting: Sequence[Row]) -> str:
+        """The choice in one or two sentences."""
+        what = self._superlative(fitting)
+        text = f"{best['candidate']} is {what}, measured on {best['target']}."
+        close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
+        if self.aim not in QUALITIES or not close:
+            return text
+        n = self.n.get(best["candidate"])
+        unsettled = f"{n} pictures don't settle the order" if n else "the order is not settled"
+        return f"{text} Its 95 % interval overlaps that of {join(close)}: {unsettled}."
+
+    def _position(self, row: Row) -> tuple[float, float, float]:
+        return (-self.quality_of(row), row["latency_ms"], row["size_bytes"])
+
+    @staticmethod
+    def _covers(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+        return all(x <= y for x, y in zip(a, b, strict=True))
+
+    def _rivals(self, row: Row, rows: Sequence[Row]) -> list[Row]:
+        return [r for r in rows if r["target"] == row["target"] and r is not row and self.measured(r)]
+
+    def _is_cheaper(self, a: Row, b: Row) -> bool:
+        return self._covers(self._position(a)[1:], self._position(b)[1:]) and bool(_gains(a, b))
+
+    def _lead(self, a: Row, b: Row) -> str:
+        """In what ``a``, which dominates ``b``, is better."""
+        gains = _gains(a, b)
+        if not self.quality:
+            return join(gains)
+        better, within = self.quality_of(a) > self.quality_of(b), overlap(a, b, self.quality)
+        if better and not (within and gains):
+            return join([*gains, f"better in {self.label}"]) + (", though within the interval" if within else "")
+        return f"{join(gains)} at equal {self.label}{' within the interval' if better else ''}"
+
+    def _superlative(self, fitting: Sequence[Row]) -> str:
+        place = "within the limits" if self.limited else "(no limits set)"
+        if len(fitting) == 1:
+            return f"the only candidate {place}"
+        return f"{SUPERLATIVE.get(self.aim, f'the best in {self.label}')} of the {len(fitting)} candidates {place}"
+
+    def _compare(self, row: Row, best: Row) -> str:
+        if self.aim == "speed":
+            return f"{milliseconds(row['latency_ms'])} against {milliseconds(best['latency_ms'])}"
+        if self.aim == "smallness":
+            return f"{number(row['size_bytes'] / 1e6)} against {number(best['size_bytes'] / 1e6)} MB"
+        values = f"{self._value(row)} against {self._value(best)}"
+        return f"{values}; the 95 % intervals overlap" if overlap(row, best, self.quality) else values
+
+    def _value(self, row: Row) -> str:
+        value = self.quality_of(row)
+        return "the reference itself" if math.isinf(value) else number(value)
+
+
+def _gains(a: Row, b: Row) -> list[str]:
+    """In which costs ``a`` is below ``b``."""
+    costs = {"smaller": "size_bytes", "faster": "latency_ms"}
+    return [word for word, column in costs.items() if a[column] < b[column]]

@@ -1,0 +1,1 @@
+"""Sections of the report's page: each gathers its facts from a run."""

@@ -1,0 +1,110 @@
+"""Scores and profiles of a chain's candidates, from the store or measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.data.captioned import captions
+from workbench.data.lines import numbered
+from workbench.errors import InputError
+from workbench.evaluate.paired import comparisons
+from workbench.evaluate.prompts import CODE, LIBRARIES, Question, choose_prompts
+from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.progress import Progress
+from workbench.recipe.schema import Recipe
+from workbench.store.store import Store, code_hash, key_of, library_versions
+
+
+def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[str, dict[str, Path]]:
+    """The ONNX file of every component of every candidate, by candidate name."""
+    from workbench.export.store import stored_export
+
+    files: dict[str, dict[str, Path]] = {}
+    with progress("export to ONNX", len(chain) * len(COMPONENTS)) as tick:
+        for candidate in chain:
+            files[candidate.name] = {}
+            for component in COMPONENTS:
+                files[candidate.name][component] = stored_export(candidate, component, store)
+                tick(sum(len(f) for f in files.values()))
+    return files
+
+
+def question_of(recipe: Recipe, source: Path) -> Question:
+    """The prompts and distractors that all candidates are asked."""
+    if recipe.evaluate.prompts:
+        asked = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
+        known = asked
+    else:
+        known = captions(recipe.data, source, "train") + captions(recipe.data, source, "held_out")
+        asked = known
+    if not asked:
+        raise InputError("evaluate.prompts: no prompts there")
+    return Question(choose_prompts(asked, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
+
+
+def score_keys(chain: list[Candidate], question: Question) -> list[str]:
+    """The key of each candidate's scores; every one covers the reference's, the first candidate's."""
+    shared = {
+        "stage": "evaluate",
+        "code": code_hash((*CODE, "workbench.export.onnx", "workbench.graphs.names")),
+        "libraries": library_versions(LIBRARIES),
+        "config": question.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
+        "prompts": list(question.prompts),
+        "distractors": list(question.distractors),
+        "seed": question.seed,
+        "reference": [chain[0].key, steps_of(chain[0], question)],
+    }
+    return [key_of({**shared, "candidate": c.key, "steps": steps_of(c, question)}) for c in chain]
+
+
+def steps_of(candidate: Candidate, question: Question) -> int:
+    """Denoising steps of its pictures."""
+    return candidate.steps or question.config.steps
+
+
+def score_all(
+    chain: list[Candidate],
+    keys: list[str],
+    files: Mapping[str, Mapping[str, Path]],
+    question: Question,
+    store: Store,
+    progress: Progress,
+) -> dict[str, dict[str, Any]]:
+    """Scores of all candidates by name; ``seconds`` among them."""
+    scores = {}
+    for candidate, key in zip(chain, keys, strict=True):
+        reference = None if candidate is chain[0] else store.folder(keys[0])
+
+        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> dict[str, Any]:
+            from workbench.evaluate.evaluate import evaluate
+
+            start = time.monotonic()
+            own = files[candidate.name]
+            steps = steps_of(candidate, question)
+            result = evaluate(candidate.name, own, candidate.source, question, steps, reference, out, progress)
+            return {**result, "seconds": time.monotonic() - start}
+
+        scores[candidate.name] = store.compute(key, work)
+    return {c.name: scores[c.name] | {"paired": _paired(c, chain, scores, question)} for c in chain}
+
+
+def _paired(
+    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, dict[str, Any]], question: Question
+) -> list[dict[str, Any]]:
+    """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
+    own, found = scores[candidate.name], []
+    if candidate.parent is not None:
+        found += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
+    teacher = next((c for c in chain if c.name == candidate.teacher), None)
+    if teacher is not None and teacher.name != candidate.parent:
+        at = f", at {steps_of(teacher, question)} steps" if candidate.steps else ""
+        found += comparisons(own, scores[teacher.name], teacher.name, f"its teacher{at}")
+    if candidate.report.get("method") == "qat":
+        for other in chain:
+            same = (other.parent, other.scheme) == (candidate.parent, candidate.scheme)
+            if same and other.report.get("method") == "ptq":
+                found += comparisons(own, scores[other.name], other.name, "the same scheme after training")
+    return found

@@ -1,0 +1,1 @@
+"""One folder for each runtime; ``base`` says what a runtime is."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime: sessions, its trace, kernels on layers."""

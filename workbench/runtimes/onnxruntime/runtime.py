@@ -1,0 +1,53 @@
+"""ONNX Runtime on this machine's CPU: the target ``host``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from workbench.graphs.read import onnx_files
+from workbench.measure.counts import Count
+from workbench.measure.layers import Layers
+from workbench.measure.network import Network
+from workbench.runtimes.onnxruntime.layers import profile_layers
+from workbench.runtimes.onnxruntime.session import session
+
+
+class OnnxRuntime:
+    """Runs ONNX files at full optimization, one operator at a time."""
+
+    name, target = "onnxruntime", "host"
+    loaded_per_file_byte: ClassVar[float] = 2.5
+    settings: ClassVar[Mapping[str, Any]] = {
+        "graph optimization": "all",
+        "operators": "one at a time",
+        "spinning": "on",
+    }
+
+    def __init__(self) -> None:
+        import onnxruntime  # noqa: F401  (its import is not part of the first load)
+
+    def refuses(self, network: Network) -> str | None:
+        """Everything but ONNX files."""
+        if network.file is None:
+            return "there is no ONNX file of it"
+        return None if network.file.suffix == ".onnx" else f"it is in another runtime's format ({network.file.suffix})"
+
+    def files(self, network: Network) -> list[Path]:
+        """The ONNX file and its external data."""
+        return onnx_files(_file(network))
+
+    def load(self, network: Network, threads: int) -> Callable[[], object]:
+        """A session, profiling off."""
+        run, feed = session(_file(network), threads), dict(network.feed)
+        return lambda: run.run(None, feed)
+
+    def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
+        """Kernel times by layer, from the runtime's own profile."""
+        return profile_layers(_file(network), network.feed, threads, warmup, iterations, network.scheme, counted)
+
+
+def _file(network: Network) -> Path:
+    assert network.file is not None, "refuses() was not asked"
+    return network.file

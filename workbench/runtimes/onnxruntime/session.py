@@ -1,0 +1,111 @@
+"""The one place where ONNX Runtime sessions are made, and the choice of the runtime by a file's format."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from workbench.errors import RunError, WorkbenchError
+from workbench.store.environment import default_threads, int8_overflows
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Optimization = Literal["none", "basic", "all"]
+_ERROR = 3
+_BESIDE_FROM = 8192
+"""Bytes of a tensor from which it lies beside an optimized graph; constants that decide shapes are smaller."""
+
+
+SESSION_CONFIG = {
+    # Workers spin while a pass runs (a U-Net has hundreds of short operators; waking a thread for each costs more than
+    # the operator), and stop at its end: sessions of several candidates in one process would steal each other's cores.
+    "session.intra_op.allow_spinning": "1",
+    "session.force_spinning_stop": "1",
+    # The runtime would round the inputs of linears with 8-bit weights to 8 bits on its own, whatever the file says
+    # (w8a16 of the demo's U-Net: 31.6 instead of 34.7 dB).
+    "session.qdq_matmulnbits_accuracy_level": "1",
+}
+"""Entries of every session, on the host and on devices, so that they run alike."""
+
+
+def session(
+    path: Path,
+    threads: int | None = None,
+    profile_prefix: Path | str | None = None,
+    optimized_path: Path | None = None,
+    optimization: Optimization = "all",
+) -> onnxruntime.InferenceSession:
+    """A CPU session over an ONNX file, with ``threads`` threads inside an operator and one operator at a time.
+
+    Without ``threads``: ``default_threads()``. Where a graph quantizes activations and no product of it is one of 8-bit
+    integers, weights are unpacked when it is loaded: dequantizing them in every pass would gain nothing.
+
+    ``profile_prefix`` turns the runtime's per-node profile on (its file starts with that path); ``optimized_path`` is
+    where the graph that is really executed is written.
+
+    Raises:
+        RunError: the file can't be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERROR
+    options.intra_op_num_threads = threads or default_threads()
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = {
+        "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+        "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+        "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    }[optimization]
+    for key, value in session_config(path).items():
+        options.add_session_config_entry(key, value)
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_prefix)
+    if optimized_path is not None:
+        options.optimized_model_filepath = str(optimized_path)
+        # Weights beside it: one file ends at 2 GiB, and serialising 1.3 GB of them would take them into memory twice.
+        options.add_session_config_entry(
+            "session.optimized_model_external_initializers_file_name", f"{optimized_path.name}.data"
+        )
+        options.add_session_config_entry(
+            "session.optimized_model_external_initializers_min_size_in_bytes", str(_BESIDE_FROM)
+        )
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
+        raise RunError(f"{path}: ONNX Runtime can't load it: {str(error).splitlines()[0]}") from error
+
+
+def machine_config(flags: Collection[str] | None = None) -> dict[str, str]:
+    """The entries of a session on a processor with these features (None: this machine's), by key.
+
+    Where int8 products are summed in 16 bits they overflow: a small U-Net in W8A8 came out at 10 instead of over 20 dB.
+    There the runtime is told to take weights as uint8, which can't. Elsewhere nothing would change but the time: with
+    VNNI a pass of that U-Net takes 1.4 times as long so.
+    """
+    return {**SESSION_CONFIG, **({"session.x64quantprecision": "1"} if int8_overflows(flags) else {})}
+
+
+def session_config(path: Path, flags: Collection[str] | None = None) -> dict[str, str]:
+    """The entries of a session of ``path``, by key: those of the machine, and what the file itself asks for."""
+    return machine_config(flags) | ({"session.disable_quant_qdq": "1"} if simulated(path) else {})
+
+
+def simulated(path: Path) -> bool:
+    """Whether an ONNX file quantizes activations, but so that every product is computed in float."""
+    from workbench.graphs.costs import dequantized
+    from workbench.graphs.read import read_model
+
+    try:
+        graph = read_model(path).graph
+    except WorkbenchError:
+        return False  # the runtime says what is wrong with the file
+    if not any(node.op_type == "QuantizeLinear" for node in graph.node):
+        return False
+    eight = dequantized(graph)
+    products = (node for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul"))
+    return not any(eight.issuperset(node.input[:2]) for node in products)

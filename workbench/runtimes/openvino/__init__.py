@@ -1,0 +1,1 @@
+"""OpenVINO: its session, its trace, kernels on layers."""

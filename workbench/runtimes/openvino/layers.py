@@ -1,0 +1,107 @@
+"""The per-layer pass on OpenVINO: a compiled model of its own with counters on; nothing is timed here.
+
+Counters have a resolution of 1 µs; kernels below it are not seen. How kernels come to layers: ``openvino_kernels``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import RunError
+from workbench.measure.clock import Stats
+from workbench.measure.counts import Count
+from workbench.measure.layers import Layers, with_shares
+from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.runtimes.openvino.file import File
+from workbench.runtimes.openvino.kernels import Kernels
+from workbench.runtimes.openvino.session import compile_model, read_model
+from workbench.runtimes.openvino.trace import Node, Pass, record
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def profile_openvino(
+    path: Path,
+    feed: Mapping[str, np.ndarray],
+    threads: int,
+    warmup: int,
+    iterations: int,
+    scheme: str,
+    counted: Count,
+) -> Layers:
+    """Runs an ``.onnx`` or ``.xml`` file with counters on and puts every kernel on its layer.
+
+    Args:
+        path: the file, operations named by layer.
+        feed: inputs by name.
+        threads: threads inside an operator.
+        warmup: passes that are not counted.
+        iterations: passes that are.
+        scheme: what integer layers are called in the column ``scheme`` (``w8a8`` unless the candidate's differs).
+        counted: MACs and parameters of the layers.
+
+    Raises:
+        InputError: OpenVINO isn't installed.
+        RunError: the file can't be loaded or run.
+    """
+    model = read_model(path, {name: value.shape for name, value in feed.items()})
+    file = File(path, model)
+    nodes, passes = record(lambda: compile_model(model, path, threads, count=True), feed, warmup, iterations)
+    if not any(one.kernels for one in passes):
+        raise RunError(f"{path}: OpenVINO told no kernel times")
+    return assemble(file, nodes, passes, "w8a8" if scheme == "fp32" else scheme, counted)
+
+
+def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: str, counted: Count) -> Layers:
+    """The layers of recorded passes."""
+    import pandas as pd
+
+    run = Kernels(file, nodes, passes)
+    counts = {layer.layer: layer for layer in counted.layers}
+    silent = [layer for layer, count in counts.items() if count.params and layer not in run.samples]
+    fused = [layer for layer in run.fused_into if layer not in run.samples and layer not in silent]
+    kernel = [sum(one.kernels.values()) / 1e3 for one in passes]
+    outside = tuple(max(0.0, one.wall / 1e3 - inside) for one, inside in zip(passes, kernel, strict=True))
+    samples = {layer: tuple(times) for layer, times in run.samples.items() if layer != UNMAPPED}
+    samples |= {UNMAPPED: tuple(run.samples.get(UNMAPPED, [0.0] * len(passes))), RUNTIME: outside}
+    rows = []
+    for layer in (*(name for name in samples if name not in (UNMAPPED, RUNTIME)), *silent, *fused, UNMAPPED):
+        times, count = Stats(samples.get(layer, (0.0,))), counts.get(layer)
+        rows.append(
+            {
+                "layer": layer,
+                "op": run.op(layer),
+                "scheme": run.scheme(layer, scheme),
+                "calls": len(run.kernels[layer]),
+                "latency_ms": times.median,
+                "latency_iqr_ms": times.iqr,
+                "macs": count.macs if count else 0,
+                "params": count.params if count else 0,
+                "weight_bytes": file.weight_bytes.get(layer, 0),
+                "activation_bytes": sum(node.written for node in run.kernels[layer]),
+                "peak_bytes": run.peak(layer),
+                "attention_macs": count.attention_macs if count else 0,
+                "element_ops": count.element_ops if count else 0,
+                "fused_into": "" if layer in run.samples else run.fused_into.get(layer, ""),
+            }
+        )
+    empty = {"op": "", "scheme": "", "calls": 1, "fused_into": ""}
+    rows.append({"layer": RUNTIME, "latency_ms": Stats(outside).median, "latency_iqr_ms": Stats(outside).iqr} | empty)
+    at = max(run.live, key=lambda name: run.live[name], default=None)
+    return Layers(
+        table=with_shares(pd.DataFrame(rows)),
+        wall_ms=Stats(tuple(one.wall / 1e3 for one in passes)).median,
+        kernel_ms=Stats(tuple(kernel)).median,
+        unmapped_share=sum(samples[UNMAPPED]) / max(sum(kernel), 1e-9),
+        op_ms=run.by_op(),
+        passes=len(passes),
+        integer=run.integer(),
+        samples=samples,
+        events=run.events(kernel),
+        transitions=run.transitions(),
+        live_peak_bytes=run.live[at] if at else None,
+        live_peak_at=run.layer[at] if at else None,
+    )

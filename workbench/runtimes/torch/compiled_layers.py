@@ -1,0 +1,232 @@
+"""The per-layer pass under ``torch.compile``: the times of Inductor's kernels, each on the module that it computes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.measure.clock import Stats
+from workbench.measure.counts import Count
+from workbench.measure.layers import Event, Layers, with_shares
+from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.runtimes.torch.inductor import Compiled
+from workbench.runtimes.torch.inductor_kernels import Graph, Kernel, Records, quiet
+from workbench.runtimes.torch.layers import median_index
+from workbench.runtimes.torch.modules import modules_by_layer
+
+if TYPE_CHECKING:
+    import torch
+
+LOOP = "fused loop"
+"""The kind of a kernel that Inductor wrote itself; a library's operator is named by the class of its module."""
+_ONE = "workbench: one pass"
+
+
+def profile_compiled(
+    module: torch.nn.Module,
+    compiled: Compiled,
+    one_pass: Callable[[Callable[..., object]], Callable[[], object]],
+    counted: Count,
+    warmup: int,
+    iterations: int,
+    wrapper: str = "",
+) -> Layers:
+    """Compiles ``module`` with Inductor's records of where each kernel comes from, and times the kernels.
+
+    The kernels are those of the timed pass, found in the same cache. A kernel that covers several modules gives its
+    time to the one whose product it computes, else to the one for which it handles the most elements; the others are
+    marked as fused into that one. ``(unmapped)`` are kernels whose module isn't told, and operators between graphs;
+    ``(runtime)`` is what a pass takes beside kernels: guards, the generated Python, allocations. Sizes of values are
+    not known: Inductor decides which of them ever exist.
+
+    Args:
+        module: the component, or a wrapper that holds it in the attribute ``wrapper``.
+        compiled: ``module``, not called yet.
+        one_pass: makes a function without arguments from one that takes the inputs.
+        counted: MACs and parameters of the component's layers.
+        warmup: passes that are not counted.
+        iterations: passes that are.
+        wrapper: name of the attribute that holds the component; "" when ``module`` is the component.
+
+    Raises:
+        RunError: the module can't be compiled or run.
+    """
+    modules = modules_by_layer(module, wrapper)
+    with tempfile.TemporaryDirectory(prefix="workbench-compile-") as scratch, quiet():
+        records = Records(Path(scratch))
+        generated: list[Any] = []
+        one_pass(lambda *inputs: generated.extend(compiled.compile(inputs, records.options)[1]))()
+        graphs = records.graphs(generated, module, wrapper)
+    for number, graph in enumerate(graphs):
+        _announce(graph, number)
+    call = one_pass(compiled)
+    for _ in range(warmup):
+        call()
+    walls, launches = _record(call, iterations, graphs)
+    return _assemble(modules, graphs, walls, launches, {layer.layer: layer for layer in counted.layers})
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """One kernel as it ran: begin and duration in µs from the begin of its pass."""
+
+    kernel: Kernel
+    start: float
+    duration: float
+
+
+def _announce(graph: Graph, number: int) -> None:
+    """Makes the graph's own kernels tell the profiler their names; it hears of library operators anyway."""
+    for name in {kernel.name for kernel in graph.kernels if not kernel.operator}:
+        setattr(graph.module, name, _telling(getattr(graph.module, name), _own_name(name, number)))
+
+
+def _telling(run: Callable[..., object], label: str) -> Callable[..., object]:
+    from torch._C._profiler import _RecordFunctionFast
+
+    def launch(*args: Any) -> object:
+        with _RecordFunctionFast(label):
+            return run(*args)
+
+    return launch
+
+
+def _own_name(kernel: str, graph: int) -> str:
+    return f"graph {graph}: {kernel}"
+
+
+def _event_name(kernel: Kernel, graph: int) -> str:
+    """How the profiler calls a kernel."""
+    if not kernel.operator:
+        return _own_name(kernel.name, graph)
+    if kernel.name.startswith("extern_kernels."):
+        return f"aten::{kernel.name.removeprefix('extern_kernels.')}"
+    space, name = kernel.name.removeprefix("torch.ops.").split(".")[:2]
+    return f"{space}::{name}"
+
+
+def _record(
+    call: Callable[[], object], iterations: int, graphs: Sequence[Graph]
+) -> tuple[list[float], list[list[_Launch]]]:
+    """Wall times in ms, and the launches, pass by pass."""
+    import torch
+
+    # Or its library tells stderr of every begin and end.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    walls = []
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(iterations):
+            with torch.profiler.record_function(_ONE):
+                start = time.perf_counter()
+                call()
+                walls.append((time.perf_counter() - start) * 1e3)
+    expected = [(graph, [_event_name(k, number) for k in graph.kernels]) for number, graph in enumerate(graphs)]
+    passes = [event for event in profiler.events() if event.name == _ONE]
+    return walls, [_launches(event, event.time_range.start, expected) for event in passes]
+
+
+def _launches(event: Any, origin: float, expected: Sequence[tuple[Graph, list[str]]]) -> list[_Launch]:
+    """The kernels below an event of the profiler; known where names and order are exactly those of one graph."""
+    ran = [child for child in event.cpu_children if _is_kernel(child.name)]
+    same = [graph for graph, names in expected if names == [child.name for child in ran]]
+    kernels = same[0].kernels if len(same) == 1 else tuple(Kernel(child.name, True, None) for child in ran)
+    found = [_launch(kernel, child, origin) for kernel, child in zip(kernels, ran, strict=True)]
+    for child in event.cpu_children:
+        if not _is_kernel(child.name):
+            found += _launches(child, origin, expected)
+    return found
+
+
+def _is_kernel(name: str) -> bool:
+    return "::" in name or name.startswith("graph ")
+
+
+def _launch(kernel: Kernel, event: Any, origin: float) -> _Launch:
+    return _Launch(kernel, event.time_range.start - origin, event.time_range.end - event.time_range.start)
+
+
+def _assemble(
+    modules: Mapping[str, torch.nn.Module],
+    graphs: Sequence[Graph],
+    walls: Sequence[float],
+    launches: Sequence[Sequence[_Launch]],
+    counts: Mapping[str, Any],
+) -> Layers:
+    import pandas as pd
+
+    own: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
+    ops: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
+    calls: Counter[str] = Counter()
+    for index, one in enumerate(launches):
+        for launch in one:
+            layer = launch.kernel.layer or UNMAPPED
+            own[layer][index] += launch.duration / 1e3
+            ops[_kind(launch.kernel, modules)][index] += launch.duration / 1e3
+    for launch in launches[0]:
+        calls[launch.kernel.layer or UNMAPPED] += 1
+    kernel_ms = [sum(launch.duration for launch in one) / 1e3 for one in launches]
+    own[RUNTIME] = [max(0.0, wall - kernel) for wall, kernel in zip(walls, kernel_ms, strict=True)]
+    unmapped = own.setdefault(UNMAPPED, [0.0] * len(walls))
+    into = _fused_into([kernel for graph in graphs for kernel in graph.kernels], own)
+    traced = {layer for graph in graphs for layer in graph.layers}
+    known = [layer for layer in modules if layer in own or layer in traced or layer in counts]
+    samples = {layer: tuple(own.get(layer, [0.0] * len(walls))) for layer in (*known, UNMAPPED, RUNTIME)}
+    rows = [
+        {"layer": layer, "latency_ms": Stats(times).median, "latency_iqr_ms": Stats(times).iqr, "calls": calls[layer]}
+        | (_facts(modules[layer], counts.get(layer), into.get(layer, "")) if layer in modules else _OUTSIDE)
+        for layer, times in samples.items()
+    ]
+    middle = median_index(kernel_ms)
+    return Layers(
+        table=with_shares(pd.DataFrame(rows)),
+        wall_ms=Stats(tuple(walls)).median,
+        kernel_ms=Stats(tuple(kernel_ms)).median,
+        unmapped_share=sum(unmapped) / max(sum(kernel_ms), 1e-9),
+        op_ms=dict(sorted(((op, Stats(tuple(t)).median) for op, t in ops.items()), key=lambda item: -item[1])),
+        passes=len(walls),
+        samples=samples,
+        events=tuple(_event(launch, modules) for launch in launches[middle]),
+    )
+
+
+_OUTSIDE: dict[str, Any] = {"op": "", "scheme": "", "fused_into": ""}
+
+
+def _fused_into(kernels: Sequence[Kernel], own: Mapping[str, Any]) -> dict[str, str]:
+    """For layers without a kernel of their own: the layer whose kernel does the most of their work."""
+    most: dict[str, tuple[int, str]] = {}
+    for kernel in kernels:
+        for layer, elements in kernel.shares.items():
+            if kernel.layer and layer not in own and elements > most.get(layer, (-1, ""))[0]:
+                most[layer] = (elements, kernel.layer)
+    return {layer: into for layer, (_, into) in most.items()}
+
+
+def _kind(kernel: Kernel, modules: Mapping[str, torch.nn.Module]) -> str:
+    if not kernel.operator:
+        return LOOP
+    return type(modules[kernel.layer]).__name__ if kernel.layer else kernel.name
+
+
+def _event(launch: _Launch, modules: Mapping[str, torch.nn.Module]) -> Event:
+    kernel = launch.kernel
+    return Event(kernel.name, kernel.layer or UNMAPPED, _kind(kernel, modules), launch.start, launch.duration)
+
+
+def _facts(part: torch.nn.Module, counted: Any, into: str) -> dict[str, Any]:
+    return {
+        "op": type(part).__name__,
+        "scheme": "fp32",
+        "macs": counted.macs if counted else 0,
+        "params": counted.params if counted else 0,
+        "weight_bytes": sum(p.numel() * p.element_size() for p in part.parameters(recurse=False)),
+        "attention_macs": counted.attention_macs if counted else 0,
+        "element_ops": counted.element_ops if counted else 0,
+        "fused_into": into,
+    }

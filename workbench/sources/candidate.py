@@ -1,0 +1,80 @@
+"""A candidate's components as networks: what a pipeline, an architecture and a candidate of a run have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from workbench.errors import InputError
+from workbench.measure.network import Network, TorchForm
+from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate
+from workbench.models.components import Spec, spec
+from workbench.sources.request import Asked
+from workbench.sources.shapes import check_names, written
+
+_FREE = {"sample": (2, 3), "encoder_hidden_states": (1,), "input_ids": (1,), "latent": (2, 3)}
+"""The sides of an input that the weights don't fix: height and width, number of tokens. The batch stays 1."""
+
+
+def chosen(component: str | None, default: tuple[str, ...] = COMPONENTS) -> tuple[str, ...]:
+    """The component asked for, or the default; InputError when there is none of that name."""
+    if component is not None and component not in COMPONENTS:
+        import difflib
+
+        near = difflib.get_close_matches(component, COMPONENTS, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"--component {component}: no such component{meant}", hint=f"one of {', '.join(COMPONENTS)}")
+    return (component,) if component else default
+
+
+def networks_of(candidate: Candidate, components: tuple[str, ...], asked: Asked) -> list[Network]:
+    """The components as networks; exported where ONNX is needed."""
+    from workbench.export.store import stored_export
+
+    contracts = {name: spec(candidate, name) for name in components}
+    known = [name for contract in contracts.values() for name in contract.inputs]
+    check_names([*asked.shapes, *asked.values], known, asked.source)
+    contracts = {name: _with_shapes(contract, asked.shapes, asked.source) for name, contract in contracts.items()}
+    exported = [name for name in components if candidate.components[name].kind == "torch" and asked.needs == "onnx"]
+    files = {name: own.path for name, own in candidate.components.items() if own.kind != "torch"}
+    if exported:
+        with asked.progress("export to ONNX", len(exported)) as tick:
+            for done, name in enumerate(exported, 1):
+                files[name] = stored_export(candidate, name, asked.store, contracts[name])
+                tick(done, name)
+    found = []
+    for name in components:
+        own, feed = candidate.components[name], contracts[name].seeded(asked.seed)
+        for given in feed.keys() & asked.values.keys():
+            feed[given][...] = asked.values[given]
+        torch = None
+        if own.kind == "torch":
+            torch = TorchForm("folder", str(own.path.absolute()), name, str(candidate.source.absolute()))
+        found.append(Network(candidate.name, name, own.scheme, feed, files.get(name), torch))
+    return found
+
+
+def check_there(candidate: Candidate, components: tuple[str, ...], hint: str) -> None:
+    """Raises InputError when a component's files are gone."""
+    for name in components:
+        own = candidate.components[name]
+        there = own.path.is_dir() if own.kind == "torch" else own.path.is_file()
+        folder = candidate.source / FOLDERS[name]
+        if not there or not (own.kind == "torch" or (folder / "config.json").is_file()):
+            raise InputError(f"{candidate.name}: its {name} is gone: {own.path if not there else folder}", hint=hint)
+
+
+def _with_shapes(contract: Spec, shapes: Mapping[str, tuple[int, ...]], source: str) -> Spec:
+    inputs = dict(contract.inputs)
+    for name in inputs.keys() & shapes.keys():
+        wanted, (own, kind) = shapes[name], inputs[name]
+        free = _FREE.get(name, ())
+        if len(wanted) != len(own) or any(
+            w != o for i, (w, o) in enumerate(zip(wanted, own, strict=True)) if i not in free
+        ):
+            fits = written("any" if i in free else side for i, side in enumerate(own))
+            raise InputError(f"--shape {name}={written(wanted)}: doesn't fit {source}; needs {name}={fits}")
+        if name == "input_ids" and wanted[1] > own[1]:
+            raise InputError(f"--shape {name}={written(wanted)}: {source} takes at most {own[1]} tokens")
+        inputs[name] = (wanted, kind)
+    return dataclasses.replace(contract, inputs=inputs)

@@ -1,0 +1,154 @@
+"""``module:function``: a torch module that the user's own Python makes."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError, RunError, WorkbenchError
+from workbench.measure.network import Network, TorchForm
+from workbench.models.factory import Made, call_factory, is_users, parameters_of, told
+from workbench.sources.request import MODEL, Asked
+from workbench.sources.shapes import check_names, written
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+_LEAST_DB = {"torch.float16": 30.0, "torch.bfloat16": 20.0}
+"""Least agreement of an export by the module's type: rounding alone leaves about 60 dB in half precision."""
+_LEAST_FULL_DB = 60.0
+
+
+def networks(asked: Asked) -> list[Network]:
+    """The one network; its inputs are the factory's own, or seeded where shapes are given."""
+    asked.refuse_component()
+    made = call_factory(asked.source, meta=asked.needs == "count")
+    feed = _feed(made, asked)
+    if asked.needs != "count":
+        _try(made, feed, asked.source)
+    form = TorchForm("factory", asked.source, MODEL)
+    file = _exported(made, form, feed, asked) if asked.needs == "onnx" else None
+    return [Network(asked.source.rpartition(":")[2], MODEL, _scheme(made.module), feed, file, form)]
+
+
+def _feed(made: Made, asked: Asked) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    takes = parameters_of(made.module)
+    names = list(made.inputs) or [p.name for p in takes]
+    check_names([*asked.shapes, *asked.values], names, asked.source)
+    if not made.inputs:
+        needed = [p.name for p in takes if p.default is p.empty]
+        if not asked.shapes or [n for n in needed if n not in asked.shapes]:
+            listed = " ".join(f"--shape {name}=…" for name in needed) or "--shape NAME=…"
+            raise InputError(
+                f"{asked.source}: returned a module without inputs, and {type(made.module).__name__}.forward takes "
+                f"{', '.join(p.name for p in takes)}; needs {listed}"
+            )
+        names = names[: len(asked.shapes)]
+        if gaps := [name for name in names if name not in asked.shapes]:
+            raise InputError(f"{asked.source}: inputs go in by position, so {gaps[0]} needs a --shape too")
+    rng = np.random.default_rng(asked.seed)
+    feed = {}
+    for name in names:
+        given = made.inputs.get(name)
+        feed[name] = _value(name, given, asked.shapes.get(name), rng, asked.source)
+        if name in asked.values:
+            feed[name] = np.full_like(feed[name], asked.values[name])
+    return feed
+
+
+def _value(
+    name: str, given: torch.Tensor | None, shape: tuple[int, ...] | None, rng: np.random.Generator, source: str
+) -> np.ndarray:
+    import numpy as np
+    import torch
+
+    if given is None:
+        return rng.standard_normal(shape or (), dtype=np.float32)
+    if given.dtype is torch.bfloat16 or given.is_complex() or given.is_sparse or given.is_quantized:
+        raise InputError(f"{source}: input {name} is {given.dtype}; needs plain floats, integers or booleans")
+    kind = torch.empty(0, dtype=given.dtype).numpy().dtype
+    if shape is None and given.device.type != "meta":
+        return np.ascontiguousarray(given.detach().cpu().numpy())
+    sides = tuple(given.shape) if shape is None else shape
+    if np.issubdtype(kind, np.floating):
+        return np.asarray(rng.standard_normal(sides)).astype(kind)
+    if given.device.type == "meta" or not given.numel():
+        return np.zeros(sides, kind)
+    # Other integers than the factory's own may be out of range, such as those of a table.
+    return rng.choice(given.detach().cpu().numpy().ravel(), sides).astype(kind)
+
+
+def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
+    """One pass, so that inputs which the module can't take are told as what they are."""
+    import torch
+
+    inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
+    try:
+        with torch.inference_mode():
+            if made.by_keyword:
+                made.module(**inputs)
+            else:
+                made.module(*inputs.values())
+    except Exception as error:
+        shapes = ", ".join(f"{name} {written(value.shape)}" for name, value in feed.items())
+        raise InputError(f"{source}: the module can't take {shapes}: {told(error)}") from None
+
+
+def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], asked: Asked) -> Path:
+    from workbench.export.store import stored_module_export
+    from workbench.runtimes.torch.form import positional
+
+    names = list(made.inputs) if made.by_keyword else None
+    least_db = _LEAST_DB.get(_type(made.module), _LEAST_FULL_DB)
+    made_of = {"factory": form.where, "code": _code(), "weights": _weights(made.module)}
+    with asked.progress("export to ONNX", 1) as tick:
+        try:
+            path = stored_module_export(
+                lambda: positional(made.module, names), feed, made_of, asked.store, "net", least_db
+            )
+        except WorkbenchError:
+            raise
+        except Exception as error:  # whatever torch.export meets in the user's code
+            root: BaseException = error
+            while root.__cause__ is not None:
+                root = root.__cause__
+            raise RunError(
+                f"{form.where}: PyTorch can't export it to ONNX: {told(root)}",
+                hint="--runtime torch runs it as it is",
+            ) from error
+        tick(1)
+    return path
+
+
+def _code() -> str:
+    """SHA-256 over all imported source files that are the user's: the module may be made with any of them."""
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.endswith(".py") and is_users(file) and Path(file).is_file()):
+        digest.update(f"{Path(file).name}\0".encode() + Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+def _weights(module: torch.nn.Module) -> str:
+    import torch
+
+    digest = hashlib.sha256(repr(module).encode())
+    for name, value in module.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            digest.update(f"{name}\0{value.dtype}{list(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _type(module: torch.nn.Module) -> str:
+    return str(next((p.dtype for p in module.parameters() if p.is_floating_point()), ""))
+
+
+def _scheme(module: torch.nn.Module) -> str:
+    known = {"torch.float16": "fp16", "torch.bfloat16": "bf16", "torch.float64": "fp64"}
+    return known.get(_type(module), "fp32")

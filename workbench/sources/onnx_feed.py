@@ -1,0 +1,186 @@
+"""Inputs for an ONNX file: shapes as far as they can be known, values that can't go out of range."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError
+from workbench.sources.onnx_indices import Indices, indices_of
+from workbench.sources.shapes import check_names, written
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+_NAMELESS = re.compile(r"^(\?|none|-1)$", re.IGNORECASE)
+"""What exporters write for a side that they know nothing of."""
+_BATCH = re.compile(r"^(n|b|bs|bsz)$|batch", re.IGNORECASE)
+_NOT_BATCH = re.compile(
+    r"seq|len|time|frame|token|step|height|width|channel|sample|past|num|count|point|box|^[tlhwcsd]$", re.IGNORECASE
+)
+_MASK = re.compile(r"mask", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input as the file declares it: ``sides`` are numbers, names of symbols, or "" where nothing is said; None
+    when not even their number is."""
+
+    name: str
+    kind: int
+    sides: tuple[int | str, ...] | None
+
+    def __str__(self) -> str:
+        import onnx
+
+        sides = "of unknown rank" if self.sides is None else f"[{', '.join(str(side or '?') for side in self.sides)}]"
+        return f"{self.name} {sides} {onnx.TensorProto.DataType.Name(self.kind).lower()}"
+
+
+def feed_of(
+    model: onnx.ModelProto, path: Path, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, float], seed: int
+) -> dict[str, np.ndarray]:
+    """Seeded inputs by name: normal noise for floats; for integers ``Indices.values``; true for booleans.
+
+    A side that only has a name, or none, is 1 where name or position say that it is the batch, and what another input's
+    given shape says of the same name.
+
+    Raises:
+        InputError: an input isn't a tensor of numbers, a shape can't be known, or a given one doesn't fit.
+    """
+    import numpy as np
+
+    inputs = inputs_of(model, path)
+    check_names([*shapes, *values], [i.name for i in inputs], str(path))
+    known = _shapes(inputs, shapes, path)
+    rng, indices = np.random.default_rng(seed), indices_of(model, [i.name for i in inputs])
+    feed = {}
+    for i in inputs:
+        feed[i.name] = _value(i, known[i.name], indices[i.name], rng)
+        if i.name in values:
+            feed[i.name] = _given(i, feed[i.name], values[i.name])
+    return feed
+
+
+def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
+    """The inputs that have to be fed: those that aren't initializers with a default.
+
+    Raises:
+        InputError: one isn't a tensor of numbers.
+    """
+    import onnx
+
+    preset = {tensor.name for tensor in model.graph.initializer}
+    preset |= {tensor.values.name for tensor in model.graph.sparse_initializer}
+    found = []
+    for value in (value for value in model.graph.input if value.name not in preset):
+        kind = value.type.tensor_type.elem_type
+        if not value.type.HasField("tensor_type"):
+            what = value.type.WhichOneof("value") or "value of no type"
+            raise InputError(f"{path}: input {value.name} is a {what.removesuffix('_type')}; only tensors can be fed")
+        if kind not in _fed():
+            name = onnx.TensorProto.DataType.Name(kind).lower()
+            raise InputError(f"{path}: input {value.name} holds {name}; only numbers and booleans can be made up")
+        sides = None
+        if value.type.tensor_type.HasField("shape"):
+            dims = value.type.tensor_type.shape.dim
+            sides = tuple(d.dim_value if d.dim_value > 0 else _NAMELESS.sub("", d.dim_param) for d in dims)
+        found.append(Input(value.name, kind, sides))
+    return found
+
+
+def _fed() -> set[int]:
+    import onnx
+
+    names = "FLOAT FLOAT16 DOUBLE INT64 INT32 INT16 INT8 UINT64 UINT32 UINT16 UINT8 BOOL"
+    return {onnx.TensorProto.DataType.Value(name) for name in names.split()}
+
+
+def _shapes(inputs: list[Input], given: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple[int, ...]]:
+    symbols: dict[str, tuple[int, str]] = {}
+    for i in inputs:
+        if i.name not in given or i.sides is None:
+            continue
+        wanted = given[i.name]
+        fits = len(wanted) == len(i.sides)
+        for side, own in zip(wanted, i.sides, strict=False):
+            fits = fits and (not isinstance(own, int) or own == side)
+            if fits and isinstance(own, str) and own:
+                if own in symbols and symbols[own][0] != side:
+                    other = symbols[own][1]
+                    raise InputError(f"--shape {i.name}: {own} is {side} there, but {symbols[own][0]} in {other}")
+                symbols[own] = (side, i.name)
+        if not fits:
+            raise InputError(
+                f"--shape {i.name}={written(wanted)}: doesn't fit {path}; needs {i.name}="
+                f"{written(side if isinstance(side, int) else '?' for side in i.sides)}",
+                hint=f"inputs: {', '.join(map(str, inputs))}",
+            )
+    found: dict[str, tuple[int, ...]] = {}
+    ask: list[str] = []
+    asked: set[int | str] = set()
+    for i in inputs:
+        sides = [_side(i, at, symbols) for at in range(len(i.sides or ()))]
+        open_sides = {side for side in sides if isinstance(side, str)}
+        if i.name in given:
+            found[i.name] = given[i.name]
+        elif i.sides is not None and not open_sides:
+            found[i.name] = tuple(int(side) for side in sides)
+        elif i.sides is None or open_sides - asked or "" in open_sides:  # else another input's shape will tell
+            fixed = (side if isinstance(side, int) else "?" for side in sides)
+            ask.append(f"--shape {i.name}={'…' if i.sides is None else written(fixed)}")
+            asked |= open_sides
+    if ask:
+        raise InputError(
+            f"{path}: has dynamic shapes that can't be known; say {' '.join(ask)} with numbers",
+            hint=f"inputs: {', '.join(map(str, inputs))}",
+        )
+    return found
+
+
+def _side(i: Input, at: int, symbols: Mapping[str, tuple[int, str]]) -> int | str:
+    side = (i.sides or ())[at]
+    if isinstance(side, int):
+        return side
+    if side in symbols:
+        return symbols[side][0]
+    first = at == 0 and len(i.sides or ()) > 1
+    if _BATCH.search(side) or (first and not _NOT_BATCH.search(side)):
+        return 1
+    return side
+
+
+def _value(i: Input, shape: tuple[int, ...], indices: Indices, rng: np.random.Generator) -> np.ndarray:
+    import numpy as np
+    import onnx
+
+    kind = onnx.helper.tensor_dtype_to_np_dtype(i.kind)
+    if np.issubdtype(kind, np.floating):
+        if _MASK.search(i.name):
+            return np.ones(shape, kind)
+        return np.asarray(rng.standard_normal(shape)).astype(kind)
+    if kind == np.bool_:
+        return np.ones(shape, kind)
+    if kind.itemsize == 1 and not indices.used:
+        span = np.iinfo(kind)
+        return np.asarray(rng.integers(span.min, span.max + 1, shape)).astype(kind)
+    return np.asarray(indices.values(rng, shape)).astype(kind)
+
+
+def _given(i: Input, value: np.ndarray, wanted: float) -> np.ndarray:
+    """An array like ``value`` that holds ``wanted`` everywhere; InputError when its type can't hold it."""
+    import numpy as np
+
+    kind = value.dtype
+    if np.issubdtype(kind, np.integer):
+        span = np.iinfo(kind)
+        fits = wanted == int(wanted) and span.min <= wanted <= span.max
+    else:
+        fits = kind != np.bool_ or wanted in (0, 1)
+    if not fits:
+        raise InputError(f"--input {i.name}={wanted:g}: the input holds {kind}")
+    return np.full_like(value, wanted)

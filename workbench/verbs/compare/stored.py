@@ -1,0 +1,148 @@
+"""Two stored profiles compared: they were not measured in turns, which is said, and is in the interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.comparing.comparison import PICTURE, STORED, Compared, Comparison, percent
+from workbench.comparing.layers import LAYER_LOAD_SPREAD, of_profiles
+from workbench.comparing.ratio import LOAD_SPREAD, Doubt, Part, of_stored
+from workbench.errors import InputError
+from workbench.measure.clock import Stats
+from workbench.profile.read import ReadProfile, read_profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_TAKEN = 0.95
+"""A machine that others had wholly would make any difference possible; the interval stays finite."""
+NOT_IN_TURNS = (
+    "two stored profiles, not measured in turns: the interval holds the passes' spread, "
+    f"{percent(LOAD_SPREAD)} for where single loads lie in memory, and what others on the machine took of its CPU time"
+)
+
+
+def compare_stored(a: Path, b: Path, component: str | None) -> Comparison:
+    """Compares two profiles by their JSON or CSV, component by component, and in all where both have a pipeline.
+
+    Raises:
+        InputError: one of them can't be read, or they share no component (of that name).
+    """
+    profiles = [read_profile(path) for path in (a, b)]
+    own = [profile.summary["components"] for profile in profiles]
+    names = [name for name in own[0] if name in own[1] and component in (None, name)]
+    if not names:
+        has = " and ".join(f"{p.label}: {', '.join(c)}" for p, c in zip(profiles, own, strict=True))
+        raise InputError(f"no component {component or ''} in both profiles".replace("  ", " "), hint=has)
+    warnings = [NOT_IN_TURNS, *_differences(*(p.summary for p in profiles))]
+    warnings += [f"{p.label}: {note}" for p in profiles for note in p.notes]
+    warnings += [
+        f"only {side} has {name}"
+        for side, mine, other in (("A", *own), ("B", *own[::-1]))
+        for name in mine
+        if name not in other and component in (None, name)
+    ]
+    taken = [_taken(side, profile, warnings) for side, profile in zip("AB", profiles, strict=True)]
+    doubt = Doubt(LOAD_SPREAD, *taken)
+    compared = [_component(name, profiles, doubt, warnings) for name in names]
+    if component is None and (whole := _picture(profiles, doubt, warnings)):
+        compared.append(whole)
+    places = dict.fromkeys(p.summary.get("runtime") or p.summary["target"] for p in profiles)
+    threads = {p.summary.get("threads") for p in profiles}
+    return Comparison(
+        f"{a} ({profiles[0].label})",
+        f"{b} ({profiles[1].label})",
+        STORED,
+        " and ".join(places),
+        threads.pop() if len(threads) == 1 else None,
+        tuple(compared),
+        environment=profiles[1].summary.get("environment") or {},
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _taken(side: str, profile: ReadProfile, warnings: list[str]) -> float:
+    """Share of the CPU time that others took while the profile was made; 0 and a warning where it doesn't tell."""
+    noise = profile.summary.get("noise") or {}
+    shares = [noise.get(name) for name in ("steal_share", "others_share")]
+    told = [float(share) for share in shares if isinstance(share, (int, float))]
+    if not told:
+        warnings.append(f"{side} doesn't tell what else the machine did: that is not in the interval")
+    return min(sum(told), MOST_TAKEN)
+
+
+def _component(name: str, profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared:
+    a, b = (_samples(profile, name) for profile in profiles)
+    if a == b:
+        warnings.append(f"{name}: both profiles hold the same measurement")
+    ratio = of_stored([Part(a, b)], doubt)
+    layers, reason = None, "one of the profiles holds no times of single passes by layer"
+    samples = [p.summary["components"][name].get("layer_samples_ms") for p in profiles]
+    if samples[0] and samples[1]:
+        fused = {
+            layer: f"in {side} computed in {into}"
+            for side, profile in zip("AB", profiles, strict=True)
+            for layer, into in _fused(profile.table, name).items()
+        }
+        layers, reason = (
+            tuple(of_profiles(samples[0], samples[1], replace(doubt, load_spread=LAYER_LOAD_SPREAD), fused)),
+            "",
+        )
+    return Compared(name, ratio, Stats(a).median, Stats(b).median, None, layers, reason)
+
+
+def _samples(profile: ReadProfile, name: str) -> tuple[float, ...]:
+    found = profile.summary["components"][name]["latency_ms"].get("samples")
+    if not found or not all(isinstance(ms, (int, float)) and ms > 0 for ms in found):
+        raise InputError(
+            f"{profile.label}: components.{name}.latency_ms.samples: expected times above 0 in ms",
+            hint="only profiles that keep all their samples can be compared; profile again",
+        )
+    return tuple(float(ms) for ms in found)
+
+
+def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared | None:
+    """The whole pipeline, where both sides have one with the same budget."""
+    budgets = [profile.summary.get("pipeline") for profile in profiles]
+    if not all(budgets):
+        return None
+    asked = [(budget["steps"], budget["guidance_passes"]) for budget in budgets if budget]
+    if asked[0] != asked[1]:
+        told = " and ".join(f"{steps} steps × {passes} passes" for steps, passes in asked)
+        warnings.append(f"{PICTURE}: budgets differ ({told}): not compared")
+        return None
+    a, b = profiles
+    (steps, passes), names = asked[0], ("text_encoder", "unet", "vae_decoder")
+    weights = dict(zip(names, (passes, steps * passes, 1), strict=True))
+    parts = [Part(_samples(a, name), _samples(b, name), weight) for name, weight in weights.items()]
+    a_ms, b_ms = (
+        sum(part.weight * Stats(tuple(side(part))).median for part in parts) for side in (lambda p: p.a, lambda p: p.b)
+    )
+    return Compared(PICTURE, of_stored(parts, doubt), a_ms, b_ms, layers_reason="see the components")
+
+
+def _fused(table: pd.DataFrame, component: str) -> Mapping[str, str]:
+    rows = table[(table["component"] == component) & (table["fused_into"].fillna("") != "")]
+    return dict(zip(rows["layer"], rows["fused_into"], strict=True))
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Sentences on what besides the network differed: runtime, threads, machine, libraries, warnings of either."""
+    found = []
+    for name in ("target", "runtime", "threads"):
+        if a.get(name) != b.get(name):
+            found.append(f"{name} differs: A {a.get(name)}, B {b.get(name)}")
+    machines = [side.get("environment") or {} for side in (a, b)]
+    for name in ("cpu", "machine", "cpu_flags", "cores_usable", "governor", "os", "python"):
+        values = [machine.get(name) for machine in machines]
+        if values[0] != values[1]:
+            found.append(f"environment differs: {name}: A {values[0]}, B {values[1]}")
+    libraries = [machine.get("libraries") or {} for machine in machines]
+    for name in dict.fromkeys([*libraries[0], *libraries[1]]):
+        versions = [side.get(name) for side in libraries]
+        if versions[0] != versions[1]:
+            found.append(f"environment differs: {name}: A {versions[0]}, B {versions[1]}")
+    return found + [f"{side}: {word}" for side, summary in (("A", a), ("B", b)) for word in summary.get("warnings", ())]

@@ -1,0 +1,112 @@
+"""``workbench count``: parameters and multiply-accumulates of what a source names; no weights, nothing is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.progress import quiet
+from workbench.store.store import Store
+
+if TYPE_CHECKING:
+    from workbench.measure.counts import Count
+    from workbench.measure.network import Network
+
+SCHEMA_VERSION = 1
+_TOTALS = ("params", "macs", "attention_macs", "macs_with_attention", "element_ops")
+_PER_LAYER = ("layer", "kind", "calls", "params", "macs", "attention_macs", "element_ops")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A network and what was counted of it."""
+
+    network: Network
+    count: Count
+
+    def totals(self) -> dict[str, int]:
+        """Sums over the layers; ``macs`` without the products of attention."""
+        sums = {
+            name: sum(getattr(layer, name) for layer in self.count.layers) for name in ("attention_macs", "element_ops")
+        }
+        own = self.count
+        return {
+            "params": own.params,
+            "macs": own.macs,
+            "attention_macs": sums["attention_macs"],
+            "macs_with_attention": own.macs_with_attention,
+            "element_ops": sums["element_ops"],
+        }
+
+
+def count_source(
+    source: str, component: str | None, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, float], store: Store
+) -> list[Counted]:
+    """Counts the components of a source for one pass: from torch's meta device where there is a module, else the graph.
+
+    Raises:
+        InputError: there is no such source, or it can't be used as it is.
+        RunError: a factory's module can't be run.
+    """
+    from workbench.graphs.quiet import quiet as silenced
+    from workbench.profile.counts import count_network
+    from workbench.sources import resolve
+
+    networks = resolve(source, component, shapes, 0, store, quiet, "count", values)
+    with silenced():
+        return [Counted(network, count_network(network)) for network in networks]
+
+
+def as_json(source: str, counted: Sequence[Counted]) -> dict[str, Any]:
+    """All of it, layers included."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source": source,
+        "components": {
+            one.network.component: {
+                "candidate": one.network.candidate,
+                "counted_from": "torch" if one.network.torch else "graph",
+                "inputs": {
+                    name: {"shape": list(value.shape), "type": str(value.dtype)}
+                    for name, value in one.network.feed.items()
+                },
+                **one.totals(),
+                "uncounted": dict(one.count.uncounted),
+                "layers": [dataclasses.asdict(layer) for layer in one.count.layers],
+            }
+            for one in counted
+        },
+    }
+
+
+def show(counted: Sequence[Counted], layers: bool) -> None:
+    """Prints a table of the components, with ``layers`` one of each component's layers too, and what wasn't counted."""
+    if layers:
+        for one in counted:
+            rows = [[str(getattr(layer, name)) for name in _PER_LAYER[:2]] for layer in one.count.layers]
+            for row, layer in zip(rows, one.count.layers, strict=True):
+                row += [f"{getattr(layer, name):,}" for name in _PER_LAYER[2:]]
+            _print([list(_PER_LAYER), *rows], 2)
+            print()
+    rows = [[one.network.label, *(f"{value:,}" for value in one.totals().values())] for one in counted]
+    _print([["component", *_TOTALS], *rows], 1)
+    for one in counted:
+        if one.count.uncounted:
+            listed = ", ".join(f"{op} × {times}" for op, times in one.count.uncounted.items())
+            print(f"{one.network.label}: not counted: {listed}")
+    shapes = {name: value.shape for one in counted for name, value in one.network.feed.items()}
+    told = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items())
+    print(f"one pass at {told}; macs: convolutions and linear layers, attention_macs: products of two activations")
+
+
+def _print(rows: Sequence[Sequence[str]], left: int) -> None:
+    """Aligned columns, the first ``left`` of them to the left."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.ljust(w) if at < left else cell.rjust(w) for at, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")

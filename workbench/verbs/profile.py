@@ -1,0 +1,183 @@
+"""``workbench profile``: one source measured on one or several runtimes, and the files that are left behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.devices.measure import DeviceSettings
+from workbench.devices.profile import profile_devices
+from workbench.devices.target import devices_of
+from workbench.errors import InputError
+from workbench.measure.network import Network
+from workbench.profile.counts import count_networks
+from workbench.profile.host import Settings, profile_host
+from workbench.profile.write import Budget, stem
+from workbench.progress import Progress
+from workbench.runtimes.base import needs_file, runtime, threads_asked
+from workbench.store.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Summaries of what was measured, the page that shows them, and all files written."""
+
+    summaries: list[dict[str, Any]]
+    page: Path
+    files: list[Path]
+
+
+def profile(
+    source: str,
+    component: str | None,
+    shapes: Mapping[str, tuple[int, ...]],
+    values: Mapping[str, float],
+    targets: Sequence[str],
+    settings: Settings,
+    device: DeviceSettings,
+    budget: Budget,
+    seed: int,
+    store: Store,
+    out: Path | None,
+    progress: Progress,
+) -> Outcome:
+    """Measures ``source`` and writes CSV, JSON, traces and a page into ``out`` (default ``profiles/<its name>``).
+
+    ``targets``: ``host`` (with the settings' runtimes), ``adb`` or ``adb:SERIAL``.
+
+    Raises:
+        InputError: the source can't be used, a runtime isn't installed or can't run it, a device isn't ready, or there
+            are too few cores.
+        RunError: the measuring failed.
+    """
+    from workbench.sources import resolve
+
+    threads_asked(settings.threads)
+    on_host, asked = "host" in targets, [target for target in targets if target != "host"]
+    places = [runtime(name) for name in settings.runtimes] if on_host else []
+    ready = devices_of(asked) if asked else []
+    needs: Literal["onnx", "torch"] = "onnx" if ready or any(map(needs_file, settings.runtimes)) else "torch"
+    with store.lock():
+        networks = resolve(source, component, shapes, seed, store, progress, needs, values)
+    for place in places:
+        _runs(place, networks)
+    folder = out or Path("profiles") / slug(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = count_networks(networks)
+    found = profile_host(networks, counts, settings, budget, seed, folder, store, progress) if on_host else {}
+    if ready:
+        found |= profile_devices(ready, networks, counts, device, budget, seed, folder, store, progress)
+    summaries = [summary for by_candidate in found.values() for summary in by_candidate.values()]
+    return Outcome(summaries, folder / "profile.html", write_views(folder, summaries, networks))
+
+
+def write_views(folder: Path, summaries: Sequence[Mapping[str, Any]], networks: Sequence[Network]) -> list[Path]:
+    """Trace, model-explorer data and page of profiles that lie in ``folder``; all files of them, the page last."""
+    import pandas as pd
+
+    from workbench.profile.read import read_profile
+    from workbench.profile.views.chrome_trace import write_trace
+    from workbench.profile.views.explorer import write_explorer
+    from workbench.report.profile.page import write_profile_page
+
+    files, read, bounds = [], [], {}
+    for summary in summaries:
+        name = stem(summary["candidate"], summary["target"])
+        stored = read_profile(folder / f"{name}.json")
+        read.append(stored)
+        graphs = {n.component: n.file for n in networks if n.candidate == summary["candidate"] and n.file}
+        files += [folder / f"{name}.json", folder / f"{name}.csv"]
+        files += write_trace(stored.summary, folder / f"{name}.trace.json")
+        files += write_explorer(stored.summary, stored.table, folder / f"{name}.explorer.json", graphs)
+        lines = folder / f"{name}.roofline.csv"
+        if lines.is_file():
+            bounds[stored.label] = pd.read_csv(lines)
+            files.append(lines)
+    page = folder / "profile.html"
+    write_profile_page(read, page, bounds)
+    return [*files, page]
+
+
+def slug(source: str) -> str:
+    """A file name for a source: its last parts, in letters, digits and ``. _ -``."""
+    path = Path(source)
+    name = path.stem if path.suffix == ".onnx" else source
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "profile"
+
+
+def _runs(place: Any, networks: Sequence[Network]) -> None:
+    for network in networks:
+        reason = place.refuses(network)
+        if reason:
+            raise InputError(f"runtime {place.name}: can't run {network.label}: {reason}")
+
+
+def show(outcome: Outcome, as_json: bool) -> None:
+    """Prints the outcome: one row per component and target, the slowest layers, warnings; or JSON."""
+    if as_json:
+        import json
+
+        told = {"page": str(outcome.page), "files": [str(f) for f in outcome.files], "profiles": outcome.summaries}
+        print(json.dumps(told, indent=1))
+        return
+    from rich.console import Console
+
+    console = Console()
+    for summary in outcome.summaries:
+        console.print(_components(summary))
+        console.print(_slowest(summary))
+    for warning in dict.fromkeys(w for s in outcome.summaries for w in s["warnings"]):
+        console.print(f"warning: {warning}", markup=False)
+    console.print(f"page: {outcome.page}  (tables, traces and samples lie beside it)", markup=False, soft_wrap=True)
+
+
+SHOWN = 8
+"""Layers that the terminal lists; the page has them all."""
+
+
+def _components(summary: Mapping[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table(
+        box=None, pad_edge=False, title=f"{summary['candidate']} on {summary['target']}", title_justify="left"
+    )
+    names = ("component", "median ms", "p90", "IQR", "n", "kernels ÷ wall", "unmapped", "MACs", "with attention", "MB")
+    for i, name in enumerate(names):
+        table.add_column(name, justify="right" if i else "left")
+    for name, c in summary["components"].items():
+        time = c["latency_ms"]
+        ratio = c["kernel_over_wall"]
+        table.add_row(
+            name,
+            *(f"{time[key]:.3g}" for key in ("median", "p90", "iqr")),
+            str(time["n"]),
+            "not told" if ratio is None else f"{ratio:.2f}",
+            f"{c['unmapped_share']:.1%}",
+            f"{c['macs'] / 1e9:.3f} G",
+            f"{c['macs_with_attention'] / 1e9:.3f} G",
+            f"{c['size_bytes'] / 1e6:.1f}",
+        )
+    return table
+
+
+def _slowest(summary: Mapping[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title="slowest layers (profiled passes)", title_justify="left")
+    for i, name in enumerate(("layer", "median ms", "share")):
+        table.add_column(name, justify="right" if i else "left", overflow="fold")
+    from workbench.measure.clock import Stats
+
+    rows = [
+        (f"{name}: {layer}", Stats(tuple(taken)).median, name)
+        for name, c in summary["components"].items()
+        for layer, taken in c["layer_samples_ms"].items()
+        if taken
+    ]
+    whole = sum(ms for _, ms, _ in rows) or 1.0
+    for layer, ms, _ in sorted(rows, key=lambda row: -row[1])[:SHOWN]:
+        table.add_row(layer, f"{ms:.3g}", f"{ms / whole:.1%}")
+    return table

@@ -1,0 +1,180 @@
+"""Cells of one runtime: quantized U-Nets beside the float one, in turns, on the inputs of drawing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from workbench.errors import RunError
+from workbench.measure.network import Network
+from workbench.measure.sqnr import sqnr_db
+from workbench.profile.counts import count_networks
+from workbench.profile.host import Settings, profile_host
+from workbench.progress import Progress
+from workbench.report.ranking import verdict
+from workbench.runtimes.base import Runtime, runtime
+from workbench.store.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.compress.quantize.calibration.trajectory import Inputs
+
+Cell = dict[str, Any]
+NOT_POSSIBLE, FAILED, STORAGE_ONLY = "not possible", "failed", "storage only"
+_WORDS = {verdict.SMALLER: STORAGE_ONLY}
+"""Of a report's verdicts, those that have another name here."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every cell is measured with.
+
+    ``plain`` is the float U-Net, ``inputs`` what a denoiser sees while it draws: float32 ``sample`` [1, C, h, w],
+    ``timestep`` [1] and ``encoder_hidden_states`` [1, L, D] each.
+    """
+
+    plain: Network
+    inputs: Sequence[Inputs]
+    settings: Settings
+    seed: int
+    store: Store
+
+
+def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
+    """What the runtime ``name`` makes of every network, by the network's candidate.
+
+    One that it refuses, can't load or can't run is not possible, with the runtime's own words. The others are measured
+    together, in turns; where that fails, each by itself, so that one failure leaves the others their figures.
+
+    Raises:
+        InputError: the runtime isn't installed.
+    """
+    place = runtime(name)
+    refused = {n.candidate: reason for n in networks if (reason := place.refuses(n))}
+    found: dict[str, Cell] = {who: _impossible(reason) for who, reason in refused.items()}
+    left = [n for n in networks if n.candidate not in found]
+    near: dict[str, Cell] = {}
+    wanted = outputs(place, bench.plain, bench) if left else []
+    for network in left:
+        try:
+            near[network.candidate] = agreement(wanted, outputs(place, network, bench), bench.inputs)
+        except RunError as error:
+            found[network.candidate] = _impossible(_told(error, network))
+    measured = _profiled(place, [n for n in left if n.candidate in near], bench, progress)
+    return found | {who: cell | {"sqnr_db": near[who]} for who, cell in measured.items()}
+
+
+def outputs(place: Runtime, network: Network, bench: Bench) -> list[np.ndarray]:
+    """The network's first output [1, C, h, w] for every input.
+
+    Raises:
+        RunError: it can't be loaded or run, or gives numbers that aren't finite.
+    """
+    import numpy as np
+
+    # A loaded network keeps the arrays that it was given as inputs: they are filled anew for every pass.
+    feed = {name: value.copy() for name, value in bench.inputs[0].items()}
+    call = cast("Callable[[], list[np.ndarray]]", place.load(replace(network, feed=feed), bench.settings.threads))
+    found = []
+    for inputs in bench.inputs:
+        for name, value in inputs.items():
+            np.copyto(feed[name], value)
+        try:
+            found.append(call()[0].copy())
+        except RunError:
+            raise
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
+            raise RunError(f"{place.name} can't run it: {str(error).splitlines()[0]}") from error
+        if not np.isfinite(found[-1]).all():
+            raise RunError(f"{place.name} gives numbers that aren't finite")
+    return found
+
+
+def agreement(wanted: Sequence[np.ndarray], found: Sequence[np.ndarray], inputs: Sequence[Inputs]) -> dict[str, Any]:
+    """SQNR in dB of ``found`` against ``wanted``: the mean of each timestep's mean, the least, how many."""
+    from statistics import fmean
+
+    by_timestep: dict[float, list[float]] = {}
+    for reference, other, given in zip(wanted, found, inputs, strict=True):
+        by_timestep.setdefault(float(given["timestep"][0]), []).append(sqnr_db(reference, other))
+    values = [value for row in by_timestep.values() for value in row]
+    mean = fmean(fmean(row) for row in by_timestep.values())
+    return {"mean": mean, "min": min(values), "n": len(values), "unit": "dB"}
+
+
+def _profiled(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
+    if not networks:
+        return {}
+    try:
+        return _together(place, networks, bench, progress)
+    except Exception as error:  # a library's own failure in one file must not take the other cells along
+        if len(networks) == 1:
+            return {networks[0].candidate: failed(_told(error, networks[0]))}
+    found: dict[str, Cell] = {}
+    for network in networks:
+        found |= _profiled(place, [network], bench, progress)
+    return found
+
+
+def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
+    plain = bench.plain.candidate
+    counts = count_networks([bench.plain, *networks], {n.candidate: plain for n in networks})
+    with tempfile.TemporaryDirectory(prefix="workbench-schemes-") as scratch:
+        settings = replace(bench.settings, runtimes=(place.name,))
+        found = profile_host(
+            [bench.plain, *networks], counts, settings, None, bench.seed, Path(scratch), bench.store, progress
+        )[place.target]
+    return {n.candidate: _cell(found[plain], found[n.candidate]) for n in networks}
+
+
+def _cell(before: Mapping[str, Any], after: Mapping[str, Any]) -> Cell:
+    judged = verdict.judge(before, after)
+    (part,) = after["components"].values()
+    return {
+        "verdict": _WORDS.get(judged.word, judged.word),
+        "note": "",
+        "sentence": judged.sentence,
+        "times_faster": judged.times,
+        "time_ratio": judged.speed.as_json() if judged.speed else None,
+        "simulated": after["simulated"],
+        "integer_macs_share": part["quantized_macs_share"],
+        "stored_integer_macs_share": part["stored_quantized_macs_share"],
+        "size_ratio": judged.size,
+        **_figures(after),
+        "float": _figures(before),
+        "noise": after["noise"],
+        "warnings": after["warnings"],
+    }
+
+
+def _figures(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """Time, load, memory and size of one U-Net; memory is what stays resident once it is loaded and has run."""
+    (part,) = profile["components"].values()
+    running, runtime_alone = profile["running_rss_bytes"], profile["runtime_rss_bytes"]
+    return {
+        "latency_ms": {key: value for key, value in part["latency_ms"].items() if key != "samples"},
+        "load_cold_ms": part["load_cold_ms"],
+        "load_warm_ms": part["load_warm_ms"],
+        "memory_bytes": running - runtime_alone if running and runtime_alone else None,
+        "size_bytes": profile["size_bytes"],
+    }
+
+
+def failed(reason: str) -> Cell:
+    """A cell of which nothing is known, since the work failed; ``reason`` may go on in lines that aren't kept."""
+    return {"verdict": FAILED, "note": reason.strip().split("\n")[0]}
+
+
+def _impossible(reason: str) -> Cell:
+    return {"verdict": NOT_POSSIBLE, "note": reason}
+
+
+def _told(error: Exception, network: Network) -> str:
+    """The error in one line, without the place of the file on this machine."""
+    lines = str(error).strip().splitlines()
+    told = lines[0] if lines else type(error).__name__
+    return told.replace(f"{network.file}: ", "").replace(str(network.file), network.file.name if network.file else "")

@@ -1,0 +1,103 @@
+"""Which schemes and backends a table of schemes asks for, and the step of a recipe that makes each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from workbench.errors import InputError
+from workbench.models.schemes import Backend, SchemeName
+
+if TYPE_CHECKING:
+    from workbench.compress.quantize.calibration.samples import Calibration
+    from workbench.recipe.schema import Recipe
+
+NAMES: tuple[str, ...] = get_args(SchemeName)
+CALIBRATION: Mapping[str, Any] = {"prompts": 2, "steps": 4}
+"""Small: it costs dB, but what runs and how fast doesn't hang on it."""
+MORE: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]] = {("w4a16", "onnxruntime"): ({"unpack": "pass"},)}
+"""Settings that change what a runtime gains, measured beside the default."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A scheme made by a backend; ``settings`` are those of the step that aren't its defaults."""
+
+    scheme: str
+    backend: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The candidate's name, such as ``w8a8-onnxruntime``."""
+        return "-".join((self.scheme, self.backend, *(f"{key}.{value}" for key, value in self.settings.items())))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model, the file of prompts that calibrate where it isn't to be the model's own captions, and the seed."""
+
+    model: str
+    prompts: Path | None
+    seed: int
+
+    def calibration(self) -> Calibration:
+        """Of every scheme."""
+        from workbench.compress.quantize.calibration.samples import Calibration
+
+        return Calibration.model_validate(self._calibration())
+
+    def recipe(self, pairs: Sequence[Pair]) -> Recipe:
+        """A recipe with one step per pair, each from the float model."""
+        from workbench.recipe.schema import Recipe
+
+        steps = [
+            {
+                "quantize": {
+                    "scheme": pair.scheme,
+                    "backend": pair.backend,
+                    **pair.settings,
+                    "from": "base",
+                    "candidate": pair.name,
+                    "calibration": self._calibration(),
+                }
+            }
+            for pair in pairs
+        ]
+        told = {"version": 1, "name": "schemes", "model": self.model, "seed": self.seed, "steps": steps}
+        return Recipe.model_validate(told)
+
+    def _calibration(self) -> dict[str, Any]:
+        return {**CALIBRATION, **({"prompts_from": str(self.prompts)} if self.prompts else {})}
+
+
+def schemes_asked(only: str | None) -> tuple[str, ...]:
+    """``w8a8,w4a16`` as names of schemes; None: all.
+
+    Raises:
+        InputError: one of them isn't a scheme.
+    """
+    if only is None:
+        return NAMES
+    asked = [name.strip() for name in only.split(",") if name.strip()]
+    for name in asked:
+        if name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"--only: found {name!r}, no such scheme{meant}", hint=f"known: {', '.join(NAMES)}")
+    if not asked:
+        raise InputError(f"--only: found {only!r}; needs schemes, such as w8a8,w4a16")
+    return tuple(name for name in NAMES if name in asked)
+
+
+def pairs(only: Sequence[str]) -> list[Pair]:
+    """Every scheme with every backend, whether possible or not."""
+    return [
+        Pair(scheme, backend, more)
+        for scheme in only
+        for backend in get_args(Backend)
+        for more in ({}, *MORE.get((scheme, backend), ()))
+    ]

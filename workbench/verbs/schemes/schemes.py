@@ -1,0 +1,109 @@
+"""``workbench schemes``: which scheme, made by which backend, gains what on which runtime of this machine.
+
+Every cell is measured, or is what a check or a runtime answered when it was asked; none is written down here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import InputError, RunError
+from workbench.models.sources import base_candidate
+from workbench.progress import Progress
+from workbench.store.environment import environment
+from workbench.store.store import Store
+from workbench.verbs.schemes.measure import FAILED, Cell
+from workbench.verbs.schemes.pairs import CALIBRATION, Asked, pairs
+from workbench.verbs.schemes.table import Table, in_order
+
+if TYPE_CHECKING:
+    from workbench.profile.host import Settings
+
+SCHEMA_VERSION = 1
+QAT = "QAT leaves the same file as PTQ with other numbers in it: its cells are the same."
+HOST = "This machine only; attached devices are measured by workbench profile --target adb."
+
+
+@dataclass(frozen=True)
+class Found:
+    """The table: its cells in the order of schemes, backends and runtimes."""
+
+    asked: Asked
+    cells: list[Cell]
+    settings: Settings
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, with the machine and the libraries."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "model": self.asked.model,
+            "component": "unet",
+            "where": HOST,
+            "method": QAT,
+            "calibration": dict(CALIBRATION),
+            "threads": self.settings.threads,
+            "iterations": self.settings.iterations,
+            "seed": self.asked.seed,
+            "seconds": round(self.seconds, 1),
+            "environment": environment(),
+            "cells": self.cells,
+        }
+
+
+def schemes(
+    asked: Asked, only: Sequence[str], settings: Settings, rerun: bool, store: Store, progress: Progress
+) -> Found:
+    """The table for the U-Net of a model: cells from the store, the others measured.
+
+    Args:
+        asked: of what.
+        only: schemes.
+        settings: how to measure; all runtimes are asked, whichever the settings name.
+        rerun: measures cells anew that the store has; quantized files are kept.
+        store: where files and cells are kept.
+        progress: told of quantized files and measured cells.
+
+    Raises:
+        InputError: the model or the prompts can't be used.
+    """
+    start = time.monotonic()
+    store.check_writable()
+    with store.lock():
+        base = base_candidate(asked.model, store)
+        _check_prompts(asked, base.source)
+        wanted = pairs(only)
+        cells = Table(asked, base, settings, store).fill(wanted, rerun, progress)
+    return Found(asked, in_order(wanted, cells), settings, time.monotonic() - start)
+
+
+def _check_prompts(asked: Asked, source: Any) -> None:
+    from workbench.data.captioned import captions
+
+    hint = "name a text file of prompts, one a line: --prompts FILE"
+    if asked.prompts is not None and not asked.prompts.is_file():
+        raise InputError(f"--prompts: found {str(asked.prompts)!r}, no such file ({asked.prompts.absolute()})")
+    if asked.prompts is None:
+        try:
+            known = captions(None, source)
+        except InputError:
+            known = []
+        if not known:
+            raise InputError(f"{asked.model}: brings no captions to calibrate with", hint=hint)
+    elif not asked.prompts.read_text().strip():
+        raise InputError(f"--prompts: {asked.prompts} holds no prompts", hint=hint)
+
+
+def check(found: Found) -> None:
+    """Ends the command with a failure where a cell failed; the table is printed by then.
+
+    Raises:
+        RunError: some cell failed.
+    """
+    bad = [cell for cell in found.cells if cell["verdict"] == FAILED]
+    if bad:
+        told = ", ".join(f"{c['scheme']} by {c['backend']} on {c['runtime']}" for c in bad)
+        raise RunError(f"{len(bad)} of {len(found.cells)} cells failed: {told}", hint="the same call tries them again")

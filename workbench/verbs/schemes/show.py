@@ -1,0 +1,124 @@
+"""A table of schemes, printed: for a terminal, as JSON, or as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from workbench.report.format import MISSING, known, megabytes, number, percent
+from workbench.store.environment import environment
+from workbench.verbs.schemes.measure import Cell
+from workbench.verbs.schemes.schemes import HOST, QAT, Found
+
+COLUMNS = ("scheme", "backend", "runtime", "verdict", "× faster", "integer MACs", "size ÷ fp32", "SQNR dB")
+MORE = ("load ms", "memory")
+"""Only where there is room: of the quantized U-Net, that of the float one behind the stroke."""
+LEFT = ("scheme", "backend", "runtime", "verdict", "note")
+WIDE = 1000
+"""Columns where there is no terminal to fit into: one row stays one line."""
+
+
+def show(found: Found, as_json: bool, as_markdown: bool) -> None:
+    """Prints the table and what is to be known to read it."""
+    if as_json:
+        print(json.dumps(found.as_json(), indent=1))
+    elif as_markdown:
+        print(markdown(found))
+    else:
+        _print(found)
+
+
+def _print(found: Found) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    table = Table(box=None, pad_edge=False)
+    for name in (*COLUMNS, "note"):
+        table.add_column(name, justify="left" if name in LEFT else "right", overflow="fold")
+    for cells in _rows(found.cells):
+        table.add_row(*(Text(cell) for cell in (*_cells(cells), cells[0]["note"])))
+    with console.capture() as printed:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in printed.get().splitlines()))
+    for line in (*_told(found), *_warnings(found)):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def markdown(found: Found) -> str:
+    """The table as Markdown, with the machine below it."""
+    names = (*COLUMNS, *MORE, "note")
+    lines = [_line(names), _line(["---" if name in LEFT else "---:" for name in names])]
+    for cells in _rows(found.cells):
+        lines.append(_line([*_cells(cells), *_more(cells[0]), cells[0]["note"]]))
+    return "\n".join([*lines, "", *(f"{line}  " for line in _told(found))]).rstrip()
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _rows(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Cells of one row each: of one pair, those of which the same is to be said."""
+    for _, own in groupby(cells, key=lambda c: (c["scheme"], c["backend"], tuple(c["settings"].items()))):
+        said: dict[tuple[str, str], list[Cell]] = {}
+        for cell in own:
+            said.setdefault((cell["verdict"], cell["note"] or cell["runtime"]), []).append(cell)
+        yield from said.values()
+
+
+def _cells(cells: Sequence[Cell]) -> list[str]:
+    first = cells[0]
+    return [
+        first["scheme"],
+        ", ".join([first["backend"], *(f"{key}: {value}" for key, value in first["settings"].items())]),
+        ", ".join(cell["runtime"] for cell in cells),
+        first["verdict"],
+        _faster(first.get("time_ratio")),
+        percent(first.get("integer_macs_share")),
+        number(first.get("size_ratio"), 2),
+        f"{first['sqnr_db']['mean']:.1f}" if first.get("sqnr_db") else MISSING,
+    ]
+
+
+def _more(cell: Cell) -> list[str]:
+    if "float" not in cell:
+        return [MISSING, MISSING]
+    load = " / ".join(number(side["load_cold_ms"], 2) for side in (cell, cell["float"]))
+    return [load, " / ".join(megabytes(side["memory_bytes"]) for side in (cell, cell["float"]))]
+
+
+def _faster(ratio: Any) -> str:
+    """Times as fast as the float U-Net, with the interval of 99 %."""
+    if not ratio or not known(ratio["value"]):
+        return MISSING
+    ends = sorted(1 / end for end in (ratio["low"], ratio["high"]))
+    return f"{1 / ratio['value']:.2f} ({ends[0]:.2f}–{ends[1]:.2f})"
+
+
+def _told(found: Found) -> list[str]:
+    own = environment()
+    flags = [flag for flag in own["cpu_flags"] or [] if "vnni" in flag or "amx" in flag or flag == "i8mm"]
+    names = ("onnxruntime", "openvino", "nncf", "torch")
+    versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
+    passes = [cell["latency_ms"]["n"] for cell in found.cells if "latency_ms" in cell]
+    least = f", n ≥ {min(passes)} passes each in turns" if passes else ""
+    return [
+        f"U-Net of {found.asked.model}, batch 1, against its fp32 on the same runtime{least}, interval of 99 %; "
+        f"seed {found.asked.seed}.",
+        f"{own['cpu'] or own['machine']} ({', '.join(flags) or 'no 8-bit products'}), "
+        f"{found.settings.threads} threads, {versions}.",
+        f"{QAT} {HOST}",
+    ]
+
+
+def _warnings(found: Found) -> list[str]:
+    """What is to be said of the machine; of single cells, JSON tells."""
+    targets = ("host: ", "host-openvino: ")
+    every = [warning for cell in found.cells for warning in cell.get("warnings", ())]
+    return [f"warning: {warning}" for warning in dict.fromkeys(every) if warning.startswith(targets)]

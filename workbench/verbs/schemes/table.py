@@ -1,0 +1,213 @@
+"""The cells of a table of schemes: those that the store lacks are measured, and every answer stands as a cell."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.models.candidate import Candidate
+from workbench.progress import Progress, Tick, quiet
+from workbench.run import chain
+from workbench.runtimes.base import RUNTIMES, distribution_of, install_line, installed, needs_file
+from workbench.store.environment import fingerprint
+from workbench.store.store import Store, code_hash, key_of, library_versions, room
+from workbench.verbs.schemes.measure import FAILED, NOT_POSSIBLE, Bench, Cell, failed, measure
+from workbench.verbs.schemes.pairs import Asked, Pair
+
+if TYPE_CHECKING:
+    from workbench.compress.quantize.calibration.trajectory import Inputs
+    from workbench.profile.host import Settings
+    from workbench.recipe.plan import PlannedStep
+
+Cells = dict[tuple[str, str], Cell]
+"""By name of the pair and of the runtime."""
+NOT_INSTALLED = "not installed"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the cells of one model are made with."""
+
+    asked: Asked
+    base: Candidate
+    settings: Settings
+    store: Store
+
+    def fill(self, pairs: Sequence[Pair], rerun: bool, progress: Progress) -> Cells:
+        """All cells; ``rerun`` measures those anew that the store has."""
+        refused = self._refused(pairs)
+        able = [pair for pair in pairs if pair.name not in refused]
+        keys = self._keys(able)
+        found = {(name, runtime): cell for name, cell in refused.items() for runtime in RUNTIMES}
+        missing: list[tuple[Pair, str]] = []
+        for pair, runtime in [(pair, runtime) for runtime in RUNTIMES for pair in able]:
+            where = (pair.name, runtime)
+            if not installed(runtime):
+                found[where] = {"verdict": NOT_INSTALLED, "note": install_line(runtime)}
+                continue
+            if rerun:
+                shutil.rmtree(self.store.folder(keys[where]), ignore_errors=True)
+            stored = self.store.get(keys[where])
+            if stored is None:
+                missing.append((pair, runtime))
+            else:
+                found[where] = stored
+        found |= self._measured(missing, keys, progress)
+        return found
+
+    def _refused(self, pairs: Sequence[Pair]) -> dict[str, Cell]:
+        """What the step's own check says of pairs that can't be made, by the pair's name."""
+        from workbench.recipe.hooks import ChecksUNet
+
+        config = json.loads((self.base.source / "unet" / "config.json").read_text())
+        found: dict[str, Cell] = {}
+        for pair, entry in zip(pairs, self.asked.recipe(pairs).steps, strict=True):
+            problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksUNet) else []
+            if problems:
+                note = "; ".join(f"quantize.{key}: {what}" for key, what in problems)
+                found[pair.name] = {"verdict": NOT_POSSIBLE, "note": note}
+        return found
+
+    def _planned(self, pairs: Sequence[Pair]) -> dict[str, PlannedStep]:
+        from workbench.data.captioned import data_key
+        from workbench.recipe.plan import plan_steps
+
+        data = data_key(None, self.base.source, self.store)
+        return {step.candidate: step for step in plan_steps(self.asked.recipe(pairs), self.base.key, data)}
+
+    def _keys(self, pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
+        """A cell's key: the quantized file, the runtime, how it is measured and judged, and the machine."""
+        planned, settings = self._planned(pairs), self.settings
+        code = ("run.schemes_measure", "report.speed", "report.verdict", "export.verify", "export.load")
+        shared = {
+            "stage": "schemes",
+            "base": self.base.key,
+            "code": code_hash([*room("workbench.profile"), *(f"workbench.{name}" for name in code)]),
+            "settings": [settings.threads, settings.iterations, settings.min_seconds, settings.warmup],
+            "seed": self.asked.seed,
+            "host": fingerprint(),
+        }
+        return {
+            (pair.name, runtime): key_of(
+                {
+                    **shared,
+                    "made": planned[pair.name].key,
+                    "runtime": runtime,
+                    "libraries": library_versions({"onnx", "pandas", "torch", "diffusers", distribution_of(runtime)}),
+                }
+            )
+            for runtime in RUNTIMES
+            if installed(runtime)
+            for pair in pairs
+        }
+
+    def _measured(
+        self, missing: Sequence[tuple[Pair, str]], keys: Mapping[tuple[str, str], str], progress: Progress
+    ) -> Cells:
+        """Makes the files that missing cells need; measures and stores the cells of one runtime after the other."""
+        wanted = list({pair.name: pair for pair, _ in missing}.values())
+        if not wanted:
+            return {}
+        found: Cells = {}
+        # Runtimes that read no files only say so.
+        total = len(wanted) + sum(needs_file(runtime) for _, runtime in missing)
+        # Bars of the libraries must not get into what is printed as the result.
+        with progress("schemes", total) as tick, redirect_stdout(sys.stderr):
+            made, broken = self._made(wanted, tick)
+            done = len(wanted)
+            for runtime in dict.fromkeys(runtime for _, runtime in missing):
+                names = [pair.name for pair, place in missing if place == runtime]
+                found |= {(name, runtime): broken[name] for name in names if name in broken}
+                sound = [made[name] for name in names if name in made]
+                count = len(names) if needs_file(runtime) else 0
+                cells = self._of_runtime(runtime, sound, _within(tick, done, count, runtime)) if sound else {}
+                found |= {(name, runtime): cell for name, cell in cells.items()}
+                for name, cell in cells.items():
+                    if cell["verdict"] != FAILED:  # a failure is tried again the next time
+                        self.store.compute(keys[name, runtime], partial(_as_it_is, cell))
+                done += count
+                tick(done, runtime)
+        return found
+
+    def _made(self, wanted: Sequence[Pair], tick: Tick) -> tuple[dict[str, Candidate], dict[str, Cell]]:
+        """Quantized candidates by the pair's name, and cells for those that couldn't be made."""
+        planned = self._planned(wanted)
+        made: dict[str, Candidate] = {}
+        broken: dict[str, Cell] = {}
+        for done, pair in enumerate(wanted, 1):
+            try:
+                steps = [planned[pair.name]]
+                made[pair.name] = chain.build(self.base, steps, self.asked.seed, None, self.store, quiet)[-1]
+            except Exception as error:  # one scheme's failure is its own row's, whatever the library behind it raises
+                broken[pair.name] = failed(f"quantize: {error}")
+            tick(done, f"quantize {pair.name}")
+        return made, broken
+
+    def _of_runtime(self, runtime: str, made: Sequence[Candidate], progress: Progress) -> dict[str, Cell]:
+        from workbench.measure.network import network_of
+
+        seed = self.asked.seed
+        networks = [network_of(one, "unet", one.components["unet"].path, seed) for one in made]
+        try:
+            plain = network_of(self.base, "unet", self._export(self.base, "unet"), seed)
+            inputs = self._inputs() if needs_file(runtime) else []
+            cells = measure(runtime, networks, Bench(plain, inputs, self.settings, seed, self.store), progress)
+        except Exception as error:  # where the float U-Net can't be measured, the other runtimes still can
+            cells = {one.name: failed(f"{runtime}: {error}") for one in made}
+        own = {one.name: one.report["components"]["unet"] for one in made}
+        making = {name: {"seconds": of["seconds"], "exemptions": of["exemptions"]} for name, of in own.items()}
+        return {name: {**cell, "made": making[name]} for name, cell in cells.items()}
+
+    def _inputs(self) -> list[Inputs]:
+        """What the float U-Net sees while it draws prompts that calibration doesn't."""
+        from workbench.compress.quantize.calibration.samples import Samples
+        from workbench.compress.registry import StepContext
+        from workbench.runtimes.onnxruntime.session import session
+
+        nowhere = self.store.root / "work"
+        context = StepContext(self.base, self.base, self.asked.seed, None, nowhere, nowhere, quiet, self._export)
+        plain = session(self._export(self.base, "unet"))
+        samples = Samples(context, "unet", self.asked.calibration())
+        return list(samples.held_back(lambda inputs, _kept: plain.run(None, inputs)[0]))
+
+    def _export(self, candidate: Candidate, component: str) -> Path:
+        from workbench.export.store import stored_export
+
+        return stored_export(candidate, component, self.store)
+
+
+def _as_it_is(cell: Cell, _folder: Path) -> Cell:
+    """What the store keeps of a cell that is measured already."""
+    return cell
+
+
+def _within(tick: Tick, done: int, cells: int, what: str) -> Progress:
+    """Progress of one runtime's measuring as a part of the whole's."""
+
+    @contextmanager
+    def inner(_what: str, total: int) -> Iterator[Tick]:
+        yield lambda now, _note="": tick(done + int(cells * now / max(total, 1)), f"measure on {what}")
+
+    return inner
+
+
+def in_order(pairs: Sequence[Pair], cells: Mapping[tuple[str, str], Cell]) -> list[Cell]:
+    """The cells by scheme, backend and runtime, each with its place."""
+    return [
+        {
+            "scheme": pair.scheme,
+            "backend": pair.backend,
+            "settings": dict(pair.settings),
+            "runtime": runtime,
+            **cells[pair.name, runtime],
+        }
+        for pair in pairs
+        for runtime in RUNTIMES
+    ]

@@ -1,0 +1,171 @@
+"""``workbench tile``: the attentions of what a source names, on a modelled machine; and written in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from workbench.errors import InputError
+from workbench.models.factory import is_factory
+from workbench.progress import Progress, quiet
+from workbench.store.store import Store
+from workbench.tile.fitted import fitted, machine
+from workbench.tile.machine import Machine, parse_rate, parse_size
+from workbench.tile.model import Modelled, model
+from workbench.tile.plans import WHOLE, evenly, fewer
+
+if TYPE_CHECKING:
+    from workbench.measure.network import Network
+    from workbench.tile.attentions import Attention
+    from workbench.tile.onnx_tiling import Tiled
+
+WIDTHS = {"fp32": 4, "fp16": 2, "bf16": 2, "int16": 2, "int8": 1}
+"""Bytes of a value."""
+UNET, LATENTS = "unet", "sample"
+
+
+@dataclass(frozen=True)
+class AskedTile:
+    """What the command line asks for, understood."""
+
+    source: str
+    machine: Machine
+    dtype: str
+    side: int | None
+    shapes: Mapping[str, tuple[int, ...]]
+    tiles: int | None
+
+
+@dataclass(frozen=True)
+class TileReport:
+    """The attentions of a network on a machine; ``written`` and ``tiled`` where a file was asked for.
+
+    ``rates_fitted``: whether the machine's rates are the fitted ones.
+    """
+
+    asked: AskedTile
+    network: Network
+    modelled: tuple[Modelled, ...]
+    left_out: Mapping[str, str]
+    rates_fitted: bool
+    written: Path | None = None
+    tiled: Tiled | None = None
+
+    @property
+    def largest(self) -> Modelled:
+        """The attention that takes longest un-tiled; the first of equals."""
+        return max(self.modelled, key=lambda one: one.ways["untiled"].seconds)
+
+    @property
+    def fewer_tiles(self) -> str | None:
+        """Why there are fewer tiles than were asked for, if there are."""
+        return fewer(self.asked.tiles, [one.attention for one in self.modelled]) if self.asked.tiles else None
+
+
+def asked(
+    source: str,
+    sram: str,
+    dtype: str,
+    side: int | None,
+    shapes: Mapping[str, tuple[int, ...]],
+    rates: tuple[str | None, str | None, str | None],
+    tiles: int | None,
+) -> AskedTile:
+    """The options read.
+
+    Args:
+        source: as ``workbench.subjects.resolve`` takes it.
+        sram: size of the scratchpad.
+        dtype: one of ``WIDTHS``.
+        side: of square latents; None: the model's own.
+        shapes: of inputs by name.
+        rates: bandwidth, multiply-accumulates and elements of a softmax a second; None: the fitted one.
+        tiles: of all heads, of the attention with the most scores; None: head by head, as few as fit.
+
+    Raises:
+        InputError: one of them can't be read.
+    """
+    if dtype not in WIDTHS:
+        import difflib
+
+        near = difflib.get_close_matches(dtype, WIDTHS, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"--dtype {dtype}: no such type{meant}", hint=f"one of {', '.join(WIDTHS)}")
+    options = (("--bandwidth", "B"), ("--macs-per-s", ""), ("--vector-ops-per-s", ""))
+    given = [None if text is None else parse_rate(text, *option) for text, option in zip(rates, options, strict=True)]
+    return AskedTile(source, machine(parse_size(sram), *given), dtype, side, shapes, tiles)
+
+
+def tile_source(asked: AskedTile, write: Path | None, store: Store, progress: Progress = quiet) -> TileReport:
+    """Models the U-Net of a pipeline, or the one network that the source is; with ``write`` also cuts it.
+
+    Raises:
+        InputError: there is no such source, it has no attention, or nothing in it can be cut.
+        RunError: an export failed.
+    """
+    if write is not None and write.suffix != ".onnx":
+        raise InputError(f"--write {write}: needs the name of an ONNX file", hint=f"such as {write.stem}.onnx")
+    network = _network(asked, store, exported=write is not None, progress=progress)
+    attentions, left_out = _attentions(network)
+    if not attentions:
+        why = "; ".join(f"{node}: {reason}" for node, reason in list(left_out.items())[:3])
+        raise InputError(
+            f"{asked.source}: has no attention that can be modelled" + (f" ({why})" if why else ""),
+            hint="attention is found as a product, a softmax and a product; one fused operator can't be looked into",
+        )
+    width = WIDTHS[asked.dtype]
+    plan = evenly(asked.tiles, attentions) if asked.tiles else None
+    modelled = tuple(model(a, width, asked.machine, (plan(a) or WHOLE) if plan else None) for a in attentions)
+    tiled = None
+    if write is not None:
+        from workbench.tile.onnx_tiling import tile_file
+
+        assert network.file is not None, "it was resolved with its file"
+        on = None if asked.tiles else asked.machine
+        tiled = tile_file(network.file, write, asked.tiles, on, width, _shapes(network))
+    plain = asked.machine == fitted(asked.machine.sram)
+    return TileReport(asked, network, modelled, left_out, plain, write, tiled)
+
+
+def _network(asked: AskedTile, store: Store, exported: bool, progress: Progress) -> Network:
+    from workbench.graphs.quiet import quiet as silenced
+    from workbench.sources import resolve
+
+    source, shapes = asked.source, dict(asked.shapes)
+    path = Path(source)
+    alone = path.suffix == ".onnx" or path.is_file() or (is_factory(source) and not path.is_dir())
+    component = None if alone else UNET
+    with silenced():
+        if asked.side is not None:
+            if alone or LATENTS in shapes:
+                raise InputError(
+                    f"--side {asked.side}: " + (f"{source} is no pipeline" if alone else f"not with --shape {LATENTS}"),
+                    hint="--shape INPUT=1x4x64x64, by the name of its input" if alone else None,
+                )
+            latents = resolve(source, component, shapes, 0, store, progress, "count")[0].feed[LATENTS]
+            shapes[LATENTS] = (*latents.shape[:-2], asked.side, asked.side)
+        # Of a factory only the graph tells where the attentions are.
+        needs: Literal["onnx", "count"] = "onnx" if exported or alone else "count"
+        return resolve(source, component, shapes, 0, store, progress, needs)[0]
+
+
+def _attentions(network: Network) -> tuple[list[Attention], Mapping[str, str]]:
+    """In order; and what is one by the look of it but can't be modelled, with the reason."""
+    if network.torch is not None and network.torch.kind == "folder":
+        from workbench.tile.attentions import folder_attentions
+
+        shapes = _shapes(network)
+        height, width = shapes[LATENTS][-2:]
+        return folder_attentions(Path(network.torch.where), (height, width), shapes["encoder_hidden_states"][1]), {}
+    from workbench.tile.onnx_attentions import file_attentions
+
+    assert network.file is not None, "it was resolved with its file"
+    if network.file.suffix != ".onnx":
+        raise InputError(f"{network.file}: in OpenVINO's format; needs an ONNX file or a torch model")
+    return file_attentions(network.file, _shapes(network))
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.feed.items()}
