@@ -7,9 +7,9 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from test_macs import Zoo
 from torch import nn
 
+from tests.runtimes.torch.test_macs import Zoo
 from workbench.errors import InputError
 from workbench.graphs.macs import count_graph
 from workbench.runtimes.torch.counting import count_component

@@ -6,7 +6,6 @@ To add a step: one file in this folder with a ``StepConfig`` subclass and a func
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -153,7 +152,8 @@ def step(
 @cache
 def steps() -> dict[str, Step]:
     """All steps by name, in the order of their names."""
-    package = importlib.import_module("workbench.compress")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"workbench.compress.{module.name}")
+    folder = Path(__file__).parent
+    for file in sorted(folder.rglob("*.py")):
+        if "\n@step(" in file.read_text():
+            importlib.import_module(".".join((__package__, *file.relative_to(folder).with_suffix("").parts)))
     return dict(sorted(_STEPS.items()))
