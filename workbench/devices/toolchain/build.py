@@ -16,7 +16,7 @@ from pathlib import Path
 from workbench.devices.toolchain.elf import Elf, read_elf
 from workbench.errors import InputError, RunError
 
-SOURCES = Path(__file__).parent / "runner"
+SOURCES = Path(__file__).parents[1] / "runner"
 ANDROID_API = 24
 """Oldest Android that is built for (7.0): what Microsoft's library asks for."""
 OLDEST_GLIBC = "2.28"

@@ -14,7 +14,7 @@ from workbench.store.files import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parents[1] / "templates"
 ASSETS = {"css": "style.css", "own_css": "profile.css", "js": "profile.js"}
 MACHINE = ("threads", "seed", "noise", "environment")
 """Keys of a summary that say where and how its numbers were taken."""
