@@ -84,7 +84,7 @@ def measured(network: Any, want: Any, threads: int, passes: int) -> dict[str, An
     """One line of the table."""
     import numpy as np
 
-    from workbench.measure.memory import peak_memory
+    from workbench.profile.peak_memory import peak_memory
     from workbench.runtimes.onnxruntime.layers import profile_layers
     from workbench.runtimes.onnxruntime.session import session
 

@@ -13,18 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from workbench.models.candidate import Candidate, Component
+from workbench.strict import Strict
 
 if TYPE_CHECKING:
     from workbench.progress import Progress
-
-
-class Strict(BaseModel):
-    """The base of everything in a recipe: unknown keys are refused, values are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class StepConfig(Strict):

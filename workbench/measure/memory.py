@@ -1,23 +1,11 @@
-"""Peak memory, measured in a pass of its own, and sizes of files."""
+"""The memory that there is, and that a process took at most."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from workbench.graphs.read import onnx_files
-
-if TYPE_CHECKING:
-    from workbench.measure.network import Network
-
-LIMIT_S = 600
-"""A probe that takes longer than this is given up: it makes one pass of each component."""
 
 
 @dataclass(frozen=True)
@@ -32,36 +20,6 @@ class Peak:
     before: int | None = None
     reason: str | None = None
     running: int | None = None
-
-
-def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak:
-    """Measures in a fresh process, in which nothing else was ever loaded."""
-    job = {"runtime": runtime, "threads": threads, "networks": [network.described() for network in networks]}
-    command = [sys.executable, "-m", "workbench.measure.memory_probe", json.dumps(job)]
-    # The package may run from a source tree that the fresh process wouldn't find.
-    package_root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(p for p in (package_root, os.environ.get("PYTHONPATH")) if p)
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            env={**os.environ, "PYTHONPATH": path},
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Peak(None, reason=f"the probe could not be run ({type(error).__name__})")
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()
-        return Peak(None, reason=f"the probe ended with {done.returncode}: {lines[-1] if lines else 'no message'}")
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    return Peak(found["peak"], found["before"], running=found["running"])
-
-
-def onnx_size(path: Path) -> int:
-    """Bytes of an ONNX file as deployed: the file itself and its external data, which lie beside it."""
-    return sum(file.stat().st_size for file in onnx_files(path))
 
 
 def available_bytes() -> int | None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.measure.clock import interleaved, once_ms
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
-from workbench.measure.memory import available_bytes, drop_from_cache, peak_memory
+from workbench.measure.memory import available_bytes, drop_from_cache
 from workbench.measure.network import Network
 from workbench.measure.simulated import in_float
 from workbench.models.candidate import COMPONENTS
 from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
+from workbench.profile.peak_memory import peak_memory
 from workbench.profile.write import Budget, write_profile
 from workbench.runtimes.base import Compiles, Measured, Runtime, Timed, runtime
 from workbench.store.environment import environment, usable_cores

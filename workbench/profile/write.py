@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.graphs.read import onnx_size
 from workbench.measure.clock import weighted_sum
 from workbench.measure.layers import ordered
-from workbench.measure.memory import Peak, onnx_size
+from workbench.measure.memory import Peak
 from workbench.measure.network import Network
 from workbench.measure.simulated import simulated
 from workbench.models import guidance

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from workbench.compress.registry import Strict
+from workbench.strict import Strict
 
 
 class Published(Strict):

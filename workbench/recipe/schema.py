@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from workbench.compress.registry import StepConfig, Strict, steps
+from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DataSet
 from workbench.evaluate.config import Evaluate
 from workbench.recipe.published_config import Published
+from workbench.strict import Strict
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 

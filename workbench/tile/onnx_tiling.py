@@ -231,7 +231,7 @@ class _Cutter:
         """An initializer that all tiles of all attentions share."""
         import numpy as np
 
-        from workbench.compress.quantize.onnx.write_weights import add_initializer
+        from workbench.graphs.edit import add_initializer
 
         name = f"tiling:{'_'.join(map(str, numbers))}"
         known = self.model.graph.initializers.get(name)

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from workbench.report.sections.layers import joined, payload, picture_macs
+from workbench.report.sections.layers import joined, payload
 
 
 def test_rows_of_one_layer_are_summed_and_the_slowest_gives_the_scheme():
@@ -39,10 +39,3 @@ def test_a_path_of_a_csv_does_as_well_as_a_table(run, change, tmp_path):
     run.layer_table("host", "base").to_csv(tmp_path / "base.csv", index=False)
     read = change(layers={("host", "base"): tmp_path / "base.csv"}).layer_table("host", "base")
     assert len(read) == len(run.layer_table("host", "base"))
-
-
-def test_macs_of_a_picture_weigh_the_unet_by_its_passes(run):
-    assert picture_macs(run.profiles["host", "w8a8"]) == pytest.approx(
-        (2 * 14.7e6 + 20 * 141e6 + 391e6, 20 * 141e6 * 0.962)
-    )
-    assert picture_macs({}) is None

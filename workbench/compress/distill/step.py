@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench.compress.distill.student_config import TaughtConfig
-from workbench.compress.registry import StepContext, StepResult, Strict, step
+from workbench.compress.registry import StepContext, StepResult, step
 from workbench.models.candidate import Component
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
+from workbench.strict import Strict
 
 if TYPE_CHECKING:
     import numpy as np

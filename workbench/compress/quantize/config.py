@@ -14,9 +14,10 @@ from workbench.compress.quantize.policies import POLICIES, Policy
 from workbench.compress.quantize.qat import Qat
 from workbench.compress.quantize.weights.groups import GroupSize
 from workbench.compress.quantize.weights.rounding import Rounding
-from workbench.compress.registry import StepConfig, Strict
+from workbench.compress.registry import StepConfig
 from workbench.models.schemes import SCHEMES, Backend, SchemeName
 from workbench.store.environment import int8_overflows
+from workbench.strict import Strict
 
 ComponentName = Literal["unet", "text_encoder", "vae_decoder"]
 DEFAULT_POLICY: Mapping[str, Policy] = {
@@ -162,6 +163,6 @@ class QuantizeConfig(StepConfig):
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:
         """What doesn't go together, libraries that aren't there, groups and patterns that don't fit the U-Net."""
-        from workbench.compress.quantize_check import problems
+        from workbench.compress.quantize.check import problems
 
         yield from problems(self, unet_config)

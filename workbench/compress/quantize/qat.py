@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from workbench.compress.registry import StepContext, Strict
+from workbench.compress.registry import StepContext
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
+from workbench.strict import Strict
 from workbench.training.precision import Precision
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.comparing.ratio import Doubt, Part, Ratio, of_stored
 from workbench.report.format import known
-from workbench.report.sections.layers import passes_of
+from workbench.report.per_picture import passes_of
 
 MOST_SAMPLES = 400
 """Passes of each side that the interval is worked out from; more are thinned out evenly."""

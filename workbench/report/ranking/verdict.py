@@ -10,8 +10,8 @@ from workbench.comparing.ratio import FASTER as QUICKER
 from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.models.schemes import SCHEMES
 from workbench.report.format import COMPONENTS, join, known, number, percent
+from workbench.report.per_picture import passes_of
 from workbench.report.ranking.speedup import speed
-from workbench.report.sections.layers import passes_of
 
 ACCELERATED, SMALLER, SIMULATED = "accelerated", "smaller only", "simulated"
 FASTER, NOT_FASTER, NO_GAIN, SAME = "faster", "not faster", "no gain", "same network"

@@ -7,9 +7,9 @@ from typing import Any
 
 from workbench.report.data import RunData
 from workbench.report.format import MISSING, big, change, join, known, megabytes, milliseconds, number, percent, whole
+from workbench.report.per_picture import picture_macs
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import label_of, metric_of, metrics_of
-from workbench.report.sections.layers import picture_macs
 
 WIDE = 6
 """Candidates beyond which the table of scores has a row, not a column, for each."""

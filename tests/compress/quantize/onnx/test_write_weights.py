@@ -15,6 +15,7 @@ from workbench.compress.quantize.onnx.write_activations import quantize_inputs, 
 from workbench.compress.quantize.weights.grid import Activation, Grid, Rounded
 from workbench.compress.quantize.weights.rounding import round_weights
 from workbench.export.onnx import save
+from workbench.graphs.edit import add_initializer
 from workbench.runtimes.onnxruntime.session import session
 
 RNG = np.random.default_rng(0)
@@ -103,7 +104,7 @@ def test_four_bits_take_half_a_byte_in_the_file(tmp_path):
 
 def test_what_stays_float_is_stored_in_half_unless_it_would_overflow(tmp_path):
     model = _model("MatMul")
-    write_weights.add_initializer(model, "mask", np.full((4, 10), np.finfo(np.float32).min, np.float32))
+    add_initializer(model, "mask", np.full((4, 10), np.finfo(np.float32).min, np.float32))
     mask, last = model.graph.initializers["mask"], _node(model)
     add = ir.node("Add", [last.outputs[0], mask], name="layer/Add")
     model.graph.append(add)

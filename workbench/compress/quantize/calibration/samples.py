@@ -17,11 +17,12 @@ from pydantic import Field
 
 from workbench.compress.quantize.calibration.ranges import Method
 from workbench.compress.quantize.calibration.trajectory import Inputs, Trajectory
-from workbench.compress.registry import StepContext, Strict
+from workbench.compress.registry import StepContext
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.runtimes.load import runner
+from workbench.strict import Strict
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from workbench.compress.quantize.onnx.write_activations import raise_opset
-from workbench.compress.quantize.onnx.write_weights import add_initializer
 from workbench.compress.quantize.weights.grid import Activation
+from workbench.graphs.edit import add_initializer
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:

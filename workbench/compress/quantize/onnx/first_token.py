@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.compress.quantize.onnx.qdq import nodes_of
-from workbench.compress.quantize.onnx.write_weights import add_initializer, matrix_of
+from workbench.compress.quantize.onnx.write_weights import matrix_of
 from workbench.errors import InputError
+from workbench.graphs.edit import add_initializer
 from workbench.graphs.names import ROOT, layer_of, name_new
 from workbench.runtimes.load import runner
 

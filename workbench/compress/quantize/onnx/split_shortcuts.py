@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.compress.quantize.onnx.write_weights import add_initializer
+from workbench.graphs.edit import add_initializer
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:

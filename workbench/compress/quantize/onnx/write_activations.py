@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from workbench.compress.quantize.onnx.write_weights import add_initializer
 from workbench.compress.quantize.weights.grid import Activation
+from workbench.graphs.edit import add_initializer
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.compress.quantize.weights.grid import Rounded
+from workbench.graphs.edit import add_initializer
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:
@@ -204,17 +205,6 @@ def _integers(model: ir.Model, node: ir.Node, integers: np.ndarray, bits: int, n
 
     kind = ml_dtypes.int4 if bits == 4 else np.int8
     return add_initializer(model, f"{node.name}:{name}", np.ascontiguousarray(integers).astype(kind))
-
-
-def add_initializer(model: ir.Model, name: str, array: Any) -> ir.Value:
-    """A constant of the graph."""
-    import onnx_ir as ir
-
-    tensor = ir.tensor(array, name=name)
-    kind, shape = ir.TensorType(tensor.dtype), ir.Shape(list(array.shape))
-    value = ir.Value(name=name, const_value=tensor, type=kind, shape=shape)
-    model.graph.register_initializer(value)
-    return value
 
 
 def _insert(model: ir.Model, node: ir.Node, made: list[ir.Node]) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.compress.registry import Strict
+from workbench.strict import Strict
 
 Measure = Literal["params", "macs", "latency"]
 MEASURES: tuple[Measure, ...] = ("params", "macs", "latency")
