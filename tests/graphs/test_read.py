@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from workbench.errors import InputError
-from workbench.graphs.read import KEPT, onnx_size, read_model
+from workbench.graphs.read import KEPT, read_model
 
 
 @pytest.fixture
@@ -79,13 +79,3 @@ def test_what_is_no_onnx_file_is_refused_with_its_name(file, tmp_path):
         read_model(tmp_path / "none.onnx")
     with pytest.raises(InputError, match="a folder"):
         read_model(tmp_path)
-
-
-def test_size_is_that_of_all_files_that_are_deployed(tmp_path):
-    weight = helper.make_tensor("w", TensorProto.FLOAT, [64, 64], bytes(4 * 64 * 64), raw=True)
-    node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 64]) for n in "xy"]
-    model = helper.make_model(helper.make_graph([node], "g", value[:1], value[1:], [weight]))
-    path = tmp_path / "model.onnx"
-    onnx.save(model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=0)
-    assert onnx_size(path) == path.stat().st_size + 4 * 64 * 64

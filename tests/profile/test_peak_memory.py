@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from workbench.graphs.read import onnx_size
 from workbench.measure.network import Network, network_of
 from workbench.profile.peak_memory import peak_memory
+from workbench.runtimes.load import file_size
 
 
 def test_the_probe_sees_what_the_model_needs(exported, demo_candidate):
     networks = [network_of(demo_candidate, name, path, 0) for name, path in exported.items()]
     found = peak_memory("onnxruntime", networks, 1)
     assert found.peak is not None and found.before is not None
-    assert found.peak - found.before > sum(onnx_size(path) for path in exported.values()) * 0.9
+    assert found.peak - found.before > sum(file_size(path) for path in exported.values()) * 0.9
     assert found.running is not None and found.before < found.running <= found.peak
 
 

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.command import process
+from tests import ROOT
 from workbench.errors import InputError
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
@@ -215,5 +216,6 @@ def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
         "import sys; from workbench.cli.main import app; app(['check', 'r.yaml'], standalone_mode=False);"
         "print(sorted({'torch', 'diffusers', 'transformers', 'onnx', 'nncf', 'pandas'} & {*sys.modules}))"
     )
-    done = process([sys.executable, "-c", code], cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr

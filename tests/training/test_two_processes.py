@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.long
-
 SCRIPT = """
 import os, sys
 from pathlib import Path

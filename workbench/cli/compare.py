@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import AsJson, ComponentName, Shapes, StoreFolder
+from workbench.runtimes.base import DEFAULT, RUNTIMES
 
 _SOURCE = "A source as for `workbench profile`, or the .json of a stored profile."
 
@@ -16,9 +17,7 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=_SOURCE, show_default=False)],
     b: Annotated[str, typer.Argument(metavar="B", help="What is compared with A.", show_default=False)],
     component: ComponentName = None,
-    runtime: Annotated[
-        str, typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, torch or torch-compile.")
-    ] = "onnxruntime",
+    runtime: Annotated[str, typer.Option("--runtime", metavar="NAME", help=f"One of {', '.join(RUNTIMES)}.")] = DEFAULT,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: the cores this process may use.")] = None,
     fail_above: Annotated[
         str | None,

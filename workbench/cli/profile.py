@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import AsJson, ComponentName, Inputs, Shapes, Source, StoreFolder, shapes_of
+from workbench.runtimes.base import DEFAULT, RUNTIMES
 
 
 def profile(
@@ -15,9 +16,7 @@ def profile(
     component: ComponentName = None,
     runtime: Annotated[
         list[str] | None,
-        typer.Option(
-            "--runtime", metavar="NAME", help="onnxruntime (default), openvino, torch, torch-compile; repeat."
-        ),
+        typer.Option("--runtime", metavar="NAME", help=f"{', '.join(RUNTIMES)}; default: {DEFAULT}; repeat."),
     ] = None,
     target: Annotated[
         list[str] | None,
@@ -76,7 +75,7 @@ def profile(
         ort_library=ort_library,
         parallel=parallel,
     )
-    names = tuple(dict.fromkeys(runtime or ["onnxruntime"]))
+    names = tuple(dict.fromkeys(runtime or [DEFAULT]))
     settings = Settings(names, threads or usable_cores(), iterations, min_seconds, warmup)
     budget = Budget(steps, guidance_scale)
     place, progress = Store(store), quiet if as_json else shown

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.changes import Block, Change, block_changes, layer_changes
 from workbench.measure.clock import Stats
-from workbench.measure.kinds import CONVERSION, FLOAT, INT8, KINDS, MOVE, VIEWS, kind_of
+from workbench.measure.kinds import CONVERSION, FLOAT, INT8, KINDS, MOVE, VIEWS
+from workbench.runtimes.base import RUNTIMES, described, kernels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,12 +246,13 @@ def _profiler_us(runtime: str, sides: Sequence[Mapping[str, Any]]) -> float | No
     ONNX Runtime writes down names and shapes of inputs within a kernel's time: some 5 µs each, half of a small U-Net's
     kernel time. Without it the kernels add up to about what the clock says with profiling off. Estimated from kernels
     that only give numbers another shape, of both sides together: the mean of their middle half, since single times are
-    whole µs. OpenVINO's counters add nothing that could be seen.
+    whole µs.
     """
     if not all(side.get("events") for side in sides):
         return None
-    if runtime != "onnxruntime":
-        return 0.0 if runtime == "openvino" else None
+    adds = described(runtime).profiler if runtime in RUNTIMES else "not known"
+    if adds != "in kernels":
+        return 0.0 if adds == "free" else None
     idle = sorted(duration for side in sides for _, _, op, _, duration in side["events"] if op in VIEWS)
     if len(idle) < LEAST_VIEWS:
         return 0.0
@@ -262,17 +264,18 @@ def _work(
     component: Mapping[str, Any], cost: float | None, runtime: str, schemes: Mapping[str, str]
 ) -> dict[str, Work]:
     """Kernel time by kind; an operator whose kernels are of two kinds is split as in the pass that was recorded."""
+    names = kernels_of(runtime)
     kernels: Counter[tuple[str, str]] = Counter()
     spent: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for _, layer, op, _, duration in component.get("events") or []:
-        kind = kind_of(op, schemes.get(layer, ""), runtime)
+        kind = names.kind(op, schemes.get(layer, ""))
         kernels[op, kind] += 1
         spent[op][kind] += duration
     ms, net = dict.fromkeys(KINDS, 0.0), dict.fromkeys(KINDS, 0.0)
     counts = dict.fromkeys(KINDS, 0)
     for op, time in (component.get("op_ms") or {}).items():
         whole = sum(spent[op].values())
-        shares = {kind: part / whole for kind, part in spent[op].items()} if whole else {kind_of(op): 1.0}
+        shares = {kind: part / whole for kind, part in spent[op].items()} if whole else {names.kind(op): 1.0}
         for kind, share in shares.items():
             ms[kind] += time * share
             counts[kind] += kernels[op, kind]

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.comparing.ratio import FASTER, SAME, SLOWER, Doubt, Part, Ratio, holm, of_logs, of_stored, typical
 from workbench.measure.clock import Stats
-from workbench.runtimes.onnxruntime.attribution import RUNTIME
+from workbench.measure.layers import OUTSIDE
 
 LEAST_LAYER = 0.05
 """Ratios of a layer nearer to 1 than this are no difference: a single layer's time depends on where its data lie."""
@@ -159,7 +159,7 @@ def _time(samples: Samples, layer: str) -> float:
 
 def _whole(samples: Samples) -> float:
     """Sum of the layers' typical ms: other programs disturb some layers in each pass, and rarely one in all passes."""
-    return sum(_time(samples, layer) for layer in samples if layer != RUNTIME)
+    return sum(_time(samples, layer) for layer in samples if layer != OUTSIDE)
 
 
 def _middle(values: Sequence[float]) -> float:

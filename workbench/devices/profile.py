@@ -34,6 +34,7 @@ from workbench.measure.network import Network
 from workbench.models.candidate import COMPONENTS
 from workbench.profile.write import Budget, write_profile
 from workbench.progress import Progress, quiet
+from workbench.runtimes.onnxruntime.descriptor import RUNTIME
 from workbench.store.environment import environment
 from workbench.store.files import hash_file
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
@@ -47,7 +48,7 @@ class Place:
     """A device as ``write_profile`` takes it: ONNX Runtime, under the device's own target."""
 
     target: str
-    name: str = "onnxruntime"
+    name: str = RUNTIME.name
 
     def files(self, network: Network) -> list[Path]:
         """The ONNX file and its external data."""
@@ -75,7 +76,7 @@ def profile_devices(
     Raises:
         RunError: a device failed; the other devices were finished first, and all that is finished is kept.
     """
-    work = [n for n in networks if n.file is not None and n.file.suffix == ".onnx"]
+    work = [n for n in networks if n.file is not None and n.file.suffix in RUNTIME.reads]
     found: dict[str, Summaries] = {}
     failed: list[RunError] = []
 

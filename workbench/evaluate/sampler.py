@@ -13,8 +13,7 @@ import numpy as np
 
 from workbench.models import guidance
 from workbench.models.scheduler import load_scheduler, noises, previous
-from workbench.runtimes.load import runner
-from workbench.runtimes.openvino.session import SUFFIX, openvino_files
+from workbench.runtimes.load import file_size, format_of, runner
 from workbench.store.environment import default_threads
 
 SMALL = 200_000_000
@@ -36,7 +35,7 @@ class Networks:
 
     @classmethod
     def load(cls, files: Mapping[str, Path], source: Path, threads: int | None = None) -> Networks:
-        """Sessions for the ``files`` by component: ONNX Runtime's, OpenVINO's for an ``.xml``.
+        """Sessions for the ``files`` by component, each by the runtime whose format it is.
 
         A small U-Net gains little from a second thread within an operator (the demo's: 35 ms a pass with two, 38 ms
         with one), so ``threads`` pictures are worked on at a time, with a thread each.
@@ -81,9 +80,8 @@ class Networks:
 
 
 def _in_lanes(files: Mapping[str, Path]) -> bool:
-    """Whether several passes may run at the same time: by ONNX Runtime, and in little memory each."""
-    size = sum(file.stat().st_size for file in openvino_files(files["unet"]))
-    return size <= SMALL and all(path.suffix != SUFFIX for path in files.values())
+    """Whether several passes may run at the same time: their runtimes can, and in little memory each."""
+    return file_size(files["unet"]) <= SMALL and all(format_of(path).parallel for path in files.values())
 
 
 def first_noise(shape: Sequence[int], seed: int, index: int) -> np.ndarray:

@@ -115,8 +115,3 @@ def _encoded(value: int) -> bytes:
 def onnx_files(path: Path) -> list[Path]:
     """An ONNX file and the external data files that stand beside it under its name."""
     return [path, *sorted(path.parent.glob(f"{path.name}.data*"))]
-
-
-def onnx_size(path: Path) -> int:
-    """Bytes of an ONNX file as deployed: the file itself and its external data, which lie beside it."""
-    return sum(file.stat().st_size for file in onnx_files(path))

@@ -17,6 +17,9 @@ COLUMNS = (
 runs), ``runtime_bytes`` is what the runtime itself says that it holds then; all times are measured. A layer that has no
 kernel of its own has zero time and the layer that computes it in ``fused_into``."""
 
+UNMAPPED, OUTSIDE = "(unmapped)", "(runtime)"
+"""Rows that stand in every table: kernels that no layer could be found for, and wall time outside all kernels."""
+
 
 @dataclass(frozen=True)
 class Integer:

@@ -16,14 +16,11 @@ from workbench.errors import RunError
 from workbench.measure.clock import Stats, interleaved
 from workbench.measure.network import Network
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
-from workbench.runtimes.base import runtime
+from workbench.runtimes.base import described, runtime
+from workbench.runtimes.descriptor import Descriptor
 from workbench.store.environment import fingerprint
 from workbench.store.store import Store, code_hash, key_of, library_versions
 
-LIBRARIES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch", "torch-compile": "torch"}
-"""The distribution whose version a runtime's ceilings belong to."""
-FUSES = ("openvino",)
-"""Runtimes that merge a chain of sums into one kernel: such a chain says nothing of the memory there."""
 ROUNDS, LEAST_SECONDS = 2, 0.06
 """Each probe is measured in rounds some seconds apart, this long each: a disturbance seldom hits both."""
 BUSY = 0.6
@@ -40,7 +37,7 @@ def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
     operator moves, smallest first), ``warnings`` (sentences, where the machine was busy), ``seconds``.
 
     Args:
-        name: a runtime's name. ``torch-compile`` has those of ``torch``, whose products it calls.
+        name: a runtime's name; one that calls another's products has the other's ceilings.
         threads: threads inside an operator.
         store: where they are kept, by machine, threads, runtime and its version.
 
@@ -48,8 +45,8 @@ def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
         InputError: there is no such runtime, or it isn't installed.
         RunError: the runtime can't even multiply floats.
     """
-    name = "torch" if name == "torch-compile" else name
-    place = runtime(name)
+    own = described(described(name).ceilings.of or name)
+    place = runtime(own.name)
     modules = ("workbench.profile.ceilings", "workbench.profile.ceiling_models")
     key = key_of(
         {
@@ -57,37 +54,34 @@ def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
             "code": code_hash(modules),
             "machine": fingerprint(),
             "threads": threads,
-            "runtime": name,
-            "libraries": library_versions([LIBRARIES[name]]),
+            "runtime": own.name,
+            "libraries": library_versions([own.distribution]),
         }
     )
 
     def load(probe: Probe, folder: Path) -> Callable[[], object]:
-        if name == "torch":
-            return _load_torch(probe, threads)
+        if own.ceilings.load:
+            return own.ceilings.load(*torch_network(probe), threads)
         return place.load(_network(probe, folder), threads)
 
     stored = store.get(key)
     if stored is not None:
         return stored
     with tempfile.TemporaryDirectory(prefix="workbench-ceilings-") as scratch:
-        found = _measure(name, threads, load, Path(scratch))
+        found = _measure(own, threads, load, Path(scratch))
     if not found["warnings"]:  # what a busy machine gave is used once, and measured again the next time
         store.compute(key, lambda _folder: found)
     return found
 
 
 def _measure(
-    name: str, threads: int, load: Callable[[Probe, Path], Callable[[], object]], folder: Path
+    own: Descriptor, threads: int, load: Callable[[Probe, Path], Callable[[], object]], folder: Path
 ) -> dict[str, Any]:
     started = time.perf_counter()
     calls: dict[Probe, Callable[[], object]] = {}
-    refused: dict[str, str] = {}
+    refused = dict(own.ceilings.refused)
     for probe in PROBES:
-        if probe.op == "Add" and name in FUSES:
-            continue
-        if probe.kind == "int8" and name == "torch":
-            refused["int8"] = "this runtime's networks are of float32"
+        if probe.kind in own.ceilings.refused or (probe.op == "Add" and own.ceilings.merges_sums):
             continue
         try:
             calls[probe] = load(probe, folder)
@@ -103,10 +97,10 @@ def _measure(
     for probe, taken in samples.items():
         found[probe.kind].append(_rate(probe, taken))
     if not found["fp32"] or not found["memory"]:
-        raise RunError(f"{name}: its ceilings can't be measured: {'; '.join(refused.values())}")
+        raise RunError(f"{own.name}: its ceilings can't be measured: {'; '.join(refused.values())}")
     best = {kind: max(rates, key=lambda r: r["best"], default=None) for kind, rates in found.items()}
     return {
-        "runtime": name,
+        "runtime": own.name,
         "threads": threads,
         "what": WHAT,
         "fp32": best["fp32"],
@@ -150,13 +144,6 @@ def _network(probe: Probe, folder: Path) -> Network:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(path))
     return Network(candidate="ceiling", component="model", scheme=probe.kind, feed=feed, file=path)
-
-
-def _load_torch(probe: Probe, threads: int) -> Callable[[], object]:
-    from workbench.runtimes.torch.eager import one_pass
-
-    module, feed = torch_network(probe)
-    return one_pass(module, Network(candidate="ceiling", component="model", scheme="fp32", feed=feed), threads)
 
 
 def bandwidth(found: Mapping[str, Any], moved: float) -> float:

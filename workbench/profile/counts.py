@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from workbench.measure.counts import Count, LayerCount
+from workbench.measure.counts import Count
 from workbench.measure.network import Network, TorchForm
-
-if TYPE_CHECKING:
-    from workbench.graphs.costs import NodeCost
+from workbench.runtimes.load import format_of
 
 
 def count_networks(
@@ -41,9 +38,7 @@ def count_network(network: Network, parent: Count | None = None) -> Count:
     if network.torch is not None:
         return _of_folder(network, network.torch) if network.torch.kind == "folder" else _of_factory(network)
     assert network.file is not None
-    if network.file.suffix != ".onnx":
-        return _of_openvino(network.file, parent)
-    return _of_graph(network.file, network, parent)
+    return _of_file(network.file, network, parent)
 
 
 def _of_folder(network: Network, form: TorchForm) -> Count:
@@ -62,39 +57,6 @@ def _of_factory(network: Network) -> Count:
     return count_factory(network.torch.where, network.feed)
 
 
-def _of_graph(path: Path, network: Network, parent: Count | None) -> Count:
-    from workbench.graphs.macs import count_graph
-
-    counted = count_graph(path, _shapes(network)).count
-    if parent is None or (parent.macs, parent.macs_with_attention) != (counted.macs, counted.macs_with_attention):
-        return counted
-    return parent
-
-
-def _of_openvino(path: Path, parent: Count | None) -> Count:
-    """From OpenVINO's own file: products and the weights that they multiply with; the rest isn't counted there."""
-    from workbench.runtimes.openvino.costs import openvino_costs
-
-    layers: dict[str, list[NodeCost]] = {}
-    for cost in openvino_costs(path):
-        layers.setdefault(cost.layer, []).append(cost)
-    rows = tuple(_row(layer, costs) for layer, costs in layers.items())
-    counted = Count(rows, {})
+def _of_file(path: Path, network: Network, parent: Count | None) -> Count:
+    counted = format_of(path).count(path, {name: tuple(value.shape) for name, value in network.feed.items()})
     return parent if parent is not None and parent.macs_with_attention == counted.macs_with_attention else counted
-
-
-def _row(layer: str, costs: Sequence[NodeCost]) -> LayerCount:
-    return LayerCount(
-        layer=layer,
-        kind=costs[0].op,
-        params=sum(cost.weights for cost in costs),
-        macs=sum(cost.macs for cost in costs if cost.weights),
-        attention_macs=sum(cost.macs for cost in costs if not cost.weights),
-        element_ops=0,
-        activation_bytes=0,
-        calls=len(costs),
-    )
-
-
-def _shapes(network: Network) -> Mapping[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in network.feed.items()}

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.measure.kinds import computes_integers
+from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.ceilings import bandwidth
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.runtimes.base import kernels_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.measure.kinds import Kernels
 
 COLUMNS = ("component", "layer", "products", "bytes_moved", "intensity", "bound", "bound_ms", "bound_share")
 """``products``: MACs, those of attention included. ``bytes_moved``: weights, what is written, and as much again for
@@ -39,7 +41,8 @@ def roofline(table: pd.DataFrame, found: Mapping[str, Any]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [_row(row, found) for row in table.fillna(_EMPTY).to_dict("records")]
+    kernels = kernels_of(found["runtime"])
+    rows = [_row(row, found, kernels) for row in table.fillna(_EMPTY).to_dict("records")]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -48,14 +51,14 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _row(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], found: Mapping[str, Any], kernels: Kernels) -> dict[str, Any]:
     macs, attention = float(row.get("macs", 0)), float(row.get("attention_macs", 0))
     moved = float(row.get("weight_bytes", 0)) + 2 * float(row.get("activation_bytes", 0))
     named = {"component": row.get("component", ""), "layer": row["layer"], "products": macs + attention}
     measured = float(row["latency_ms"])
-    if row["layer"] in (RUNTIME, UNMAPPED) or not moved or measured <= 0:
+    if row["layer"] in (OUTSIDE, UNMAPPED) or not moved or measured <= 0:
         return named | {"bytes_moved": moved, "intensity": None, "bound": "", "bound_ms": None, "bound_share": None}
-    integer = found["int8"] is not None and computes_integers(str(row["op"]), str(row["scheme"]), found["runtime"])
+    integer = found["int8"] is not None and kernels.computes_integers(str(row["op"]), str(row["scheme"]))
     compute = {
         "int8": macs / found["int8"]["best"] / 1e6 if integer else 0.0,
         "fp32": (attention if integer else macs + attention) / found["fp32"]["best"] / 1e6,

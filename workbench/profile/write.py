@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from workbench.graphs.read import onnx_size
 from workbench.measure.clock import weighted_sum
 from workbench.measure.layers import ordered
 from workbench.measure.memory import Peak
@@ -20,6 +19,7 @@ from workbench.models import guidance
 from workbench.models.candidate import COMPONENTS
 from workbench.profile.roofline import roofline
 from workbench.runtimes.base import Measured
+from workbench.runtimes.load import file_size
 from workbench.store.files import write_atomic
 
 SCHEMA_VERSION = 2
@@ -136,9 +136,9 @@ def readable(summary: Mapping[str, Any]) -> str:
 
 
 def _size(place: Place, measured: Measured) -> int:
-    """Bytes as deployed: the ONNX or OpenVINO file where there is one, else what this runtime reads."""
-    if measured.network.file is not None and measured.network.file.suffix == ".onnx":
-        return onnx_size(measured.network.file)
+    """Bytes as deployed: the file where there is one, else what this runtime reads."""
+    if measured.network.file is not None:
+        return file_size(measured.network.file)
     return sum(file.stat().st_size for file in place.files(measured.network))
 
 

@@ -14,7 +14,7 @@ from workbench.errors import InputError, WorkbenchError
 from workbench.models.weights import read_header
 from workbench.recipe.problem import Problem
 from workbench.recipe.schema import Recipe
-from workbench.runtimes.base import install_line, installed, target_of
+from workbench.runtimes.base import described, installed
 
 _LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
 _READER = "workbench.data.captioned"
@@ -25,8 +25,11 @@ def target_problems(recipe: Recipe) -> Iterator[Problem]:
     runtimes = recipe.profile.runtimes
     for i, name in enumerate(runtimes):
         if not installed(name):
-            yield ("profile", "runtimes", i), f"found {name!r}, which is not installed; needs: {install_line(name)}"
-    there = [target_of(name) for name in runtimes] if "host" in recipe.profile.targets else []
+            yield (
+                ("profile", "runtimes", i),
+                f"found {name!r}, which is not installed; needs: {described(name).install_line}",
+            )
+    there = [described(name).target for name in runtimes] if "host" in recipe.profile.targets else []
     for i, asked in enumerate(recipe.profile.targets):
         if asked != "host":
             try:

@@ -10,6 +10,7 @@ from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DataSet
 from workbench.evaluate.config import Evaluate
 from workbench.recipe.published_config import Published
+from workbench.runtimes.base import RUNTIMES, all_described
 from workbench.strict import Strict
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -38,7 +39,9 @@ class _StepEntry(Strict):
 
 if TYPE_CHECKING:
     StepEntry = _StepEntry
+    RuntimeName = str
 else:
+    RuntimeName = Literal[RUNTIMES]
     _fields = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
     StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
 
@@ -81,9 +84,7 @@ class ProfileConfig(Strict):
         description="host; adb (every ready device), adb:SERIAL, or adb: {model: NAME} (see workbench devices).",
     )
     device: DeviceConfig = DeviceConfig()
-    runtimes: list[Literal["onnxruntime", "openvino", "torch", "torch-compile"]] = Field(
-        ["onnxruntime", "torch"], min_length=1
-    )
+    runtimes: list[RuntimeName] = Field([one.name for one in all_described() if one.by_default], min_length=1)
     threads: int | None = Field(None, ge=1, le=1024, description="Default: the cores that this process may use.")
     iterations: int = Field(30, ge=3, le=100_000, description="Least number of timed passes.")
     min_seconds: float = Field(

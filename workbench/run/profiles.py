@@ -13,7 +13,7 @@ from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
 from workbench.recipe.schema import DeviceConfig, Recipe
-from workbench.runtimes.base import distribution_of
+from workbench.runtimes.base import described
 from workbench.store.environment import fingerprint, usable_cores
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
 
@@ -94,7 +94,7 @@ def _on_host(
     progress: Progress,
 ) -> Path:
     config = recipe.profile
-    used = {distribution_of(name) for name in config.runtimes}
+    used = {described(name).distribution for name in config.runtimes}
     key = key_of(
         {
             **shared,

@@ -1,19 +1,26 @@
-"""What a runtime offers to the profiler, and the list of those there are. A runtime is one file."""
+"""What a runtime offers to the profiler, and those that there are: a runtime is a folder beside this file.
+
+A folder is found by its ``descriptor.py``, which says what others ask about the runtime (``RUNTIME``).
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.errors import InputError
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
+from workbench.measure.kinds import Kernels, together
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
+from workbench.runtimes.descriptor import Descriptor
 from workbench.store.environment import usable_cores
 
 
@@ -71,39 +78,61 @@ class Compiles(Protocol):
         """Whether the next first call finds compiled kernels of it: ``cold`` or ``warm``."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    target: str
-    module: str
-    cls: str
-    needs: str
-    install: str
+@cache
+def _found() -> dict[str, tuple[Descriptor, str]]:
+    """Every runtime by name, in their order, with the package that is its folder."""
+    here = importlib.import_module(__package__)
+    packages = [f"{__package__}.{module.name}" for module in pkgutil.iter_modules(here.__path__) if module.ispkg]
+    every = [(importlib.import_module(f"{package}.descriptor").RUNTIME, package) for package in packages]
+    return {own.name: (own, package) for own, package in sorted(every, key=lambda one: (one[0].order, one[0].name))}
 
 
-_RUNTIMES = {
-    "onnxruntime": _Entry(
-        "host", "workbench.runtimes.onnxruntime.runtime", "OnnxRuntime", "onnxruntime", "onnxruntime"
-    ),
-    "openvino": _Entry(
-        "host-openvino", "workbench.runtimes.openvino.runtime", "OpenVino", "openvino", "'edge-workbench[openvino]'"
-    ),
-    "torch": _Entry("host-torch", "workbench.runtimes.torch.eager", "TorchEager", "torch", "torch"),
-    "torch-compile": _Entry(
-        "host-torch-compile", "workbench.runtimes.torch.compiled", "TorchCompile", "torch", "torch"
-    ),
-}
-RUNTIMES = tuple(_RUNTIMES)
+RUNTIMES = tuple(_found())
 """Names of all runtimes; whether one is installed shows when it is asked for."""
+DEFAULT = RUNTIMES[0]
+"""The one that is measured on where none is named."""
 
 
-def target_of(name: str) -> str:
-    """What a runtime's place is called in profiles and reports."""
-    return _RUNTIMES[name].target
+def described(name: str) -> Descriptor:
+    """What the runtime of that name says of itself.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in RUNTIMES:
+        import difflib
+
+        near = difflib.get_close_matches(name, RUNTIMES, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"runtime {name!r} is not known{meant}", hint=f"known: {', '.join(RUNTIMES)}")
+    return _found()[name][0]
 
 
-def needs_file(name: str) -> bool:
-    """Whether a runtime reads a file of the network; the others need the module alone."""
-    return _RUNTIMES[name].needs != "torch"
+def all_described() -> list[Descriptor]:
+    """Every runtime's own words, in their order."""
+    return [described(name) for name in RUNTIMES]
+
+
+def code_of(name: str) -> str:
+    """The package that is a runtime's folder: what its figures depend on, for keys of results."""
+    return _found()[described(name).name][1]
+
+
+def runtime_for_suffix(path: Path) -> Descriptor:
+    """The runtime that opens files of this format.
+
+    Raises:
+        InputError: none does.
+    """
+    own = {one.format.suffix: one for one in all_described() if one.format}
+    if path.suffix not in own:
+        raise InputError(f"{path}: no runtime opens such a file", hint=f"known: {', '.join(own)}")
+    return own[path.suffix]
+
+
+def kernels_of(name: str | None) -> Kernels:
+    """The kinds of a runtime's kernels; where it isn't known (a profile from elsewhere), all names together."""
+    return described(name).kernels if name in RUNTIMES else together(one.kernels for one in all_described())
 
 
 def threads_asked(threads: int | None) -> int:
@@ -120,19 +149,9 @@ def threads_asked(threads: int | None) -> int:
     return threads or usable_cores()
 
 
-def distribution_of(name: str) -> str:
-    """The distribution whose version a runtime's figures depend on."""
-    return _RUNTIMES[name].needs
-
-
-def install_line(name: str) -> str:
-    """How the library behind a runtime is installed."""
-    return f"pip install {_RUNTIMES[name].install}"
-
-
 def installed(name: str) -> bool:
     """Whether the library behind a runtime is there, found without importing it."""
-    return importlib.util.find_spec(_RUNTIMES[name].needs) is not None
+    return importlib.util.find_spec(described(name).distribution) is not None
 
 
 def runtime(name: str) -> Runtime:
@@ -141,14 +160,7 @@ def runtime(name: str) -> Runtime:
     Raises:
         InputError: there is none of that name, or its library isn't installed.
     """
-    if name not in _RUNTIMES:
-        import difflib
-
-        near = difflib.get_close_matches(name, RUNTIMES, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"runtime {name!r} is not known{meant}", hint=f"known: {', '.join(RUNTIMES)}")
-    entry = _RUNTIMES[name]
+    own = described(name)
     if not installed(name):
-        raise InputError(f"runtime {name}: {entry.needs} is not installed", hint=install_line(name))
-    made: Runtime = getattr(importlib.import_module(entry.module), entry.cls)()
-    return made
+        raise InputError(f"runtime {name}: {own.distribution} is not installed", hint=own.install_line)
+    return own.make()

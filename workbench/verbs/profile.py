@@ -17,7 +17,7 @@ from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
-from workbench.runtimes.base import needs_file, runtime, threads_asked
+from workbench.runtimes.base import described, runtime, threads_asked
 from workbench.store.store import Store
 
 
@@ -59,7 +59,9 @@ def profile(
     on_host, asked = "host" in targets, [target for target in targets if target != "host"]
     places = [runtime(name) for name in settings.runtimes] if on_host else []
     ready = devices_of(asked) if asked else []
-    needs: Literal["onnx", "torch"] = "onnx" if ready or any(map(needs_file, settings.runtimes)) else "torch"
+    needs: Literal["onnx", "torch"] = (
+        "onnx" if ready or any(described(name).needs_file for name in settings.runtimes) else "torch"
+    )
     with store.lock():
         networks = resolve(source, component, shapes, seed, store, progress, needs, values)
     for place in places:

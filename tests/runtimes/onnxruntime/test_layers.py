@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from workbench.graphs.macs import count_graph
-from workbench.measure.layers import COLUMNS
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.measure.layers import COLUMNS, OUTSIDE, UNMAPPED
 from workbench.runtimes.onnxruntime.layers import profile_layers
 
 
@@ -31,13 +30,13 @@ def layers(request):
 
 def test_at_least_98_percent_of_kernel_time_is_on_a_layer(layers, exported):
     assert layers.unmapped_share <= 0.02
-    assert set(layers.table["layer"]) <= {*count_graph(exported["unet"]).names.layers, UNMAPPED, RUNTIME}
+    assert set(layers.table["layer"]) <= {*count_graph(exported["unet"]).names.layers, UNMAPPED, OUTSIDE}
 
 
 def test_the_table_is_whole(layers):
     table = layers.table
     assert set(COLUMNS) - {"component"} == set(table.columns)
-    assert {UNMAPPED, RUNTIME} <= set(table["layer"]) and table["layer"].is_unique
+    assert {UNMAPPED, OUTSIDE} <= set(table["layer"]) and table["layer"].is_unique
     assert table["share"].sum() == pytest.approx(1)
     assert (table["latency_ms"] >= 0).all()
     assert 0 < layers.kernel_ms <= layers.wall_ms
@@ -101,7 +100,7 @@ def test_rows_join_times_with_macs_parameters_and_bytes(float_layers):
 
 def test_what_the_runtime_says_it_holds_is_in_a_column_of_its_own(float_layers):
     """It counts its arena: values, and the weights that it has put into another layout."""
-    table = float_layers.table[float_layers.table["calls"] > 0].set_index("layer").drop(index=[RUNTIME])
+    table = float_layers.table[float_layers.table["calls"] > 0].set_index("layer").drop(index=[OUTSIDE])
     held = table["runtime_bytes"]
     assert held.notna().all() and (held > 0).all()
     assert held.nunique() > 10 and held.max() >= float_layers.live_peak_bytes
@@ -198,7 +197,7 @@ def test_kernels_in_a_branch_are_on_their_own_layers_and_not_counted_twice(tmp_p
     feed = {"flag": np.array(True), "x": np.zeros((128, 128), np.float32)}
     found = profile_layers(tmp_path / "if.onnx", feed, 1, 1, 3)
     table = found.table.set_index("layer")
-    assert set(table.index) == {"(root)", "big.one", "big.two", "big", "small", UNMAPPED, RUNTIME}
+    assert set(table.index) == {"(root)", "big.one", "big.two", "big", "small", UNMAPPED, OUTSIDE}
     assert found.unmapped_share == 0 and table.loc["small", "op"] == "(not run)"
     assert found.kernel_ms <= found.wall_ms  # the If's own time is without that of what it runs
     assert table["latency_ms"].nlargest(3).index.intersection(["big.one", "big.two"]).size == 2

@@ -12,13 +12,13 @@ from tests.fixtures import tiny_pipeline
 from workbench.compress.quantize.nncf.openvino import quantize_openvino
 from workbench.export.store import stored_export
 from workbench.graphs.costs import node_costs
+from workbench.graphs.layer_names import Names
 from workbench.measure.counts import Count
-from workbench.measure.layers import COLUMNS
+from workbench.measure.layers import COLUMNS, OUTSIDE, UNMAPPED
 from workbench.measure.network import Network
 from workbench.models.components import spec
 from workbench.models.sources import demo_folder
 from workbench.profile.counts import count_network
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED, Names
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
 from workbench.runtimes.openvino.layers import assemble, profile_openvino
@@ -70,7 +70,7 @@ def test_at_least_95_percent_of_kernel_time_is_on_a_layer(which, layers, exporte
     found = layers[which]
     assert found.unmapped_share <= 0.05
     if which != "nncf":
-        known = set(Names(onnx.load(exported["unet"]).graph).layers) | {UNMAPPED, RUNTIME}
+        known = set(Names(onnx.load(exported["unet"]).graph).layers) | {UNMAPPED, OUTSIDE}
         assert set(found.table["layer"]) <= known
 
 
@@ -79,7 +79,7 @@ def test_the_table_is_whole(which, layers):
     found = layers[which]
     table = found.table
     assert set(COLUMNS) - {"component", "runtime_bytes"} <= set(table.columns)
-    assert {UNMAPPED, RUNTIME} <= set(table["layer"]) and table["layer"].is_unique
+    assert {UNMAPPED, OUTSIDE} <= set(table["layer"]) and table["layer"].is_unique
     assert table["share"].sum() == pytest.approx(1) and (table["latency_ms"] >= 0).all()
     assert found.passes == PASSES[which]
     timed = table.set_index("layer")["latency_ms"]

@@ -42,7 +42,7 @@ def test_it_is_found_by_its_name():
 
 
 def test_it_refuses_what_has_no_file_that_it_reads():
-    place = OpenVino()
+    place = runtime("openvino")
     assert place.refuses(network(Path("m.onnx"))) is None and place.refuses(network(Path("m.xml"))) is None
     assert "no ONNX file" in (place.refuses(network(None)) or "")
     assert ".tflite" in (place.refuses(network(Path("m.tflite"))) or "")
@@ -50,13 +50,13 @@ def test_it_refuses_what_has_no_file_that_it_reads():
 
 def test_a_loaded_network_computes(linear):
     x = np.arange(256, dtype=np.float32).reshape(4, 64)
-    [y] = OpenVino().load(network(linear, x=x), 1)()
+    [y] = runtime("openvino").load(network(linear, x=x), 1)()
     assert np.array_equal(y, x[:, :32])
 
 
 def test_an_open_side_is_the_inputs_and_the_layer_is_found(linear):
     x = np.zeros((4096, 64), np.float32)
-    found = OpenVino().layers(network(linear, x=x), Count((), {}), 1, 2, 3)
+    found = runtime("openvino").layers(network(linear, x=x), Count((), {}), 1, 2, 3)
     row = found.table.set_index("layer").loc["fc"]
     assert set(COLUMNS) - {"component", "runtime_bytes"} <= set(found.table.columns)
     assert row["op"] in ("FullyConnected", "MatMul") and row["calls"] == 1 and row["latency_ms"] > 0
@@ -66,12 +66,12 @@ def test_an_open_side_is_the_inputs_and_the_layer_is_found(linear):
 
 def test_an_input_that_does_not_fit_is_one_sentence(linear):
     with pytest.raises(RunError, match=r"linear\.onnx: OpenVINO can't load it") as caught:
-        OpenVino().layers(network(linear, x=np.zeros((4, 63), np.float32)), Count((), {}), 1, 1, 1)
+        runtime("openvino").layers(network(linear, x=np.zeros((4, 63), np.float32)), Count((), {}), 1, 1, 1)
     assert "\n" not in caught.value.message
 
 
 def test_both_formats_name_their_files(linear, tmp_path):
     (tmp_path / "m.xml").touch()
     (tmp_path / "m.bin").touch()
-    assert [f.name for f in OpenVino().files(network(tmp_path / "m.xml"))] == ["m.xml", "m.bin"]
-    assert OpenVino().files(network(linear)) == [linear]
+    assert [f.name for f in runtime("openvino").files(network(tmp_path / "m.xml"))] == ["m.xml", "m.bin"]
+    assert runtime("openvino").files(network(linear)) == [linear]

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.runtimes.torch.layers import median_index, profile_modules
 from workbench.runtimes.torch.macs import count
 
@@ -65,7 +65,7 @@ def test_what_a_module_does_itself_is_its_own(layers):
 
 
 def test_the_table_is_whole_and_hooks_are_gone(layers):
-    assert {UNMAPPED, RUNTIME} <= set(layers.table["layer"])
+    assert {UNMAPPED, OUTSIDE} <= set(layers.table["layer"])
     assert layers.table["share"].sum() == pytest.approx(1)
     assert layers.table["latency_ms"].sum() == pytest.approx(layers.wall_ms, rel=0.2)
     assert layers.kernel_ms is None
@@ -97,7 +97,7 @@ def test_bytes_written_and_alive_are_those_of_the_values(layers):
 
 def test_layers_have_the_components_own_names_inside_a_wrapper():
     layers = profiled(Wrapper(Net().eval()), "net")
-    assert list(layers.samples) == ["(root)", "first", "attn", "attn.to_q", UNMAPPED, RUNTIME]
+    assert list(layers.samples) == ["(root)", "first", "attn", "attn.to_q", UNMAPPED, OUTSIDE]
     assert min(layers.samples[UNMAPPED]) >= 2  # the wrapper's own work belongs to no layer
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.compress.quantize.policies import POLICIES
 from workbench.compress.quantize.weights.groups import group_problem, layer_widths
 from workbench.models.schemes import SCHEMES
-from workbench.runtimes.openvino import session as openvino
+from workbench.runtimes.base import described, installed
 
 if TYPE_CHECKING:
     from workbench.compress.quantize.config import QuantizeConfig
@@ -36,8 +36,8 @@ def _backend(config: QuantizeConfig) -> Iterator[Problem]:
             f"found {config.backend!r}, which can't make {config.scheme} (it makes {', '.join(can)}); "
             f"needs {' or '.join(able)}",
         )
-    elif config.backend == "openvino" and not openvino.installed():
-        yield "backend", f"found 'openvino', which is not installed; {openvino.INSTALL}"
+    elif config.backend == "openvino" and not installed("openvino"):
+        yield "backend", f"found 'openvino', which is not installed; {described('openvino').install_line}"
     elif config.backend == "openvino" and config.components != ["unet"]:
         yield "components", f"found {config.components}; backend openvino makes the unet alone so far"
 

@@ -25,10 +25,9 @@ from workbench.graphs.costs import int8_shares, node_costs
 from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Component
 from workbench.models.schemes import SCHEMES
-from workbench.runtimes.load import runner
+from workbench.runtimes.load import file_size, format_of, runner
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.openvino import session as openvino
-from workbench.runtimes.openvino.costs import openvino_costs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,10 +111,10 @@ def _component(context: StepContext, config: QuantizeConfig, name: str) -> tuple
             for path, why in sorted(exempt.items())
         ],
         "exemptions": {"policy": config.policy(), **policies.cost(layers, exempt)},
-        "int8_share": int8_shares(openvino_costs(out) if in_openvino else node_costs(out)),
+        "int8_share": int8_shares(format_of(out).costs(out)),
         **report,
         "seconds": round(time.monotonic() - start, 1),
-        "size_bytes": {"before": _size(parent), "after": _size(out)},
+        "size_bytes": {"before": file_size(parent), "after": file_size(out)},
         "sqnr_db": _agreement(session(parent), runner(out), samples),
     }
     return Component(name, "openvino" if in_openvino else "onnx", out, config.scheme), report
@@ -210,7 +209,3 @@ def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
     if samples.component != "unet":
         return summary
     return summary | {"by_timestep": {str(t): statistics.median(row) for t, row in found.items()}}
-
-
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in openvino.openvino_files(path))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.runtimes.base import RUNTIMES, described
 from workbench.store.files import write_atomic
 
 ROUNDING_US = 0.2
@@ -50,8 +51,8 @@ def write_trace(summary: Mapping[str, Any], path: Path) -> list[Path]:
         "target": summary["target"],
         "what": "kernels of one pass per component with the runtime's profiling on, the pass of median time",
     }
-    if summary.get("runtime") == "openvino":
-        about["begins"] = "OpenVINO tells how long kernels took and not when they began: they stand one after another"
+    if summary.get("runtime") in RUNTIMES:
+        about |= described(summary["runtime"]).trace
     trace = {"traceEvents": events, "displayTimeUnit": "ms", "otherData": about}
     write_atomic(path, json.dumps(trace, separators=(",", ":")))
     return [path]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.graphs.layer_names import Names
 from workbench.graphs.read import read_model
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.measure.layers import OUTSIDE, UNMAPPED
+from workbench.runtimes.base import RUNTIMES, described, kernels_of
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ _SUFFIX = ".explorer.json"
 _OWN = re.compile(r"[A-Za-z][A-Za-z0-9.]*(?:#\d+)?")
 """``OpType[#k]`` at the begin of what our exports write after the layer."""
 
-_FUSED = re.compile(r"^(Skip|Fused|QLinear|Q(?=Gemm))")
-"""What ONNX Runtime puts before an operator's name when it computes more than that, or computes it in integers."""
-
 
 def write_explorer(
     summary: Mapping[str, Any], table: pd.DataFrame, path: Path, graphs: Mapping[str, Path] | None = None
@@ -40,8 +38,8 @@ def write_explorer(
     goes to the layer's slowest node. So the values below a module add up to the module's time in the table.
 
     One file per component, since every ONNX file names its graph alike: ``path`` where there is one component, else
-    with the component's name before its suffix. Without kernel events there is none, nor for PyTorch, which tells
-    modules and runs no graph.
+    with the component's name before its suffix. Without kernel events there is none, nor for a runtime of modules,
+    which runs no graph.
 
     Args:
         summary: of a profile.
@@ -49,7 +47,8 @@ def write_explorer(
         path: the file to write, ``….explorer.json``.
         graphs: the ONNX files that ran, by component. Without them a few values may lie on no node (``node_times``).
     """
-    if str(summary.get("runtime")).startswith("torch"):
+    runtime = summary.get("runtime")
+    if runtime in RUNTIMES and not described(runtime).needs_file:
         return []
     components = [name for name, measured in summary["components"].items() if measured.get("events")]
     written = []
@@ -59,7 +58,7 @@ def write_explorer(
         events = summary["components"][name]["events"]
         data = {
             "name": f"{summary['candidate']}@{summary['target']} {name}, ms",
-            "results": node_times(events, times, (graphs or {}).get(name)),
+            "results": node_times(events, times, (graphs or {}).get(name), runtime),
             "gradient": [{"stop": stop, "bgColor": colour} for stop, colour in GRADIENT],
         }
         file = path if len(components) == 1 else _with_component(path, name)
@@ -76,7 +75,8 @@ def _with_component(path: Path, component: str) -> Path:
 class _Keys:
     """From a kernel's name to the node that it came from, and from a node to the tensors that it makes."""
 
-    def __init__(self, events: Sequence[Sequence[Any]], graph: Path | None = None) -> None:
+    def __init__(self, events: Sequence[Sequence[Any]], graph: Path | None, runtime: str | None) -> None:
+        self._kernels = kernels_of(runtime)
         self._names = Names(read_model(graph).graph) if graph else None
         nodes = self._names.nodes if self._names else []
         self._outputs = {node.label: [value for value in node.proto.output if value] for node in nodes}
@@ -95,7 +95,7 @@ class _Keys:
         ``SkipLayerNormalization`` computes an exported ``LayerNormalization`` and what stood before it.
         """
         if self._names is None:
-            return f"{layer}/{_FUSED.sub('', op)}" if self._ours else None
+            return f"{layer}/{self._kernels.unwrapped(op)}" if self._ours else None
         layers = zip(self._names.layer_of, self._names.nodes, strict=True)
         own = [node for place, node in layers if place == layer and node.proto.op_type != "Constant"]
         alike = [node for node in own if op.endswith(node.proto.op_type)]
@@ -113,7 +113,10 @@ class _Keys:
 
 
 def node_times(
-    events: Sequence[Sequence[Any]], times: Mapping[str, float], graph: Path | None = None
+    events: Sequence[Sequence[Any]],
+    times: Mapping[str, float],
+    graph: Path | None = None,
+    runtime: str | None = None,
 ) -> dict[str, dict[str, float]]:
     """``results`` of a component: ``{key: {"value": ms}}``, each node under its tensors' names and its own.
 
@@ -123,8 +126,9 @@ def node_times(
         graph: the ONNX file that ran. Without it nodes and tensors are told by the names that our exports give (a layer
             of which only inserted kernels are left can't be); in a profile of another exporter's file by the kernels'
             names, and tensors not at all.
+        runtime: the name of that which ran it.
     """
-    keys = _Keys(events, graph)
+    keys = _Keys(events, graph, runtime)
     spent: defaultdict[str, defaultdict[str | None, float]] = defaultdict(lambda: defaultdict(float))
     ops: dict[str, str] = {}
     for name, layer, op, _start, duration in sorted(events, key=lambda event: event[4]):
@@ -135,7 +139,7 @@ def node_times(
         inserted = nodes.pop(None, 0.0)
         if not nodes and (guess := keys.guess(layer, ops[layer])):
             nodes[guess] = 0.0
-        if not nodes or layer in (UNMAPPED, RUNTIME):
+        if not nodes or layer in (UNMAPPED, OUTSIDE):
             continue
         nodes[max(nodes, key=lambda node: nodes[node])] += inserted
         whole = sum(nodes.values())

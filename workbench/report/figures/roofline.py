@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.measure.kinds import computes_integers
 from workbench.report.figures.svg import BG, MUTED, SERIES, canvas, style, to_svg
 from workbench.report.format import number, percent
+from workbench.runtimes.base import kernels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +68,9 @@ def roofline_figure(panels: Sequence[Panel], found: Mapping[str, Any]) -> str | 
 def _points(panel: Panel, runtime: str) -> pd.DataFrame:
     """Layers with products: intensity, rate in GMAC/s, share of the component's time, format, class of size."""
     table = panel.table
+    kernels = kernels_of(runtime)
     integer = [
-        computes_integers(str(op), str(scheme), runtime)
+        kernels.computes_integers(str(op), str(scheme))
         for op, scheme in zip(table["op"].fillna(""), table["scheme"].fillna(""), strict=True)
     ]
     both = panel.lines.assign(ms=table["latency_ms"].to_numpy(), format=["int8" if i else "float" for i in integer])

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.measure.clock import DRIFT_LIMIT, SPREAD_LIMIT
-from workbench.measure.kinds import CONVERSION, MOVE, kind_of
+from workbench.measure.kinds import CONVERSION, MOVE
+from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
 from workbench.report.format import MISSING, big, change, join, known, megabytes, milliseconds, number, percent, whole
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.runtimes.base import kernels_of
 
 HEAVY = 0.95
 """Share of the time that the layers have which are shown first."""
@@ -144,7 +145,7 @@ def lead(profiles: Sequence[ReadProfile], names: Sequence[str], component: str) 
         told = [f"{name} {milliseconds(time['median'])}" for name, time in times.items()]
         return f"One pass of {component}: {join(told)} (medians)."
     table = profiles[0].table
-    rows = table[(table["component"] == component) & ~table["layer"].isin((UNMAPPED, RUNTIME))]
+    rows = table[(table["component"] == component) & ~table["layer"].isin((UNMAPPED, OUTSIDE))]
     rows = rows.sort_values("latency_ms", ascending=False, kind="stable")
     total = rows["latency_ms"].sum()
     if rows.empty or not total:
@@ -214,10 +215,15 @@ def operators(profiles: Sequence[ReadProfile], component: str, least: float = 0.
             for ms, total in zip(sums, totals, strict=True)
         ]
 
-    rows = [{"op": op, "kind": kind_of(op), "cells": cells([op])} for op in shown]
+    names = [kernels_of(p.summary.get("runtime")) for p in profiles]
+    kinds = {op: own.kind(op) for t, own in zip(times[::-1], names[::-1], strict=True) for op in t}
+    rows = [{"op": op, "kind": kinds[op], "cells": cells([op])} for op in shown]
     if rest:
         rows.append({"op": f"{len(rest)} others", "kind": "", "cells": cells(rest)})
-    moved = [sum(ms for op, ms in t.items() if kind_of(op) in (CONVERSION, MOVE)) for t in times]
+    moved = [
+        sum(ms for op, ms in t.items() if own.kind(op) in (CONVERSION, MOVE))
+        for t, own in zip(times, names, strict=True)
+    ]
     return {
         "rows": rows,
         "total": [milliseconds(total) for total in totals],

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
 from workbench.profile.views.chrome_trace import module_path
 from workbench.report.format import known, megabytes
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def payload(
     data = {
         "labels": list(labels),
         "main": component,
-        "always": [UNMAPPED, RUNTIME],
+        "always": [UNMAPPED, OUTSIDE],
         "names": [list(name) for name in names],
         "texts": list(texts),
         "tables": tables,

@@ -16,11 +16,6 @@ from typing import Any
 
 from workbench.graphs.layer_names import GraphNode, Names, Place, nodes_of
 
-__all__ = ["RUNTIME", "UNMAPPED", "Executed", "Names", "Place", "attribute"]
-
-UNMAPPED, RUNTIME = "(unmapped)", "(runtime)"
-"""Rows that stand in every table: kernels that no layer could be found for, and wall time outside all kernels."""
-
 CARRIERS = {
     "ReorderInput", "ReorderOutput", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast",
     "QuantizeLinear", "DequantizeLinear",

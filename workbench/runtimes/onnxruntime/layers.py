@@ -13,9 +13,9 @@ from workbench.graphs.macs import GraphCount, count_graph
 from workbench.graphs.read import read_model
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import Event, Layers, with_shares
+from workbench.measure.layers import UNMAPPED, Event, Layers, with_shares
 from workbench.runtimes.onnxruntime.alignment import align
-from workbench.runtimes.onnxruntime.attribution import UNMAPPED, attribute
+from workbench.runtimes.onnxruntime.attribution import attribute
 from workbench.runtimes.onnxruntime.liveness import live_bytes
 from workbench.runtimes.onnxruntime.rows import Rows, Run
 from workbench.runtimes.onnxruntime.session import session

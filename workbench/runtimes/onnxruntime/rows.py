@@ -12,8 +12,8 @@ from workbench.graphs.macs import GraphCount
 from workbench.graphs.products import PRODUCTS
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count, LayerCount
-from workbench.measure.layers import Integer
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED, Executed
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Integer
+from workbench.runtimes.onnxruntime.attribution import Executed
 from workbench.runtimes.onnxruntime.trace import Kernel, Pass
 
 FUSED, REMOVED, IDLE = "(fused)", "(removed)", "(not run)"
@@ -88,7 +88,7 @@ class Rows:
     def runtime(self) -> dict[str, Any]:
         """The row of the time outside all kernels."""
         outside = Stats(self._outside())
-        row = {"layer": RUNTIME, "op": "", "scheme": "", "calls": 1, "fused_into": ""}
+        row = {"layer": OUTSIDE, "op": "", "scheme": "", "calls": 1, "fused_into": ""}
         return row | {"latency_ms": outside.median, "latency_iqr_ms": outside.iqr}
 
     def samples(self) -> dict[str, tuple[float, ...]]:
@@ -96,7 +96,7 @@ class Rows:
         return {
             **{layer: tuple(times) for layer, times in self.times.items()},
             UNMAPPED: tuple(self.times[UNMAPPED]),
-            RUNTIME: self._outside(),
+            OUTSIDE: self._outside(),
         }
 
     def integer(self) -> Integer:

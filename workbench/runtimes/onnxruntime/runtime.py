@@ -10,6 +10,7 @@ from workbench.graphs.read import onnx_files
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
+from workbench.runtimes.descriptor import Descriptor
 from workbench.runtimes.onnxruntime.layers import profile_layers
 from workbench.runtimes.onnxruntime.session import session
 
@@ -17,7 +18,6 @@ from workbench.runtimes.onnxruntime.session import session
 class OnnxRuntime:
     """Runs ONNX files at full optimization, one operator at a time."""
 
-    name, target = "onnxruntime", "host"
     loaded_per_file_byte: ClassVar[float] = 2.5
     settings: ClassVar[Mapping[str, Any]] = {
         "graph optimization": "all",
@@ -25,14 +25,16 @@ class OnnxRuntime:
         "spinning": "on",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, own: Descriptor) -> None:
+        self.name, self.target, self._reads = own.name, own.target, own.reads
         import onnxruntime  # noqa: F401  (its import is not part of the first load)
 
     def refuses(self, network: Network) -> str | None:
         """Everything but ONNX files."""
         if network.file is None:
             return "there is no ONNX file of it"
-        return None if network.file.suffix == ".onnx" else f"it is in another runtime's format ({network.file.suffix})"
+        known = network.file.suffix in self._reads
+        return None if known else f"it is in another runtime's format ({network.file.suffix})"
 
     def files(self, network: Network) -> list[Path]:
         """The ONNX file and its external data."""

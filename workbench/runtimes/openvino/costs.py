@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.graphs.costs import NodeCost
 from workbench.graphs.names import layer_of
+from workbench.measure.counts import Count, LayerCount
 from workbench.runtimes.openvino.session import read_model
 
 if TYPE_CHECKING:
@@ -37,6 +38,32 @@ def openvino_costs(path: Path) -> list[NodeCost]:
         RunError: the file can't be loaded.
     """
     return costs_of(read_model(path))
+
+
+def openvino_count(path: Path) -> Count:
+    """The products of an OpenVINO model and the weights that they multiply with; the rest isn't counted there.
+
+    Raises:
+        InputError: OpenVINO isn't installed.
+        RunError: the file can't be loaded.
+    """
+    layers: dict[str, list[NodeCost]] = {}
+    for cost in openvino_costs(path):
+        layers.setdefault(cost.layer, []).append(cost)
+    return Count(tuple(_row(layer, costs) for layer, costs in layers.items()), {})
+
+
+def _row(layer: str, costs: Sequence[NodeCost]) -> LayerCount:
+    return LayerCount(
+        layer=layer,
+        kind=costs[0].op,
+        params=sum(cost.weights for cost in costs),
+        macs=sum(cost.macs for cost in costs if cost.weights),
+        attention_macs=sum(cost.macs for cost in costs if not cost.weights),
+        element_ops=0,
+        activation_bytes=0,
+        calls=len(costs),
+    )
 
 
 def costs_of(model: Any) -> list[NodeCost]:

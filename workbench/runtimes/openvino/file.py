@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.graphs.layer_names import Names
 from workbench.graphs.read import read_model as onnx_model
-from workbench.runtimes.onnxruntime.attribution import Names
 from workbench.runtimes.openvino.costs import PRODUCTS, constant_bytes, costs_of, names_graph, onnx_name
 from workbench.runtimes.openvino.session import SUFFIX
 

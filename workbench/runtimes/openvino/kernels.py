@@ -14,8 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.measure.clock import Stats
-from workbench.measure.layers import Event, Integer, Transition
-from workbench.runtimes.onnxruntime.attribution import UNMAPPED
+from workbench.measure.layers import UNMAPPED, Event, Integer, Transition
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.trace import Node, Pass
 

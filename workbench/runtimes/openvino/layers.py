@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import RunError
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import Layers, with_shares
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Layers, with_shares
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
 from workbench.runtimes.openvino.session import compile_model, read_model
@@ -66,9 +65,9 @@ def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: 
     kernel = [sum(one.kernels.values()) / 1e3 for one in passes]
     outside = tuple(max(0.0, one.wall / 1e3 - inside) for one, inside in zip(passes, kernel, strict=True))
     samples = {layer: tuple(times) for layer, times in run.samples.items() if layer != UNMAPPED}
-    samples |= {UNMAPPED: tuple(run.samples.get(UNMAPPED, [0.0] * len(passes))), RUNTIME: outside}
+    samples |= {UNMAPPED: tuple(run.samples.get(UNMAPPED, [0.0] * len(passes))), OUTSIDE: outside}
     rows = []
-    for layer in (*(name for name in samples if name not in (UNMAPPED, RUNTIME)), *silent, *fused, UNMAPPED):
+    for layer in (*(name for name in samples if name not in (UNMAPPED, OUTSIDE)), *silent, *fused, UNMAPPED):
         times, count = Stats(samples.get(layer, (0.0,))), counts.get(layer)
         rows.append(
             {
@@ -89,7 +88,7 @@ def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: 
             }
         )
     empty = {"op": "", "scheme": "", "calls": 1, "fused_into": ""}
-    rows.append({"layer": RUNTIME, "latency_ms": Stats(outside).median, "latency_iqr_ms": Stats(outside).iqr} | empty)
+    rows.append({"layer": OUTSIDE, "latency_ms": Stats(outside).median, "latency_iqr_ms": Stats(outside).iqr} | empty)
     at = max(run.live, key=lambda name: run.live[name], default=None)
     return Layers(
         table=with_shares(pd.DataFrame(rows)),

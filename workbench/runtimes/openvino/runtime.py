@@ -9,19 +9,20 @@ from typing import Any, ClassVar
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
+from workbench.runtimes.descriptor import Descriptor
 from workbench.runtimes.openvino.layers import profile_openvino
-from workbench.runtimes.openvino.session import OPTIONS, SUFFIX, OpenVinoSession, openvino_files, require
+from workbench.runtimes.openvino.session import OPTIONS, OpenVinoSession, openvino_files, require
 
 
 class OpenVino:
     """Runs ONNX files and OpenVINO's own, float32 as float32 (its default on many machines is bfloat16)."""
 
-    name, target = "openvino", "host-openvino"
     loaded_per_file_byte: ClassVar[float] = 2.5
     settings: ClassVar[Mapping[str, Any]] = OPTIONS
     """What every network runs with, to be recorded with its figures."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Descriptor) -> None:
+        self.name, self.target, self._reads = own.name, own.target, own.reads
         require()
         import openvino  # noqa: F401  (its import is not part of the first load)
 
@@ -29,7 +30,7 @@ class OpenVino:
         """Networks without a file."""
         if network.file is None:
             return "there is no ONNX file of it"
-        known = network.file.suffix in (".onnx", SUFFIX)
+        known = network.file.suffix in self._reads
         return None if known else f"it is in another runtime's format ({network.file.suffix})"
 
     def files(self, network: Network) -> list[Path]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".xml"
 """Of OpenVINO's own format; the weights stand beside it in a file of the same name that ends in ``.bin``."""
-INSTALL = "pip install 'edge-workbench[openvino]'"
+INSTALL = "'edge-workbench[openvino]'"
 
 OPTIONS = {
     "INFERENCE_PRECISION_HINT": "f32",
@@ -135,7 +135,7 @@ def compile_model(model: Any, path: Path, threads: int | None = None, count: boo
 def require() -> None:
     """Raises InputError with the line that installs OpenVINO where it isn't installed."""
     if not installed():
-        raise InputError("openvino is not installed", hint=INSTALL)
+        raise InputError("openvino is not installed", hint=f"pip install {INSTALL}")
 
 
 def installed() -> bool:

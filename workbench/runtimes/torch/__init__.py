@@ -1,1 +1,1 @@
-"""PyTorch, eager and compiled: layers, MACs, memory."""
+"""PyTorch, eager: layers, MACs, memory of modules."""

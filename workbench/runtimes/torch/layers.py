@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import Event, Layers, with_shares
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, with_shares
 from workbench.runtimes.torch.liveness import Live, live_bytes
 from workbench.runtimes.torch.modules import modules_by_layer, watched
 
@@ -56,7 +55,7 @@ def profile_modules(
     samples = recorded.samples()
     inside = [sum(seconds) for seconds in zip(*samples.values(), strict=True)] or [0.0] * iterations
     samples[UNMAPPED] = tuple(max(0.0, wall - part) for wall, part in zip(walls, inside, strict=True))
-    samples[RUNTIME] = (0.0,) * iterations
+    samples[OUTSIDE] = (0.0,) * iterations
     rows = [
         _times(layer, samples[layer]) | _facts(modules[layer], counts.get(layer), recorded.calls[layer], layer, live)
         if layer in modules
@@ -148,7 +147,7 @@ def _facts(part: torch.nn.Module, counted: Any, calls: int, layer: str, live: Li
 
 
 def _by_op(samples: Mapping[str, tuple[float, ...]], modules: Mapping[str, torch.nn.Module]) -> dict[str, float]:
-    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(samples[RUNTIME]))
+    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(samples[OUTSIDE]))
     for layer, times in samples.items():
         if layer in modules:
             kind = type(modules[layer]).__name__

@@ -19,7 +19,7 @@ from workbench.measure.network import Network
 from workbench.profile import disturbance
 from workbench.profile.counts import count_network
 from workbench.progress import Progress
-from workbench.runtimes.base import Runtime, needs_file, runtime, threads_asked
+from workbench.runtimes.base import Runtime, described, runtime, threads_asked
 from workbench.store.environment import environment
 from workbench.store.files import write_atomic
 from workbench.store.store import Store
@@ -75,7 +75,7 @@ def _sources(
 
     threads = threads_asked(threads)
     place = runtime(runtime_name)
-    needs: Literal["onnx", "torch"] = "onnx" if needs_file(runtime_name) else "torch"
+    needs: Literal["onnx", "torch"] = "onnx" if described(runtime_name).needs_file else "torch"
     with store.lock():
         sides = [resolve(source, component, shapes, seed, store, progress, needs) for source in (a, b)]
     pairs, warnings = paired(*sides)

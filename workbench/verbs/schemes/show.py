@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from workbench.report.format import MISSING, known, megabytes, number, percent
+from workbench.runtimes.base import all_described
 from workbench.store.environment import environment
 from workbench.verbs.schemes.measure import Cell
 from workbench.verbs.schemes.schemes import HOST, QAT, Found
@@ -104,7 +105,7 @@ def _faster(ratio: Any) -> str:
 def _told(found: Found) -> list[str]:
     own = environment()
     flags = [flag for flag in own["cpu_flags"] or [] if "vnni" in flag or "amx" in flag or flag == "i8mm"]
-    names = ("onnxruntime", "openvino", "nncf", "torch")
+    names = dict.fromkeys([*(one.distribution for one in all_described()), "nncf"])
     versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
     passes = [cell["latency_ms"]["n"] for cell in found.cells if "latency_ms" in cell]
     least = f", n ≥ {min(passes)} passes each in turns" if passes else ""
@@ -119,6 +120,6 @@ def _told(found: Found) -> list[str]:
 
 def _warnings(found: Found) -> list[str]:
     """What is to be said of the machine; of single cells, JSON tells."""
-    targets = ("host: ", "host-openvino: ")
+    targets = tuple(f"{one.target}: " for one in all_described() if one.needs_file)
     every = [warning for cell in found.cells for warning in cell.get("warnings", ())]
     return [f"warning: {warning}" for warning in dict.fromkeys(every) if warning.startswith(targets)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress, Tick, quiet
 from workbench.run import chain
-from workbench.runtimes.base import RUNTIMES, distribution_of, install_line, installed, needs_file
+from workbench.runtimes.base import RUNTIMES, described, installed
 from workbench.store.environment import fingerprint
 from workbench.store.store import Store, code_hash, key_of, library_versions, room
 from workbench.verbs.schemes.measure import FAILED, NOT_POSSIBLE, Bench, Cell, failed, measure
@@ -50,7 +50,7 @@ class Table:
         for pair, runtime in [(pair, runtime) for runtime in RUNTIMES for pair in able]:
             where = (pair.name, runtime)
             if not installed(runtime):
-                found[where] = {"verdict": NOT_INSTALLED, "note": install_line(runtime)}
+                found[where] = {"verdict": NOT_INSTALLED, "note": described(runtime).install_line}
                 continue
             if rerun:
                 shutil.rmtree(self.store.folder(keys[where]), ignore_errors=True)
@@ -100,7 +100,9 @@ class Table:
                     **shared,
                     "made": planned[pair.name].key,
                     "runtime": runtime,
-                    "libraries": library_versions({"onnx", "pandas", "torch", "diffusers", distribution_of(runtime)}),
+                    "libraries": library_versions(
+                        {"onnx", "pandas", "torch", "diffusers", described(runtime).distribution}
+                    ),
                 }
             )
             for runtime in RUNTIMES
@@ -117,7 +119,7 @@ class Table:
             return {}
         found: Cells = {}
         # Runtimes that read no files only say so.
-        total = len(wanted) + sum(needs_file(runtime) for _, runtime in missing)
+        total = len(wanted) + sum(described(runtime).needs_file for _, runtime in missing)
         # Bars of the libraries must not get into what is printed as the result.
         with progress("schemes", total) as tick, redirect_stdout(sys.stderr):
             made, broken = self._made(wanted, tick)
@@ -126,7 +128,7 @@ class Table:
                 names = [pair.name for pair, place in missing if place == runtime]
                 found |= {(name, runtime): broken[name] for name in names if name in broken}
                 sound = [made[name] for name in names if name in made]
-                count = len(names) if needs_file(runtime) else 0
+                count = len(names) if described(runtime).needs_file else 0
                 cells = self._of_runtime(runtime, sound, _within(tick, done, count, runtime)) if sound else {}
                 found |= {(name, runtime): cell for name, cell in cells.items()}
                 for name, cell in cells.items():
@@ -157,7 +159,7 @@ class Table:
         networks = [network_of(one, "unet", one.components["unet"].path, seed) for one in made]
         try:
             plain = network_of(self.base, "unet", self._export(self.base, "unet"), seed)
-            inputs = self._inputs() if needs_file(runtime) else []
+            inputs = self._inputs() if described(runtime).needs_file else []
             cells = measure(runtime, networks, Bench(plain, inputs, self.settings, seed, self.store), progress)
         except Exception as error:  # where the float U-Net can't be measured, the other runtimes still can
             cells = {one.name: failed(f"{runtime}: {error}") for one in made}

@@ -163,7 +163,7 @@ def _attentions(network: Network) -> tuple[list[Attention], Mapping[str, str]]:
 
     assert network.file is not None, "it was resolved with its file"
     if network.file.suffix != ".onnx":
-        raise InputError(f"{network.file}: in OpenVINO's format; needs an ONNX file or a torch model")
+        raise InputError(f"{network.file}: in a runtime's own format; needs an ONNX file or a torch model")
     return file_attentions(network.file, _shapes(network))
 
 

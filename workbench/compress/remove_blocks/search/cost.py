@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.search.units import Amounts
-from workbench.runtimes.onnxruntime.attribution import RUNTIME
+from workbench.measure.layers import OUTSIDE
 
 if TYPE_CHECKING:
     from workbench.measure.clock import Stats
@@ -29,7 +29,7 @@ def measured_times(ctx: StepContext) -> dict[str, list[float]]:
     feed = spec(ctx.parent, "unet").seeded()
     file = ctx.export(ctx.parent, "unet")
     found = profile_layers(file, feed, default_threads(), WARMUP, ITERATIONS)
-    return {layer: list(times) for layer, times in found.samples.items() if layer != RUNTIME}
+    return {layer: list(times) for layer, times in found.samples.items() if layer != OUTSIDE}
 
 
 def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[str, Amounts]]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network, TorchForm
+from workbench.runtimes.descriptor import Descriptor, Feed
 from workbench.runtimes.torch.form import build
 from workbench.runtimes.torch.layers import profile_modules
 
@@ -16,11 +17,11 @@ from workbench.runtimes.torch.layers import profile_modules
 class TorchEager:
     """Runs networks that there are as torch modules."""
 
-    name, target = "torch", "host-torch"
     loaded_per_file_byte: ClassVar[float] = 2.0
     settings: ClassVar[Mapping[str, Any]] = {"mode": "eager, inference_mode, float32"}
 
-    def __init__(self) -> None:
+    def __init__(self, own: Descriptor) -> None:
+        self.name, self.target = own.name, own.target
         from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401  (imports are not part of the first load)
         from transformers import CLIPTextModel  # noqa: F401
 
@@ -34,12 +35,12 @@ class TorchEager:
 
     def load(self, network: Network, threads: int) -> Callable[[], object]:
         """The module in evaluation mode; a pass runs under ``inference_mode`` with ``threads`` threads."""
-        return one_pass(build(form_of(network))[0], network, threads)
+        return one_pass(build(form_of(network))[0], network.feed, threads)
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Own time of every module, from hooks."""
         module, wrapper = build(form_of(network))
-        return profile_modules(module, one_pass(module, network, threads), counted, warmup, iterations, wrapper)
+        return profile_modules(module, one_pass(module, network.feed, threads), counted, warmup, iterations, wrapper)
 
 
 def form_of(network: Network) -> TorchForm:
@@ -53,11 +54,11 @@ def weights(form: TorchForm) -> list[Path]:
     return sorted(Path(form.where).glob("*.safetensors")) if form.kind == "folder" else []
 
 
-def one_pass(module: Callable[..., object], network: Network, threads: int) -> Callable[[], object]:
-    """A function that runs ``module`` on the network's inputs with ``threads`` threads, and puts the number back."""
+def one_pass(module: Callable[..., object], feed: Feed, threads: int) -> Callable[[], object]:
+    """A function that runs ``module`` on the inputs with ``threads`` threads, and puts their number back."""
     import torch
 
-    inputs = [torch.from_numpy(value) for value in network.feed.values()]
+    inputs = [torch.from_numpy(value) for value in feed.values()]
 
     def call() -> object:
         before = torch.get_num_threads()

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
-from workbench.runtimes.torch.compiled_layers import profile_compiled
-from workbench.runtimes.torch.eager import form_of, one_pass, weights
+from workbench.runtimes.descriptor import Descriptor
 from workbench.runtimes.torch.form import build
-from workbench.runtimes.torch.inductor import Compiled, caches_in, missing_compiler
+from workbench.runtimes.torch.runtime import form_of, one_pass, weights
+from workbench.runtimes.torch_compile.inductor import Compiled, caches_in, missing_compiler
+from workbench.runtimes.torch_compile.layers import profile_compiled
 
 CACHE = "WORKBENCH_COMPILE_CACHE"
 """Variable that names the folder of compiled kernels. Unset, there is a new one for each process and its children."""
@@ -30,11 +31,11 @@ class TorchCompile:
     kernels (cold), unless the folder was named by ``$WORKBENCH_COMPILE_CACHE`` and holds them already (warm).
     """
 
-    name, target = "torch-compile", "host-torch-compile"
     loaded_per_file_byte: ClassVar[float] = 30.0  # MKL packs each linear layer into some 8 MB, however small it is
     settings: ClassVar[Mapping[str, Any]] = {"mode": "inductor with freezing, inference_mode, float32"}
 
-    def __init__(self) -> None:
+    def __init__(self, own: Descriptor) -> None:
+        self.name, self.target = own.name, own.target
         import torch._inductor.compile_fx  # noqa: F401  (imports are not part of the first load)
         from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401
         from transformers import CLIPTextModel  # noqa: F401
@@ -71,14 +72,14 @@ class TorchCompile:
             RunError: from the first pass, when the module can't be compiled.
         """
         module = build(form_of(network))[0]
-        return one_pass(Compiled(module, self.cache(network), network.label), network, threads)
+        return one_pass(Compiled(module, self.cache(network), network.label), network.feed, threads)
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Times of Inductor's kernels, by module; compiles once more, with the kernels that are in the cache."""
         module, wrapper = build(form_of(network))
         compiled = Compiled(module, self.cache(network), network.label)
         return profile_compiled(
-            module, compiled, lambda run: one_pass(run, network, threads), counted, warmup, iterations, wrapper
+            module, compiled, lambda run: one_pass(run, network.feed, threads), counted, warmup, iterations, wrapper
         )
 
 

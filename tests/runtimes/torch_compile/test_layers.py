@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
-from workbench.runtimes.torch.compiled_layers import LOOP, profile_compiled
-from workbench.runtimes.torch.inductor import Compiled, missing_compiler
+from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.runtimes.torch.macs import count
+from workbench.runtimes.torch_compile.inductor import Compiled, missing_compiler
+from workbench.runtimes.torch_compile.layers import LOOP, profile_compiled
 
 pytestmark = pytest.mark.skipif(missing_compiler() is not None, reason="no C++ compiler")
 
@@ -122,7 +122,7 @@ def test_what_has_no_kernel_says_where_it_went(layers):
 def test_times_add_up_to_the_pass(layers):
     table = layers.table.set_index("layer")
     assert table["share"].sum() == pytest.approx(1)
-    assert {UNMAPPED, RUNTIME} <= set(layers.samples) and set(layers.samples) == set(table.index)
+    assert {UNMAPPED, OUTSIDE} <= set(layers.samples) and set(layers.samples) == set(table.index)
     for wall in zip(*layers.samples.values(), strict=True):
         assert sum(wall) > 0
     middle = sum(event.duration_us for event in layers.events) / 1e3

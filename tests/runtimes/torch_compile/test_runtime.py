@@ -13,10 +13,10 @@ import torch
 from workbench.errors import RunError
 from workbench.measure.network import Network, TorchForm
 from workbench.runtimes.base import runtime
-from workbench.runtimes.torch.compiled import CACHE, TorchCompile
 from workbench.runtimes.torch.form import build
-from workbench.runtimes.torch.inductor import Compiled, missing_compiler
 from workbench.runtimes.torch.macs import count
+from workbench.runtimes.torch_compile.inductor import Compiled, missing_compiler
+from workbench.runtimes.torch_compile.runtime import CACHE, TorchCompile
 
 needs_compiler = pytest.mark.skipif(missing_compiler() is not None, reason="no C++ compiler")
 
@@ -85,7 +85,7 @@ def test_a_module_that_does_not_run_ends_in_one_sentence(tmp_path):
 
 def test_without_a_compiler_it_says_what_to_install(compiling, network, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    reason = TorchCompile().refuses(network)
+    reason = runtime("torch-compile").refuses(network)
     assert "no-such-compiler" in reason and "install" in reason and "CXX" in reason
 
 

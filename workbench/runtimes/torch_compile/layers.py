@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import Event, Layers, with_shares
-from workbench.runtimes.onnxruntime.attribution import RUNTIME, UNMAPPED
-from workbench.runtimes.torch.inductor import Compiled
-from workbench.runtimes.torch.inductor_kernels import Graph, Kernel, Records, quiet
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, with_shares
 from workbench.runtimes.torch.layers import median_index
 from workbench.runtimes.torch.modules import modules_by_layer
+from workbench.runtimes.torch_compile.inductor import Compiled
+from workbench.runtimes.torch_compile.kernels import Graph, Kernel, Records, quiet
 
 if TYPE_CHECKING:
     import torch
@@ -171,15 +170,15 @@ def _assemble(
     for launch in launches[0]:
         calls[launch.kernel.layer or UNMAPPED] += 1
     kernel_ms = [sum(launch.duration for launch in one) / 1e3 for one in launches]
-    own[RUNTIME] = [max(0.0, wall - kernel) for wall, kernel in zip(walls, kernel_ms, strict=True)]
+    own[OUTSIDE] = [max(0.0, wall - kernel) for wall, kernel in zip(walls, kernel_ms, strict=True)]
     unmapped = own.setdefault(UNMAPPED, [0.0] * len(walls))
     into = _fused_into([kernel for graph in graphs for kernel in graph.kernels], own)
     traced = {layer for graph in graphs for layer in graph.layers}
     known = [layer for layer in modules if layer in own or layer in traced or layer in counts]
-    samples = {layer: tuple(own.get(layer, [0.0] * len(walls))) for layer in (*known, UNMAPPED, RUNTIME)}
+    samples = {layer: tuple(own.get(layer, [0.0] * len(walls))) for layer in (*known, UNMAPPED, OUTSIDE)}
     rows = [
         {"layer": layer, "latency_ms": Stats(times).median, "latency_iqr_ms": Stats(times).iqr, "calls": calls[layer]}
-        | (_facts(modules[layer], counts.get(layer), into.get(layer, "")) if layer in modules else _OUTSIDE)
+        | (_facts(modules[layer], counts.get(layer), into.get(layer, "")) if layer in modules else _NO_LAYER)
         for layer, times in samples.items()
     ]
     middle = median_index(kernel_ms)
@@ -195,7 +194,7 @@ def _assemble(
     )
 
 
-_OUTSIDE: dict[str, Any] = {"op": "", "scheme": "", "fused_into": ""}
+_NO_LAYER: dict[str, Any] = {"op": "", "scheme": "", "fused_into": ""}
 
 
 def _fused_into(kernels: Sequence[Kernel], own: Mapping[str, Any]) -> dict[str, str]:

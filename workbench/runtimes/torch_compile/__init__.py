@@ -1,0 +1,1 @@
+"""PyTorch through ``torch.compile``: Inductor's kernels on modules."""
