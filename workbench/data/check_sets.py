@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench.data.captioned import rows
 from workbench.data.sets import DATA, DEMO, DataSet
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the recipe, and what is wrong there."""
@@ -78,8 +77,7 @@ def _reference(sets: Sequence[DataSet], names: list[str], i: int, asked: str, or
     if or_folder and Path(asked).is_dir():
         return None
     there = [*names[:i], *(_RESERVED if or_folder else ())]
-    near = difflib.get_close_matches(asked, there, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    meant = did_you_mean(asked, there)
     needs = ", ".join(there) if there else "an earlier set, and this is the first"
     if or_folder:
         return f"found {asked!r}, no such set and no such folder ({Path(asked).absolute()}); has {needs}{meant}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.errors import InputError
+from workbench.errors import InputError, unknown
 from workbench.runtimes.onnxruntime.trace import KERNEL
 
 NAMES = ("cpu", "xnnpack", "nnapi", "qnn")
@@ -25,9 +24,7 @@ class Provider:
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
-            near = difflib.get_close_matches(self.name.lower(), NAMES, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"execution provider {self.name!r} is not known{meant}", hint=f"known: {', '.join(NAMES)}")
+            raise unknown(f"execution provider {self.name!r} is not known", self.name.lower(), NAMES)
 
 
 def parse_provider(text: str) -> Provider:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from workbench.devices.adb import AUTHORIZE, REPLUG, Adb, Device, Listed, find_adb
 from workbench.devices.probe import Facts, missing, probe
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 PREFIX = "adb:"
 _STATES = {
@@ -94,10 +93,8 @@ def devices_of(asked: Sequence[Any], program: Path | None = None) -> list[Ready]
 def _named(adb: Adb, serial: str, listed: Sequence[Listed]) -> Ready:
     known = {d.serial: d.state for d in listed}
     if serial not in known:
-        near = difflib.get_close_matches(serial, known, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
         raise InputError(
-            f"adb: there is no device {serial!r}{meant}",
+            f"adb: there is no device {serial!r}{did_you_mean(serial, known)}",
             hint=f"adb knows: {', '.join(known) or 'none; see adb devices'}",
         )
     if known[serial] != "device":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.errors import InputError
+from workbench.errors import unknown
 
 SD_V1: dict[str, Any] = {
     "act_fn": "silu",
@@ -101,9 +101,5 @@ def text_encoder_of(name: str) -> dict[str, Any]:
 def architecture(name: str) -> dict[str, Any]:
     """The U-Net config of a known architecture; InputError with the known names otherwise."""
     if name not in ARCHITECTURES:
-        import difflib
-
-        near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"architecture {name!r} is not known{meant}", hint=f"known: {', '.join(ARCHITECTURES)}")
+        raise unknown(f"architecture {name!r} is not known", name, ARCHITECTURES)
     return dict(ARCHITECTURES[name])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -103,12 +103,8 @@ def _function(where: str) -> Callable[[], Any]:
         raise InputError(f"{where}: importing {module_name} raised {told(error)}") from None
     function = getattr(module, name, None)
     if not callable(function):
-        import difflib
-
         there = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        near = difflib.get_close_matches(name, there, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"{where}: {module_name} has no function {name}{meant}")
+        raise InputError(f"{where}: {module_name} has no function {name}{did_you_mean(name, there)}")
     made: Callable[[], Any] = function
     return made
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
 import os
 import re
 from pathlib import Path
 
-from workbench.errors import InputError, RunError
+from workbench.errors import InputError, RunError, did_you_mean
 from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
 from workbench.models.folder import inspect_folder, pipeline_files
 from workbench.store.store import Store
@@ -71,8 +70,7 @@ def unet_of(model: str) -> tuple[Path, Path]:
     folder, name = resolve(DEMO), model.removeprefix(STUDENT)
     there = sorted(own.parent.name for own in folder.glob("students/*/config.json"))
     if name not in there:
-        near = difflib.get_close_matches(name, there, n=1)
-        meant = f"; did you mean {STUDENT}{near[0]}?" if near else ""
+        meant = did_you_mean(name, there, before=STUDENT)
         wanted = f"needs one of {', '.join(STUDENT + one for one in there)}" if there else "the model brings none"
         raise InputError(f"found {model!r}; {wanted}{meant}")
     return folder, folder / "students" / name

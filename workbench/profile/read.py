@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.measure.layers import COLUMNS
 from workbench.profile.write import SCHEMA_VERSION
 
@@ -69,9 +68,9 @@ def _summary(file: Path) -> dict[str, Any]:
     try:
         summary = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        near = difflib.get_close_matches(file.name, [f.name for f in file.parent.glob("*.json")], n=1)
-        hint = f"did you mean {near[0]}?" if near else "profiles are files named CANDIDATE@TARGET.json"
-        raise InputError(f"{file}: no such file", hint=hint) from None
+        meant = did_you_mean(file.name, [f.name for f in file.parent.glob("*.json")])
+        hint = None if meant else "profiles are files named CANDIDATE@TARGET.json"
+        raise InputError(f"{file}: no such file{meant}", hint=hint) from None
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{file}: is not JSON ({error})", hint="give the .json of a profile; if it is one, it is damaged"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from workbench.compress.registry import steps
 from workbench.data.captioned import OWN, rows
 from workbench.devices.target import devices_of
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import InputError, WorkbenchError, did_you_mean
 from workbench.models.weights import read_header
 from workbench.recipe.problem import Problem
 from workbench.recipe.schema import Recipe
@@ -39,8 +38,7 @@ def target_problems(recipe: Recipe) -> Iterator[Problem]:
                 return
     for i, target in enumerate(recipe.rank.targets or ()):
         if target not in there:
-            near = difflib.get_close_matches(target, there, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            meant = did_you_mean(target, there)
             yield (
                 ("rank", "targets", i),
                 f"found {target!r}, on which nothing is measured; needs one of {', '.join(there)}{meant}",

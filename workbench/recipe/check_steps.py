@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.data.check_sets import set_problems
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.models.folder import read_object
 from workbench.recipe.hooks import ChangesUNet, ChecksModel, ChecksUNet
 from workbench.recipe.plan_sets import needed
@@ -80,8 +79,7 @@ def _branches(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _absent(name: str, there: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, there, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    meant = did_you_mean(name, there)
     return f"found {name!r}; needs one of {', '.join(there)}{meant}"
 
 

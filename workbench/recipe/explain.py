@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from workbench.errors import did_you_mean
 from workbench.recipe.yaml_lines import Place
 
 _NEEDS = {
@@ -76,10 +76,10 @@ def _sentence(place: Place, errors: list[ErrorDetails], data: Any, model: type[B
     choices = [
         word for error in errors for word in re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
     ]
-    near = difflib.get_close_matches(value, choices, 1) if isinstance(value, str) else []
+    meant = did_you_mean(value, choices) if isinstance(value, str) else ""
     if isinstance(value, str) and any(value in m.model_fields for m in _models_at(model, place)):
-        near = [f"'{value}: {{}}'"]  # a step's bare name, without the colon
-    return f"found {show(value)}; needs {needs}" + (f"; did you mean {near[0]}?" if near else "")
+        meant = f"; did you mean '{value}: {{}}'?"  # a step's bare name, without the colon
+    return f"found {show(value)}; needs {needs}{meant}"
 
 
 def _need(error: ErrorDetails) -> str:
@@ -95,10 +95,9 @@ def _unknown(place: Place, model: type[BaseModel]) -> str:
     """An unknown key: the nearest of the known ones, or the place where such a key belongs."""
     key = str(place[-1])
     known = [name for m in _models_at(model, place[:-1]) for name in m.model_fields]
-    near = difflib.get_close_matches(key, known, 1)
     elsewhere = [path for path in _paths(model) if path.split(".")[-1] == key]
-    meant = near[0] if near else elsewhere[0] if elsewhere else None
-    return f"unknown key; known here: {', '.join(known)}" + (f"; did you mean {meant}?" if meant else "")
+    meant = did_you_mean(key, known) or "".join(f"; did you mean {path}?" for path in elsewhere[:1])
+    return f"unknown key; known here: {', '.join(known)}{meant}"
 
 
 def _description(place: Place, model: type[BaseModel]) -> str | None:

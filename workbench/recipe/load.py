@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workbench.errors import InputError
+from workbench.errors import InputError, nearest
 from workbench.recipe.explain import explain, show
 from workbench.recipe.overrides import apply_override
 from workbench.recipe.schema import Recipe, StepEntry
@@ -110,5 +109,5 @@ def _read(path: Path) -> str:
 
 def _meant(path: Path) -> str:
     beside = {f.name: f for folder in (path.parent, Path("recipes")) if folder.is_dir() for f in folder.glob("*.y*ml")}
-    near = difflib.get_close_matches(path.name, beside, 1) or difflib.get_close_matches(f"{path.name}.yaml", beside, 1)
-    return f"; did you mean {beside[near[0]]}?" if near else ""
+    near = nearest(path.name, beside) or nearest(f"{path.name}.yaml", beside)
+    return f"; did you mean {beside[near]}?" if near else ""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.recipe.yaml_lines import Place, dotted, parse
 
 
@@ -44,8 +43,7 @@ def _place(data: dict[str, Any], override: str, path: str, known: set[str], kind
     if first in known:
         return tuple(parts)
     if first not in kinds:
-        near = difflib.get_close_matches(str(first), known | kinds, 1)
-        meant = f"; did you mean {'.'.join([near[0], *path.split('.')[1:]])}?" if near else ""
+        meant = did_you_mean(str(first), known | kinds, after="".join(path.partition(".")[1:]))
         raise _bad(
             override, str(first), f"unknown key; a recipe has {', '.join(sorted(known))} and its steps' names{meant}"
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import did_you_mean
 from workbench.models.candidate import at
 from workbench.models.folder import read_object
 from workbench.recipe.hooks import ChangesUNet
@@ -60,6 +60,4 @@ def _absent(name: str, shown: Mapping[str, Sequence[str]]) -> str | None:
         return None
     if name in shown:
         return f"found {name!r}, which is drawn in few steps; needs a name with their count: {', '.join(shown[name])}"
-    near = difflib.get_close_matches(name, there, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return f"found {name!r}; needs one of {', '.join(there)}{meant}"
+    return f"found {name!r}; needs one of {', '.join(there)}{did_you_mean(name, there)}"

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from workbench.errors import InputError
+from workbench.errors import InputError, unknown
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
 from workbench.measure.kinds import Kernels, together
@@ -100,11 +100,7 @@ def described(name: str) -> Descriptor:
         InputError: there is none of that name.
     """
     if name not in RUNTIMES:
-        import difflib
-
-        near = difflib.get_close_matches(name, RUNTIMES, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"runtime {name!r} is not known{meant}", hint=f"known: {', '.join(RUNTIMES)}")
+        raise unknown(f"runtime {name!r} is not known", name, RUNTIMES)
     return _found()[name][0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from workbench.errors import InputError
+from workbench.errors import InputError, unknown
 from workbench.measure.network import Network, TorchForm
 from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate
 from workbench.models.components import Spec, spec
@@ -19,11 +19,7 @@ _FREE = {"sample": (2, 3), "encoder_hidden_states": (1,), "input_ids": (1,), "la
 def chosen(component: str | None, default: tuple[str, ...] = COMPONENTS) -> tuple[str, ...]:
     """The component asked for, or the default; InputError when there is none of that name."""
     if component is not None and component not in COMPONENTS:
-        import difflib
-
-        near = difflib.get_close_matches(component, COMPONENTS, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"--component {component}: no such component{meant}", hint=f"one of {', '.join(COMPONENTS)}")
+        raise unknown(f"--component {component}: no such component", component, COMPONENTS)
     return (component,) if component else default
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.graphs.walk import graphs_of, nodes_of
 from workbench.measure.network import Network
 from workbench.sources.onnx_feed import feed_of
@@ -43,8 +42,8 @@ def open_model(path: Path) -> onnx.ModelProto:
 
     if not path.is_file():
         others = [file.name for file in path.parent.glob("*.onnx")] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, others, n=1)
-        raise InputError(f"{path}: no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
+        folder = str(path).removesuffix(path.name)
+        raise InputError(f"{path}: no such file{did_you_mean(path.name, others, before=folder)}")
     with path.open("rb") as stream:
         if stream.read(len(_LFS)) == _LFS:
             raise InputError(f"{path}: found a Git LFS pointer, not the model", hint="run: git lfs pull")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.measure.network import Network
 from workbench.models.factory import is_factory
 from workbench.models.sources import DEMO, HUB
@@ -65,8 +65,6 @@ def resolve(
 
 def _unknown(source: str, store: Store) -> str:
     """What may have been meant by a source that is nothing."""
-    import difflib
-
     from workbench.models.architectures import ARCHITECTURES
     from workbench.models.record import runs
 
@@ -75,5 +73,4 @@ def _unknown(source: str, store: Store) -> str:
     if source in ARCHITECTURES:
         return f"no such file or folder; did you mean {ARCH}{source}?"
     known = [DEMO, *(f"{ARCH}{name}" for name in ARCHITECTURES), *(file.name for file in Path().iterdir())]
-    near = difflib.get_close_matches(source, known, n=1)
-    return "no such file or folder" + (f"; did you mean {near[0]}?" if near else "")
+    return f"no such file or folder{did_you_mean(source, known)}"

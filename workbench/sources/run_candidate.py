@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.measure.network import Network
 from workbench.models.record import AGAIN, read_record, runs
 from workbench.sources.candidate import check_there, chosen, networks_of
@@ -19,19 +17,14 @@ def networks(asked: Asked) -> list[Network]:
     if run not in known:
         raise InputError(
             f"{asked.source}: no such file or folder, and the store {asked.store.root} has no run {run!r}"
-            f"{_meant(run, known, '/' + name)}",
+            f"{did_you_mean(run, known, after='/' + name)}",
             hint=f"its runs: {', '.join(known)}" if known else "it has no runs; workbench run RECIPE.yaml makes one",
         )
     candidates = {candidate.name: candidate for candidate in read_record(asked.store, run)}
     if name not in candidates:
+        meant = did_you_mean(name, candidates, before=f"{run}/")
         raise InputError(
-            f"{asked.source}: run {run} has no candidate {name!r}{_meant(name, list(candidates), '', run + '/')}",
-            hint=f"it has: {', '.join(candidates)}",
+            f"{asked.source}: run {run} has no candidate {name!r}{meant}", hint=f"it has: {', '.join(candidates)}"
         )
     check_there(candidates[name], components, AGAIN)
     return networks_of(candidates[name], components, asked)
-
-
-def _meant(word: str, known: list[str], after: str = "", before: str = "") -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {before}{near[0]}{after}?" if near else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from workbench.errors import InputError
+from workbench.errors import InputError, unknown
 
 
 def parse_values(entries: Iterable[str]) -> dict[str, float]:
@@ -29,13 +29,9 @@ def parse_values(entries: Iterable[str]) -> dict[str, float]:
 
 def check_names(given: Iterable[str], known: Sequence[str], whose: str) -> None:
     """Raises InputError when a name is given that isn't among the ``known`` inputs of ``whose``."""
-    import difflib
-
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"{whose}: has no input {name!r}{meant}", hint=f"its inputs: {', '.join(known)}")
+            raise unknown(f"{whose}: has no input {name!r}", name, known, "its inputs")
 
 
 def written(shape: Iterable[object]) -> str:

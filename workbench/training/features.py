@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.models.widths import Widths, channels_of
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ def maker(unet: torch.nn.Module, name: str) -> str | None:
     try:
         module: Any = unet.get_submodule(name)
     except AttributeError:
-        near = difflib.get_close_matches(name, [n for n, _ in unet.named_modules()], 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        meant = did_you_mean(name, (n for n, _ in unet.named_modules()))
         raise InputError(f"distill.feature_pairs: the U-Net has no module {name}{meant}") from None
     if channels_of(module) is not None:
         return name

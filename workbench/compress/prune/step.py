@@ -6,7 +6,6 @@ beside the config, since a diffusers config can't say them. Train it after: ``di
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from workbench.compress.prune.plan import SCOPES, NothingLeft, Scope, Width, mat
 from workbench.compress.prune.ratio_search import COUNTED, MEASURED, smallest_ratio
 from workbench.compress.prune.verify import verify
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
-from workbench.errors import InputError
+from workbench.errors import InputError, nearest
 from workbench.models.candidate import Component
 from workbench.models.folder import read_object
 from workbench.models.unet import load_unet, save_unet
@@ -121,8 +120,8 @@ def _unmatched(config: PruneConfig, widths: Sequence[Width]) -> Iterator[tuple[s
     for key, patterns in (("exempt", config.exempt), ("per_block", list(config.per_block))):
         for pattern in patterns:
             if not matches(pattern, layers):
-                near = difflib.get_close_matches(pattern, layers, 1, cutoff=0.0)
-                meant = f"; the layer with the nearest path is {near[0]}" if near else ""
+                near = nearest(pattern, layers, however_far=True)
+                meant = f"; the layer with the nearest path is {near}" if near else ""
                 yield key, f"{pattern!r} matches none of the U-Net's {len(layers)} layers{meant}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.policies import POLICIES
 from workbench.compress.quantize.weights.groups import group_problem, layer_widths
+from workbench.errors import nearest
 from workbench.models.schemes import SCHEMES
 from workbench.runtimes.base import described, installed
 
@@ -104,7 +104,7 @@ def _fit(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Pro
     widths = layer_widths(unet_config)
     for i, pattern in enumerate(config.exempt.patterns):
         if config.components == ["unet"] and not any(re.search(pattern, path) for path in widths):
-            near = difflib.get_close_matches(pattern, widths, 1, cutoff=0.0)[0]
+            near = nearest(pattern, widths, however_far=True)
             what = f"found {pattern!r}, which matches none of the {len(widths)} layers"
             yield f"exempt.patterns.{i}", f"{what}; the nearest is {near}"
     if config.group_size:

@@ -7,13 +7,12 @@ sensitivity) and ViDiT-Q (arXiv 2406.02540, whose exemptions name layers of diff
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.errors import InputError
+from workbench.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import torch
@@ -198,10 +197,10 @@ def exempt(
     for pattern in patterns:
         hits = [layer.path for layer in layers if re.search(pattern, layer.path)]
         if not hits:
-            near = difflib.get_close_matches(pattern, [layer.path for layer in layers], 1, cutoff=0.0)
+            near = nearest(pattern, [layer.path for layer in layers], however_far=True)
             raise InputError(
                 f"{key}: {pattern!r} matches none of {component}'s {len(layers)} layers",
-                hint=f"the layer with the nearest path is {near[0]}" if near else None,
+                hint=f"the layer with the nearest path is {near}" if near else None,
             )
         for path in hits:
             found.setdefault(path, f"pattern {pattern}")

@@ -5,7 +5,6 @@ Source of the method and of the named layouts: BK-SDM, arXiv 2305.15798, and its
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from workbench.compress.remove_blocks.copy_weights import copy_weights
 from workbench.compress.remove_blocks.layouts import LAYOUTS, CannotDrop, blocks_of, student_of
 from workbench.compress.remove_blocks.search.analytic import told_least, unreachable
 from workbench.compress.remove_blocks.search.config import SearchConfig
-from workbench.errors import InputError
+from workbench.errors import InputError, did_you_mean
 from workbench.models.candidate import Component
 from workbench.models.folder import read_object
 from workbench.models.unet import load_unet
@@ -89,9 +88,8 @@ class RemoveBlocksConfig(StepConfig):
         try:
             student_of(unet_config, self.dropped())
         except CannotDrop as error:
-            near = difflib.get_close_matches(error.block, blocks_of(unet_config), 1)
-            lacking = error.block not in blocks_of(unet_config)
-            meant = f"; did you mean {near[0]}?" if near and lacking and not self.layout else ""
+            there = blocks_of(unet_config)
+            meant = did_you_mean(error.block, there) if error.block not in there and not self.layout else ""
             prefix = f"{self.layout} drops {error.block}, but " if self.layout else ""
             yield f"{prefix}{error}{meant}"
 

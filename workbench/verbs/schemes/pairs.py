@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from workbench.errors import InputError
+from workbench.errors import InputError, unknown
 from workbench.models.schemes import Backend, SchemeName
 
 if TYPE_CHECKING:
@@ -85,9 +84,7 @@ def schemes_asked(only: str | None) -> tuple[str, ...]:
     asked = [name.strip() for name in only.split(",") if name.strip()]
     for name in asked:
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"--only: found {name!r}, no such scheme{meant}", hint=f"known: {', '.join(NAMES)}")
+            raise unknown(f"--only: found {name!r}, no such scheme", name, NAMES)
     if not asked:
         raise InputError(f"--only: found {only!r}; needs schemes, such as w8a8,w4a16")
     return tuple(name for name in NAMES if name in asked)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from workbench.errors import InputError
+from workbench.errors import InputError, unknown
 from workbench.models.factory import is_factory
 from workbench.progress import Progress, quiet
 from workbench.store.store import Store
@@ -88,11 +88,7 @@ def asked(
         InputError: one of them can't be read.
     """
     if dtype not in WIDTHS:
-        import difflib
-
-        near = difflib.get_close_matches(dtype, WIDTHS, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"--dtype {dtype}: no such type{meant}", hint=f"one of {', '.join(WIDTHS)}")
+        raise unknown(f"--dtype {dtype}: no such type", dtype, WIDTHS)
     options = (("--bandwidth", "B"), ("--macs-per-s", ""), ("--vector-ops-per-s", ""))
     given = [None if text is None else parse_rate(text, *option) for text, option in zip(rates, options, strict=True)]
     return AskedTile(source, machine(parse_size(sram), *given), dtype, side, shapes, tiles)
