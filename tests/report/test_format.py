@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from workbench.report import format
+
 
 @pytest.mark.parametrize(
     ("value", "text"),

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from workbench.report.data import RunData
-from workbench.report.html import LIMIT_BYTES, TEMPLATES, write_report
+from workbench.report.html import LIMIT_BYTES, write_report
+from workbench.report.page import TEMPLATES
 
 HOSTILE = '<img src=x onerror="document.title=1">&\'"</script>'
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from workbench.comparing.comparison import (
@@ -20,9 +19,8 @@ from workbench.comparing.comparison import (
 from workbench.comparing.layers import FAMILY, LEAST_LAYER, LEAST_SHARE, LayerChange, differing
 from workbench.comparing.ratio import FASTER, SLOWER
 from workbench.report.format import number
-from workbench.report.sections import facts
+from workbench.report.page import fill
 
-TEMPLATES = Path(__file__).parent / "templates"
 WIDTH, HEIGHT = 460, 34
 """Of the picture of an interval, in CSS pixels."""
 _TONE = {SLOWER: "worse", FASTER: "better"}
@@ -30,19 +28,7 @@ _TONE = {SLOWER: "worse", FASTER: "better"}
 
 def render(comparison: Comparison, fail_above: float | None = None) -> str:
     """The page as a string; ``fail_above`` is the gate's limit. The same comparison gives the same bytes."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"by_key": facts.by_key, "plain": facts.plain}
-    css = Markup((TEMPLATES / "style.css").read_text())  # noqa: S704 - our own
-    return environment.get_template("compare.html").render(css=css, **_values(comparison, fail_above))
+    return fill("compare.html", **_values(comparison, fail_above))
 
 
 def _values(comparison: Comparison, fail_above: float | None) -> dict[str, Any]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from workbench.recipe.schema import Recipe
 
+FULL_PRECISION = "fp32"
+
 
 @dataclass(frozen=True)
 class CandidateData:
@@ -51,6 +53,11 @@ class RunData:
     """Manifests of the recipe's data sets that something was made with, by name in the recipe's order."""
 
     @property
+    def first(self) -> str:
+        """Name of the untouched model."""
+        return self.candidates[0].name
+
+    @property
     def targets(self) -> list[str]:
         """Targets in the order in which they were profiled."""
         return list(dict.fromkeys(target for target, _ in self.profiles))
@@ -61,3 +68,18 @@ class RunData:
 
         found = self.layers.get((target, candidate))
         return pd.read_csv(found) if isinstance(found, Path) else found
+
+    def compared_with(self, candidate: str) -> str | None:
+        """What a candidate is held against: what it was made from; a quantized one, its nearest ancestor in float."""
+        by_name = {c.name: c for c in self.candidates}
+        name = by_name[candidate].parent
+        while (
+            by_name[candidate].scheme != FULL_PRECISION and name in by_name and by_name[name].scheme != FULL_PRECISION
+        ):
+            name = by_name[name].parent
+        return name if name in by_name else None
+
+
+def kind_of(profile: Mapping[str, Any]) -> str:
+    """How a profile's times came about: simulated, emulated, estimated, several of these, or measured."""
+    return ", ".join(k for k in ("simulated", "emulated", "estimated") if profile.get(k)) or "measured"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 MISSING = "–"
@@ -84,6 +85,16 @@ def signed(value: Any) -> str:
     if not known(value):
         return MISSING
     return "±0" if value == 0 else f"{'+' if value > 0 else ''}{number(value)}"
+
+
+def span(entry: Mapping[str, Any]) -> str:
+    """``low to high`` of a value with an interval; empty where it has none."""
+    return f"{number(entry['low'])} to {number(entry['high'])}" if known(entry.get("low")) else ""
+
+
+def capital(text: str) -> str:
+    """``text`` with its first letter a capital one."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def join(parts: list[str]) -> str:

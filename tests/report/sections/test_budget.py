@@ -6,11 +6,10 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tests import ROOT
-from workbench.report.html import TEMPLATES
-from workbench.report.sections.budget import gather
+from workbench.report.page import fill
+from workbench.report.sections.budget import Facts
+from workbench.report.sections.budget.sums import rows
 
 TIMES = {"text_encoder": 2.0, "unet": 10.0, "vae_decoder": 6.0}
 SAMPLES = ROOT / "profiles" / "bk_tiny_w8a8"
@@ -33,7 +32,7 @@ def run(*names: str, **targets: dict[str, Any]) -> Any:
 
 def test_a_two_step_student_shows_what_the_decoder_costs():
     few = profile(TIMES | {"unet": 4.0}, steps=2, passes=1)
-    base, student = gather(run("base", "few-2steps", host={"base": profile(TIMES, steps=25), "few-2steps": few}))
+    base, student = rows(run("base", "few-2steps", host={"base": profile(TIMES, steps=25), "few-2steps": few}))
     assert base.text_encoder == "2 × 2.00 = 4.00" and base.unet == "25 × 2 × 10.0 = 500"
     assert (base.decoder, base.total, base.share, base.spread) == ("6.00", "510", "1.2 %", "IQR 3.00 · n = 30")
     assert (base.faster, base.than, base.note, base.kind) == ("1.00×", "", "", "measured")
@@ -43,7 +42,7 @@ def test_a_two_step_student_shows_what_the_decoder_costs():
 
 
 def test_each_target_has_its_own_first_candidate_and_rows_stay_together():
-    found = gather(
+    found = rows(
         run(
             "base",
             "fp16",
@@ -59,7 +58,7 @@ def test_each_target_has_its_own_first_candidate_and_rows_stay_together():
 def test_a_device_with_only_the_unet_has_no_sum_and_no_zero():
     alone = profile({"unet": 10.0}) | {"pipeline": None}
     two = profile({"unet": 10.0, "vae_decoder": 6.0})
-    only, without, whole = gather(run("a", "b", "c", phone={"a": alone, "b": two, "c": profile(TIMES)}))
+    only, without, whole = rows(run("a", "b", "c", phone={"a": alone, "b": two, "c": profile(TIMES)}))
     assert (only.text_encoder, only.unet, only.decoder) == ("missing", "10.0 a call", "missing")
     assert (only.total, only.spread, only.share, only.faster) == ("–", "", "–", "–")
     assert only.note == "no sum: text encoder and decoder missing"
@@ -69,14 +68,14 @@ def test_a_device_with_only_the_unet_has_no_sum_and_no_zero():
 
 
 def test_all_parts_without_a_pipeline_are_not_added_up():
-    (row,) = gather(run("a", phone={"a": profile(TIMES) | {"pipeline": None}}))
+    (row,) = rows(run("a", phone={"a": profile(TIMES) | {"pipeline": None}}))
     assert (row.text_encoder, row.decoder, row.total) == ("2.00 a call", "6.00", "–")
     assert row.note == "no sum: the profile tells no steps and guidance passes"
 
 
 def test_both_are_told_where_the_profile_says_something_else():
     for told, note in ((212.0, ""), (231.0, "the profile's pipeline latency: 231 ms, +10 % against the sum")):
-        (row,) = gather(run("a", host={"a": profile(TIMES, told=told)}))
+        (row,) = rows(run("a", host={"a": profile(TIMES, told=told)}))
         assert (row.total, row.note) == ("210", note)
 
 
@@ -84,7 +83,7 @@ def test_profiles_of_the_repository_read_through_and_add_up():
     names = ["base", "bk_tiny", "distilled", "w8a8"]
     host = {name: json.loads((SAMPLES / f"{name}@host.json").read_text()) for name in names}
     torch = {"base": json.loads((SAMPLES / "base@host-torch.json").read_text())}
-    found = gather(run(*names, host=host, torch=torch))
+    found = rows(run(*names, host=host, torch=torch))
     assert [r.candidate for r in found] == [*names, "base"]
     assert all(r.note == "" and "missing" not in (r.text_encoder, r.unet, r.decoder) for r in found)
     for row, profiled in zip(found, [*host.values(), *torch.values()], strict=True):
@@ -93,17 +92,21 @@ def test_profiles_of_the_repository_read_through_and_add_up():
         assert row.unet.startswith("10 × 2 × ") and row.unet.endswith(f"{parts['unet']:,.0f}")
 
 
+def shown(of: Any) -> str:
+    """The table of sums on the page."""
+    page = fill("budget/section.html", facts=Facts(None, rows(of), [], few_steps=False))
+    return page[: page.index("Components one by one")]
+
+
 def test_the_page_escapes_names_and_marks_what_is_not_measured():
-    rows = gather(run("<b>", host={"<b>": profile(TIMES, told=400, simulated=True)}))
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("budget.html").render(budget_rows=rows)
+    page = shown(run("<b>", host={"<b>": profile(TIMES, told=400, simulated=True)}))
     assert "&lt;b&gt;" in page and "<b>" not in page
     assert '<span class="tag loud">simulated</span>' in page and "400 ms, +90 % against the sum" in page
     assert page.count("<td") == 8 and page.count('<th scope="col"') == 9
-    plain = environment.get_template("budget.html").render(budget_rows=gather(run("a", host={"a": profile(TIMES)})))
+    plain = shown(run("a", host={"a": profile(TIMES)}))
     assert plain.count("<td") == 7 and plain.count('<th scope="col"') == 8, "no column of empty notes"
 
 
 def test_a_simulated_scheme_on_an_emulated_device_is_told_as_both():
-    (row,) = gather(run("w8a16", arm={"w8a16": profile(TIMES, simulated=True, emulated=True)}))
+    (row,) = rows(run("w8a16", arm={"w8a16": profile(TIMES, simulated=True, emulated=True)}))
     assert row.kind == "simulated, emulated"

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tests.data.scenes import scene
 from workbench.data.build import build
 from workbench.data.sets import DataSet
 from workbench.data.work import Context
 from workbench.models.sources import demo_folder
-from workbench.report.html import TEMPLATES
+from workbench.report.page import fill
 from workbench.report.sections.data_sets import Set, gather
 
 RAW = {
@@ -95,7 +94,7 @@ def sets(make: SimpleNamespace, manifests: dict[str, Any]) -> dict[str, Set]:
         {"distill": {"candidate": "odd", "data": "clean"}},
     ]
     run = SimpleNamespace(recipe=make.recipe(steps=steps), data_sets=manifests)
-    return {s.name: s for s in gather(run)}
+    return {s.name: s for s in gather(run, None)}
 
 
 def hows(found: Set) -> dict[str, str]:
@@ -163,7 +162,7 @@ def test_captions_and_prompts_of_files_are_told_without_the_folders_that_they_li
         {"name": "listed", "synthesize": {"prompts": str(tmp_path / "prompts.txt"), "steps": 1}},
         {"name": "filled", "synthesize": {"prompts": words, "guidance_scale": 1.5}},
     )
-    own, listed, filled = gather(SimpleNamespace(recipe=make.recipe(), data_sets=found))
+    own, listed, filled = gather(SimpleNamespace(recipe=make.recipe(), data_sets=found), None)
     told = hows(own)
     assert told["crop"] == "to a square: centre 3"
     assert (
@@ -183,14 +182,14 @@ def test_a_few_dropped_pictures_are_named_and_the_rest_counted(sets, make, manif
     assert (reasons["broken"].count, reasons["broken"].more) == ("1", "")
     raw = manifests["raw"]
     many = raw | {"dropped": {"broken": 30}, "dropped_named": {"broken": [f"{i}.png" for i in range(20)]}}
-    (found,) = gather(SimpleNamespace(recipe=make.recipe(), data_sets={"raw": many}))
+    (found,) = gather(SimpleNamespace(recipe=make.recipe(), data_sets={"raw": many}), None)
     (reason,) = found.reasons
     assert (reason.names, reason.more) == (("0.png", "1.png", "2.png"), "and 27 more")
 
 
 def test_sets_are_in_the_recipes_order_whichever_step_asked_first(make, manifests):
     recipe = make.recipe(data_sets=[{"name": "raw", "from": "mine"}, CLEAN, DRAWN, WHOLE])
-    found = gather(SimpleNamespace(recipe=recipe, data_sets=dict(sorted(manifests.items(), reverse=True))))
+    found = gather(SimpleNamespace(recipe=recipe, data_sets=dict(sorted(manifests.items(), reverse=True))), None)
     assert [(s.name, s.used_by) for s in found] == [
         ("raw", "set clean and set drawn"),
         ("clean", "set whole"),
@@ -200,14 +199,13 @@ def test_sets_are_in_the_recipes_order_whichever_step_asked_first(make, manifest
 
 
 def test_a_run_without_data_sets_has_no_section(make):
-    assert gather(SimpleNamespace(recipe=make.recipe(), data_sets={})) == []
+    assert gather(SimpleNamespace(recipe=make.recipe(), data_sets={}), None) is None
 
 
 def test_names_and_prompts_of_users_are_escaped(sets):
     hostile = replace(sets["raw"].operations[0], how="<script>alert(1)</script>")
     shown = [replace(sets["raw"], came_in="1 from <img src=x>", operations=(hostile,)), sets["clean"]]
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("data_sets.html").render(data_sets=shown)
+    page = fill("data_sets/section.html", facts=shown)
     assert "&lt;b&gt;.png" in page and "&lt;script&gt;" in page and "1 from &lt;img src=x&gt;" in page
     assert not any(tag in page for tag in ("<b>", "<script", "<img"))
     assert page.count("<details>") == 2 and "Rows of other splits than train pass unchanged" in page

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from workbench.report.sections.layers import joined, payload
+from workbench.report.sections.layers import gather, joined
 
 
 def test_rows_of_one_layer_are_summed_and_the_slowest_gives_the_scheme():
@@ -26,7 +26,7 @@ def test_rows_of_one_layer_are_summed_and_the_slowest_gives_the_scheme():
 def test_payload_holds_every_row_and_can_not_end_its_script(run, change):
     hostile = run.layer_table("host", "base").copy()
     hostile.loc[0, "layer"] = "</script><script>alert(1)"
-    text = payload(change(layers={**run.layers, ("host", "base"): hostile}))
+    text = gather(change(layers={**run.layers, ("host", "base"): hostile}), None)
     assert "<" not in text
     data = json.loads(text)
     assert "unet\0</script><script>alert(1)" in data["names"]

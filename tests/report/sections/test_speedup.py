@@ -13,7 +13,8 @@ import pytest
 
 from workbench.report.data import RunData
 from workbench.report.html import write_report
-from workbench.report.sections.speedup import gather, verdicts
+from workbench.report.ranking.verdict import verdicts
+from workbench.report.sections.speedup import gather
 
 
 def section(text: str, name: str) -> str:
@@ -41,8 +42,8 @@ def test_every_candidate_is_judged_against_what_it_was_made_from(run: RunData):
 
 
 def test_the_row_keeps_files_loading_memory_and_time_apart(small: RunData):
-    (target,) = gather(small, verdicts(small))
-    row = next(r for r in target["rows"] if r["candidate"] == "w8a8")
+    (target,) = gather(small, None)
+    row = next(r for r in target.rows if r.candidate == "w8a8")
     expected: dict[str, Any] = {
         "unet": ("5.03", "0.68×"),
         "files": ("15.1", "0.68×"),
@@ -53,23 +54,23 @@ def test_the_row_keeps_files_loading_memory_and_time_apart(small: RunData):
         "word": "accelerated",
         "tone": "good",
     }
-    assert {key: row[key] for key in expected} == expected
-    assert row["speed"][0] == "1.44×" and row["speed"][1].endswith(" · 78")
-    assert row["overall"] == "2.61×"
-    assert {word for word, _, _ in target["words"]} == {"faster", "same network", "accelerated"}
+    assert {key: getattr(row, key) for key in expected} == expected
+    assert row.speed[0] == "1.44×" and row.speed[1].endswith(" · 78")
+    assert row.overall == "2.61×"
+    assert {word for word, _, _ in target.words} == {"faster", "same network", "accelerated"}
 
 
 def test_the_untouched_model_is_the_first_row_and_is_not_judged(small: RunData):
-    (target,) = gather(small, verdicts(small))
-    first = target["rows"][0]
-    assert (first["candidate"], first["word"], first["overall"]) == ("base", "", "–")
+    (target,) = gather(small, None)
+    first = target.rows[0]
+    assert (first.candidate, first.word, first.overall) == ("base", "", "–")
 
 
 def test_memory_that_was_not_measured_is_a_dash(small: RunData):
     profiles = {key: {**p, "running_rss_bytes": None, "peak_rss_bytes": None} for key, p in small.profiles.items()}
     bare = replace(small, profiles=profiles)
-    (target,) = gather(bare, verdicts(bare))
-    assert all(row["memory"] == ("–", "–") for row in target["rows"])
+    (target,) = gather(bare, None)
+    assert all(row.memory == ("–", "–") for row in target.rows)
 
 
 def test_simulated_stands_beside_every_latency(simulated: RunData, tmp_path: Path):
@@ -83,7 +84,7 @@ def test_simulated_stands_beside_every_latency(simulated: RunData, tmp_path: Pat
     assert ">w8a8 (simulated)<" in bought and ">w8a8 (simulated)<" in budget
     assert 'unet <span class="tag loud">simulated</span>' in budget
     assert 'vae_decoder <span class="tag loud">' not in budget
-    assert "of which this runtime runs 0 % of the MACs in integers" in section(text, "brings")
+    assert "of which this runtime runs 0 % of the MACs in integers" in section(text, "speedup")
 
 
 def test_the_csv_has_the_verdict_of_every_row(simulated: RunData, tmp_path: Path):
@@ -98,7 +99,7 @@ def test_a_report_of_one_candidate_has_no_such_section(small: RunData, tmp_path:
         small, candidates=small.candidates[:1], profiles={k: p for k, p in small.profiles.items() if k[1] == "base"}
     )
     text = write_report(alone, tmp_path).read_text()
-    assert 'id="brings"' not in text and 'href="#brings"' not in text
+    assert 'id="speedup"' not in text and 'href="#speedup"' not in text
     assert 'id="training"' not in text and 'href="#training"' not in text
 
 

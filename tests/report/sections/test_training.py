@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from workbench.report.data import CandidateData
 from workbench.report.sections.training import curve_of, gather, losses
 
@@ -9,15 +11,14 @@ CURVE = [[step, {"loss": 3.0 / (step + 1), "task": 2.0 / (step + 1)}] for step i
 
 
 def test_a_distillation_and_a_quantization_that_trained_are_drawn_and_others_not():
-    found = gather(
-        [
-            CandidateData("base"),
-            CandidateData("distilled", report={"steps": 1200, "curve": CURVE}),
-            CandidateData("w8a8", report={"scheme": "w8a8", "components": {}}),
-            CandidateData("qat", report={"scheme": "w4a16", "training": {"curve": CURVE}}),
-        ]
-    )
-    assert [(name, what) for name, what, _ in found] == [
+    candidates = [
+        CandidateData("base"),
+        CandidateData("distilled", report={"steps": 1200, "curve": CURVE}),
+        CandidateData("w8a8", report={"scheme": "w8a8", "components": {}}),
+        CandidateData("qat", report={"scheme": "w4a16", "training": {"curve": CURVE}}),
+    ]
+    found = gather(SimpleNamespace(candidates=candidates), None)
+    assert [(each.candidate, each.steps) for each in found] == [
         ("distilled", "1,200 optimiser steps"),
         ("qat", "40 optimiser steps"),
     ]

@@ -14,8 +14,10 @@ from workbench.comparing.explain import Why, explain
 from workbench.report.data import RunData
 from workbench.report.html import write_report
 from workbench.report.ranking.rank import rank
-from workbench.report.sections.why import gather, machine, parent_of
-from workbench.report.sections.why_prose import sentences
+from workbench.report.sections.why import entries
+from workbench.report.sections.why.component import Formats
+from workbench.report.sections.why.machine import machine
+from workbench.report.sections.why.prose import sentences
 
 FLOAT = {"Conv": 6.0, "MatMul": 2.0, "Softmax": 2.0}
 INTEGER = {"quantized_macs_share": 0.9, "quantized_macs_share_with_attention": 0.8}
@@ -130,7 +132,7 @@ def test_other_weights_alone_explain_nothing():
 
 def test_every_explanation_has_two_or_three_sentences(run: RunData):
     for target, name in run.profiles:
-        parent = parent_of(run, name)
+        parent = run.compared_with(name)
         for why in _explained(run, target, parent, name):
             assert 2 <= len(sentences(why)) <= 3
 
@@ -146,7 +148,7 @@ def test_a_quantized_candidate_is_held_against_its_ancestor_in_float(make: Simpl
     base, tiny, distilled, w8a8 = make.candidates()
     chain = [base, tiny, distilled, w8a8, replace(w8a8, name="again", parent="w8a8")]
     run = change(candidates=chain)
-    assert [parent_of(run, c.name) for c in chain] == [None, "base", "bk_tiny", "distilled", "distilled"]
+    assert [run.compared_with(c.name) for c in chain] == [None, "base", "bk_tiny", "distilled", "distilled"]
 
 
 def ranked(run: RunData) -> Any:
@@ -154,19 +156,19 @@ def ranked(run: RunData) -> Any:
 
 
 def test_entries_come_by_target_and_leave_out_what_was_not_measured_beside_its_parent(run: RunData):
-    found = gather(run, ranked(run))
-    assert [(e["target"], e["candidate"], e["parent"]) for e in found] == [
+    found = entries(run, ranked(run))
+    assert [(e.target, e.candidate, e.parent) for e in found] == [
         ("host", "bk_tiny", "base"), ("host", "distilled", "bk_tiny"), ("host", "w8a8", "distilled"),
         ("host-torch", "bk_tiny", "base"), ("host-torch", "distilled", "bk_tiny"),
     ]  # fmt: skip
-    assert all([c["name"] for c in e["components"]] == ["U-Net"] for e in found)
+    assert all([c.name for c in e.components] == ["U-Net"] for e in found)
 
 
 def test_slower_layers_are_listed_and_the_rest_is_counted(run: RunData):
-    (entry,) = [e for e in gather(run, ranked(run)) if e["candidate"] == "w8a8"]
-    (component,) = entry["components"]
-    assert len(component["slower"]) == 12 and component["more"] > 0
-    lost = [float(r["after"]) - float(r["before"]) for r in component["slower"]]
+    (entry,) = [e for e in entries(run, ranked(run)) if e.candidate == "w8a8"]
+    (component,) = entry.components
+    assert len(component.slower) == 12 and component.more > 0
+    lost = [float(r.after[0]) - float(r.before[0]) for r in component.slower]
     assert lost == sorted(lost, reverse=True) and min(lost) > 0
 
 
@@ -186,16 +188,11 @@ def test_conversions_are_a_matrix_of_formats(run: RunData):
         {"before": "int8", "after": "fp32", "count": 4, "ms": 0.1},
     ]
     changed = with_why(run, transitions=transitions)
-    (entry,) = [e for e in gather(changed, ranked(changed)) if e["candidate"] == "w8a8"]
-    formats = entry["components"][0]["formats"]
-    none = {"ms": "–", "count": ""}
-    assert formats == {
-        "columns": ["int8", "fp32"],
-        "rows": [
-            ("fp32", [{"ms": "1.00 ms", "count": "100"}, none]),
-            ("int8", [none, {"ms": "0.500 ms", "count": "64"}]),
-        ],
-    }
+    (entry,) = [e for e in entries(changed, ranked(changed)) if e.candidate == "w8a8"]
+    formats = entry.components[0].formats
+    none = ("–", "")
+    rows = [("fp32", [("1.00 ms", "100"), none]), ("int8", [none, ("0.500 ms", "64")])]
+    assert formats == Formats(["int8", "fp32"], rows)
 
 
 def test_the_roofline_stands_on_the_page_and_is_small(run: RunData, page, tmp_path):
@@ -209,17 +206,17 @@ def test_the_roofline_stands_on_the_page_and_is_small(run: RunData, page, tmp_pa
 
 
 def test_without_ceilings_there_is_no_roofline(run: RunData):
-    assert machine(run, ranked(run), "w8a8") is None
+    assert ranked(run).subject == "w8a8" and machine(run, ranked(run)) is None
 
 
 def test_the_figure_shows_the_candidate_beside_its_parent(run: RunData):
     changed = with_why(run)
-    found = machine(changed, ranked(changed), "w8a8")
-    assert found and {s["candidate"] for s in found["shares"]} == {"distilled", "w8a8"}
-    titles = re.findall(r">(\w+) \(not shown: [\d.]+ % of the time, no products\)<", found["figure"])
+    found = machine(changed, ranked(changed))
+    assert found and {s.candidate for s in found.shares} == {"distilled", "w8a8"}
+    titles = re.findall(r">(\w+) \(not shown: [\d.]+ % of the time, no products\)<", found.figure)
     assert titles == ["distilled", "w8a8"]
-    first = machine(changed, ranked(changed), "base")
-    assert first and {s["candidate"] for s in first["shares"]} == {"base"}
+    first = machine(changed, replace(ranked(changed), chosen="base"))
+    assert first and {s.candidate for s in first.shares} == {"base"}
 
 
 def test_hostile_layer_names_and_formats_stay_text(run: RunData, tmp_path):
@@ -242,4 +239,4 @@ def test_an_older_profile_without_a_field_still_makes_a_page(run: RunData, missi
         for key, p in run.profiles.items()
     }
     older = replace(run, profiles=profiles)
-    assert len(gather(older, ranked(older))) == 5
+    assert len(entries(older, ranked(older))) == 5

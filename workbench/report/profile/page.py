@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.profile.read import ReadProfile
+from workbench.report.page import fill
 from workbench.report.profile import facts, layers
-from workbench.report.sections.facts import by_key, plain
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
-ASSETS = {"css": "style.css", "own_css": "profile.css", "js": "profile.js"}
 MACHINE = ("threads", "seed", "noise", "environment")
 """Keys of a summary that say where and how its numbers were taken."""
 
@@ -41,27 +39,10 @@ def render(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame]
     """The page as a string."""
     if not profiles:
         raise ValueError("a page needs at least one profile")
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"by_key": by_key, "plain": plain}
-    assets = {name: Markup((TEMPLATES / file).read_text()) for name, file in ASSETS.items()}  # noqa: S704 - our own
-    return environment.get_template("profile.html.j2").render(**_values(profiles, roofline), **assets)
+    return fill("profile.html", **_values(profiles, roofline))
 
 
 def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame] | None) -> dict[str, Any]:
-    from markupsafe import Markup
-
-    def safe(svg: str | None) -> Markup | None:
-        return Markup(svg) if svg else None  # noqa: S704 - made of numbers, or by matplotlib, which escapes every text
-
     labels = facts.labels(profiles)
     main = facts.main_component(profiles)
     names = list(dict.fromkeys(name for p in profiles for name in p.summary["components"]))
@@ -74,16 +55,14 @@ def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame
         "lead": facts.lead(profiles, labels, main),
         "tiles": [facts.tiles(p, main) for p in profiles],
         "warnings": _warnings(profiles, labels),
-        "components": [row | {"strip": safe(layers.strip(row["samples"]))} for row in rows],
+        "components": [row | {"strip": layers.strip(row["samples"])} for row in rows],
         "operators": [(name, table) for name in names if (table := facts.operators(profiles, name))["rows"]],
         "transitions": facts.transitions(profiles, labels),
         "memory": [
-            (name, safe(figure))
-            for name in names
-            if (figure := layers.memory_figure(profiles, labels, name)) is not None
+            (name, figure) for name in names if (figure := layers.memory_figure(profiles, labels, name)) is not None
         ],
         "machines": [(label, _machine(p)) for label, p in zip(labels, profiles, strict=True)],
-        "layers": Markup(layers.payload(profiles, labels, main, roofline)),  # noqa: S704 - every < is escaped
+        "layers": layers.payload(profiles, labels, main, roofline),
     }
 
 

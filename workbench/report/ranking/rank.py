@@ -44,6 +44,11 @@ class Ranking:
     deciding: tuple[str, ...] = ()
     """Targets among which the choice is made; ``target`` is that of the chosen candidate."""
 
+    @property
+    def subject(self) -> str:
+        """The candidate that the page is about: the choice, else the nearest to being one, else the first."""
+        return self.chosen or (self.nearest[0] if self.nearest else self.table["candidate"].iloc[0])
+
 
 def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles, config: Rank) -> Ranking:
     """Ranks the candidates and chooses one on the recipe's ``rank.targets``.

@@ -9,6 +9,7 @@ from typing import Any
 from workbench.comparing.ratio import FASTER as QUICKER
 from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.models.schemes import SCHEMES
+from workbench.report.data import RunData
 from workbench.report.format import COMPONENTS, join, known, number, percent
 from workbench.report.per_picture import passes_of
 from workbench.report.ranking.speedup import speed
@@ -54,6 +55,18 @@ class Verdict:
     def times(self) -> float | None:
         """How many times as fast as the parent; below 1: slower."""
         return 1 / self.speed.value if self.speed else None
+
+
+def verdicts(run: RunData) -> dict[tuple[str, str], Verdict]:
+    """The verdict on every candidate that was profiled together with what it was made from, by target and candidate."""
+    found = {}
+    for target in run.targets:
+        for candidate in run.candidates:
+            after = run.profiles.get((target, candidate.name))
+            before = run.profiles.get((target, run.compared_with(candidate.name) or ""))
+            if before is not None and after is not None:
+                found[target, candidate.name] = judge(before, after)
+    return found
 
 
 def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:

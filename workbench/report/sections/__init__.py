@@ -1,1 +1,1 @@
-"""Sections of the report's page: each gathers its facts from a run."""
+"""The sections of the report's page, a folder each."""

@@ -1,0 +1,31 @@
+"""Where the time of one picture goes: component by component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workbench.report.data import RunData
+from workbench.report.figures import bars
+from workbench.report.ranking.rank import Ranking
+from workbench.report.sections.budget import components, sums
+from workbench.report.sections.registry import Section
+
+
+@dataclass(frozen=True)
+class Facts:
+    """``figure`` is an SVG; ``few_steps``: whether some candidate takes fewer steps than the others."""
+
+    figure: str | None
+    sums: Sequence[sums.Row]
+    components: Sequence[components.Row]
+    few_steps: bool
+
+
+def gather(run: RunData, ranking: Ranking) -> Facts:
+    """A stacked bar, what the parts add up to, and every component by itself."""
+    figure = bars.budget(run.profiles, [c.name for c in run.candidates])
+    return Facts(figure, sums.rows(run), components.rows(run), any(c.steps for c in run.candidates))
+
+
+SECTION = Section(__name__, "Where the time of one picture goes", 60, gather, link="Budget")

@@ -1,0 +1,78 @@
+"""The headline figures of the candidate that the page is about, each with its spread, n and change to the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.report.data import RunData, kind_of
+from workbench.report.format import MISSING, big, capital, change, known, megabytes, milliseconds, number, percent, span
+from workbench.report.per_picture import picture_macs
+from workbench.report.ranking.rank import Ranking
+from workbench.report.ranking.table import label_of, metric_of
+from workbench.report.sections.registry import Section
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure; ``kind`` is how it came about, ``versus`` its change against the first candidate."""
+
+    label: str
+    value: str
+    detail: str
+    how: str = ""
+    kind: str = "measured"
+    versus: str = ""
+
+
+def gather(run: RunData, ranking: Ranking) -> list[Tile]:
+    """Tiles of the subject on the deciding target."""
+    rows = {r["candidate"]: r for r in ranking.table[ranking.table.target == ranking.target].to_dict("records")}
+    name = ranking.subject
+    row, first = rows[name], rows[run.first]
+    profile = run.profiles.get((ranking.target, name)) or {}
+
+    def versus(after: Any, before: Any) -> str:
+        return change(after / before - 1) if name != run.first and known(after) and known(before) and before else ""
+
+    def moved(column: str) -> str:
+        return versus(row.get(column), first.get(column))
+
+    pipeline = profile.get("pipeline") or {}
+    latency = pipeline.get("latency_ms") or {}
+    steps, passes = pipeline.get("steps"), pipeline.get("guidance_passes")
+    how = f"{passes} × text encoder + {steps} × {passes} × U-Net + decoder" if steps and passes else "whole pipeline"
+    spread = f"median; p90 {milliseconds(latency.get('p90'))}, n = {latency.get('n', MISSING)}"
+    kind = kind_of(profile)
+    memory = megabytes(row["peak_rss_bytes"])
+    out = [
+        Tile("Pipeline latency", milliseconds(row["latency_ms"]), spread, how, kind, moved("latency_ms")),
+        Tile("Size", megabytes(row["size_bytes"]), "all components on disk", versus=moved("size_bytes")),
+        Tile("Peak memory", memory, "resident set of the process", kind=kind, versus=moved("peak_rss_bytes")),
+    ]
+    metrics = [
+        m for m in dict.fromkeys([ranking.quality, "alignment", "psnr_db"]) if m and metric_of(run.scores, name, m)
+    ]
+    for metric in metrics[:2]:
+        entry = metric_of(run.scores, name, metric)
+        value = f"{number(entry['value'])}{' dB' if entry.get('unit') == 'dB' else ''}"
+        out.append(Tile(capital(label_of(run.scores, metric)), value, _interval(entry), versus=moved(metric)))
+    whole_picture, of_first = picture_macs(profile), picture_macs(run.profiles.get((ranking.target, run.first)) or {})
+    if whole_picture:
+        macs, in_int8 = whole_picture
+        detail = f"for one picture; {percent(in_int8 / macs)} in int8" if in_int8 else "for one picture"
+        unet = (profile.get("components") or {}).get("unet") or {}
+        how = f"{big(unet.get('macs'))} per U-Net pass"
+        moved_by = versus(macs, of_first[0] if of_first else None)
+        out.append(Tile("Multiply-accumulates", big(macs), detail, how, "counted", moved_by))
+    return out
+
+
+def _interval(entry: Mapping[str, Any]) -> str:
+    """The 95 % interval and n of a metric."""
+    n = f"n = {entry['n']}" if known(entry.get("n")) else ""
+    return ", ".join(filter(None, (f"95 % CI {span(entry)}" if span(entry) else "", n)))
+
+
+SECTION = Section(__name__, "{ranking.subject} on {ranking.target}", 10, gather, link="")

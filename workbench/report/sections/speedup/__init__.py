@@ -1,0 +1,131 @@
+"""Each candidate on each target against what it was made from: is it faster, only smaller, or only simulated?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.comparing.ratio import Ratio
+from workbench.report.data import RunData
+from workbench.report.format import MISSING, known, number, percent, whole
+from workbench.report.ranking.rank import Ranking
+from workbench.report.ranking.speedup import speed
+from workbench.report.ranking.verdict import (
+    ACCELERATED,
+    FASTER,
+    FEWER,
+    SIMULATED,
+    WORDS,
+    Verdict,
+    asks_integers,
+    verdicts,
+)
+from workbench.report.sections.registry import Section
+
+TONES = {ACCELERATED: "good", FASTER: "good", FEWER: "good", SIMULATED: "loud"}
+"""CSS class of the tag that a verdict stands in; the others have none."""
+Cell = tuple[str, str]
+"""A figure and the small one beneath it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate as words; the untouched model has neither ``parent`` nor ``word``."""
+
+    candidate: str
+    parent: str
+    unet: Cell
+    files: Cell
+    load: Cell
+    memory: Cell
+    speed: Cell
+    overall: str
+    integers: Sequence[str]
+    simulated: str
+    word: str
+    tone: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """Rows in the order of the chain; ``words``: the verdicts that occur, each with its tone and what it means."""
+
+    target: str
+    rows: Sequence[Row]
+    words: Sequence[tuple[str, str, str]]
+
+
+def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
+    """The targets on which there is any verdict."""
+    found, judged = [], verdicts(run)
+    for target in run.targets:
+        names = [c.name for c in run.candidates if (target, c.name) in run.profiles]
+        own = {name: judged.get((target, name)) for name in names}
+        said = {verdict.word for verdict in own.values() if verdict}
+        if said:
+            words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in said]
+            found.append(Target(target, [_row(run, target, name, verdict) for name, verdict in own.items()], words))
+    return found or None
+
+
+def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
+    profile, first = run.profiles[target, name], run.profiles.get((target, run.first))
+    before = run.profiles.get((target, verdict.parent), {}) if verdict else {}
+    components = profile.get("components") or {}
+    unet, other = (p.get("components", {}).get("unet") or {} for p in (profile, before))
+    loads = [_sum(components, f"load_{how}_ms") for how in ("cold", "warm")]
+    own, running = profile.get("runtime_rss_bytes"), profile.get("running_rss_bytes")
+    overall = speed(first, profile) if first and verdict and not profile.get("emulated") else None
+    return Row(
+        candidate=name,
+        parent=verdict.parent if verdict else "",
+        unet=_size(unet.get("size_bytes"), other.get("size_bytes")),
+        files=_size(profile.get("size_bytes"), before.get("size_bytes")),
+        load=(number(loads[0]), number(loads[1])),
+        memory=(
+            number((running - own) / 1e6) if known(running) and known(own) else MISSING,
+            number(profile["peak_rss_bytes"] / 1e6) if known(profile.get("peak_rss_bytes")) else MISSING,
+        ),
+        speed=_times(verdict.speed) if verdict else (MISSING, ""),
+        overall=_times(overall)[0],
+        integers=_integers(components),
+        simulated="simulated" if profile.get("simulated") else "",
+        word=verdict.word if verdict else "",
+        tone=TONES.get(verdict.word, "") if verdict else "",
+        sentence=verdict.sentence if verdict else "Untouched: what the others are held against.",
+    )
+
+
+def _sum(components: Mapping[str, Any], key: str) -> float | None:
+    values = [c.get(key) for c in components.values()]
+    return sum(values) if values and all(known(v) for v in values) else None
+
+
+def _size(after: Any, before: Any) -> Cell:
+    """MB, and how much of the parent's that is."""
+    if not known(after):
+        return MISSING, ""
+    return number(after / 1e6), f"{number(after / before, 2)}×" if known(before) and before else ""
+
+
+def _times(ratio: Ratio | None) -> Cell:
+    """How many times as fast, and the interval with n."""
+    if ratio is None:
+        return MISSING, ""
+    low, high = (number(1 / end, 3) if end else MISSING for end in (ratio.high, ratio.low))
+    return f"{number(1 / ratio.value, 3)}×", f"{low} to {high} · {whole(ratio.n)}"
+
+
+def _integers(components: Mapping[str, Any]) -> list[str]:
+    """Share of MACs in integers of each component that asks for them, or has some."""
+    names = {"text_encoder": "text", "unet": "U-Net", "vae_decoder": "decoder"}
+    return [
+        f"{names.get(name, name)} {percent(c.get('quantized_macs_share') or 0.0)}"
+        for name, c in components.items()
+        if c.get("quantized_macs_share") or asks_integers(str(c.get("scheme", "")))
+    ]
+
+
+SECTION = Section(__name__, "Faster, smaller, or only simulated", 30, gather, link="Faster or only smaller")

@@ -1,0 +1,171 @@
+"""One component of a candidate against its parent's: sentences, and the tables that they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.comparing.explain import Change, Side, Why, Work
+from workbench.measure.kinds import KINDS
+from workbench.report.format import COMPONENTS, MISSING, change, milliseconds, number, whole
+from workbench.report.sections.why.prose import sentences
+
+MOST = 12
+"""Slower layers that are shown; the page says how many more there are."""
+Cell = tuple[str, str]
+"""A figure and the small one beneath it."""
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The matrix of conversions: a row per format that is turned into others, cells of ms and how many."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+
+
+@dataclass(frozen=True)
+class Slower:
+    """A layer that takes longer than in the parent; times in ms, ``fused``: layers that run within it."""
+
+    layer: str
+    fused: int
+    op: str
+    scheme: str
+    before: Cell
+    after: Cell
+    ratio: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the module tree: kernel ms before and after, how time and MACs moved."""
+
+    name: str
+    before: str
+    after: str
+    moved: str
+    macs: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """``kinds``: kernel time by kind of work, a cell for either side; ``beneath`` says what their small figures are.
+
+    ``note`` is what must be known to read the kernel times; ``more``: slower layers that aren't shown.
+    """
+
+    name: str
+    sentences: Sequence[str]
+    kinds: Sequence[tuple[str, Sequence[Cell]]]
+    beneath: str
+    note: str
+    formats: Formats | None
+    slower: Sequence[Slower]
+    more: int
+    faster: int
+    parts: Sequence[Part]
+
+
+def component(why: Why, quantized: bool) -> Component:
+    """What changed in one component; slower layers are listed for quantized candidates only."""
+    return Component(
+        name=COMPONENTS.get(why.component, why.component),
+        sentences=sentences(why),
+        kinds=_kinds(why),
+        beneath=_beneath(why),
+        note=_note(why),
+        formats=_formats(why.transitions),
+        slower=[_slower(c) for c in why.slower[:MOST]] if quantized else [],
+        more=max(0, len(why.slower) - MOST) if quantized else 0,
+        faster=len(why.faster),
+        parts=[] if why.same_layers else _parts(why),
+    )
+
+
+def _kinds(why: Why) -> list[tuple[str, list[Cell]]]:
+    """Kinds that neither side has are left out."""
+    shows_net = bool(why.after.profiler_us)
+    rows = []
+    for kind in KINDS:
+        works = [side.work[kind] for side in (why.before, why.after)]
+        if any(work.ms for work in works):
+            rows.append((kind, [_cell(work, shows_net) for work in works]))
+    sums = [_cell(_total(side), shows_net) for side in (why.before, why.after)]
+    return [*rows, ("all kernels", sums)] if rows else []
+
+
+def _total(side: Side) -> Work:
+    kernels = [work.kernels for work in side.work.values()]
+    count = sum(n for n in kernels if n is not None) if side.net else None
+    return Work(sum(work.ms for work in side.work.values()), count, side.best() if side.net else None)
+
+
+def _cell(work: Work, shows_net: bool) -> Cell:
+    """Time as profiled, and beneath it what is left without the profiler's own where that takes any, and kernels."""
+    if not work.ms:
+        return MISSING, ""
+    beneath = [number(work.net_ms)] if shows_net and work.net_ms is not None else []
+    beneath += [whole(work.kernels)] if work.kernels is not None else []
+    return number(work.ms), " · ".join(beneath)
+
+
+def _beneath(why: Why) -> str:
+    if why.after.profiler_us is None:
+        return ""
+    return "net, estimated · kernels" if why.after.profiler_us else "kernels"
+
+
+def _note(why: Why) -> str:
+    cost = why.after.profiler_us
+    if cost is None:
+        return "This profile doesn't tell single kernels, so the profiler's own time is still in these figures."
+    if not cost:
+        return ""
+    return (
+        f"The runtime's profiler adds about {number(cost, 2)} µs to each kernel (estimated from kernels that do "
+        "nothing, such as Reshape); net: without that."
+    )
+
+
+def _formats(transitions: Sequence[Mapping[str, Any]]) -> Formats | None:
+    if not transitions:
+        return None
+    sums: dict[tuple[str, str], list[float]] = {}
+    for entry in transitions:
+        cell = sums.setdefault((str(entry["before"]), str(entry["after"])), [0, 0.0])
+        cell[0] += entry["count"]
+        cell[1] += entry["ms"]
+    rows, columns = (list(dict.fromkeys(key[i] for key in sums)) for i in (0, 1))
+    return Formats(columns, [(row, [_conversion(sums.get((row, column))) for column in columns]) for row in rows])
+
+
+def _conversion(cell: Sequence[float] | None) -> Cell:
+    return (milliseconds(cell[1]), whole(cell[0])) if cell else (MISSING, "")
+
+
+def _slower(c: Change) -> Slower:
+    return Slower(
+        layer=c.layer,
+        fused=len(c.fused),
+        op=c.before_op if c.before_op == c.after_op else f"{c.before_op} → {c.after_op}",
+        scheme=c.scheme,
+        before=(f"{c.before_ms:.3f}", f"{c.before_iqr_ms:.3f}"),
+        after=(f"{c.after_ms:.3f}", f"{c.after_iqr_ms:.3f}"),
+        ratio=f"{number(c.ratio, 2)}×" if c.ratio else MISSING,
+    )
+
+
+def _parts(why: Why) -> list[Part]:
+    return [
+        Part(
+            name=b.name,
+            before=number(b.before_ms),
+            after=number(b.after_ms),
+            moved=change(b.after_ms / b.before_ms - 1) if b.before_ms else MISSING,
+            macs=change(b.after_macs / b.before_macs - 1) if b.before_macs else MISSING,
+        )
+        for b in why.blocks
+        if b.before_ms or b.after_ms
+    ]

@@ -1,0 +1,115 @@
+"""The machine's ceilings, and the subject's layers (and its parent's) under them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.profile.roofline import ESTIMATE, roofline, summary
+from workbench.report.data import RunData
+from workbench.report.figures.roofline import Panel, roofline_figure
+from workbench.report.format import COMPONENTS, number, percent
+from workbench.report.ranking.rank import Ranking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Share:
+    """A component's time of all layers, the least time under the ceilings, and that as a share; ms as words."""
+
+    candidate: str
+    component: str
+    measured: str
+    bound: str
+    share: str
+    by_bound: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``figure`` is an SVG of the layers of ``component``; ``ceilings``: name and what was reached."""
+
+    figure: str | None
+    target: str
+    component: str
+    ceilings: Sequence[tuple[str, str]]
+    shares: Sequence[Share]
+    estimate: str
+    warnings: Sequence[str]
+
+
+def machine(run: RunData, ranking: Ranking) -> Machine | None:
+    """None where no ceilings were measured."""
+    panels, shares, found = [], [], None
+    for name in (run.compared_with(ranking.subject), ranking.subject):
+        profile = run.profiles.get((ranking.target, name or "")) or {}
+        table = run.layer_table(ranking.target, name) if name else None
+        if not profile.get("ceilings") or table is None or table.empty:
+            continue
+        found = profile["ceilings"]
+        lines = roofline(table, found)
+        panels.append(Panel(str(name), _largest(profile), table, lines))
+        shares += _shares(str(name), table, lines)
+    if found is None:
+        return None
+    return Machine(
+        figure=roofline_figure(panels, found),
+        target=ranking.target,
+        component=COMPONENTS.get(panels[-1].component, panels[-1].component),
+        ceilings=_ceilings(found),
+        shares=shares,
+        estimate=ESTIMATE,
+        warnings=found.get("warnings", []),
+    )
+
+
+def _largest(profile: Mapping[str, Any]) -> str:
+    """The component that the picture spends most time in."""
+    parts = (profile.get("pipeline") or {}).get("parts_ms") or {}
+    if not parts:
+        components = profile.get("components") or {}
+        parts = {name: (c.get("latency_ms") or {}).get("median") or 0.0 for name, c in components.items()}
+    return str(max(parts, key=lambda name: parts[name], default="unet"))
+
+
+def _ceilings(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    said = []
+    for key, name in (("fp32", "float products"), ("int8", "int8 products")):
+        if found.get(key):
+            said.append((name, _reached(found[key])))
+        elif found.get("refused", {}).get(key):
+            said.append((name, f"none: {found['refused'][key]}"))
+    for name, entry in (("memory, from a cache", _quickest(found)), ("memory, at most at once", found["memory"][-1])):
+        said.append((name, f"{_reached(entry)}, {number(entry['bytes'] / 1e6, 2)} MB by one operator"))
+    return said
+
+
+def _quickest(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return max(found["memory"], key=lambda entry: entry["best"])
+
+
+def _reached(entry: Mapping[str, Any]) -> str:
+    return (
+        f"{number(entry['best'])} {entry['unit']} (best of n = {entry['n']}; median {number(entry['median'])}, "
+        f"IQR {number(entry['iqr'])}; {entry['of']})"
+    )
+
+
+def _shares(name: str, table: pd.DataFrame, lines: pd.DataFrame) -> list[Share]:
+    return [
+        Share(
+            candidate=name,
+            component=COMPONENTS.get(component, component),
+            measured=number(one["measured_ms"]),
+            bound=number(one["bound_ms"]),
+            share=percent(one["share"]),
+            by_bound=", ".join(
+                f"{bound} {number(part['measured_ms'])} ms in {part['layers']} layers"
+                for bound, part in one["by_bound"].items()
+            ),
+        )
+        for component, one in summary(table, lines).items()
+    ]
