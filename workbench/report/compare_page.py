@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from workbench.comparing.comparison import (
@@ -18,12 +19,53 @@ from workbench.comparing.comparison import (
 )
 from workbench.comparing.layers import FAMILY, LEAST_LAYER, LEAST_SHARE, LayerChange, differing
 from workbench.comparing.ratio import FASTER, SLOWER
-from workbench.report.format import number
+from workbench.report.format import MISSING, number
 from workbench.report.page import fill
 
 WIDTH, HEIGHT = 460, 34
 """Of the picture of an interval, in CSS pixels."""
 _TONE = {SLOWER: "worse", FASTER: "better"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer in A and B, as words."""
+
+    layer: str
+    a_ms: str
+    b_ms: str
+    difference: str
+    change: str
+    interval: str
+    verdict: str
+    tone: str
+    note: str
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A component in A and B as words, and places on the picture of its interval in CSS pixels from its left.
+
+    ``one`` is where A and B are as fast, ``limit`` the gate's, ``dots`` the single loads.
+    """
+
+    component: str
+    a_ms: str
+    b_ms: str
+    ratio: str
+    interval: str
+    n: str
+    verdict: str
+    tone: str
+    one: float
+    limit: float | None
+    low: float
+    high: float
+    value: float
+    dots: Sequence[float]
+    layers: Sequence[Layer]
+    layers_reason: str
 
 
 def render(comparison: Comparison, fail_above: float | None = None) -> str:
@@ -68,7 +110,7 @@ def _headline(verdicts: set[str], regressed: bool) -> str:
     return "B is faster" if FASTER in verdicts else "No difference to be seen"
 
 
-def _rows(comparison: Comparison, fail_above: float | None) -> list[dict[str, Any]]:
+def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
     points = [
         (compared, [math.exp(load.log_ratio) for load in compared.taken.loads] if compared.taken else [])
         for compared in comparison.components
@@ -83,44 +125,43 @@ def _rows(comparison: Comparison, fail_above: float | None) -> list[dict[str, An
     for compared, dots in points:
         ratio, taken = compared.ratio, compared.taken
         found.append(
-            {
-                "component": compared.component,
-                "a_ms": number(compared.a_ms),
-                "b_ms": number(compared.b_ms),
-                "ratio": f"{ratio.value:.3f}",
-                "interval": f"{ratio.low:.3f} to {ratio.high:.3f}",
-                "n": f"{len(taken.loads)} loads × {len(taken.loads[0].a)} passes" if taken else f"{ratio.n} passes",
-                "verdict": ratio.verdict(),
-                "tone": _TONE.get(ratio.verdict(), ""),
-                "one": at(1.0),
-                "limit": at(1 + fail_above) if fail_above else None,
-                "low": at(ratio.low),
-                "high": at(ratio.high),
-                "value": at(ratio.value),
-                "dots": [at(dot) for dot in dots],
-                "layers": _layers(compared.layers or ()),
-                "differ": len(differing(compared.layers or ())),
-                "layers_reason": compared.layers_reason,
-            }
+            Row(
+                component=compared.component,
+                a_ms=number(compared.a_ms),
+                b_ms=number(compared.b_ms),
+                ratio=f"{ratio.value:.3f}",
+                interval=f"{ratio.low:.3f} to {ratio.high:.3f}",
+                n=f"{len(taken.loads)} loads × {len(taken.loads[0].a)} passes" if taken else f"{ratio.n} passes",
+                verdict=ratio.verdict(),
+                tone=_TONE.get(ratio.verdict(), ""),
+                one=at(1.0),
+                limit=at(1 + fail_above) if fail_above else None,
+                low=at(ratio.low),
+                high=at(ratio.high),
+                value=at(ratio.value),
+                dots=[at(dot) for dot in dots],
+                layers=_layers(compared.layers or ()),
+                layers_reason=compared.layers_reason,
+            )
         )
     return found
 
 
-def _layers(changes: Sequence[LayerChange]) -> list[dict[str, Any]]:
-    """Rows of the table of layers: those that differ first, the largest difference in ms first."""
+def _layers(changes: Sequence[LayerChange]) -> list[Layer]:
+    """Those that differ first, the largest difference in ms first."""
     differ = differing(changes)
     return [
-        {
-            "layer": change.layer,
-            "a_ms": number(change.a_ms),
-            "b_ms": number(change.b_ms),
-            "difference": signed_ms(change.difference_ms),
-            "change": signed(change.ratio.value - 1) if change.ratio else "–",
-            "interval": f"{signed(change.ratio.low - 1)} to {signed(change.ratio.high - 1)}" if change.ratio else "",
-            "verdict": change.verdict,
-            "note": change.note,
-            "tone": _TONE.get(change.verdict, ""),
-            "differs": change in differ,
-        }
+        Layer(
+            layer=change.layer,
+            a_ms=number(change.a_ms),
+            b_ms=number(change.b_ms),
+            difference=signed_ms(change.difference_ms),
+            change=signed(change.ratio.value - 1) if change.ratio else MISSING,
+            interval=f"{signed(change.ratio.low - 1)} to {signed(change.ratio.high - 1)}" if change.ratio else "",
+            verdict=change.verdict,
+            tone=_TONE.get(change.verdict, ""),
+            note=change.note,
+            differs=change in differ,
+        )
         for change in [*differ, *(c for c in changes if c not in differ)]
     ]

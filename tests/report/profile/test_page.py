@@ -16,7 +16,8 @@ import pytest
 
 from workbench.measure.layers import COLUMNS
 from workbench.profile.read import ReadProfile
-from workbench.report.profile import facts, layers
+from workbench.report.profile import headline, layers
+from workbench.report.profile.operators import operators
 from workbench.report.profile.page import render, write_profile_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -134,24 +135,22 @@ def test_names_from_a_model_are_text_and_never_markup(one):
 
 
 def test_tiles_are_the_figures_of_the_profile(one):
-    tiles = {tile["label"]: tile for tile in facts.tiles(one, "unet")}
-    assert tiles["median latency"]["value"] == "20.0 ms" and tiles["median latency"]["doubts"] == []
-    assert "n = 400" in tiles["p90"]["detail"] and tiles["spread"]["value"] == "2.5 %"
-    assert tiles["MACs, one pass of each"]["detail"].startswith("230 M with")
-    assert tiles["MACs, one pass of each"]["doubts"] == ["not counted: 3 × com.acme::Magic"]
-    assert (
-        tiles["peak memory (RSS)"]["value"] == "120 MB" and tiles["values alive, most at once"]["kind"] == "estimated"
-    )
+    tiles = {tile.label: tile for tile in headline.tiles(one, "unet")}
+    assert tiles["median latency"].value == "20.0 ms" and tiles["median latency"].doubts == []
+    assert "n = 400" in tiles["p90"].detail and tiles["spread"].value == "2.5 %"
+    assert tiles["MACs, one pass of each"].detail.startswith("230 M with")
+    assert tiles["MACs, one pass of each"].doubts == ["not counted: 3 × com.acme::Magic"]
+    assert tiles["peak memory (RSS)"].value == "120 MB" and tiles["values alive, most at once"].kind == "estimated"
     said = text_of(render([one]))
-    assert all(tile["value"] in said for tile in tiles.values())
+    assert all(tile.value in said for tile in tiles.values())
     assert "base: other processes used 12% of the CPU time" in said
 
 
 def test_a_noisy_or_drifting_median_says_so_beside_it(one):
     summary = json.loads(json.dumps(one.summary))
     summary["components"]["unet"]["latency_ms"] |= {"iqr": 5.0, "drift": 0.2}
-    tile = facts.tiles(ReadProfile(summary, one.table), "unet")[0]
-    assert tile["doubts"] == ["noisy: IQR 25 % of the median", "drifted by +20 % while it was measured"]
+    tile = headline.tiles(ReadProfile(summary, one.table), "unet")[0]
+    assert tile.doubts == ["noisy: IQR 25 % of the median", "drifted by +20 % while it was measured"]
     assert text_of(render([ReadProfile(summary, one.table)])).count("noisy: IQR 25 % of the median") == 2
 
 
@@ -163,17 +162,17 @@ def test_pipeline_latency_is_the_headline_where_there_is_one(one):
         }
     }  # fmt: skip
     profile = ReadProfile(summary, one.table)
-    assert facts.main_component([profile]) == "text_encoder"
-    assert facts.tiles(profile, "unet")[0]["value"] == "1,300 ms"
+    assert headline.main_component([profile]) == "text_encoder"
+    assert headline.tiles(profile, "unet")[0].value == "1,300 ms"
 
 
 def test_names_of_profiles_leave_out_what_they_share(one, three):
     torch = three[2]
-    assert facts.labels([one]) == ["base@host"]
-    assert facts.labels(three[:2]) == ["base", "tiny"]
-    assert facts.labels(three[1:]) == ["host", "host-torch"]
-    assert facts.labels(three) == ["base@host", "tiny@host", "tiny@host-torch"]
-    assert facts.labels([torch, torch]) == ["tiny@host-torch #1", "tiny@host-torch #2"]
+    assert headline.labels([one]) == ["base@host"]
+    assert headline.labels(three[:2]) == ["base", "tiny"]
+    assert headline.labels(three[1:]) == ["host", "host-torch"]
+    assert headline.labels(three) == ["base@host", "tiny@host", "tiny@host-torch"]
+    assert headline.labels([torch, torch]) == ["tiny@host-torch #1", "tiny@host-torch #2"]
 
 
 def test_a_warning_of_one_of_several_carries_its_name(three):
@@ -186,10 +185,10 @@ def test_a_warning_of_one_of_several_carries_its_name(three):
 
 
 def test_operators_add_up_and_rare_ones_share_a_row(one):
-    found = facts.operators([one], "unet")
-    assert [row["op"] for row in found["rows"]] == ["Conv", "Gemm", "Transpose", "QuantizeLinear", "2 others"]
-    assert found["rows"][-1]["cells"][0]["ms"] == "0.0200" and found["total"] == ["12.5 ms"]
-    assert found["moved"] == ["12 %"]
+    found = operators([one], "unet")
+    assert found and [row.op for row in found.rows] == ["Conv", "Gemm", "Transpose", "QuantizeLinear", "2 others"]
+    assert found.rows[-1].cells[0].ms == "0.0200" and found.total == ["12.5 ms"]
+    assert found.moved == ["12 %"]
 
 
 def test_live_bytes_follow_the_order_of_the_kernels(one):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.profile.read import ReadProfile
 from workbench.report.page import fill
-from workbench.report.profile import facts, layers
+from workbench.report.profile import components, headline, layers, operators
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -43,21 +43,20 @@ def render(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame]
 
 
 def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame] | None) -> dict[str, Any]:
-    labels = facts.labels(profiles)
-    main = facts.main_component(profiles)
+    labels = headline.labels(profiles)
+    main = headline.main_component(profiles)
     names = list(dict.fromkeys(name for p in profiles for name in p.summary["components"]))
     names.sort(key=lambda name: name != main)
-    rows = facts.components(profiles, labels)
     return {
         "title": " · ".join(dict.fromkeys(p.label for p in profiles)),
         "labels": labels,
         "main": main,
-        "lead": facts.lead(profiles, labels, main),
-        "tiles": [facts.tiles(p, main) for p in profiles],
+        "lead": headline.lead(profiles, labels, main),
+        "tiles": [headline.tiles(p, main) for p in profiles],
         "warnings": _warnings(profiles, labels),
-        "components": [row | {"strip": layers.strip(row["samples"])} for row in rows],
-        "operators": [(name, table) for name in names if (table := facts.operators(profiles, name))["rows"]],
-        "transitions": facts.transitions(profiles, labels),
+        "components": components.components(profiles, labels),
+        "operators": [table for name in names if (table := operators.operators(profiles, name))],
+        "transitions": components.transitions(profiles, labels),
         "memory": [
             (name, figure) for name in names if (figure := layers.memory_figure(profiles, labels, name)) is not None
         ],

@@ -1,16 +1,15 @@
-"""What the page of a profile says in numbers: tiles, components, kinds of kernels, machine. Plain data, no HTML."""
+"""What stands at the top of a profile's page: names, the figures, and a sentence on the slowest layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from workbench.measure.clock import DRIFT_LIMIT, SPREAD_LIMIT
-from workbench.measure.kinds import CONVERSION, MOVE
 from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
-from workbench.report.format import MISSING, big, change, join, known, megabytes, milliseconds, number, percent, whole
-from workbench.runtimes.base import kernels_of
+from workbench.report.format import big, change, join, known, megabytes, milliseconds, number, percent, whole
 
 HEAVY = 0.95
 """Share of the time that the layers have which are shown first."""
@@ -69,11 +68,19 @@ def _imitated(summary: Mapping[str, Any]) -> list[str]:
     return [text for kind, text in said.items() if summary.get(kind)]
 
 
-def tiles(profile: ReadProfile, component: str) -> list[dict[str, Any]]:
-    """The figures at the top: ``label, value, detail, kind`` and ``doubts``.
+@dataclass(frozen=True)
+class Tile:
+    """One figure. ``kind``: measured, added up (of medians of several components), counted, estimated."""
 
-    ``kind``: measured, added up (of medians of several components), counted, estimated.
-    """
+    label: str
+    value: str
+    detail: str
+    kind: str
+    doubts: Sequence[str] = ()
+
+
+def tiles(profile: ReadProfile, component: str) -> list[Tile]:
+    """The figures at the top."""
     s = profile.summary
     if component not in s["components"]:
         component = main_component([profile])
@@ -86,52 +93,48 @@ def tiles(profile: ReadProfile, component: str) -> list[dict[str, Any]]:
     own = s.get("runtime_rss_bytes")
     how = "added up" if s.get("pipeline") else "measured"
     return [
-        _tile("median latency", milliseconds(latency["median"]), what, how, [*_imitated(s), *doubts(latency)]),
-        _tile(
+        Tile("median latency", milliseconds(latency["median"]), what, how, [*_imitated(s), *doubts(latency)]),
+        Tile(
             "p90",
             milliseconds(latency.get("p90")),
             f"n = {whole(latency['n'])}, fastest {milliseconds(latency.get('min'))}",
             how,
         ),
-        _tile("spread", percent(spread), f"IQR {milliseconds(latency.get('iqr'))} ÷ median{drift}", how),
-        _tile(
+        Tile("spread", percent(spread), f"IQR {milliseconds(latency.get('iqr'))} ÷ median{drift}", how),
+        Tile(
             "kernel ÷ wall",
             number(ratio, 2) if known(ratio) else "not told",
             f"{component}: {milliseconds(part.get('kernel_ms'))} of {milliseconds(part.get('profiled_wall_ms'))}, "
             "profiling on",
             "measured",
         ),
-        _tile(
+        Tile(
             "kernel time on no layer",
             percent(part.get("unmapped_share")),
             f"{component}: the row {UNMAPPED}; n = {whole(part.get('profiled_passes'))} passes",
             "measured",
         ),
-        _tile(
+        Tile(
             "peak memory (RSS)",
             megabytes(s.get("peak_rss_bytes")),
             f"the runtime itself: {megabytes(own)}" if known(own) else s.get("peak_rss_reason") or "a run of its own",
             "measured",
         ),
-        _tile("size of the files", megabytes(s.get("size_bytes")), f"{big(s.get('params'))} parameters", "measured"),
-        _tile(
+        Tile("size of the files", megabytes(s.get("size_bytes")), f"{big(s.get('params'))} parameters", "measured"),
+        Tile(
             "MACs, one pass of each",
             big(s.get("macs")),
             f"{big(s.get('macs_with_attention'))} with the products of attention",
             "counted",
             [f"not counted: {join([f'{count} × {op}' for op, count in uncounted.items()])}"] if uncounted else [],
         ),
-        _tile(
+        Tile(
             "values alive, most at once",
             megabytes(part.get("live_peak_bytes")),
             f"{component}, at {part['live_peak_at']}" if part.get("live_peak_at") else f"{component}: not told",
             "estimated",
         ),
     ]
-
-
-def _tile(label: str, value: str, detail: str, kind: str, against: Sequence[str] = ()) -> dict[str, Any]:
-    return {"label": label, "value": value, "detail": detail, "kind": kind, "doubts": list(against)}
 
 
 def lead(profiles: Sequence[ReadProfile], names: Sequence[str], component: str) -> str:
@@ -157,86 +160,3 @@ def lead(profiles: Sequence[ReadProfile], names: Sequence[str], component: str) 
         f"make up {percent(HEAVY)} of the layers' time; the slowest is {slowest['layer']} with "
         f"{percent(slowest['latency_ms'] / total)} of it."
     )
-
-
-def components(profiles: Sequence[ReadProfile], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of the table of components, each profile's together."""
-    rows = []
-    for label, profile in zip(names, profiles, strict=True):
-        for name, c in profile.summary["components"].items():
-            time = c["latency_ms"]
-            int8 = c.get("quantized_macs_share")
-            rows.append(
-                {
-                    "profile": label,
-                    "component": name,
-                    "scheme": c.get("scheme") or MISSING,
-                    "median": number(time["median"]),
-                    "more": f"{number(time.get('p90'))} · {number(time.get('iqr'))} · {whole(time['n'])}",
-                    "doubts": doubts(time),
-                    "samples": time.get("samples") or [],
-                    "load": " · ".join(number(c.get(f"{key}_ms")) for key in ("load_cold", "load_warm", "first_call")),
-                    "size": megabytes(c.get("size_bytes")),
-                    "params": big(c.get("params")),
-                    "macs": big(c.get("macs")),
-                    "attention": big(c.get("macs_with_attention")),
-                    "int8": percent(int8) if known(int8) else MISSING,
-                    "ratio": number(c.get("kernel_over_wall"), 2),
-                    "unmapped": percent(c.get("unmapped_share")),
-                    "uncounted": join([f"{count} × {op}" for op, count in (c.get("uncounted") or {}).items()]),
-                    "shared": c.get("shared_with"),
-                }
-            )
-    return rows
-
-
-def operators(profiles: Sequence[ReadProfile], component: str, least: float = 0.01) -> dict[str, Any]:
-    """Kernel time by kind of operator: rows with one time per profile, those below ``least`` of all time as one row.
-
-    ``rows``: ``op, kind, cells [{ms, share, p}]``; per profile ``total``, and ``moved``: the share of kernels that
-    compute nothing (conversions of precision, moves).
-    """
-    times = [dict((p.summary["components"].get(component) or {}).get("op_ms") or {}) for p in profiles]
-    totals = [sum(t.values()) for t in times]
-    if not any(totals):
-        return {"rows": [], "total": []}
-    share = {
-        op: max(t.get(op, 0.0) / total for t, total in zip(times, totals, strict=True) if total)
-        for op in dict.fromkeys(op for t in times for op in t)
-    }
-    shown = sorted((op for op in share if share[op] >= least), key=lambda op: -share[op])
-    rest = [op for op in share if share[op] < least]
-    most = max(t.get(op, 0.0) for t in times for op in shown) or 1.0
-
-    def cells(ops: Sequence[str]) -> list[dict[str, Any]]:
-        sums = [sum(t.get(op, 0.0) for op in ops) for t in times]
-        return [
-            {"ms": number(ms) if ms else MISSING, "share": percent(ms / total) if ms else "", "p": ms / most}
-            for ms, total in zip(sums, totals, strict=True)
-        ]
-
-    names = [kernels_of(p.summary.get("runtime")) for p in profiles]
-    kinds = {op: own.kind(op) for t, own in zip(times[::-1], names[::-1], strict=True) for op in t}
-    rows = [{"op": op, "kind": kinds[op], "cells": cells([op])} for op in shown]
-    if rest:
-        rows.append({"op": f"{len(rest)} others", "kind": "", "cells": cells(rest)})
-    moved = [
-        sum(ms for op, ms in t.items() if own.kind(op) in (CONVERSION, MOVE))
-        for t, own in zip(times, names, strict=True)
-    ]
-    return {
-        "rows": rows,
-        "total": [milliseconds(total) for total in totals],
-        "moved": [percent(m / total) if total else MISSING for m, total in zip(moved, totals, strict=True)],
-    }
-
-
-def transitions(profiles: Sequence[ReadProfile], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Kernels that change precision: ``profile, component, before, after, count, ms`` per pass."""
-    return [
-        {"profile": label, "component": name, "before": t["before"], "after": t["after"]}
-        | {"count": whole(t["count"]), "ms": number(t["ms"])}
-        for label, profile in zip(names, profiles, strict=True)
-        for name, c in profile.summary["components"].items()
-        for t in c.get("transitions") or ()
-    ]
