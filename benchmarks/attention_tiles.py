@@ -73,11 +73,10 @@ def attention(rows: int, heads: int, out: Path) -> Any:
 
 def demo(side: int, store: Path) -> Any:
     """The demo's U-Net with latents of ``side``."""
-    from workbench.progress import quiet
-    from workbench.sources import resolve
+    from workbench.sources import Request, resolve
     from workbench.store.store import Store
 
-    return resolve("demo", "unet", {"sample": (1, 4, side, side)}, 0, Store(store), quiet, "onnx")[0]
+    return resolve(Request("demo", Store(store), "unet", {"sample": (1, 4, side, side)}))[0]
 
 
 def measured(network: Any, want: Any, threads: int, passes: int) -> dict[str, Any]:

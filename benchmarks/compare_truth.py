@@ -29,10 +29,10 @@ from workbench.measure.network import Network
 from workbench.profile import disturbance
 from workbench.progress import quiet, shown
 from workbench.runtimes.base import Runtime, runtime
-from workbench.sources import resolve
+from workbench.sources import Request, resolve
 from workbench.store.environment import environment
 from workbench.store.store import Store
-from workbench.verbs.compare.compare import compare_networks
+from workbench.verbs.compare.compare import How, compare_networks
 
 SLOWED_LAYER = {"unet": "up_blocks.2.resnets.0.conv1", "vae_decoder": "decoder.up_blocks.2.resnets.0.conv1"}
 MOST_CALLED, LEAST_FOUND = 0.05, 0.90
@@ -43,7 +43,7 @@ def main() -> int:
     """Runs the benchmark; 0 when the figures are reached."""
     asked = _arguments()
     place = runtime("onnxruntime")
-    (network,) = resolve("demo", asked.component, {}, 0, Store(asked.store), shown, "onnx")
+    (network,) = resolve(Request("demo", Store(asked.store), asked.component, progress=shown))
     plan = Plan(min_seconds=asked.min_seconds, max_seconds=asked.max_seconds)
     before, start = disturbance.moment(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="workbench-truth-") as folder:
@@ -139,7 +139,7 @@ def _layers(network: Network, place: Runtime, threads: int, plan: Plan, n: int, 
         for done in range(2 * n):
             which = ("equal", "slowed")[done % 2]
             b = network if which == "equal" else slowed
-            compared = compare_networks(network.component, network, b, place, threads, plan, True, quiet, [])
+            compared, _ = compare_networks(network, b, place, How(place.name, threads, plan), quiet)
             differ = called(compared.layers or ())
             runs[which].append(
                 {

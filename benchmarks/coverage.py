@@ -25,13 +25,12 @@ def case(source: str, form: str, runtime_name: str, store_folder: Path) -> dict[
     """One line of the table."""
     from workbench.measure.clock import Stats
     from workbench.profile.counts import count_network
-    from workbench.progress import quiet
     from workbench.runtimes.base import runtime
-    from workbench.sources import resolve
+    from workbench.sources import Request, resolve
     from workbench.store.store import Store
 
     store = Store(store_folder)
-    float_network = resolve(source, "unet", {}, 0, store, quiet, "onnx")[0]
+    float_network = resolve(Request(source, store, "unet"))[0]
     counted = count_network(float_network)
     network = float_network if form == "fp32" else quantized(float_network, form, store_folder)
     place = runtime(runtime_name)

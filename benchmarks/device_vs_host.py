@@ -26,7 +26,7 @@ from workbench.devices.target import Ready, devices_of
 from workbench.measure.network import Network
 from workbench.progress import quiet
 from workbench.runtimes.onnxruntime.session import session
-from workbench.sources import resolve
+from workbench.sources import Request, resolve
 from workbench.store.store import Store
 
 PASSES, WARMUP, MOST_OFF, MOST_S = 30, 5, 0.05, 1.0
@@ -40,7 +40,7 @@ def main() -> int:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     store = Store()
     ready = devices_of([sys.argv[3] if len(sys.argv) > 3 else "adb:127.0.0.1:15600"])[0]
-    network = resolve(sys.argv[1], None, {}, 0, store, quiet, "onnx")[0]
+    network = resolve(Request(sys.argv[1], store))[0]
     settings = DeviceSettings(threads=None, iterations=PASSES, min_seconds=0.0, warmup=WARMUP).on(ready.facts)
     with DeviceSession(ready, settings, store, quiet) as device, tempfile.TemporaryDirectory() as scratch:
         off = compare(device, ready, network, settings, rounds, Path(scratch))

@@ -18,9 +18,8 @@ from pathlib import Path
 from workbench.errors import WorkbenchError
 from workbench.graphs.walk import nodes_of
 from workbench.profile.counts import count_network
-from workbench.progress import quiet
 from workbench.runtimes.base import runtime
-from workbench.sources import resolve
+from workbench.sources import Request, resolve
 from workbench.sources.onnx_file import open_model
 from workbench.store.store import Store
 
@@ -90,7 +89,7 @@ def main(folder: Path) -> int:
     for one in FILES:
         path = fetched(one, folder)
         try:
-            (network,) = resolve(str(path), None, one.shapes, 0, store, quiet, "onnx", one.values)
+            (network,) = resolve(Request(str(path), store, shapes=one.shapes, values=one.values))
             count = count_network(network)
             layers = place.layers(network, count, THREADS, WARMUP, PASSES)
         except WorkbenchError as error:

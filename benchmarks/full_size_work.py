@@ -142,11 +142,11 @@ def prepare(work: Path, store_folder: Path, small: bool) -> dict[str, Any]:
 
     from workbench.progress import shown
     from workbench.runtimes.openvino.session import openvino_files
-    from workbench.sources import resolve
+    from workbench.sources import Request, resolve
     from workbench.store.environment import environment
     from workbench.store.store import Store
 
-    network = resolve(SOURCES[small], "unet", {}, 0, Store(store_folder), shown, "onnx")[0]
+    network = resolve(Request(SOURCES[small], Store(store_folder), "unet", progress=shown))[0]
     rng, arrays = np.random.default_rng(0), {}
     for i, timestep in enumerate(CALIBRATE + CHECK):
         for name, value in network.feed.items():

@@ -38,18 +38,21 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two models, or two stored profiles: a ratio with its interval, in all and layer by layer."""
+    from dataclasses import replace
+
     from workbench.cli.options import shapes_of
     from workbench.comparing.interleaved import Plan
     from workbench.progress import quiet, shown
+    from workbench.sources.request import Request
     from workbench.store.store import Store
-    from workbench.verbs.compare.compare import check_gate, with_gate, write
+    from workbench.verbs.compare.compare import How, check_gate, with_gate, write
     from workbench.verbs.compare.compare import compare as work
     from workbench.verbs.compare.show import show
 
     limit = None if fail_above is None else share_of(fail_above)
-    plan, progress = Plan(iterations, min_seconds, max_seconds), quiet if as_json else shown
-    found = work(a, b, component, runtime, threads, shapes_of(shape), plan, layers, seed, Store(store), progress)
-    found = with_gate(found, limit)
+    how = How(runtime, threads, Plan(iterations, min_seconds, max_seconds), layers)
+    first = Request(a, Store(store), component, shapes_of(shape), seed=seed, progress=quiet if as_json else shown)
+    found = with_gate(work(first, replace(first, source=b), how), limit)
     show(found, limit, write(found, out, limit) if out else [], as_json)
     if limit is not None:
         check_gate(found, limit)

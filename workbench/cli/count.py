@@ -24,11 +24,13 @@ def count(
     """
     import json
 
+    from workbench.sources.request import Request
     from workbench.sources.shapes import parse_values
     from workbench.store.store import Store
     from workbench.verbs import count as work
 
-    counted = work.count_source(source, component, shapes_of(shape), parse_values(value or ()), Store(store))
+    request = Request(source, Store(store), component, shapes_of(shape), parse_values(value or ()))
+    counted = work.count_source(request)
     if as_json:
         print(json.dumps(work.as_json(source, counted), indent=1))
     else:

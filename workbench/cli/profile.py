@@ -54,6 +54,7 @@ def profile(
     from workbench.profile.host import Settings
     from workbench.profile.write import Budget
     from workbench.progress import quiet, shown
+    from workbench.sources.request import Request
     from workbench.sources.shapes import parse_values
     from workbench.store.environment import usable_cores
     from workbench.store.store import Store
@@ -78,19 +79,13 @@ def profile(
     names = tuple(dict.fromkeys(runtime or [DEFAULT]))
     settings = Settings(names, threads or usable_cores(), iterations, min_seconds, warmup)
     budget = Budget(steps, guidance_scale)
-    place, progress = Store(store), quiet if as_json else shown
-    done = work(
+    request = Request(
         source,
+        Store(store),
         component,
         shapes_of(shape),
         parse_values(value or ()),
-        where,
-        settings,
-        device,
-        budget,
         seed,
-        place,
-        out,
-        progress,
+        progress=quiet if as_json else shown,
     )
-    show(done, as_json)
+    show(work(request, where, settings, device, budget, out), as_json)

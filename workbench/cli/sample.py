@@ -26,9 +26,11 @@ def sample(
     import json
 
     from workbench.progress import quiet, shown
-    from workbench.verbs.sample import draw
+    from workbench.recipe.load import load_recipe
+    from workbench.store.store import Store
+    from workbench.verbs.sample import Wanted, draw
 
-    progress = quiet if as_json else shown
-    drawn = draw(recipe, overrides or [], candidate, prompt, out, seed, steps, guidance_scale, store, progress)
+    wanted = Wanted(prompt, candidate, seed, steps, guidance_scale)
+    drawn = draw(load_recipe(recipe, overrides or []), wanted, out, Store(store), quiet if as_json else shown)
     told = {"picture": str(drawn), "candidate": candidate, "prompt": prompt, "seed": seed}
     print(json.dumps(told, indent=1) if as_json else drawn)

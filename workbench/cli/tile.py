@@ -51,13 +51,25 @@ def tile(
     """
     import json
 
+    from workbench.sources.request import Request
     from workbench.store.store import Store
+    from workbench.tile.fitted import machine
+    from workbench.tile.machine import parse_rate, parse_size
     from workbench.verbs.tile import tile as work
     from workbench.verbs.tile.show import as_json as described
     from workbench.verbs.tile.show import show
 
-    asked = work.asked(source, sram, dtype, side, shapes_of(shape), (bandwidth, macs_per_s, vector_ops_per_s), tiles)
-    found = work.tile_source(asked, write, Store(store))
+    rates = [
+        None if text is None else parse_rate(text, option, unit)
+        for text, option, unit in (
+            (bandwidth, "--bandwidth", "B"),
+            (macs_per_s, "--macs-per-s", ""),
+            (vector_ops_per_s, "--vector-ops-per-s", ""),
+        )
+    ]
+    request = Request(source, Store(store), shapes=shapes_of(shape))
+    asked = work.AskedTile(request, machine(parse_size(sram), *rates), dtype, side, tiles)
+    found = work.tile_source(asked, write)
     if as_json:
         print(json.dumps(described(found), indent=1))
     else:

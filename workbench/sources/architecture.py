@@ -12,7 +12,7 @@ from workbench.models.architectures import SD_VAE, architecture, text_encoder_of
 from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
 from workbench.models.folder import STEMS
 from workbench.sources.candidate import chosen, networks_of
-from workbench.sources.request import Asked
+from workbench.sources.request import Request
 from workbench.store.files import write_atomic
 from workbench.store.store import code_hash, key_of, library_versions
 
@@ -23,20 +23,20 @@ _SEED = 0
 _CLASSES = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
 
 
-def networks(asked: Asked) -> list[Network]:
+def networks(request: Request) -> list[Network]:
     """The U-Net, or the component asked for, in float32; for counting from its config alone."""
-    components = chosen(asked.component, ("unet",))
-    name = asked.source.removeprefix("arch:")
+    components = chosen(request.component, ("unet",))
+    name = request.source.removeprefix("arch:")
     configs = {"unet": architecture(name), "text_encoder": text_encoder_of(name), "vae": SD_VAE}
     parts = {}
     for component in COMPONENTS:
-        weighed = component in components and asked.needs != "count"
-        folder = _folder(asked, configs, component if weighed else None)
+        weighed = component in components and request.needs != "count"
+        folder = _folder(request, configs, component if weighed else None)
         parts[component] = Component(component, "torch", folder / FOLDERS[component])
-    return networks_of(Candidate(name, "", parts[components[0]].path.parent, parts), components, asked)
+    return networks_of(Candidate(name, "", parts[components[0]].path.parent, parts), components, request)
 
 
-def _folder(asked: Asked, configs: dict[str, dict[str, Any]], component: str | None) -> Path:
+def _folder(request: Request, configs: dict[str, dict[str, Any]], component: str | None) -> Path:
     """A stored folder like a pipeline's: all configs, and the weights of ``component``."""
     key = key_of(
         {
@@ -57,13 +57,13 @@ def _folder(asked: Asked, configs: dict[str, dict[str, Any]], component: str | N
             write_atomic(out / folder / "config.json", json.dumps(kind | config, indent=1))
         if component:
             folder = FOLDERS[component]
-            with asked.progress("random weights", 1) as tick:
+            with request.progress("random weights", 1) as tick:
                 write_random(_empty(folder, configs[folder]), out / folder / f"{STEMS[folder]}.safetensors")
                 tick(1)
         return {"weights": component, "seed": _SEED}
 
-    asked.store.compute(key, work)
-    return asked.store.folder(key)
+    request.store.compute(key, work)
+    return request.store.folder(key)
 
 
 def _empty(folder: str, config: dict[str, Any]) -> torch.nn.Module:

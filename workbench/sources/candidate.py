@@ -9,7 +9,7 @@ from workbench.errors import InputError, unknown
 from workbench.measure.network import Network, TorchForm
 from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate
 from workbench.models.components import Spec, spec
-from workbench.sources.request import Asked
+from workbench.sources.request import Request
 from workbench.sources.shapes import check_names, written
 
 _FREE = {"sample": (2, 3), "encoder_hidden_states": (1,), "input_ids": (1,), "latent": (2, 3)}
@@ -23,26 +23,26 @@ def chosen(component: str | None, default: tuple[str, ...] = COMPONENTS) -> tupl
     return (component,) if component else default
 
 
-def networks_of(candidate: Candidate, components: tuple[str, ...], asked: Asked) -> list[Network]:
+def networks_of(candidate: Candidate, components: tuple[str, ...], request: Request) -> list[Network]:
     """The components as networks; exported where ONNX is needed."""
     from workbench.export.store import stored_export
 
     contracts = {name: spec(candidate, name) for name in components}
     known = [name for contract in contracts.values() for name in contract.inputs]
-    check_names([*asked.shapes, *asked.values], known, asked.source)
-    contracts = {name: _with_shapes(contract, asked.shapes, asked.source) for name, contract in contracts.items()}
-    exported = [name for name in components if candidate.components[name].kind == "torch" and asked.needs == "onnx"]
+    check_names([*request.shapes, *request.values], known, request.source)
+    contracts = {name: _with_shapes(contract, request.shapes, request.source) for name, contract in contracts.items()}
+    exported = [name for name in components if candidate.components[name].kind == "torch" and request.needs == "onnx"]
     files = {name: own.path for name, own in candidate.components.items() if own.kind != "torch"}
     if exported:
-        with asked.progress("export to ONNX", len(exported)) as tick:
+        with request.progress("export to ONNX", len(exported)) as tick:
             for done, name in enumerate(exported, 1):
-                files[name] = stored_export(candidate, name, asked.store, contracts[name])
+                files[name] = stored_export(candidate, name, request.store, contracts[name])
                 tick(done, name)
     found = []
     for name in components:
-        own, feed = candidate.components[name], contracts[name].seeded(asked.seed)
-        for given in feed.keys() & asked.values.keys():
-            feed[given][...] = asked.values[given]
+        own, feed = candidate.components[name], contracts[name].seeded(request.seed)
+        for given in feed.keys() & request.values.keys():
+            feed[given][...] = request.values[given]
         torch = None
         if own.kind == "torch":
             torch = TorchForm("folder", str(own.path.absolute()), name, str(candidate.source.absolute()))

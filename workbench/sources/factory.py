@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import InputError, RunError, WorkbenchError
 from workbench.measure.network import Network, TorchForm
 from workbench.models.factory import Made, call_factory, is_users, parameters_of, told
-from workbench.sources.request import MODEL, Asked
+from workbench.sources.request import MODEL, Request
 from workbench.sources.shapes import check_names, written
 
 if TYPE_CHECKING:
@@ -22,42 +22,42 @@ _LEAST_DB = {"torch.float16": 30.0, "torch.bfloat16": 20.0}
 _LEAST_FULL_DB = 60.0
 
 
-def networks(asked: Asked) -> list[Network]:
+def networks(request: Request) -> list[Network]:
     """The one network; its inputs are the factory's own, or seeded where shapes are given."""
-    asked.refuse_component()
-    made = call_factory(asked.source, meta=asked.needs == "count")
-    feed = _feed(made, asked)
-    if asked.needs != "count":
-        _try(made, feed, asked.source)
-    form = TorchForm("factory", asked.source, MODEL)
-    file = _exported(made, form, feed, asked) if asked.needs == "onnx" else None
-    return [Network(asked.source.rpartition(":")[2], MODEL, _scheme(made.module), feed, file, form)]
+    request.refuse_component()
+    made = call_factory(request.source, meta=request.needs == "count")
+    feed = _feed(made, request)
+    if request.needs != "count":
+        _try(made, feed, request.source)
+    form = TorchForm("factory", request.source, MODEL)
+    file = _exported(made, form, feed, request) if request.needs == "onnx" else None
+    return [Network(request.source.rpartition(":")[2], MODEL, _scheme(made.module), feed, file, form)]
 
 
-def _feed(made: Made, asked: Asked) -> dict[str, np.ndarray]:
+def _feed(made: Made, request: Request) -> dict[str, np.ndarray]:
     import numpy as np
 
     takes = parameters_of(made.module)
     names = list(made.inputs) or [p.name for p in takes]
-    check_names([*asked.shapes, *asked.values], names, asked.source)
+    check_names([*request.shapes, *request.values], names, request.source)
     if not made.inputs:
         needed = [p.name for p in takes if p.default is p.empty]
-        if not asked.shapes or [n for n in needed if n not in asked.shapes]:
+        if not request.shapes or [n for n in needed if n not in request.shapes]:
             listed = " ".join(f"--shape {name}=…" for name in needed) or "--shape NAME=…"
             raise InputError(
-                f"{asked.source}: returned a module without inputs, and {type(made.module).__name__}.forward takes "
+                f"{request.source}: returned a module without inputs, and {type(made.module).__name__}.forward takes "
                 f"{', '.join(p.name for p in takes)}; needs {listed}"
             )
-        names = names[: len(asked.shapes)]
-        if gaps := [name for name in names if name not in asked.shapes]:
-            raise InputError(f"{asked.source}: inputs go in by position, so {gaps[0]} needs a --shape too")
-    rng = np.random.default_rng(asked.seed)
+        names = names[: len(request.shapes)]
+        if gaps := [name for name in names if name not in request.shapes]:
+            raise InputError(f"{request.source}: inputs go in by position, so {gaps[0]} needs a --shape too")
+    rng = np.random.default_rng(request.seed)
     feed = {}
     for name in names:
         given = made.inputs.get(name)
-        feed[name] = _value(name, given, asked.shapes.get(name), rng, asked.source)
-        if name in asked.values:
-            feed[name] = np.full_like(feed[name], asked.values[name])
+        feed[name] = _value(name, given, request.shapes.get(name), rng, request.source)
+        if name in request.values:
+            feed[name] = np.full_like(feed[name], request.values[name])
     return feed
 
 
@@ -99,17 +99,17 @@ def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
         raise InputError(f"{source}: the module can't take {shapes}: {told(error)}") from None
 
 
-def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], asked: Asked) -> Path:
+def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request: Request) -> Path:
     from workbench.export.store import stored_module_export
     from workbench.runtimes.torch.form import positional
 
     names = list(made.inputs) if made.by_keyword else None
     least_db = _LEAST_DB.get(_type(made.module), _LEAST_FULL_DB)
     made_of = {"factory": form.where, "code": _code(), "weights": _weights(made.module)}
-    with asked.progress("export to ONNX", 1) as tick:
+    with request.progress("export to ONNX", 1) as tick:
         try:
             path = stored_module_export(
-                lambda: positional(made.module, names), feed, made_of, asked.store, "net", least_db
+                lambda: positional(made.module, names), feed, made_of, request.store, "net", least_db
             )
         except WorkbenchError:
             raise

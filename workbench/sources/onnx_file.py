@@ -11,7 +11,7 @@ from workbench.errors import InputError, did_you_mean
 from workbench.graphs.walk import graphs_of, nodes_of
 from workbench.measure.network import Network
 from workbench.sources.onnx_feed import feed_of
-from workbench.sources.request import MODEL, Asked
+from workbench.sources.request import MODEL, Request
 
 if TYPE_CHECKING:
     import onnx
@@ -22,13 +22,13 @@ _CONTRIBUTED = ("com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimen
 _INTEGER = ("QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 
 
-def networks(asked: Asked) -> list[Network]:
+def networks(request: Request) -> list[Network]:
     """The one network, named by its file."""
-    asked.refuse_component()
-    path = Path(asked.source)
+    request.refuse_component()
+    path = Path(request.source)
     model = open_model(path)
     _check_operators(path, model)
-    feed = feed_of(model, path, asked.shapes, asked.values, asked.seed)
+    feed = feed_of(model, path, request.shapes, request.values, request.seed)
     return [Network(path.stem, MODEL, scheme_of(model), feed, path.absolute())]
 
 

@@ -6,25 +6,25 @@ from workbench.errors import InputError, did_you_mean
 from workbench.measure.network import Network
 from workbench.models.record import AGAIN, read_record, runs
 from workbench.sources.candidate import check_there, chosen, networks_of
-from workbench.sources.request import Asked
+from workbench.sources.request import Request
 
 
-def networks(asked: Asked) -> list[Network]:
+def networks(request: Request) -> list[Network]:
     """Its three components, or the one asked for."""
-    components = chosen(asked.component)
-    run, _, name = asked.source.partition("/")
-    known = runs(asked.store)
+    components = chosen(request.component)
+    run, _, name = request.source.partition("/")
+    known = runs(request.store)
     if run not in known:
         raise InputError(
-            f"{asked.source}: no such file or folder, and the store {asked.store.root} has no run {run!r}"
+            f"{request.source}: no such file or folder, and the store {request.store.root} has no run {run!r}"
             f"{did_you_mean(run, known, after='/' + name)}",
             hint=f"its runs: {', '.join(known)}" if known else "it has no runs; workbench run RECIPE.yaml makes one",
         )
-    candidates = {candidate.name: candidate for candidate in read_record(asked.store, run)}
+    candidates = {candidate.name: candidate for candidate in read_record(request.store, run)}
     if name not in candidates:
         meant = did_you_mean(name, candidates, before=f"{run}/")
         raise InputError(
-            f"{asked.source}: run {run} has no candidate {name!r}{meant}", hint=f"it has: {', '.join(candidates)}"
+            f"{request.source}: run {run} has no candidate {name!r}{meant}", hint=f"it has: {', '.join(candidates)}"
         )
     check_there(candidates[name], components, AGAIN)
-    return networks_of(candidates[name], components, asked)
+    return networks_of(candidates[name], components, request)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-from workbench.progress import quiet
-from workbench.store.store import Store
 
 if TYPE_CHECKING:
     from workbench.measure.counts import Count
     from workbench.measure.network import Network
+    from workbench.sources.request import Request
 
 SCHEMA_VERSION = 1
 _TOTALS = ("params", "macs", "attention_macs", "macs_with_attention", "element_ops")
@@ -42,9 +40,7 @@ class Counted:
         }
 
 
-def count_source(
-    source: str, component: str | None, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, float], store: Store
-) -> list[Counted]:
+def count_source(request: Request) -> list[Counted]:
     """Counts the components of a source for one pass: from torch's meta device where there is a module, else the graph.
 
     Raises:
@@ -55,7 +51,7 @@ def count_source(
     from workbench.profile.counts import count_network
     from workbench.sources import resolve
 
-    networks = resolve(source, component, shapes, 0, store, quiet, "count", values)
+    networks = resolve(replace(request, needs="count"))
     with silenced():
         return [Counted(network, count_network(network)) for network in networks]
 

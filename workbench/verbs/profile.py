@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,8 @@ from workbench.measure.network import Network
 from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
 from workbench.profile.write import Budget, stem
-from workbench.progress import Progress
 from workbench.runtimes.base import described, runtime, threads_asked
-from workbench.store.store import Store
+from workbench.sources.request import Request
 
 
 @dataclass(frozen=True)
@@ -31,22 +30,16 @@ class Outcome:
 
 
 def profile(
-    source: str,
-    component: str | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    values: Mapping[str, float],
+    request: Request,
     targets: Sequence[str],
     settings: Settings,
     device: DeviceSettings,
     budget: Budget,
-    seed: int,
-    store: Store,
     out: Path | None,
-    progress: Progress,
 ) -> Outcome:
-    """Measures ``source`` and writes CSV, JSON, traces and a page into ``out`` (default ``profiles/<its name>``).
+    """Measures a source and writes CSV, JSON, traces and a page into ``out`` (default ``profiles/<its name>``).
 
-    ``targets``: ``host`` (with the settings' runtimes), ``adb`` or ``adb:SERIAL``.
+    ``targets``: ``host`` (with the settings' runtimes), ``adb`` or ``adb:SERIAL``. What the request ``needs`` follows.
 
     Raises:
         InputError: the source can't be used, a runtime isn't installed or can't run it, a device isn't ready, or there
@@ -55,6 +48,7 @@ def profile(
     """
     from workbench.sources import resolve
 
+    store, progress, seed = request.store, request.progress, request.seed
     threads_asked(settings.threads)
     on_host, asked = "host" in targets, [target for target in targets if target != "host"]
     places = [runtime(name) for name in settings.runtimes] if on_host else []
@@ -63,10 +57,10 @@ def profile(
         "onnx" if ready or any(described(name).needs_file for name in settings.runtimes) else "torch"
     )
     with store.lock():
-        networks = resolve(source, component, shapes, seed, store, progress, needs, values)
+        networks = resolve(replace(request, needs=needs))
     for place in places:
         _runs(place, networks)
-    folder = out or Path("profiles") / slug(source)
+    folder = out or Path("profiles") / slug(request.source)
     folder.mkdir(parents=True, exist_ok=True)
     counts = count_networks(networks)
     found = profile_host(networks, counts, settings, budget, seed, folder, store, progress) if on_host else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from workbench.comparing.ratio import SAME, SLOWER
 from workbench.errors import InputError, RunError
 from workbench.measure.layers import COLUMNS
 from workbench.measure.network import Network
-from workbench.progress import quiet
+from workbench.sources import Request
 from workbench.store.store import Store
-from workbench.verbs.compare.compare import check_gate, compare, paired, with_gate, write
+from workbench.verbs.compare.compare import How, check_gate, compare, paired, with_gate, write
 
 _SPEC = importlib.util.spec_from_file_location("slowed", ROOT / "benchmarks" / "slowed.py")
 assert _SPEC is not None and _SPEC.loader is not None
@@ -57,7 +58,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(a: object, b: object, tmp_path: Path, plan: Plan = QUICK, component: str | None = None, layers: bool = True):
-    return compare(str(a), str(b), component, "onnxruntime", 1, {}, plan, layers, 0, Store(tmp_path / "store"), quiet)
+    first = Request(str(a), Store(tmp_path / "store"), component)
+    return compare(first, replace(first, source=str(b)), How("onnxruntime", 1, plan, layers))
 
 
 def test_a_layer_of_twice_the_work_makes_the_whole_slower_and_is_named(small: Path, tmp_path: Path) -> None:
@@ -205,4 +207,5 @@ def test_profiles_without_a_common_component_or_without_samples_are_refused(tmp_
 
 def test_more_threads_than_cores_are_refused(small: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--threads: found 4096; this process may use \d+ cores"):
-        compare(str(small), str(small), None, "onnxruntime", 4096, {}, QUICK, False, 0, Store(tmp_path / "s"), quiet)
+        same = Request(str(small), Store(tmp_path / "s"))
+        compare(same, same, How("onnxruntime", 4096, QUICK, layers=False))

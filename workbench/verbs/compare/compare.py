@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,76 +20,73 @@ from workbench.profile import disturbance
 from workbench.profile.counts import count_network
 from workbench.progress import Progress
 from workbench.runtimes.base import Runtime, described, runtime, threads_asked
+from workbench.sources.request import Request
 from workbench.store.environment import environment
 from workbench.store.files import write_atomic
-from workbench.store.store import Store
 
 
-def compare(
-    a: str,
-    b: str,
-    component: str | None,
-    runtime_name: str,
-    threads: int | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    plan: Plan,
-    layers: bool,
-    seed: int,
-    store: Store,
-    progress: Progress,
-) -> Comparison:
+@dataclass(frozen=True)
+class How:
+    """How two sources are measured against each other: where, when it is enough, and whether layer by layer, too."""
+
+    runtime: str
+    threads: int | None
+    """None: as many as this process has cores."""
+    plan: Plan
+    layers: bool = True
+
+
+def compare(a: Request, b: Request, how: How) -> Comparison:
     """Compares two sources, or two profiles where both names end in ``.json`` or ``.csv``.
 
     Raises:
         InputError: one of them can't be used, the two can't be compared, or the runtime can't run them.
         RunError: the measuring failed.
     """
-    stored = [Path(name).suffix in (".json", ".csv") for name in (a, b)]
+    stored = [Path(side.source).suffix in (".json", ".csv") for side in (a, b)]
     if all(stored):
         from workbench.verbs.compare.stored import compare_stored
 
-        return compare_stored(Path(a), Path(b), component)
+        return compare_stored(Path(a.source), Path(b.source), a.component)
     if any(stored):
         which, other = (a, b) if stored[0] else (b, a)
         raise InputError(
-            f"{which} is a stored profile and {other} is not: the two can't be measured in turns",
+            f"{which.source} is a stored profile and {other.source} is not: the two can't be measured in turns",
             hint="give two sources, or two profiles",
         )
-    return _sources(a, b, component, runtime_name, threads, shapes, plan, layers, seed, store, progress)
+    return _sources(a, b, how)
 
 
-def _sources(
-    a: str,
-    b: str,
-    component: str | None,
-    runtime_name: str,
-    threads: int | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    plan: Plan,
-    layers: bool,
-    seed: int,
-    store: Store,
-    progress: Progress,
-) -> Comparison:
+def _sources(a: Request, b: Request, how: How) -> Comparison:
     from workbench.sources import resolve
 
-    threads = threads_asked(threads)
-    place = runtime(runtime_name)
-    needs: Literal["onnx", "torch"] = "onnx" if described(runtime_name).needs_file else "torch"
-    with store.lock():
-        sides = [resolve(source, component, shapes, seed, store, progress, needs) for source in (a, b)]
+    threads = threads_asked(how.threads)
+    place = runtime(how.runtime)
+    needs: Literal["onnx", "torch"] = "onnx" if described(how.runtime).needs_file else "torch"
+    with a.store.lock():
+        sides = [resolve(replace(side, needs=needs)) for side in (a, b)]
     pairs, warnings = paired(*sides)
     for network in (network for pair in pairs.values() for network in pair):
         if reason := place.refuses(network):
             raise InputError(f"runtime {place.name}: can't run {network.label}: {reason}")
     before = disturbance.moment()
-    compared = [
-        compare_networks(name, *pair, place, threads, plan, layers, progress, warnings) for name, pair in pairs.items()
-    ]
+    compared = []
+    for a_network, b_network in pairs.values():
+        found, limits = compare_networks(a_network, b_network, place, replace(how, threads=threads), a.progress)
+        compared.append(found)
+        warnings += limits
     disturbed = disturbance.between(before, disturbance.moment())
     warnings += disturbance.warnings(disturbed, place.target)
     return Comparison(
-        a, b, IN_TURNS, place.name, threads, tuple(compared), disturbed, environment(), tuple(dict.fromkeys(warnings))
+        a.source,
+        b.source,
+        IN_TURNS,
+        place.name,
+        threads,
+        tuple(compared),
+        disturbed,
+        environment(),
+        tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -121,17 +118,11 @@ def paired(a: Sequence[Network], b: Sequence[Network]) -> tuple[dict[str, tuple[
 
 
 def compare_networks(
-    name: str,
-    a: Network,
-    b: Network,
-    place: Runtime,
-    threads: int,
-    plan: Plan,
-    layers: bool,
-    progress: Progress,
-    warnings: list[str],
-) -> Compared:
-    """One component measured in turns, its layers too where asked for; adds to ``warnings`` what limits the answer."""
+    a: Network, b: Network, place: Runtime, how: How, progress: Progress
+) -> tuple[Compared, list[str]]:
+    """One component measured in turns, its layers too where asked for; and sentences on what limits the answer."""
+    name, plan, threads = b.component, how.plan, threads_asked(how.threads)
+    warnings: list[str] = []
     _check_memory(place, a, b)
     with progress(f"{name}: passes in turns, loads", MOST_LOADS) as tick:
         taken = measure(partial(place.load, a, threads), partial(place.load, b, threads), plan, tick)
@@ -142,15 +133,15 @@ def compare_networks(
             f"{name}: ended by {limit} with an interval of ±{percent(taken.ratio.half_width)} "
             f"(±{percent(plan.width)} was asked for); a quieter machine or more time would tell more"
         )
-    if not layers:
-        return measured(name, taken, None, "not asked for")
+    if not how.layers:
+        return measured(name, taken, None, "not asked for"), warnings
     with progress(f"{name}: layers in turns", LAYER_BATCHES) as tick:
         passes_a = partial(place.layers, a, count_network(a), threads)
         passes_b = partial(place.layers, b, count_network(b), threads)
         found, fused = batches(passes_a, passes_b, plan.max_seconds, tick)
     if not all(batch.a and batch.b for batch in found):
-        return measured(name, taken, None, f"{place.name} doesn't tell times of layers")
-    return measured(name, taken, of_batches(found, of_loads(taken.loads), fused))
+        return measured(name, taken, None, f"{place.name} doesn't tell times of layers"), warnings
+    return measured(name, taken, of_batches(found, of_loads(taken.loads), fused)), warnings
 
 
 def _inputs(a: Network, b: Network) -> list[str]:

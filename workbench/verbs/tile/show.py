@@ -27,7 +27,7 @@ def as_json(report: TileReport) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "modelled",
-        "source": report.asked.source,
+        "source": report.asked.request.source,
         "candidate": report.network.candidate,
         "component": report.network.component,
         "dtype": report.asked.dtype,

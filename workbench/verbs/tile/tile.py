@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import InputError, unknown
 from workbench.models.factory import is_factory
-from workbench.progress import Progress, quiet
-from workbench.store.store import Store
-from workbench.tile.fitted import fitted, machine
-from workbench.tile.machine import Machine, parse_rate, parse_size
+from workbench.sources.request import Request
+from workbench.tile.fitted import fitted
+from workbench.tile.machine import Machine
 from workbench.tile.model import Modelled, model
 from workbench.tile.plans import WHOLE, evenly, fewer
 
@@ -30,12 +29,17 @@ UNET, LATENTS = "unet", "sample"
 class AskedTile:
     """What the command line asks for, understood."""
 
-    source: str
+    request: Request
     machine: Machine
     dtype: str
-    side: int | None
-    shapes: Mapping[str, tuple[int, ...]]
-    tiles: int | None
+    side: int | None = None
+    """Of square latents; None: the model's own."""
+    tiles: int | None = None
+    """Of all heads, of the attention with the most scores; None: head by head, as few as fit."""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in WIDTHS:
+            raise unknown(f"--dtype {self.dtype}: no such type", self.dtype, WIDTHS)
 
 
 @dataclass(frozen=True)
@@ -64,37 +68,7 @@ class TileReport:
         return fewer(self.asked.tiles, [one.attention for one in self.modelled]) if self.asked.tiles else None
 
 
-def asked(
-    source: str,
-    sram: str,
-    dtype: str,
-    side: int | None,
-    shapes: Mapping[str, tuple[int, ...]],
-    rates: tuple[str | None, str | None, str | None],
-    tiles: int | None,
-) -> AskedTile:
-    """The options read.
-
-    Args:
-        source: as ``workbench.subjects.resolve`` takes it.
-        sram: size of the scratchpad.
-        dtype: one of ``WIDTHS``.
-        side: of square latents; None: the model's own.
-        shapes: of inputs by name.
-        rates: bandwidth, multiply-accumulates and elements of a softmax a second; None: the fitted one.
-        tiles: of all heads, of the attention with the most scores; None: head by head, as few as fit.
-
-    Raises:
-        InputError: one of them can't be read.
-    """
-    if dtype not in WIDTHS:
-        raise unknown(f"--dtype {dtype}: no such type", dtype, WIDTHS)
-    options = (("--bandwidth", "B"), ("--macs-per-s", ""), ("--vector-ops-per-s", ""))
-    given = [None if text is None else parse_rate(text, *option) for text, option in zip(rates, options, strict=True)]
-    return AskedTile(source, machine(parse_size(sram), *given), dtype, side, shapes, tiles)
-
-
-def tile_source(asked: AskedTile, write: Path | None, store: Store, progress: Progress = quiet) -> TileReport:
+def tile_source(asked: AskedTile, write: Path | None) -> TileReport:
     """Models the U-Net of a pipeline, or the one network that the source is; with ``write`` also cuts it.
 
     Raises:
@@ -103,12 +77,12 @@ def tile_source(asked: AskedTile, write: Path | None, store: Store, progress: Pr
     """
     if write is not None and write.suffix != ".onnx":
         raise InputError(f"--write {write}: needs the name of an ONNX file", hint=f"such as {write.stem}.onnx")
-    network = _network(asked, store, exported=write is not None, progress=progress)
+    network = _network(asked, exported=write is not None)
     attentions, left_out = _attentions(network)
     if not attentions:
         why = "; ".join(f"{node}: {reason}" for node, reason in list(left_out.items())[:3])
         raise InputError(
-            f"{asked.source}: has no attention that can be modelled" + (f" ({why})" if why else ""),
+            f"{asked.request.source}: has no attention that can be modelled" + (f" ({why})" if why else ""),
             hint="attention is found as a product, a softmax and a product; one fused operator can't be looked into",
         )
     width = WIDTHS[asked.dtype]
@@ -125,14 +99,14 @@ def tile_source(asked: AskedTile, write: Path | None, store: Store, progress: Pr
     return TileReport(asked, network, modelled, left_out, plain, write, tiled)
 
 
-def _network(asked: AskedTile, store: Store, exported: bool, progress: Progress) -> Network:
+def _network(asked: AskedTile, exported: bool) -> Network:
     from workbench.graphs.quiet import quiet as silenced
     from workbench.sources import resolve
 
-    source, shapes = asked.source, dict(asked.shapes)
+    source, shapes = asked.request.source, dict(asked.request.shapes)
     path = Path(source)
     alone = path.suffix == ".onnx" or path.is_file() or (is_factory(source) and not path.is_dir())
-    component = None if alone else UNET
+    request = replace(asked.request, component=None if alone else UNET)
     with silenced():
         if asked.side is not None:
             if alone or LATENTS in shapes:
@@ -140,11 +114,11 @@ def _network(asked: AskedTile, store: Store, exported: bool, progress: Progress)
                     f"--side {asked.side}: " + (f"{source} is no pipeline" if alone else f"not with --shape {LATENTS}"),
                     hint="--shape INPUT=1x4x64x64, by the name of its input" if alone else None,
                 )
-            latents = resolve(source, component, shapes, 0, store, progress, "count")[0].feed[LATENTS]
+            latents = resolve(replace(request, needs="count"))[0].feed[LATENTS]
             shapes[LATENTS] = (*latents.shape[:-2], asked.side, asked.side)
         # Of a factory only the graph tells where the attentions are.
         needs: Literal["onnx", "count"] = "onnx" if exported or alone else "count"
-        return resolve(source, component, shapes, 0, store, progress, needs)[0]
+        return resolve(replace(request, shapes=shapes, needs=needs))[0]
 
 
 def _attentions(network: Network) -> tuple[list[Attention], Mapping[str, str]]:
