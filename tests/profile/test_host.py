@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
 from workbench.profile.write import Budget
 from workbench.progress import quiet
+from workbench.report.sections.budget.sums import rows
 from workbench.store.store import Store
 
 
@@ -60,6 +62,21 @@ def test_the_budget_is_the_formula_it_states(profiled):
         assert summary["pipeline"]["latency_ms"]["median"] == pytest.approx(expected)
         assert sum(summary["pipeline"]["parts_ms"].values()) == pytest.approx(expected)
         assert summary["seed"] == 7 and summary["threads"] == 1
+
+
+def test_the_reports_budget_of_real_profiles_adds_up(profiled):
+    profiles = {(target, name): p for target, found in profiled[1].items() for name, p in found.items()}
+    candidates = [SimpleNamespace(name=name) for name in ("base", "w8a8")]
+    found = rows(SimpleNamespace(candidates=candidates, profiles=profiles, targets=["host", "host-torch"]))
+    assert [(r.target, r.candidate) for r in found] == [("host", "base"), ("host", "w8a8"), ("host-torch", "base")]
+    for row in found:
+        whole = profiles[row.target, row.candidate]["pipeline"]
+        assert row.note == "" and row.unet.startswith("10 × 2 × ")
+        for shown, ms in (
+            (row.total, whole["latency_ms"]["median"]),
+            (row.unet.split(" = ")[1], whole["parts_ms"]["unet"]),
+        ):
+            assert float(shown.replace(",", "")) == pytest.approx(ms, rel=0.01)
 
 
 def test_a_component_of_two_candidates_is_measured_once_and_said_so(profiled):

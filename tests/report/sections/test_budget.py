@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import Any
 
-from tests import ROOT
 from workbench.report.page import fill
 from workbench.report.sections.budget import Facts
 from workbench.report.sections.budget.sums import rows
 
 TIMES = {"text_encoder": 2.0, "unet": 10.0, "vae_decoder": 6.0}
-SAMPLES = ROOT / "profiles" / "bk_tiny_w8a8"
 
 
 def profile(times: dict[str, float], steps: int = 10, passes: int = 2, told: float | None = None, **more: Any) -> Any:
@@ -77,19 +74,6 @@ def test_both_are_told_where_the_profile_says_something_else():
     for told, note in ((212.0, ""), (231.0, "the profile's pipeline latency: 231 ms, +10 % against the sum")):
         (row,) = rows(run("a", host={"a": profile(TIMES, told=told)}))
         assert (row.total, row.note) == ("210", note)
-
-
-def test_profiles_of_the_repository_read_through_and_add_up():
-    names = ["base", "bk_tiny", "distilled", "w8a8"]
-    host = {name: json.loads((SAMPLES / f"{name}@host.json").read_text()) for name in names}
-    torch = {"base": json.loads((SAMPLES / "base@host-torch.json").read_text())}
-    found = rows(run(*names, host=host, torch=torch))
-    assert [r.candidate for r in found] == [*names, "base"]
-    assert all(r.note == "" and "missing" not in (r.text_encoder, r.unet, r.decoder) for r in found)
-    for row, profiled in zip(found, [*host.values(), *torch.values()], strict=True):
-        whole, parts = profiled["pipeline"]["latency_ms"]["median"], profiled["pipeline"]["parts_ms"]
-        assert row.total == f"{whole:,.0f}"
-        assert row.unet.startswith("10 × 2 × ") and row.unet.endswith(f"{parts['unet']:,.0f}")
 
 
 def shown(of: Any) -> str:
