@@ -11,7 +11,12 @@ from workbench.models.candidate import Candidate
 from workbench.models.sources import base_candidate, demo_folder
 from workbench.store.store import Store
 
-pytest_plugins = ("tests.fixtures.demo_networks", "tests.fixtures.onnx_files", "tests.fixtures.tiny_exports")
+pytest_plugins = (
+    "tests.fixtures.shared",
+    "tests.fixtures.demo_networks",
+    "tests.fixtures.onnx_files",
+    "tests.fixtures.tiny_exports",
+)
 
 LONG = ("tests/run/test_run.py", "tests/verbs/schemes/test_schemes.py", "tests/run/test_processes.py")
 """The files whose tests take longest; those of the first take nearly half of the time of all."""

@@ -8,24 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fixtures import tiny_pipeline
 from workbench.compress.distill.consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
-from workbench.export.store import stored_export
 from workbench.models.candidate import COMPONENTS, Component
-from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet, save_unet
-from workbench.store.store import Store
 
 
 @pytest.fixture(scope="module")
-def networks(tmp_path_factory):
-    from workbench.models.sources import base_candidate
-    from workbench.store.store import Store
-
-    store = Store(tmp_path_factory.mktemp("store"))
-    base = base_candidate("demo", store)
-    return Networks.load({name: stored_export(base, name, store) for name in COMPONENTS}, base.source)
+def networks(exported, demo):
+    return Networks.load(exported, demo)
 
 
 def test_it_draws_what_the_diffusers_pipeline_draws(networks, demo):
@@ -48,12 +39,10 @@ def test_a_picture_depends_on_its_seed_and_place_not_on_how_many_are_drawn(netwo
     assert np.array_equal(first_noise((4, 16, 16), 0, 1), first_noise((4, 16, 16), 0, 1))
 
 
-def test_a_few_step_picture_too_although_noise_is_added_between_its_steps(tmp_path):
-    base = tiny_pipeline.make(tmp_path / "tiny", demo_folder())
-    save_unet(with_guidance(load_unet(base.components["unet"].path), 256), tmp_path / "few", None)
-    few = replace(base, key="few", components={**base.components, "unet": Component("unet", "torch", tmp_path / "few")})
-    store = Store(tmp_path / "store")
-    drawn = Networks.load({name: stored_export(few, name, store) for name in COMPONENTS}, few.source)
+def test_a_few_step_picture_too_although_noise_is_added_between_its_steps(tiny, shared, tmp_path):
+    save_unet(with_guidance(load_unet(tiny.components["unet"].path), 256), tmp_path / "few", None)
+    few = replace(tiny, key="few", components={**tiny.components, "unet": Component("unet", "torch", tmp_path / "few")})
+    drawn = Networks.load({name: shared.export(few, name) for name in COMPONENTS}, few.source)
     (three, latents), (one, alone) = draw(drawn, ["cat", "dog", "owl"], 4, 3.0, 0), draw(drawn, ["cat"], 4, 3.0, 0)
     assert np.array_equal(latents[:1], alone) and np.array_equal(three[:1], one)
     again = draw(drawn, ["cat", "cat"], 4, 3.0, 0)[1]

@@ -1,4 +1,4 @@
-"""The embedded model's parts, exported once for this room."""
+"""The embedded model's parts that have attention."""
 
 from __future__ import annotations
 
@@ -7,32 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.export.store import stored_export
-from workbench.models.candidate import Candidate
-from workbench.models.components import spec
-from workbench.models.sources import base_candidate
-from workbench.store.store import Store
-
 Part = tuple[Path, dict[str, np.ndarray]]
 
 
 @pytest.fixture(scope="session")
-def tile_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("tile") / "store")
-
-
-@pytest.fixture(scope="session")
-def whole(tile_store: Store) -> Candidate:
-    return base_candidate("demo", tile_store)
-
-
-@pytest.fixture(scope="session")
-def unet(whole: Candidate, tile_store: Store) -> Part:
+def unet(exported: dict[str, Path], feeds: dict[str, dict]) -> Part:
     """The U-Net's file, and a feed."""
-    return stored_export(whole, "unet", tile_store), spec(whole, "unet").seeded()
+    return exported["unet"], feeds["unet"]
 
 
 @pytest.fixture(scope="session")
-def text_encoder(whole: Candidate, tile_store: Store) -> Part:
+def text_encoder(exported: dict[str, Path], feeds: dict[str, dict]) -> Part:
     """The text encoder's file, and a feed: its attention has a mask before the softmax and a guard behind it."""
-    return stored_export(whole, "text_encoder", tile_store), spec(whole, "text_encoder").seeded()
+    return exported["text_encoder"], feeds["text_encoder"]

@@ -9,38 +9,27 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tests.fixtures import tiny_pipeline
 from workbench.compress.distill.consistency import DistillConsistencyConfig, distill_consistency, with_guidance
 from workbench.compress.quantize.config import QuantizeConfig
 from workbench.compress.quantize.step import quantize
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.layouts import LAYOUTS, student_of
 from workbench.evaluate.sampler import Networks, draw
-from workbench.export.store import stored_export
 from workbench.models.architectures import ARCHITECTURES
 from workbench.models.candidate import COMPONENTS
 from workbench.models.components import spec
 from workbench.models.guidance import guidance_embedding
-from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet, meta_unet
 from workbench.progress import quiet
 from workbench.runtimes.onnxruntime.session import session
-from workbench.store.store import Store
 
 QUICK = {"steps": 4, "batch": 4, "precision": "fp32", "w_min": 1.0, "w_max": 3.0}
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return tiny_pipeline.make(tmp_path_factory.mktemp("tiny"), demo_folder())
-
-
 @pytest.fixture
-def context(tiny, tmp_path):
-    store, out = Store(tmp_path / "store"), tmp_path / "out"
-    return StepContext(
-        tiny, tiny, 0, "demo", out, out / "state", quiet, export=lambda made, name: stored_export(made, name, store)
-    )
+def context(tiny, shared, tmp_path):
+    out = tmp_path / "out"
+    return StepContext(tiny, tiny, 0, "demo", out, out / "state", quiet, export=shared.export)
 
 
 def test_tiny_with_an_embedding_of_guidance_has_the_published_count():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from tests.fixtures.tiny_pipeline import make
+from tests.fixtures.command import process
 from workbench.compress.distill.step import DistillConfig, distill
 from workbench.compress.prune.analytic_widths import told_widths
 from workbench.compress.prune.graph import WidthGraph
@@ -20,7 +19,6 @@ from workbench.compress.prune.step import PruneConfig, prune
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
 from workbench.errors import InputError, RunError
-from workbench.export.store import stored_export
 from workbench.models.architectures import ARCHITECTURES
 from workbench.models.folder import read_object
 from workbench.models.sources import base_candidate
@@ -32,11 +30,6 @@ from workbench.store.store import Store
 from workbench.training.features import FeatureLoss
 
 by_weight = partial(PruneConfig, criterion="magnitude")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory, demo):
-    return make(tmp_path_factory.mktemp("tiny"), demo)
 
 
 def context(candidate, folder, export=lambda *_: None, seed=0):
@@ -57,19 +50,19 @@ def says(unet):
 FRESH = """
 import sys, torch
 from pathlib import Path
-from tests.compress.test_prune import says
+from tests.compress.prune.test_step import says
 from workbench.models.unet import load_unet
 torch.save(says(load_unet(Path(sys.argv[1]))), sys.argv[2])
 """
 
 
-def test_a_pruned_model_is_the_same_in_a_fresh_process_and_its_export_agrees(tiny, tmp_path):
-    store = Store(tmp_path / "store")
-    made = context(tiny, tmp_path / "out", lambda candidate, name: stored_export(candidate, name, store))
+def test_a_pruned_model_is_the_same_in_a_fresh_process_and_its_export_agrees(tiny, shared, tmp_path):
+    made = context(tiny, tmp_path / "out", shared.export)
     result = prune(made, by_weight(ratio=0.5))
     folder = result.components["unet"].path
     here = load_unet(folder)
-    subprocess.run([sys.executable, "-c", FRESH, str(folder), str(tmp_path / "there.pt")], check=True)
+    fresh = process([sys.executable, "-c", FRESH, str(folder), str(tmp_path / "there.pt")])
+    assert fresh.returncode == 0, fresh.stderr
     assert torch.equal(torch.load(tmp_path / "there.pt"), says(here))
 
     report = json.loads(json.dumps(result.report))

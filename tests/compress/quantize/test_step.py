@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.fixtures import tiny_pipeline
+from tests.fixtures.shared import Shared
 from workbench.compress.quantize.calibration.trajectory import Trajectory
 from workbench.compress.quantize.config import QuantizeConfig
 from workbench.compress.quantize.policies import POLICIES
@@ -33,15 +34,9 @@ SMALL = {"prompts": 1, "steps": 3}
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Candidate:
-    return tiny_pipeline.make(tmp_path_factory.mktemp("tiny"), demo_folder())
-
-
-@pytest.fixture(scope="module")
-def context(tiny: Candidate, tmp_path_factory: pytest.TempPathFactory) -> StepContext:
-    store = Store(tmp_path_factory.mktemp("store"))
+def context(tiny: Candidate, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> StepContext:
     out = tmp_path_factory.mktemp("out")
-    return StepContext(tiny, tiny, 0, None, out, out / "state", quiet, lambda c, name: stored_export(c, name, store))
+    return StepContext(tiny, tiny, 0, None, out, out / "state", quiet, shared.export)
 
 
 @pytest.fixture(scope="module")

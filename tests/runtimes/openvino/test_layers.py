@@ -8,16 +8,13 @@ from functools import partial
 import onnx
 import pytest
 
-from tests.fixtures import tiny_pipeline
 from workbench.compress.quantize.nncf.openvino import quantize_openvino
-from workbench.export.store import stored_export
 from workbench.graphs.costs import node_costs
 from workbench.graphs.layer_names import Names
 from workbench.measure.counts import Count
 from workbench.measure.layers import COLUMNS, OUTSIDE, UNMAPPED
 from workbench.measure.network import Network
 from workbench.models.components import spec
-from workbench.models.sources import demo_folder
 from workbench.profile.counts import count_network
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
@@ -27,10 +24,9 @@ from workbench.runtimes.openvino.trace import LEAST_PASSES, record
 
 
 @pytest.fixture(scope="module")
-def nncf_unet(profile_store, tmp_path_factory):
+def nncf_unet(tiny, exports, tmp_path_factory):
     """A tiny U-Net quantized by NNCF in OpenVINO's format, and its inputs."""
-    tiny = tiny_pipeline.make(tmp_path_factory.mktemp("tiny"), demo_folder())
-    exported, out = stored_export(tiny, "unet", profile_store), tmp_path_factory.mktemp("nncf") / "model.xml"
+    exported, out = exports["unet"][0], tmp_path_factory.mktemp("nncf") / "model.xml"
     layers = {cost.layer for cost in node_costs(exported) if cost.weights} - {"conv_in"}
     feed = spec(tiny, "unet").seeded()
     quantize_openvino(exported, layers, [feed], out)

@@ -9,29 +9,24 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.fixtures import tiny_pipeline
 from workbench.compress.quantize.step import QuantizeConfig, quantize
 from workbench.compress.registry import StepContext
-from workbench.export.store import stored_export
 from workbench.graphs.costs import node_costs
 from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Candidate
 from workbench.models.components import spec
-from workbench.models.sources import demo_folder
 from workbench.progress import quiet
 from workbench.recipe.hooks import ChecksUNet
 from workbench.runtimes.load import runner
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.openvino.costs import openvino_costs
 from workbench.store.environment import int8_overflows
-from workbench.store.store import Store
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory) -> StepContext:
-    store, out = Store(tmp_path_factory.mktemp("store")), tmp_path_factory.mktemp("out")
-    tiny = tiny_pipeline.make(tmp_path_factory.mktemp("tiny"), demo_folder())
-    return StepContext(tiny, tiny, 0, None, out, out / "state", quiet, lambda c, name: stored_export(c, name, store))
+def context(tiny, shared, tmp_path_factory) -> StepContext:
+    out = tmp_path_factory.mktemp("out")
+    return StepContext(tiny, tiny, 0, None, out, out / "state", quiet, shared.export)
 
 
 @pytest.fixture(scope="module")

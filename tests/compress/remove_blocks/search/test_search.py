@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -16,11 +15,9 @@ from workbench.compress.remove_blocks.search.damage import Damage
 from workbench.compress.remove_blocks.search.state import Notes
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
 from workbench.errors import InputError
-from workbench.export.store import stored_export
 from workbench.models.unet import load_unet
 from workbench.progress import quiet
 from workbench.runtimes.torch.counting import count_unet
-from workbench.store.store import Store
 
 SEARCH = {"prompts": 2, "pictures": 2, "steps": 2, "remeasure": 4}
 
@@ -52,12 +49,10 @@ def config(**budget):
 
 
 @pytest.fixture(scope="module")
-def searched(pipeline, tmp_path_factory):
+def searched(pipeline, shared, tmp_path_factory):
     """Result, context and config of one whole search."""
     out = tmp_path_factory.mktemp("search")
-    store = Store(tmp_path_factory.mktemp("store"))
-    export = partial(stored_export, store=store)
-    ctx = StepContext(pipeline, pipeline, 0, None, out, out / "state", quiet, export)
+    ctx = StepContext(pipeline, pipeline, 0, None, out, out / "state", quiet, shared.export)
     asked = config(macs=0.6)
     return remove_blocks(ctx, asked), ctx, asked
 
