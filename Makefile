@@ -1,7 +1,8 @@
 # make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
 #            on 2 cores that multiply bfloat16 (AMX, AVX512-BF16), of which the job is about 6; on other cores, which
 #            train in float32, about 24; again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and all tests: about 20 minutes on 2 such cores, 45 on others
+# make test  sets everything up, then style, types and the tests of every behaviour: 5 to 15 minutes
+# make test-all  those and the long ones (all recipes, training by two processes, the demo's own training): 10 to 35
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
@@ -9,20 +10,34 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-devices bench lint clean browser device-tools
+.PHONY: run test test-all test-long test-devices bench lint clean browser device-tools
 
 run: $(VENV)/.ready
 	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 6 to 22 minutes the first time, seconds again"
 	$(BIN)/workbench run recipes/bk_tiny_w8a8.yaml
 
+# Tests that would begin after UNTIL (seconds since 1970) are left out and named.
+BUDGET = $(if $(UNTIL),--until $(UNTIL) -rs --no-fold-skipped)
+# By file, since what a file's fixtures export, train and measure would be made once in every process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests, two at a time: 20 to 60 minutes"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30
+	@echo "== tests, two at a time: 4 to 14 minutes"
+	$(PYTEST) -m "not long"
+
+test-all: $(VENV)/.ready-dev browser lint
+	@echo "== all tests, two at a time: 9 to 34 minutes"
+	$(PYTEST)
+
+# What test-all adds to test.
+test-long: $(VENV)/.ready-dev
+	@echo "== long tests, two at a time"
+	$(PYTEST) -m long $(BUDGET)
 
 test-devices: $(VENV)/.ready-dev device-tools
 	@echo "== devices: 5 to 10 minutes"
 	$(BIN)/python tests/device_rig/rig.py check
-	WORKBENCH_RIG=1 $(BIN)/python -m pytest tests/device_rig
+	WORKBENCH_RIG=1 $(BIN)/python -m pytest tests/device_rig $(BUDGET)
 
 bench: $(VENV)/.ready-dev
 	@echo "== benchmarks: about 20 minutes; leave the machine alone meanwhile"

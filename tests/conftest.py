@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,17 +19,25 @@ pytest_plugins = (
     "tests.fixtures.tiny_exports",
 )
 
-LONG = ("tests/run/test_run.py", "tests/verbs/schemes/test_schemes.py", "tests/run/test_processes.py")
-"""The files whose tests take longest; those of the first take nearly half of the time of all."""
+FIRST = ("tests/run/test_run.py", "tests/verbs/schemes/test_schemes.py", "tests/run/test_processes.py")
+"""The files whose tests take longest."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--until", type=float, help="leave out tests that would begin later (seconds since 1970)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest files first: processes are given one file after another, and should end together.
-
-    Files stay whole, since what their fixtures export, train and measure would be made once in every process.
-    """
+    """Puts the longest files first: processes are given one file after another, and should end together."""
     files = {item: item.nodeid.partition("::")[0] for item in items}
-    items.sort(key=lambda item: LONG.index(files[item]) if files[item] in LONG else len(LONG))
+    items.sort(key=lambda item: FIRST.index(files[item]) if files[item] in FIRST else len(FIRST))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    until = item.config.getoption("--until")
+    if until is not None and time.time() > until:
+        pytest.skip("left out: the time for tests is over")
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
 from tests import ROOT
+from tests.fixtures.command import workbench
 
 PAGES = [
     ROOT / "README.md",
@@ -44,19 +43,12 @@ def test_every_command_is_taken(words, tmp_path):
         "tile",
     ):  # they measure, draw, or need a device
         options = [w for w in rest if w.startswith("-")]
-        shown = subprocess.run(
-            [sys.executable, "-m", "workbench.cli.main", verb, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
+        shown = workbench(verb, "--help")
         assert [o for o in options if o not in shown.stdout] == []
         return
     store = ["--store", str(tmp_path)] if verb == "check" else []
-    command = [sys.executable, "-m", "workbench.cli.main", verb, *rest, *store]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    done = workbench(verb, *rest, *store)
+    assert done.exit_code == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests import ROOT
+from tests.fixtures.command import environment, process
 from workbench.log_filters import KNOWN
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     # Exporting a model sets the level of diffusers' log for the whole process, and those that it starts.
-    env = {name: value for name, value in os.environ.items() if name != "DIFFUSERS_VERBOSITY"}
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=120)
+    env = {name: value for name, value in environment().items() if name != "DIFFUSERS_VERBOSITY"}
+    return process([sys.executable, "-c", code], env=env)
 
 
 def test_loading_a_model_and_fake_quantization_prints_nothing():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.test_main import workbench
+from tests.fixtures.command import workbench
 
 
 def test_the_unet_of_stable_diffusion_is_counted_exactly(tmp_path: Path) -> None:
     done = workbench("count", "arch:sd-v1", "--json", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     unet = json.loads(done.stdout)["components"]["unet"]
     assert unet["params"] == 859_520_964
     assert unet["macs"] == 338_610_585_600
@@ -31,6 +31,6 @@ def test_the_tables_have_every_layer_and_every_component(tmp_path: Path) -> None
 
 def test_a_source_that_can_not_be_counted_ends_with_2_and_one_message(tmp_path: Path) -> None:
     done = workbench("count", "arch:sd-v7", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: architecture 'sd-v7' is not known; did you mean sd-v")
     assert "Traceback" not in done.stderr

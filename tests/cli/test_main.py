@@ -13,14 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.fixtures.command import COMMAND, environment, process, workbench
 from workbench import __version__
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-COMMAND = [sys.executable, "-m", "workbench.cli.main"]
-
-
-def workbench(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
 
 
 def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
@@ -40,7 +34,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
         "import sys; sys.argv[1:] = ['--help']; from workbench.cli.main import app\n"
         f"try: app()\nexcept SystemExit: print(sorted({heavy} & {{*sys.modules}}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, cwd=ROOT)
+    done = process([sys.executable, "-c", code])
 
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
     for verb in ("run", "check", "profile", "compare", "count", "devices", "sample", "schema", "train-demo"):
@@ -70,19 +64,19 @@ def test_check_prints_json_alone(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("version: 1\nname: x\nmodel: demo\nsteps: [remove_blocks: {layout: bk-tiny}]\n")
     done = workbench("check", "r.yaml", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["stored"] == {"bk_tiny": False}
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda recipe: recipe.stem)
 def test_every_recipe_of_the_project_can_be_run(recipe: Path, tmp_path: Path) -> None:
     done = workbench("check", str(recipe), "--store", str(tmp_path / "store"))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_an_unknown_verb_is_told_what_was_meant() -> None:
     done = workbench("chekc")
     assert "No such command 'chekc'. Did you mean 'check'" in done.stderr
-    assert done.returncode == 2
+    assert done.exit_code == 2
 
 
 def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
@@ -90,7 +84,7 @@ def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
     done = subprocess.Popen(
         [*COMMAND, "check", "r.yaml"],
         cwd=tmp_path,
-        env=ENVIRONMENT,
+        env=environment(),
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs ignore the signal, and hand that down to what they start.
@@ -107,11 +101,8 @@ def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_in_one_line() -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*COMMAND, "schema"], env=ENVIRONMENT, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
-        )
-    assert done.stderr == "error: No space left on device\n"
-    assert done.returncode == 1
+        done = process([*COMMAND, "schema"], capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 
 
 @pytest.mark.parametrize(
@@ -128,5 +119,5 @@ def test_bad_input_of_other_verbs_is_one_line(arguments: list[str], told: str, t
     done = workbench(*arguments, cwd=tmp_path)
     assert done.stderr.startswith(told)
     assert len(done.stderr.splitlines()) == 1
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert list(tmp_path.iterdir()) == []

@@ -35,6 +35,7 @@ def package(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.long
 def test_a_few_steps_of_every_stage_leave_a_pipeline_that_loads(package, tmp_path):
     from diffusers import StableDiffusionPipeline
 

@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests import ROOT
+from tests.fixtures.command import process
 from workbench.errors import InputError
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
@@ -216,6 +215,5 @@ def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
         "import sys; from workbench.cli.main import app; app(['check', 'r.yaml'], standalone_mode=False);"
         "print(sorted({'torch', 'diffusers', 'transformers', 'onnx', 'nncf', 'pandas'} & {*sys.modules}))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = process([sys.executable, "-c", code], cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr

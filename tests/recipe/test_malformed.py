@@ -6,17 +6,12 @@ A recipe in ``malformed/`` tells its message in its first line: FILE is the reci
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from tests import ROOT
-from workbench.cli.main import app
+from tests.fixtures.command import COMMAND, process, workbench
 from workbench.compress.registry import steps
 from workbench.models.sources import demo_folder
 
@@ -77,16 +72,13 @@ def tree(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("recipe", sorted(MALFORMED.rglob("*.yaml")), ids=lambda recipe: recipe.stem)
-def test_one_message_and_nothing_written(
-    recipe: Path, tmp_path: Path, own_model: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_message_and_nothing_written(recipe: Path, tmp_path: Path, own_model: Callable[[], Path]) -> None:
     if recipe.stem in BREAK:
         BREAK[recipe.stem](own_model())
     (tmp_path / "recipe.yaml").write_bytes(recipe.read_bytes())
-    monkeypatch.chdir(tmp_path)
     before = tree(tmp_path)
 
-    result = CliRunner().invoke(app, ["check", "recipe.yaml"])
+    result = workbench("check", "recipe.yaml", cwd=tmp_path)
 
     assert result.stderr == told_in(recipe, tmp_path) + "\n"
     assert result.stdout == ""
@@ -94,35 +86,37 @@ def test_one_message_and_nothing_written(
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("verb", ["check", "run"])
 @pytest.mark.parametrize("name", ["negative_steps", "tab", "unknown_block"])
-def test_both_verbs_end_so_as_a_process(name: str, verb: str, tmp_path: Path) -> None:
+def test_run_ends_so_too(name: str, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_bytes((MALFORMED / f"{name}.yaml").read_bytes())
-    done = workbench(tmp_path, verb, "recipe.yaml")
+    done = workbench("run", "recipe.yaml", cwd=tmp_path)
 
     assert done.stderr == told_in(MALFORMED / f"{name}.yaml", tmp_path) + "\n"
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert [f.name for f in tmp_path.iterdir()] == ["recipe.yaml"]
 
 
-def workbench(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "workbench.cli.main", *arguments]
-    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120, check=False)
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_both_verbs_end_so_as_a_process(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_bytes((MALFORMED / "tab.yaml").read_bytes())
+    done = process([*COMMAND, verb, "recipe.yaml"], cwd=tmp_path)
+
+    assert done.stderr == told_in(MALFORMED / "tab.yaml", tmp_path) + "\n"
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "bk_tiny.yaml").write_text("version: 1\n")
-    done = workbench(tmp_path, "run", "bk_tny.yaml")
+    done = workbench("run", "bk_tny.yaml", cwd=tmp_path)
 
     assert done.stderr == "error: bk_tny.yaml: no such file; did you mean bk_tiny.yaml?\n"
-    assert done.returncode == 2
+    assert done.exit_code == 2
 
 
 def test_several_errors_in_one_message_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = "version: 1\nname: a b\nmodel: demo\nseed: x\nsteps:\n  - distill: {lr: 3, batch: 0}\n"
     (tmp_path / "recipe.yaml").write_text(text)
-    done = workbench(tmp_path, "check", "recipe.yaml")
+    done = workbench("check", "recipe.yaml", cwd=tmp_path)
 
     assert done.stderr.splitlines() == [
         "error: recipe.yaml:2: name: found the text 'a b'; needs text that matches ^[A-Za-z0-9][A-Za-z0-9_.-]*$",
@@ -130,26 +124,26 @@ def test_several_errors_in_one_message_in_the_order_of_the_file(tmp_path: Path) 
         "recipe.yaml:6: steps.0.distill.batch: found 0; needs a number ≥ 1",
         "recipe.yaml:6: steps.0.distill.lr: found 3; needs a number < 1",
     ]
-    assert done.returncode == 2
+    assert done.exit_code == 2
 
 
 def test_a_store_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("version: 1\nname: x\nmodel: demo\n")
     (tmp_path / "file").write_text("")
     before = tree(tmp_path)
-    done = workbench(tmp_path, "run", "recipe.yaml", "--store", "file/store")
+    done = workbench("run", "recipe.yaml", "--store", "file/store", cwd=tmp_path)
 
     why = f"can't write there ({tmp_path}/file is not a folder); name another folder with --store"
     assert done.stderr == f"error: {tmp_path}/file/store: {why}\n"
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert tree(tmp_path) == before
 
 
 def test_profiles_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("version: 1\nname: x\nmodel: demo\n")
     (tmp_path / "profiles").write_text("in the way")
-    done = workbench(tmp_path, "check", "recipe.yaml")
+    done = workbench("check", "recipe.yaml", cwd=tmp_path)
 
     why = f"can't write there ({tmp_path}/profiles is not a folder); name another folder with --out"
     assert done.stderr == f"error: {tmp_path}/profiles: {why}\n"
-    assert done.returncode == 2
+    assert done.exit_code == 2

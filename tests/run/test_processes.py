@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-from tests import ROOT
+import pytest
+
 from tests.fixtures import tiny_pipeline
+from tests.fixtures.command import environment, process
 from workbench.models.record import read_record
 from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet
@@ -34,18 +34,13 @@ TOGETHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 def ran(place: Path, launcher: list[str]) -> list:
     command = [sys.executable, *launcher, "-m", "workbench.cli.main", "run", "together.yaml", "--store", "store"]
-    env = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(ROOT),
-    }
-    done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=600)
+    done = process(command, cwd=place, env=environment(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES=""))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("report: ") == 1, "one process reports"
     return read_record(Store(place / "store"), "together")
 
 
+@pytest.mark.long
 def test_two_processes_train_what_one_would_and_leave_one_report(tmp_path):
     base = tiny_pipeline.make(tmp_path / "tiny", demo_folder())
     found = []
