@@ -21,7 +21,7 @@ def macs(kind, inputs, outputs, constant=(), domain="", **attributes):
     node = helper.make_node(kind, names, results, domain=domain, **attributes)
     sides = dict(zip([*names, *results], [*inputs, *outputs], strict=True))
     known = {name: shape for name, shape in sides.items() if shape is not None}
-    found = product_of(node, Shapes(known, {}, frozenset()), {f"i{k}" for k in constant})
+    found = product_of(node, Shapes(known, {}), {f"i{k}" for k in constant})
     return None if found.why else (found.macs, found.attention_macs)
 
 

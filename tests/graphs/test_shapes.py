@@ -19,21 +19,6 @@ g (float[N, 3, "height", W] x, float[?, 4] z) => (float[N, K] y)
   flat = Reshape(x, sides)
   y = Identity(flat)
 }"""
-BRANCHES = """<ir_version: 8, opset_import: ["" : 17]>
-g (float[N, 4] x, bool flag) => (float[N, 4] y) <int64[1] two = {2}>
-{
-  s = Shape <end = 1> (x)
-  few = Less(s, two)
-  one = Squeeze(few)
-  y = If (one) <
-    then_branch = small () => (float[N, 4] a) { p = Relu(x) a = Neg(p) },
-    else_branch = large () => (float[N, 4] b) { q = Neg(x) b = Relu(q) }
-  >
-  w = If (flag) <
-    then_branch = yes () => (float[N, 4] c) { c = Abs(x) },
-    else_branch = no () => (float[N, 4] d) { d = Exp(x) }
-  >
-}"""
 
 
 def test_a_shape_that_is_computed_in_the_graph_is_followed():
@@ -45,13 +30,6 @@ def test_a_shape_that_is_computed_in_the_graph_is_followed():
 
 def test_without_the_inputs_shapes_it_is_not_known_rather_than_guessed():
     assert "flat" not in resolve(onnx.parser.parse_model(DYNAMIC)).shape
-
-
-def test_a_branch_that_the_inputs_settle_runs_and_others_are_left_open():
-    found = resolve(onnx.parser.parse_model(BRANCHES), {"x": (1, 4), "flag": ()})
-    assert "a" in found.runs and found.runs.isdisjoint({"b", "c", "d"})
-    found = resolve(onnx.parser.parse_model(BRANCHES), {"x": (3, 4)})
-    assert "b" in found.runs and found.runs.isdisjoint({"a", "c", "d"})
 
 
 @pytest.mark.parametrize(

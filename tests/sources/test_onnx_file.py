@@ -173,7 +173,7 @@ def test_inputs_that_can_not_be_made_up_are_refused_with_a_sentence(ask, written
         ask(path)
     several = helper.make_tensor_sequence_value_info("x", FLOAT, [1])
     path = written([helper.make_node("SequenceAt", ["x", "i"], ["y"])], [several, value("i", INT64, [])])
-    with pytest.raises(InputError, match="input x is a sequence; only tensors can be fed"):
+    with pytest.raises(InputError, match="input x is of type sequence; only tensors can be fed"):
         ask(path)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from workbench.graphs.names import layer_of
 from workbench.graphs.products import PRODUCTS, macs_of
 from workbench.graphs.read import read_model
-from workbench.graphs.shapes import Shapes, bodies, resolve, scopes
+from workbench.graphs.shapes import Shapes, resolve
+from workbench.graphs.walk import bodies, scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -94,6 +95,7 @@ def constants(graph: onnx.GraphProto) -> set[str]:
     found: set[str] = set()
     for part in scopes(graph):
         found |= {tensor.name for tensor in part.initializer}
+        found |= {tensor.values.name for tensor in part.sparse_initializer}
         for node in part.node:
             if all(value in found for value in node.input if value) and not bodies(node):
                 found |= {value for value in node.output if not node.op_type.startswith("Random")}

@@ -17,7 +17,7 @@ from typing import Any
 
 from workbench.graphs.costs import constants
 from workbench.graphs.names import ROOT
-from workbench.graphs.shapes import bodies
+from workbench.graphs.walk import branches
 
 _SCOPES, _NAMESPACE = "pkg.torch.onnx.name_scopes", "namespace"
 _PARAMETER = re.compile(r"(.+)\.(weight|bias|kernel|gamma|beta|running_\w+|(weight|bias)_\w+|[wb]_\d+)(_quantized)?")
@@ -37,11 +37,15 @@ class Place:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A node of a graph, ``label`` its name (made unique), ``outer`` the index of the node that it runs inside."""
+    """A node of a graph, ``label`` its name (made unique), ``outer`` the index of the node that it runs inside.
+
+    ``branch`` is the attribute of that one that it stands in: ``body``, ``then_branch``, ….
+    """
 
     proto: Any
     label: str
     outer: int | None
+    branch: str = ""
 
 
 class Names:
@@ -62,7 +66,7 @@ class Names:
         self._known = {value: i for value, i in self.producer.items() if value not in self.constants}
         self._named = {node.label: i for i, node in enumerate(self.nodes) if node.proto.name == node.label}
         self._known |= self._named
-        self._weights = {value: self.users[value][0] for value in self.constants if value in self.users}
+        self._weights = {value: self.users[value][0] for value in self.constants if self.users.get(value)}
 
     def place(self, index: int) -> Place:
         """The place of the node at ``index`` in ``nodes``."""
@@ -121,7 +125,7 @@ class Names:
             users = [user for value in node.proto.output for user in self.users[value]]
             if node.proto.op_type == "Constant" and found[i] is None and users:
                 found[i] = found[users[0]] or self.nodes[users[0]].label
-        return [layer or node.label for layer, node in zip(found, self.nodes, strict=True)]
+        return [_printable(layer or node.label) for layer, node in zip(found, self.nodes, strict=True)]
 
     def _by_weight(self, proto: Any) -> str | None:
         own = (_PARAMETER.fullmatch(value) for value in proto.input if value in self.constants)
@@ -146,13 +150,13 @@ class Names:
 def nodes_of(graph: Any) -> list[GraphNode]:
     """All nodes, those of subgraphs behind the node that runs them; a node without a name of its own by its output."""
     found = list(_nodes(graph, None, [0]))
-    names = Counter(proto.name for proto, _ in found)
-    labels = [p.name if p.name and names[p.name] == 1 else f"{p.op_type}({''.join(p.output[:1])})" for p, _ in found]
+    names = Counter(proto.name for proto, _, _ in found)
+    labels = [p.name if p.name and names[p.name] == 1 else f"{p.op_type}({''.join(p.output[:1])})" for p, _, _ in found]
     seen: Counter[str] = Counter()
     nodes = []
-    for label, (proto, outer) in zip(labels, found, strict=True):
+    for label, (proto, outer, branch) in zip(labels, found, strict=True):
         seen[label] += 1
-        nodes.append(GraphNode(proto, f"{label}#{seen[label] - 1}" if seen[label] > 1 else label, outer))
+        nodes.append(GraphNode(proto, f"{label}#{seen[label] - 1}" if seen[label] > 1 else label, outer, branch))
     return nodes
 
 
@@ -172,13 +176,18 @@ def prefix_in(name: str, known: Mapping[str, int]) -> str | None:
     return None
 
 
-def _nodes(graph: Any, outer: int | None, count: list[int]) -> Iterator[tuple[Any, int | None]]:
+def _nodes(graph: Any, outer: int | None, count: list[int], branch: str = "") -> Iterator[tuple[Any, int | None, str]]:
     for node in graph.node:
         index = count[0]
         count[0] += 1
-        yield node, outer
-        for body in bodies(node):
-            yield from _nodes(body, index, count)
+        yield node, outer, branch
+        for name, body in branches(node):
+            yield from _nodes(body, index, count, name)
+
+
+def _printable(name: str) -> str:
+    """A name as it can be shown in one line: without line breaks and characters that steer a terminal."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
 
 
 def _told(node: Any) -> str | None:

@@ -12,15 +12,20 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workbench.graphs.costs import Product, product_of, weight_inputs
 from workbench.graphs.layer_names import GraphNode, Names
+from workbench.graphs.plain import plain
 from workbench.graphs.products import PRODUCTS
 from workbench.graphs.read import read_model
-from workbench.graphs.shapes import Shapes, bodies, resolve, scopes
+from workbench.graphs.repeats import times_of
+from workbench.graphs.shapes import Shapes, resolve
+from workbench.graphs.types import bits_of, integers
+from workbench.graphs.unique import make_unique
+from workbench.graphs.walk import bodies, scopes
 from workbench.graphs.work import ELEMENTWISE, FREE, REDUCED, VIEWS
 from workbench.measure.counts import Count, LayerCount
 
@@ -70,19 +75,16 @@ def count_graph(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -
     lookups, or are added to something; not scales, zero points and other constants. With the exports of this package
     that is the number that PyTorch has; a file from elsewhere may hold folded constants that can't be told from biases.
 
-    What multiplies and has a shape that isn't known, runs only if the data say so (in an If, Loop or Scan), or isn't
-    known as an operator is in ``uncounted`` by name and number.
+    What a Loop or Scan runs counts as often as it runs. Of an If whose branch the data choose both are counted, and
+    ``notes`` say so. What multiplies and has a shape that isn't known, runs as often as the data say, or isn't known as
+    an operator is in ``uncounted`` by name and number.
 
     Raises:
         InputError: not an ONNX file, or ``shapes`` doesn't fit it.
     """
-    import onnx.inliner
-
-    model = read_model(path)
-    if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
-    resolved = resolve(model, shapes)
-    return _Counting(model.graph, resolved).result()
+    model = plain(read_model(path), path)
+    make_unique(model.graph)
+    return _Counting(model, resolve(model, shapes)).result()
 
 
 def load_graph(path: Path) -> Any:
@@ -93,12 +95,12 @@ def load_graph(path: Path) -> Any:
 class _Counting:
     """One walk over a graph's nodes, added up by layer."""
 
-    def __init__(self, graph: Any, shapes: Shapes) -> None:
+    def __init__(self, model: Any, shapes: Shapes) -> None:
+        graph = model.graph
         self.names, self.shapes = Names(graph), shapes
-        self.tensors = {tensor.name: tensor for part in scopes(graph) for tensor in part.initializer}
-        for node in self.names.nodes:
-            if node.proto.op_type == "Constant":
-                self.tensors |= {value: a.t for value in node.proto.output for a in node.proto.attribute if a.t.dims}
+        runs = times_of(self.names.nodes, model, shapes.shape)
+        self.times = {node.label: times for node, times in zip(self.names.nodes, runs, strict=True)}
+        self.tensors, self.sparse = _tensors(graph)
         self.products = {node.label: self._product(node) for node in self.names.nodes if node.proto.op_type in PRODUCTS}
         self.masked = {n.proto.input[0] for n in self.names.nodes if n.proto.op_type == "Softmax"}
         self.tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -107,16 +109,26 @@ class _Counting:
         self.owned: set[str] = set()
 
     def _product(self, node: GraphNode) -> Product:
-        """What a node multiplies, as far as that isn't for the data to say."""
-        if node.outer is not None and not self._runs(node.proto):
-            outer = self.names.nodes[node.outer].proto
-            if not any(self._runs(inner) for body in bodies(outer) for inner in body.node):
-                return Product(node.proto, why=f"in {outer.op_type}")
-            return Product(node.proto)  # another branch is the one that is always taken
-        return product_of(node.proto, self.shapes, self.names.constants)
+        """What a node multiplies in a pass, all its rounds together."""
+        times = self.times[node.label]
+        if times.why or not times.count:
+            return Product(node.proto, why=times.why)
+        once = product_of(node.proto, self.shapes, self.names.constants)
+        return replace(once, macs=once.macs * times.count, attention_macs=once.attention_macs * times.count)
 
-    def _runs(self, node: Any) -> bool:
-        return node.op_type != "Constant" and not (node.output and self.shapes.runs.isdisjoint(node.output))
+    def _choices(self) -> Iterator[str]:
+        """A sentence on every If of which both branches are counted and not both are without products."""
+        macs: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        choices = {times.choice for times in self.times.values()}
+        for node in (node for node in self.names.nodes if node.label in self.products):
+            product, inner = self.products[node.label], node
+            while inner.outer is not None:
+                if inner.outer in choices:
+                    macs[inner.outer][inner.branch] += product.macs + product.attention_macs
+                inner = self.names.nodes[inner.outer]
+        for choice, by_branch in sorted(macs.items()):
+            told = " and ".join(f"{by_branch[name]:,} MACs in its {name}" for name in ("then_branch", "else_branch"))
+            yield f"{self.names.nodes[choice].label}: the data choose the branch; both are counted, {told}"
 
     def result(self) -> GraphCount:
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
@@ -129,10 +141,15 @@ class _Counting:
             )
             for layer, t in self.tallies.items()
         )
-        held = {layer: sum(_stored_bytes(self.tensors[name]) for name in found) for layer, found in self.used.items()}
+        held = {layer: sum(self._stored_bytes(name) for name in found) for layer, found in self.used.items()}
         bits = {label: bits for label, p in self.products.items() if (bits := self._weight_bits(p.node))}
         return GraphCount(
-            Count(layers, dict(sorted(self.uncounted.items()))), self.products, held, self.names, bits, self._floats()
+            Count(layers, dict(sorted(self.uncounted.items())), tuple(self._choices())),
+            self.products,
+            held,
+            self.names,
+            bits,
+            self._floats(),
         )
 
     def _add(self, label: str, node: Any, tally: Counter[str], layer: str) -> None:
@@ -142,9 +159,10 @@ class _Counting:
         tally["params"] += sum(self._parameters(node))
         if node.output and self.names.constants.issuperset(node.output):
             return
-        tally["calls"] += 1
-        if not self._runs(node) and label not in self.products:
-            return  # inside an If, Loop or Scan
+        times = self.times[label].count
+        tally["calls"] += max(times, 1)
+        if not times and label not in self.products:
+            return
         if label in self.products:
             product = self.products[label]
             if product.why:
@@ -152,13 +170,13 @@ class _Counting:
             tally["macs"] += product.macs
             tally["attention"] += product.attention_macs
         elif node.op_type in ELEMENTWISE:
-            tally["elements"] += self._elements(node.output[0])
+            tally["elements"] += times * self._elements(node.output[0])
         elif node.op_type in REDUCED:
-            tally["elements"] += self._elements(node.input[0])
+            tally["elements"] += times * self._elements(node.input[0])
         elif node.op_type not in FREE and not bodies(node):
             self.uncounted[node.op_type] += 1
         if node.op_type not in VIEWS:
-            tally["written"] += sum(self._bytes(value) for value in node.output if value)
+            tally["written"] += times * sum(self._bytes(value) for value in node.output if value)
 
     def _is_own(self, value: str, key: str) -> bool:
         """Whether a tensor counts for this user: always a small one, a large one the first time."""
@@ -186,7 +204,7 @@ class _Counting:
         for i in weight_inputs(node):
             name = self._source(node.input[i]) if i < len(node.input) else None
             if name is not None:
-                return _bits(self.tensors[name].data_type) if self.tensors[name].data_type in _integers() else 0
+                return bits_of(self.tensors[name].data_type) if self.tensors[name].data_type in integers() else 0
         return 0
 
     def _floats(self) -> dict[str, str]:
@@ -201,11 +219,15 @@ class _Counting:
                 found[layer] = kind
         return found
 
+    def _stored_bytes(self, name: str) -> int:
+        parts = [self.sparse[name].values, self.sparse[name].indices] if name in self.sparse else [self.tensors[name]]
+        return sum(math.ceil(math.prod(part.dims) * bits_of(part.data_type) / 8) for part in parts)
+
     def _elements(self, value: str) -> int:
         return math.prod(self.shapes.shape[value]) if value in self.shapes.shape else 0
 
     def _bytes(self, value: str) -> int:
-        return math.ceil(self._elements(value) * _bits(self.shapes.type.get(value, 0)) / 8)
+        return math.ceil(self._elements(value) * bits_of(self.shapes.type.get(value, 0)) / 8)
 
     def _parameters(self, node: Any) -> Iterator[int]:
         kind = node.op_type
@@ -259,26 +281,17 @@ class _Counting:
         return False
 
 
-def _integers() -> set[int]:
+def _tensors(graph: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Stored tensors by the value that they are; those stored sparse as dense ones without values, and as they are."""
     import onnx
 
-    types = onnx.TensorProto
-    return {types.INT8, types.UINT8, types.INT4, types.UINT4, types.INT2, types.UINT2, types.INT16, types.UINT16}
-
-
-def _stored_bytes(tensor: Any) -> int:
-    return math.ceil(math.prod(tensor.dims) * _bits(tensor.data_type) / 8)
-
-
-def _bits(kind: int) -> int:
-    """Bits of an element type; 32 for one that isn't known, and for text."""
-    import onnx
-
-    types = onnx.TensorProto
-    if kind in (types.INT4, types.UINT4, types.FLOAT4E2M1):
-        return 4
-    if kind in (types.INT2, types.UINT2):
-        return 2
-    if kind in (types.UNDEFINED, types.STRING):
-        return 32
-    return 8 * int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
+    dense, sparse = dict[str, Any](), dict[str, Any]()
+    for part in scopes(graph):
+        dense |= {tensor.name: tensor for tensor in part.initializer}
+        sparse |= {tensor.values.name: tensor for tensor in part.sparse_initializer}
+        held = [(value, a) for n in part.node if n.op_type == "Constant" for value in n.output for a in n.attribute]
+        dense |= {value: a.t for value, a in held if a.t.dims}
+        sparse |= {value: a.sparse_tensor for value, a in held if a.HasField("sparse_tensor")}
+    for name, tensor in sparse.items():
+        dense[name] = onnx.TensorProto(name=name, data_type=tensor.values.data_type, dims=tensor.dims)
+    return dense, sparse

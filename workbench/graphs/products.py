@@ -41,9 +41,10 @@ def macs_of(node: onnx.NodeProto, shapes: Sides, constant: Set[str]) -> Macs | N
     Raises:
         KeyError: ``node.op_type`` isn't in ``PRODUCTS``.
     """
+    count = PRODUCTS[node.op_type]
     try:
-        return PRODUCTS[node.op_type](_Node(node, shapes, constant))
-    except (Unknown, IndexError):
+        return count(_Node(node, shapes, constant))
+    except (Unknown, LookupError, ArithmeticError, TypeError, ValueError):  # operands or attributes don't fit it
         return None
 
 
@@ -51,10 +52,10 @@ class _Node:
     """A node's shapes and attributes, by what the formulas ask for."""
 
     def __init__(self, node: onnx.NodeProto, shapes: Sides, constant: Set[str]) -> None:
-        self.node, self._shapes, self._constant = node, shapes, constant
+        self.node, self.shapes, self._constant = node, shapes, constant
 
     def is_constant(self, at: int) -> bool:
-        return self.node.input[at] in self._constant
+        return self.has(at) and self.node.input[at] in self._constant
 
     def product(self, macs: int, weight: int) -> Macs:
         """A product of the first input and the one at ``weight``."""
@@ -64,14 +65,14 @@ class _Node:
         return at < len(self.node.input) and bool(self.node.input[at])
 
     def input(self, at: int) -> Shape:
-        if not self.has(at) or self.node.input[at] not in self._shapes:
+        if not self.has(at) or self.node.input[at] not in self.shapes:
             raise Unknown
-        return self._shapes[self.node.input[at]]
+        return self.shapes[self.node.input[at]]
 
     def output(self, at: int = 0) -> Shape:
-        if at >= len(self.node.output) or self.node.output[at] not in self._shapes:
+        if at >= len(self.node.output) or self.node.output[at] not in self.shapes:
             raise Unknown
-        return self._shapes[self.node.output[at]]
+        return self.shapes[self.node.output[at]]
 
     def attribute(self, name: str, default: Any = 0) -> Any:
         import onnx
@@ -155,7 +156,10 @@ def _grouped_attention(n: _Node) -> Macs:
     heads, kv_heads = n.attribute("num_heads"), n.attribute("kv_num_heads")
     if not n.has(1):  # query, key and value packed into one
         hidden = hidden * heads // (heads + 2 * kv_heads)
-    keys = n.output(1)[2] if len(n.node.output) > 1 else length
+    if len(n.node.output) > 1 and n.node.output[1] in n.shapes:
+        keys = n.output(1)[2]
+    else:
+        keys = length + (n.input(3)[2] if n.has(3) else 0)
     return Macs(pair=2 * batch * length * keys * hidden)
 
 

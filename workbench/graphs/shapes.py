@@ -2,81 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.graphs.infer import Shape, static_shapes, tell, with_loops
+from workbench.graphs.standard import STAND_IN, standard
+from workbench.graphs.values import FOLDED, GROWS
+from workbench.graphs.walk import scopes
 
 if TYPE_CHECKING:
     import onnx
 
-Shape = tuple[int, ...]
-_FOLDED = 512
-"""Most elements of a constant that is computed with: what ``light.read_model`` keeps the values of."""
+_ROUNDS = 4
+"""Most times that inference and folding go on from each other's results."""
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Values of a graph, those in subgraphs included: ``shape`` and ``type`` (``TensorProto.DataType``) where known.
-
-    ``runs`` holds the values that are made in every pass: those outside all subgraphs, and those of an If whose branch
-    is settled by the inputs' shapes.
-    """
+    """Values of a graph, those in subgraphs included: ``shape`` and ``type`` (``TensorProto.DataType``) where known."""
 
     shape: Mapping[str, Shape]
     type: Mapping[str, int]
-    runs: frozenset[str]
 
 
 def resolve(model: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Shapes:
     """The shapes in a model when its inputs have the shapes ``given``; the model's inputs are changed to them.
 
-    Where the file doesn't tell them all, ONNX's inference works them out, and where that ends at a shape that is
-    itself computed, folding what is constant for these inputs. What depends on the data stays unknown.
+    Where the file doesn't tell them all, ONNX's inference works them out, runtimes' own operators taken as ONNX's, and
+    where that ends at a shape that is itself computed, folding what is constant for these inputs. What depends on the
+    data stays unknown.
 
     Raises:
         InputError: ``given`` names an input that the graph hasn't, or doesn't fit it.
     """
-    import onnx
-
     _forget_negative(model.graph)
     if fix_inputs(model.graph, given or {}):
         for part in scopes(model.graph):
             del part.value_info[:]  # what the file says was true of other inputs
-    runs = {value for node in model.graph.node for value in node.output}
-    shape, kind = _told(model.graph)
-    if not _missing(model.graph, shape) and not any(bodies(node) for node in model.graph.node):
-        return Shapes(shape, kind, frozenset(runs))
-    # Of nodes that contradict each other, what the file tells is all there is.
-    with suppress(onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    more_shapes, more_types = _told(model.graph)
-    shape, kind = more_shapes | shape, more_types | kind
-    if _missing(model.graph, shape) or any(bodies(node) for node in model.graph.node):
-        folded = _folded(model)
-        more_shapes, more_types = _told(folded)
-        shape, kind = more_shapes | shape, more_types | kind
-        runs |= {value for node in folded.node for value in node.output}
-        runs |= _taken(model.graph, runs)
-    return Shapes(shape, kind, frozenset(runs))
-
-
-def scopes(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and all graphs inside its nodes (bodies of If, Loop and Scan), outer ones first."""
-    yield graph
-    for node in graph.node:
-        for inner in bodies(node):
-            yield from scopes(inner)
-
-
-def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The graphs that a node runs: branches of an If, the body of a Loop or Scan."""
-    import onnx
-
-    own = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
-    return own + [graph for a in node.attribute for graph in a.graphs]
+    # What the file tells counts where nothing else does: files are edited, and keep the shapes of before.
+    told_shapes, told_types = _told(model.graph)
+    more = with_loops(_untold(standard(model)))
+    shape, kind = _told(more.graph)
+    for _ in range(_ROUNDS):
+        shape, kind = told_shapes | shape, told_types | kind
+        known = len(shape)
+        if not _missing(model.graph, shape):
+            break
+        tell(more.graph, shape, kind)
+        more = with_loops(more)
+        for made in (more, _folded(more)):
+            more_shapes, more_types = _told(made.graph)
+            shape, kind = more_shapes | shape, more_types | kind
+        if len(shape) == known:
+            break
+    return Shapes(shape, kind)
 
 
 def fix_inputs(graph: onnx.GraphProto, given: Mapping[str, Sequence[int]]) -> bool:
@@ -119,16 +101,25 @@ def _text(shape: Sequence[int | str]) -> str:
     return "x".join(str(side) for side in shape) or "a scalar"
 
 
+def _untold(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without the shapes that the file tells of what its nodes make."""
+    import onnx
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for part in scopes(made.graph):
+        del part.value_info[:]
+        for value in part.output:
+            value.type.tensor_type.ClearField("shape")
+    return made
+
+
 def _told(graph: onnx.GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
-    shape: dict[str, Shape] = {}
-    kind: dict[str, int] = {}
+    shape, kind = static_shapes(graph), dict[str, int]()
     for part in scopes(graph):
-        for value in (*part.input, *part.output, *part.value_info):
-            tensor = value.type.tensor_type
-            kind[value.name] = tensor.elem_type
-            if tensor.HasField("shape") and all(side.HasField("dim_value") for side in tensor.shape.dim):
-                shape[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
-        constants = [(t.name, t) for t in part.initializer]
+        values = [*part.input, *part.output, *part.value_info]
+        kind |= {value.name: elem for value in values if (elem := value.type.tensor_type.elem_type)}
+        constants = [(tensor.name, tensor) for tensor in part.initializer]
         constants += [(n.output[0], a.t) for n in part.node if n.op_type == "Constant" for a in n.attribute if a.t.dims]
         shape |= {name: tuple(tensor.dims) for name, tensor in constants}
         kind |= {name: tensor.data_type for name, tensor in constants}
@@ -144,22 +135,12 @@ def _told(graph: onnx.GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
     return shape, kind
 
 
-def _taken(graph: onnx.GraphProto, runs: set[str]) -> set[str]:
-    """Values of the branches of which any value is among ``runs``: their results were given another name there."""
-    found: set[str] = set()
-    for part in scopes(graph):
-        for body in (body for node in part.node for body in bodies(node)):
-            made = {value for node in body.node if node.op_type != "Constant" for value in node.output}
-            found |= made if made & runs else set()
-    return found
-
-
 def _missing(graph: onnx.GraphProto, known: Mapping[str, Shape]) -> bool:
     return any(value and value not in known for part in scopes(graph) for node in part.node for value in node.output)
 
 
-def _folded(model: onnx.ModelProto) -> onnx.GraphProto:
-    """The graph with everything computed that is constant now, an If by a constant replaced by its branch."""
+def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with everything computed that is constant now, an If by a constant replaced by its branch."""
     import onnx_ir as ir
     from onnxscript import optimizer
 
@@ -169,11 +150,20 @@ def _folded(model: onnx.ModelProto) -> onnx.GraphProto:
         with quiet():
             made = ir.from_proto(model)
             optimizer.fold_constants_ir(
-                made,
-                onnx_shape_inference=True,
-                input_size_limit=_FOLDED,
-                should_fold=lambda node: True if node.op_type == "ConstantOfShape" else None,
+                made, onnx_shape_inference=True, input_size_limit=FOLDED, should_fold=_may_be_folded
             )
-            return ir.to_proto(made).graph
+            return ir.to_proto(made)
     except Exception:  # it runs the graph's own constants, and fails in as many ways as there are odd files
-        return model.graph
+        return model
+
+
+def _may_be_folded(node: Any) -> bool | None:
+    """Never what only stands in for something, nor what would grow large: it is computed before it is looked at."""
+    if STAND_IN in node.metadata_props:
+        return False
+    if node.op_type not in GROWS:
+        return None
+    sides = [
+        value.shape.numpy() if value.shape is not None and value.shape.is_static() else None for value in node.outputs
+    ]
+    return all(side is not None and math.prod(side) <= FOLDED for side in sides)

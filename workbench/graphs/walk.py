@@ -1,4 +1,4 @@
-"""Every node of a model, wherever it stands."""
+"""Every graph and every node of a model, wherever it stands."""
 
 from __future__ import annotations
 
@@ -13,15 +13,33 @@ def nodes_of(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     """All nodes, those of branches, loop bodies and the model's own functions included."""
     yield from (node for graph in graphs_of(model) for node in graph.node)
     for function in model.functions:
-        yield from function.node
+        for node in function.node:
+            yield node
+            yield from (inner for body in bodies(node) for graph in scopes(body) for inner in graph.node)
 
 
 def graphs_of(model: onnx.ModelProto) -> list[onnx.GraphProto]:
     """The graph and those inside it: branches and loop bodies."""
-    found = [model.graph]
-    for graph in found:  # grows while it is walked
-        for node in graph.node:
-            for attribute in node.attribute:
-                found += [attribute.g] if attribute.HasField("g") else []
-                found += attribute.graphs
-    return found
+    return list(scopes(model.graph))
+
+
+def scopes(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and all graphs inside its nodes (bodies of If, Loop and Scan), outer ones first."""
+    yield graph
+    for node in graph.node:
+        for inner in bodies(node):
+            yield from scopes(inner)
+
+
+def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs that a node runs: branches of an If, the body of a Loop or Scan."""
+    return [graph for _, graph in branches(node)]
+
+
+def branches(node: onnx.NodeProto) -> list[tuple[str, onnx.GraphProto]]:
+    """The graphs that a node runs, each with the name of its attribute."""
+    import onnx
+
+    kinds = onnx.AttributeProto
+    own = [(a.name, a.g) for a in node.attribute if a.type == kinds.GRAPH]
+    return own + [(a.name, graph) for a in node.attribute if a.type == kinds.GRAPHS for graph in a.graphs]

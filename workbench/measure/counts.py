@@ -32,10 +32,14 @@ class LayerCount:
 
 @dataclass(frozen=True)
 class Count:
-    """A component's layers in order of the module tree, and the operators that could not be counted."""
+    """A component's layers in order of the module tree, and the operators that could not be counted.
+
+    ``notes`` are sentences on what was counted otherwise than one would think.
+    """
 
     layers: tuple[LayerCount, ...]
     uncounted: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def params(self) -> int:

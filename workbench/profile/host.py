@@ -202,4 +202,5 @@ def _notes(place: Runtime, own: Mapping[str, Measured]) -> list[str]:
         if m.count.uncounted:
             listed = ", ".join(f"{op} ({n})" for op, n in m.count.uncounted.items())
             found.append(f"{m.network.candidate}.{name}: not counted in MACs: {listed}")
+        found += [f"{m.network.candidate}.{name}: {note}" for note in m.count.notes]
     return found

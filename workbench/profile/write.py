@@ -171,6 +171,7 @@ def _component(measured: Measured, size: int) -> dict[str, Any]:
         "macs": count.macs,
         "macs_with_attention": count.macs_with_attention,
         "uncounted": dict(count.uncounted),
+        "counting_notes": list(count.notes),
         "quantized_macs_share": layers.integer.layers,
         "quantized_macs_share_with_attention": layers.integer.with_attention,
         "stored_quantized_macs_share": layers.integer.stored,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.measure.memory import available_bytes
 from workbench.sources.onnx_indices import Indices, indices_of
 from workbench.sources.shapes import check_names, written
 
@@ -23,6 +25,8 @@ _NOT_BATCH = re.compile(
     r"seq|len|time|frame|token|step|height|width|channel|sample|past|num|count|point|box|^[tlhwcsd]$", re.IGNORECASE
 )
 _MASK = re.compile(r"mask", re.IGNORECASE)
+_MOST_SIDES, _MOST_BYTES = 64, 2**62
+"""Of an array of numpy."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +46,34 @@ class Input:
 
 
 def feed_of(
-    model: onnx.ModelProto, path: Path, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, float], seed: int
+    model: onnx.ModelProto,
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    values: Mapping[str, float],
+    seed: int,
+    filled: bool = True,
 ) -> dict[str, np.ndarray]:
     """Seeded inputs by name: normal noise for floats; for integers ``Indices.values``; true for booleans.
 
     A side that only has a name, or none, is 1 where name or position say that it is the batch, and what another input's
-    given shape says of the same name.
+    given shape says of the same name. Without ``filled`` only shapes and types are right, and no memory is taken.
 
     Raises:
-        InputError: an input isn't a tensor of numbers, a shape can't be known, or a given one doesn't fit.
+        InputError: an input isn't a tensor of numbers, a shape can't be known, a given one doesn't fit, or the inputs
+            would take more memory than there is.
     """
     import numpy as np
 
     inputs = inputs_of(model, path)
     check_names([*shapes, *values], [i.name for i in inputs], str(path))
     known = _shapes(inputs, shapes, path)
+    _check_sizes(inputs, known, path, filled)
     rng, indices = np.random.default_rng(seed), indices_of(model, [i.name for i in inputs])
     feed = {}
     for i in inputs:
+        if not filled:
+            feed[i.name] = np.broadcast_to(np.zeros((), _kind(i)), known[i.name])
+            continue
         feed[i.name] = _value(i, known[i.name], indices[i.name], rng)
         if i.name in values:
             feed[i.name] = _given(i, feed[i.name], values[i.name])
@@ -81,14 +95,19 @@ def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
         kind = value.type.tensor_type.elem_type
         if not value.type.HasField("tensor_type"):
             what = value.type.WhichOneof("value") or "value of no type"
-            raise InputError(f"{path}: input {value.name} is a {what.removesuffix('_type')}; only tensors can be fed")
+            raise InputError(
+                f"{path}: input {value.name} is of type {what.removesuffix('_type')}; only tensors can be fed"
+            )
         if kind not in _fed():
             name = onnx.TensorProto.DataType.Name(kind).lower()
             raise InputError(f"{path}: input {value.name} holds {name}; only numbers and booleans can be made up")
         sides = None
         if value.type.tensor_type.HasField("shape"):
             dims = value.type.tensor_type.shape.dim
-            sides = tuple(d.dim_value if d.dim_value > 0 else _NAMELESS.sub("", d.dim_param) for d in dims)
+            sides = tuple(
+                d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else _NAMELESS.sub("", d.dim_param)
+                for d in dims
+            )
         found.append(Input(value.name, kind, sides))
     return found
 
@@ -96,8 +115,27 @@ def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
 def _fed() -> set[int]:
     import onnx
 
-    names = "FLOAT FLOAT16 DOUBLE INT64 INT32 INT16 INT8 UINT64 UINT32 UINT16 UINT8 BOOL"
+    names = "FLOAT FLOAT16 DOUBLE BFLOAT16 INT64 INT32 INT16 INT8 UINT64 UINT32 UINT16 UINT8 BOOL"
     return {onnx.TensorProto.DataType.Value(name) for name in names.split()}
+
+
+def _kind(i: Input) -> np.dtype[Any]:
+    import onnx
+
+    return onnx.helper.tensor_dtype_to_np_dtype(i.kind)
+
+
+def _check_sizes(inputs: list[Input], shapes: Mapping[str, tuple[int, ...]], path: Path, filled: bool) -> None:
+    """Raises InputError for inputs that no array or no memory holds; noise is made in floats of 64 bits."""
+    free = available_bytes() if filled else None
+    for i in inputs:
+        shape = shapes[i.name]
+        size = 8 * math.prod(shape)
+        if len(shape) > _MOST_SIDES:
+            raise InputError(f"{path}: input {i.name} has {len(shape)} axes; {_MOST_SIDES} are the most")
+        if size > (_MOST_BYTES if free is None else free):
+            there = "no array holds them" if free is None else f"{free / 1e9:,.1f} GB of memory are free"
+            raise InputError(f"{path}: input {i.name} {written(shape)} takes {size / 1e9:,.1f} GB to fill; {there}")
 
 
 def _shapes(inputs: list[Input], given: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple[int, ...]]:
@@ -158,8 +196,8 @@ def _value(i: Input, shape: tuple[int, ...], indices: Indices, rng: np.random.Ge
     import numpy as np
     import onnx
 
-    kind = onnx.helper.tensor_dtype_to_np_dtype(i.kind)
-    if np.issubdtype(kind, np.floating):
+    kind = _kind(i)
+    if np.issubdtype(kind, np.floating) or i.kind == onnx.TensorProto.BFLOAT16:
         if _MASK.search(i.name):
             return np.ones(shape, kind)
         return np.asarray(rng.standard_normal(shape)).astype(kind)
@@ -178,7 +216,7 @@ def _given(i: Input, value: np.ndarray, wanted: float) -> np.ndarray:
     kind = value.dtype
     if np.issubdtype(kind, np.integer):
         span = np.iinfo(kind)
-        fits = wanted == int(wanted) and span.min <= wanted <= span.max
+        fits = math.isfinite(wanted) and wanted == int(wanted) and span.min <= wanted <= span.max
     else:
         fits = kind != np.bool_ or wanted in (0, 1)
     if not fits:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import InputError, did_you_mean
+from workbench.graphs.plain import plain
+from workbench.graphs.types import bits_of
 from workbench.graphs.walk import graphs_of, nodes_of
 from workbench.measure.network import Network
 from workbench.sources.onnx_feed import feed_of
+from workbench.sources.onnx_valid import check, check_graph
 from workbench.sources.request import MODEL, Request
 
 if TYPE_CHECKING:
     import onnx
 
 _LFS = b"version https://git-lfs"
-_CONTRIBUTED = ("com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental", "org.pytorch.aten")
-"""Domains whose operators are a runtime's own: only it can tell which it has."""
 _INTEGER = ("QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 
 
@@ -27,8 +28,10 @@ def networks(request: Request) -> list[Network]:
     request.refuse_component()
     path = Path(request.source)
     model = open_model(path)
-    _check_operators(path, model)
-    feed = feed_of(model, path, request.shapes, request.values, request.seed)
+    check(path, model)
+    model = plain(model, path)
+    check_graph(path, model)
+    feed = feed_of(model, path, request.shapes, request.values, request.seed, filled=request.needs != "count")
     return [Network(path.stem, MODEL, scheme_of(model), feed, path.absolute())]
 
 
@@ -48,8 +51,10 @@ def open_model(path: Path) -> onnx.ModelProto:
         if stream.read(len(_LFS)) == _LFS:
             raise InputError(f"{path}: found a Git LFS pointer, not the model", hint="run: git lfs pull")
     model = read_model(path)
-    if not model.graph.node or not model.opset_import:
-        raise InputError(f"{path}: not an ONNX file: there are no operators in it")
+    if not model.graph.node:
+        raise InputError(f"{path}: its graph is empty: there is nothing to run")
+    if not model.graph.output:
+        raise InputError(f"{path}: its graph has no outputs: nothing of it would be computed")
     _check_external(path, model)
     return model
 
@@ -65,13 +70,9 @@ def scheme_of(model: onnx.ModelProto) -> str:
         return "int4"
     sizes: Counter[int] = Counter()
     for tensor in (tensor for graph in graphs_of(model) for tensor in graph.initializer):
-        sizes[tensor.data_type] += _elements(tensor)
+        sizes[tensor.data_type] += math.prod(tensor.dims)
     kinds = {onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.BFLOAT16: "bf16", onnx.TensorProto.DOUBLE: "fp64"}
     return kinds.get(sizes.most_common(1)[0][0], "fp32") if sizes else "fp32"
-
-
-def _elements(tensor: Any) -> int:
-    return math.prod(tensor.dims)
 
 
 def _check_external(path: Path, model: onnx.ModelProto) -> None:
@@ -88,39 +89,24 @@ def _check_external(path: Path, model: onnx.ModelProto) -> None:
         if not location or pure.is_absolute() or ".." in pure.parts:
             raise InputError(f"{path}: tensor {tensor.name} lies at {location!r}, which isn't beside the model")
         try:
-            kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-            length = int(entries.get("length", _elements(tensor) * kind.itemsize))
-            end = int(entries.get("offset", 0)) + length
-        except (KeyError, ValueError):
+            whole = math.ceil(math.prod(tensor.dims) * bits_of(tensor.data_type) / 8)
+            offset, length = int(entries.get("offset", 0)), int(entries.get("length", whole))
+        except ValueError:
             raise InputError(f"{path}: tensor {tensor.name}: its place in {location} can't be read") from None
-        needed[location] = max(needed[location], end)
+        if offset < 0 or length != whole:
+            raise InputError(
+                f"{path}: tensor {tensor.name}: needs {whole} bytes of {location}, and the model says {length} from "
+                f"{offset} on"
+            )
+        needed[location] = max(needed[location], offset + length)
     for location, end in needed.items():
         file = path.parent / location
         if not file.is_file():
             raise InputError(f"{path}: its weights are missing: {file}", hint="external data lies beside the model")
+        if not any(file.resolve().is_relative_to(place) for place in (path.parent.resolve(), path.resolve().parent)):
+            raise InputError(f"{path}: {location} is a link to {file.resolve()}, which isn't beside the model")
         size = file.stat().st_size
         if size < end:
             raise InputError(
                 f"{file}: cut off: {path.name} needs {end} bytes of it, found {size}; download or copy it again"
             )
-
-
-def _check_operators(path: Path, model: onnx.ModelProto) -> None:
-    """Raises InputError for operators that no runtime has: of an unknown domain, or unknown in ONNX's own."""
-    import onnx
-
-    own = {(function.domain, function.name) for function in model.functions}
-    known = {schema.domain for schema in onnx.defs.get_all_schemas_with_history()} | {"ai.onnx", *_CONTRIBUTED}
-    missing: Counter[str] = Counter()
-    for node in nodes_of(model):
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        if (node.domain, node.op_type) in own or domain in _CONTRIBUTED:
-            continue
-        if domain not in known or not onnx.defs.has(node.op_type, domain):
-            missing[f"{node.op_type} (domain {node.domain or 'ai.onnx'})"] += 1
-    if missing:
-        listed = ", ".join(f"{name} × {count}" for name, count in missing.items())
-        raise InputError(
-            f"{path}: needs operators that neither ONNX nor the model itself defines: {listed}",
-            hint="they come from a library of custom operators, which workbench doesn't load",
-        )

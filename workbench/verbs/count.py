@@ -71,6 +71,7 @@ def as_json(source: str, counted: Sequence[Counted]) -> dict[str, Any]:
                 },
                 **one.totals(),
                 "uncounted": dict(one.count.uncounted),
+                "notes": list(one.count.notes),
                 "layers": [dataclasses.asdict(layer) for layer in one.count.layers],
             }
             for one in counted
@@ -93,6 +94,8 @@ def show(counted: Sequence[Counted], layers: bool) -> None:
         if one.count.uncounted:
             listed = ", ".join(f"{op} × {times}" for op, times in one.count.uncounted.items())
             print(f"{one.network.label}: not counted: {listed}")
+        for note in one.count.notes:
+            print(f"{one.network.label}: {note}")
     shapes = {name: value.shape for one in counted for name, value in one.network.feed.items()}
     told = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items())
     print(f"one pass at {told}; macs: convolutions and linear layers, attention_macs: products of two activations")

@@ -88,7 +88,8 @@ def tiles(profile: ReadProfile, component: str) -> list[Tile]:
     what, latency = headline(profile, component)
     spread = latency["iqr"] / latency["median"] if latency.get("median") and known(latency.get("iqr")) else None
     drift = f", drift {change(latency['drift'])}" if known(latency.get("drift")) else ""
-    uncounted = part.get("uncounted") or {}
+    uncounted, notes = part.get("uncounted") or {}, part.get("counting_notes") or []
+    missing = [f"not counted: {join([f'{count} × {op}' for op, count in uncounted.items()])}"] if uncounted else []
     ratio = part.get("kernel_over_wall")
     own = s.get("runtime_rss_bytes")
     how = "added up" if s.get("pipeline") else "measured"
@@ -126,7 +127,7 @@ def tiles(profile: ReadProfile, component: str) -> list[Tile]:
             big(s.get("macs")),
             f"{big(s.get('macs_with_attention'))} with the products of attention",
             "counted",
-            [f"not counted: {join([f'{count} × {op}' for op, count in uncounted.items()])}"] if uncounted else [],
+            [*missing, *notes],
         ),
         Tile(
             "values alive, most at once",

@@ -65,7 +65,7 @@ def live_bytes(
 
 def _read(node: Any) -> list[str]:
     """Values that a node uses, those that its subgraphs take from around it included."""
-    from workbench.graphs.shapes import bodies, scopes
+    from workbench.graphs.walk import bodies, scopes
 
     inner = [value for body in bodies(node) for part in scopes(body) for n in part.node for value in n.input]
     return [*node.input, *inner]

@@ -1,0 +1,109 @@
+"""How often every node of a graph runs in one pass: those of branches and loop bodies too, as far as that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.graphs.infer import Shape
+from workbench.graphs.layer_names import GraphNode
+from workbench.graphs.values import Values
+from workbench.graphs.walk import branches
+
+if TYPE_CHECKING:
+    import onnx
+
+_SINCE_AXES = 9
+"""The version of ONNX from which a Scan says which axis it walks along, and has no batch of its own."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """``count`` passes of a node in one pass of the graph; ``why`` says why that isn't known, "" when it is.
+
+    ``choice`` is the index of the nearest If around it of which the data choose the branch: both are counted.
+    """
+
+    count: int = 1
+    why: str = ""
+    choice: int | None = None
+
+
+def times_of(nodes: Sequence[GraphNode], model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> list[Times]:
+    """For each node how often it runs; ``nodes`` are those of the model, outer ones first."""
+    values, found = Values(model, shapes), list[Times]()
+    version = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    inside: dict[tuple[int, str], Times] = {}
+    for node in nodes:
+        if node.outer is None:
+            found.append(Times())
+            continue
+        at = (node.outer, node.branch)
+        if at not in inside:
+            inside[at] = _inside(nodes, *at, found[node.outer], values, shapes, version)
+        found.append(inside[at])
+    return found
+
+
+def _inside(
+    nodes: Sequence[GraphNode],
+    outer: int,
+    branch: str,
+    around: Times,
+    values: Values,
+    shapes: Mapping[str, Shape],
+    version: int,
+) -> Times:
+    """How often the nodes in a branch or body of the node at ``outer`` run, which itself runs as ``around`` says."""
+    node = nodes[outer].proto
+    if around.why or not around.count:
+        return around
+    if node.op_type == "If":
+        condition = _scalar(node, 0, values)
+        if condition is None:
+            return Times(around.count, choice=outer)
+        return around if branch == ("then_branch" if condition else "else_branch") else Times(0)
+    trips = _trips(node, values) if node.op_type == "Loop" else None
+    if node.op_type == "Scan" and version >= _SINCE_AXES:
+        trips = _steps(node, shapes)
+    if trips is None:
+        return Times(0, f"in {node.op_type}")
+    return Times(around.count * trips, choice=around.choice if trips else None)
+
+
+def _trips(node: onnx.NodeProto, values: Values) -> int | None:
+    """The rounds of a Loop: its number of trips, where no condition that the data decide ends it before."""
+    begins = _scalar(node, 1, values) if len(node.input) > 1 and node.input[1] else 1
+    if begins == 0:
+        return 0
+    trips = _scalar(node, 0, values) if node.input and node.input[0] else None
+    if trips is None or begins is None:
+        return None
+    body = dict(branches(node)).get("body")
+    if body is None or len(body.input) < 2 or not body.output:
+        return None
+    goes_on = values.of(body.output[0].name)
+    if goes_on is not None and goes_on.size == 1:
+        return max(0, trips) if bool(goes_on.reshape(())) else min(1, max(0, trips))
+    producer = {value: inner for inner in body.node for value in inner.output}
+    value = body.output[0].name
+    for _ in body.node:
+        if value in producer and producer[value].op_type == "Identity":
+            value = producer[value].input[0]
+    return max(0, trips) if value == body.input[1].name else None
+
+
+def _steps(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int | None:
+    """The rounds of a Scan: the length of what it walks along."""
+    count = next((a.i for a in node.attribute if a.name == "num_scan_inputs"), 0)
+    axes = next((list(a.ints) for a in node.attribute if a.name == "scan_input_axes"), [])
+    if not 0 < count <= len(node.input):
+        return None
+    shape, axis = shapes.get(node.input[-count]), axes[0] if axes else 0
+    return shape[axis] if shape is not None and -len(shape) <= axis < len(shape) else None
+
+
+def _scalar(node: onnx.NodeProto, at: int, values: Values) -> int | None:
+    value = values.of(node.input[at]) if at < len(node.input) and node.input[at] else None
+    return int(value.reshape(())) if value is not None and value.size == 1 else None

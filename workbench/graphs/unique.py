@@ -1,0 +1,46 @@
+"""Values of branches and loop bodies under names that are theirs alone."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from workbench.graphs.walk import bodies
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def make_unique(graph: onnx.GraphProto) -> None:
+    """Renames, in place, values inside branches and bodies that have the name of another one.
+
+    ONNX lets two branches call different values the same; what follows a value by its name would mix them up.
+    """
+    taken = set(_own(graph))
+    for node in graph.node:
+        for inner in bodies(node):
+            _rename(inner, {}, taken)
+
+
+def _own(graph: onnx.GraphProto) -> list[str]:
+    """Names of the values that a graph itself brings in or makes."""
+    found = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
+    return found + [value for node in graph.node for value in node.output if value]
+
+
+def _rename(graph: onnx.GraphProto, around: dict[str, str], taken: set[str]) -> None:
+    names = dict(around)
+    for name in dict.fromkeys(_own(graph)):
+        numbered = (f"{name} ({i})" if i else name for i in itertools.count())
+        names[name] = next(new for new in numbered if new not in taken)
+        taken.add(names[name])
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        if names.get(value.name, value.name) != value.name:
+            value.name = names[value.name]
+    for node in graph.node:
+        for values in (node.input, node.output):
+            for at, value in enumerate(values):
+                if names.get(value, value) != value:
+                    values[at] = names[value]
+        for inner in bodies(node):
+            _rename(inner, names, taken)
