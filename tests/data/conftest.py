@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from workbench.data.build import build
 from workbench.data.sets import DataSet
 from workbench.data.work import Context, Draw, Score
-from workbench.evaluate.alignment import image_features, text_features
-from workbench.evaluate.scorer import load_scorer
+from workbench.models.scorer import load_scorer
 
 MakeFolder = Callable[..., Path]
 Make = Callable[..., tuple[Path, dict[str, Any]]]
@@ -43,16 +41,9 @@ def folder(tmp_path: Path) -> MakeFolder:
 @pytest.fixture(scope="session")
 def demo_score(demo: Path) -> Score:
     """The embedded scorer as data sets take it."""
-    from transformers import CLIPTokenizer
-
     scorer = load_scorer(demo)
     assert scorer is not None
-    tokenizer = CLIPTokenizer.from_pretrained(demo / "tokenizer")
-
-    def score(pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
-        return (image_features(scorer, pictures) * text_features(scorer, tokenizer, captions)).sum(1)
-
-    return score
+    return scorer.agreement
 
 
 @pytest.fixture

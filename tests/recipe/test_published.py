@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from workbench.evaluate.paired import UNITS
+from workbench.metrics.registry import by_picture
 from workbench.models.folder import read_object
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
@@ -68,4 +68,4 @@ def test_every_wrong_name_is_told_with_the_line_it_stands_on(tmp_path: Path, dem
 
 
 def test_only_scores_that_are_compared_picture_by_picture_can_stand_beside_them() -> None:
-    assert set(get_args(Published.model_fields["metric"].annotation)) == set(UNITS)
+    assert set(get_args(Published.model_fields["metric"].annotation)) == set(by_picture())

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from workbench.metrics.scores import SCHEMA, MetricValue, Scores
 from workbench.models.sources import demo_folder
 from workbench.recipe.schema import Recipe
 from workbench.report.data import CandidateData, RunData
@@ -134,29 +135,28 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def metric(value: float, half: float, **more: Any) -> dict[str, Any]:
-    """One score with its interval."""
-    return {"value": value, "low": value - half, "high": value + half, "n": 128, "better": "high"} | more
+def scored(value: float, half: float, **more: Any) -> MetricValue:
+    """A metric's value with its interval."""
+    return MetricValue(value=value, low=value - half, high=value + half, n=128, **more)
 
 
-def scores_of(candidate: str) -> dict[str, Any]:
+def scores_of(candidate: str) -> Scores:
     """A candidate's scores as workbench.evaluate gives them."""
     value = ALIGNMENT[candidate]
-    metrics: dict[str, Any] = {
-        "alignment": metric(value, 0.014, label="alignment (demo)", unit="cosine", real=0.361),
-        "retrieval_at_1": metric(value * 1.9, 0.08, label="retrieval@1 (demo)", unit="share"),
-        "frechet": {"label": "fréchet (demo)", "value": 0.09 / value, "n": 128, "unit": "", "better": "low"},
+    metrics = {
+        "alignment": scored(value, 0.014, real=0.361),
+        "retrieval_at_1": scored(value * 1.9, 0.08),
+        "frechet": scored(0.09 / value, 0.01),
     }
-    by_timestep = {}
     if candidate != "base":
         psnr = {"bk_tiny": 11.2, "distilled": 16.9, "w8a8": 16.4}[candidate]
-        metrics["psnr_db"] = metric(psnr, 0.6, unit="dB")
-        metrics["ssim"] = None
-        metrics["guidance_ratio"] = metric(psnr / 17, 0.05, better="one")
+        metrics["psnr_db"] = scored(psnr, 0.6)
         by_timestep = {str(t): psnr - 2 + t / 90 for t in (999, 799, 599, 399, 199, 39)}
+        metrics["unet_sqnr_db"] = scored(psnr + 3, 0.4, by_timestep=by_timestep)
+        metrics["guidance_ratio"] = scored(psnr / 17, 0.05)
     return {
-        "n": 128, "steps": 10, "guidance_scale": 3.0, "seed": 0, "reference": None if candidate == "base" else "base",
-        "metrics": metrics, "unet_sqnr_db_by_timestep": by_timestep,
+        "schema": SCHEMA, "n": 128, "steps": 10, "guidance_scale": 3.0, "seed": 0, "seconds": 33.0,
+        "reference": None if candidate == "base" else "base", "metrics": metrics,
         "pictures": [f"{i:03d}.png" for i in range(len(PROMPTS))], "prompts": list(PROMPTS),
     }  # fmt: skip
 

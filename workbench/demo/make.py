@@ -13,7 +13,7 @@ from workbench.progress import Progress
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
-    from workbench.evaluate.scorer import ContrastivePair
+    from workbench.models.scorer import ContrastivePair
 
 STEPS = {"autoencoder": 3800, "scorer": 340, "unet": 3400}
 """Optimiser steps of each stage, as the shipped model was trained."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTokenizer
 
-    from workbench.evaluate.scorer import ContrastivePair
+    from workbench.models.scorer import ContrastivePair
 
 
 def pack(

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.demo.autoencoder import shifted
 from workbench.demo.pictures import BACKGROUNDS, TEMPLATES, Pictures
-from workbench.evaluate.scorer import ContrastivePair, ImageTower
+from workbench.models.scorer import ContrastivePair, ImageTower
 from workbench.store.files import write_atomic
 from workbench.training.loop import OnStep, Schedule, train
 

@@ -1,20 +1,23 @@
-"""Scores of one candidate: draws the recipe's pictures and compares them with prompts, real pictures and reference."""
+"""Scores of one candidate: draws the recipe's pictures and gives them to every metric."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from workbench.evaluate import alignment, fidelity
+from workbench.evaluate.outputs import outputs
 from workbench.evaluate.prompts import Question
 from workbench.evaluate.sampler import Networks, draw
-from workbench.evaluate.scorer import load_scorer
+from workbench.metrics.drawn import Drawn, Outputs
+from workbench.metrics.registry import metrics
+from workbench.metrics.scores import SCHEMA, Scores
+from workbench.models.scorer import load_scorer
 from workbench.progress import Progress
 
-PROBES = "probes.npz"
+_PICTURES, _LATENTS, _OUTPUTS = "pictures.npy", "latents.npy", "outputs.npz"
 
 
 def evaluate(
@@ -26,26 +29,41 @@ def evaluate(
     reference: Path | None,
     out: Path,
     progress: Progress,
-) -> dict[str, Any]:
-    """Draws, scores and keeps pictures, latents and U-Net outputs in ``out``; returns the scores (JSON).
+) -> Scores:
+    """Draws, scores and keeps pictures, latents and U-Net outputs in ``out``.
 
     Args:
         files: the candidate's ONNX file of each component.
         steps: denoising steps of its pictures.
         reference: folder of the reference's own evaluation, or None for the reference itself.
     """
-    config = question.config
+    start, config = time.monotonic(), question.config
     networks = Networks.load(files, source)
     passes = config.pictures * steps
     with progress(f"draw {config.pictures} pictures with {name}", passes) as tick:
         pictures, latents = draw(networks, question.prompts, steps, config.guidance_scale, question.seed, tick)
-    base_latents = np.load(reference / "latents.npy") if reference else latents
+    base_latents = np.load(reference / _LATENTS) if reference else latents
     # A U-Net that was distilled to few steps says something else at a timestep than the one it came from.
-    own: dict[str, np.ndarray] = {}
+    own = None
     if networks.guidance_width is None:
-        own = fidelity.probes(networks, base_latents, question.prompts, config.timesteps, config.samples, question.seed)
-    metrics, by_picture = _scored(networks, source, question, pictures)
-    scores: dict[str, Any] = {
+        own = outputs(networks, base_latents, question.prompts, config.timesteps, config.samples, question.seed)
+    scorer = load_scorer(source)
+    drawn = Drawn(
+        pictures,
+        question.prompts,
+        captions=question.distractors,
+        scorer=scorer,
+        real=_real(source) if scorer else None,
+        outputs=own,
+        reference=None if reference is None else _reference(reference),
+    )
+    values = {name: value for name, metric in metrics().items() if (value := metric.measure(drawn))}
+    np.save(out / _LATENTS, latents)
+    np.save(out / _PICTURES, pictures)
+    if own:
+        np.savez(out / _OUTPUTS, timesteps=own.timesteps, cond=own.cond, free=own.free)
+    return {
+        "schema": SCHEMA,
         "n": config.pictures,
         "steps": steps,
         "guidance_scale": config.guidance_scale,
@@ -53,46 +71,26 @@ def evaluate(
         "reference": None if reference is None else "base",
         "prompts": list(question.prompts),
         "pictures": _write_pictures(pictures, out),
+        "metrics": values,
+        "seconds": time.monotonic() - start,
     }
-    if reference is not None:
-        compared, by_picture["psnr_db"] = fidelity.pictures(pictures, np.load(reference / "pictures.npy"))
-        metrics |= compared
-        if own and (reference / PROBES).is_file():
-            with np.load(reference / PROBES) as stored:
-                metrics |= fidelity.compare_probes(own, dict(stored))
-            values = metrics.pop("by_timestep")["values"]
-            scores["unet_sqnr_db_by_timestep"] = dict(zip(map(str, config.timesteps), values, strict=True))
-    np.save(out / "latents.npy", latents)
-    np.save(out / "pictures.npy", pictures)
-    if own:
-        np.savez(out / PROBES, cond=own["cond"], free=own["free"])
-    rounded = {name: [round(float(v), 5) for v in values] for name, values in by_picture.items()}
-    return scores | {"metrics": metrics, "by_picture": rounded}
 
 
-def _scored(
-    networks: Networks, source: Path, question: Question, pictures: np.ndarray
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Scores by the model's scorer, with what real pictures get beside them; nothing where it has no scorer.
+def _reference(folder: Path) -> Drawn:
+    """What the reference drew, from the folder of its evaluation."""
+    stored, found = folder / _OUTPUTS, None
+    if stored.is_file():
+        with np.load(stored) as arrays:
+            found = Outputs(**arrays)
+    return Drawn(np.load(folder / _PICTURES), outputs=found)
 
-    The second one holds those that every picture has by itself.
-    """
+
+def _real(source: Path) -> np.ndarray | None:
+    """Features [K, F] of the real pictures that the model brings, if it brings any."""
     from safetensors.numpy import load_file
 
-    scorer = load_scorer(source)
-    if scorer is None:
-        return {}, {}
-    prompts = alignment.text_features(scorer, networks.tokenizer, question.prompts)
-    others = alignment.text_features(scorer, networks.tokenizer, question.distractors)
-    images = alignment.image_features(scorer, pictures)
     stored = source / "data" / "pictures.safetensors"
-    real = load_file(stored)["features"].astype(np.float32) if stored.is_file() else None
-    metrics = alignment.score(images, prompts, others, real)
-    if real is not None and len(real) == len(question.distractors):
-        at_best = alignment.score(real, others, others, None)
-        for key in ("alignment", "retrieval_at_1"):
-            metrics[key]["real"] = at_best[key]["value"]
-    return metrics, {"alignment": (images * prompts).sum(1)}
+    return load_file(stored)["features"].astype(np.float32) if stored.is_file() else None
 
 
 def _write_pictures(pictures: np.ndarray, out: Path) -> list[str]:

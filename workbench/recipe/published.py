@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import did_you_mean
+from workbench.metrics.registry import metrics
 from workbench.models.candidate import at
 from workbench.models.folder import read_object
 from workbench.recipe.hooks import ChangesUNet
@@ -31,8 +32,8 @@ def published_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
     for i, table in enumerate(recipe.published):
         for name in table.values:
             what = _absent(name, shown)
-            if what is None and table.metric == "psnr_db" and name == reference:
-                what = f"found {name!r}, against which psnr_db is measured; it has none itself"
+            if what is None and metrics()[table.metric].of_reference and name == reference:
+                what = f"found {name!r}, against which {table.metric} is measured; it has none itself"
             if what is not None:
                 yield ("published", i, "values", name), what
 

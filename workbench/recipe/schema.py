@@ -9,6 +9,7 @@ from pydantic import Field, create_model, model_validator
 from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DataSet
 from workbench.evaluate.config import Evaluate
+from workbench.metrics.registry import limits, qualities
 from workbench.recipe.published_config import Published
 from workbench.runtimes.base import RUNTIMES, all_described
 from workbench.strict import Strict
@@ -93,16 +94,29 @@ class ProfileConfig(Strict):
     warmup: int = Field(5, ge=1, le=1000)
 
 
-class Constraints(Strict):
-    """What a candidate must satisfy to be chosen. Drops are relative to the recipe's first candidate."""
-
+class _CostLimits(Strict):
     latency_ms: float | None = Field(
         None, gt=0, description="Whole pipeline at evaluate.steps, median, on the first target."
     )
     size_mb: float | None = Field(None, gt=0, description="All components, in units of 1e6 bytes.")
     peak_rss_mb: float | None = Field(None, gt=0)
-    alignment_drop: float | None = Field(None, ge=0, le=1, description="0.1: at most 10 % below the reference.")
-    psnr_db: float | None = Field(None, gt=0, description="Least final-picture PSNR against the reference.")
+
+
+if TYPE_CHECKING:
+    Aim = str
+    _Limits = _CostLimits
+else:
+    _limits = {
+        key: (float | None, Field(None, description=limit.description, **limit.bounds))
+        for key, (_, limit) in limits().items()
+    }
+    _Limits = create_model("_Limits", __base__=_CostLimits, **_limits)
+    Aim = Literal[(*qualities(), "speed", "smallness")]
+
+
+class Constraints(_Limits):
+    """What a candidate must satisfy to be chosen. Drops are relative to the recipe's first candidate."""
+
     at: dict[Annotated[str, Field(pattern=r"^(latency_ms|peak_rss_mb)@.+$")], Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
         description="Limits on one target: written latency_ms@TARGET or peak_rss_mb@TARGET beside the others.",
@@ -126,7 +140,7 @@ class Constraints(Strict):
 class Rank(Strict):
     """Which candidate is chosen: the best in ``maximize`` among those within the constraints."""
 
-    maximize: Literal["alignment", "retrieval_at_1", "psnr_db", "ssim", "speed", "smallness"] = "alignment"
+    maximize: Aim = qualities()[0]
     targets: list[str] | None = Field(
         None,
         min_length=1,

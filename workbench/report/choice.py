@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from workbench.metrics.registry import limits, metrics
 from workbench.report.data import RunData
 from workbench.report.format import capital, join, known, number, percent
 from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.table import label_of
 
 
 def summary(run: RunData, ranking: Ranking) -> str:
@@ -30,15 +30,18 @@ def summary(run: RunData, ranking: Ranking) -> str:
 def asked(run: RunData) -> str:
     """What the recipe asked for."""
     units = {"latency_ms": "latency ≤ {} ms", "size_mb": "size ≤ {} MB", "peak_rss_mb": "peak memory ≤ {} MB"}
-    units |= {"alignment_drop": "alignment at most {} below " + run.first, "psnr_db": "PSNR ≥ {} dB"}
-    limits = run.recipe.rank.constraints.limits()
-    said = [
-        units[key.partition("@")[0]].format(percent(value) if key == "alignment_drop" else f"{value:g}")
-        + (f" on {key.partition('@')[2]}" if "@" in key else "")
-        for key, value in limits.items()
-        if value is not None
-    ]
+    said = []
+    for key, value in run.recipe.rank.constraints.limits().items():
+        if value is None:
+            continue
+        kind, _, target = key.partition("@")
+        if kind in units:
+            said.append(units[kind].format(f"{value:g}") + (f" on {target}" if target else ""))
+            continue
+        metric, limit = limits()[kind]
+        least = f"≥ {metric.with_unit(f'{value:g}')}"
+        most = f"at most {percent(value)} below {run.first}"
+        said.append(f"{metric.short} {most if limit.relative else least}")
     aim = run.recipe.rank.maximize
-    return f"Asked for: best {label_of(run.scores, aim) if aim not in ('speed', 'smallness') else aim}" + (
-        f" with {join(said)}." if said else ", no limits."
-    )
+    best = metrics()[aim].label if aim in metrics() else aim
+    return f"Asked for: best {best}" + (f" with {join(said)}." if said else ", no limits.")

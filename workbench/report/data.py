@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.metrics.scores import Scores
     from workbench.recipe.schema import Recipe
 
 FULL_PRECISION = "fp32"
@@ -41,7 +42,7 @@ class RunData:
     recipe: Recipe
     recipe_text: str
     candidates: Sequence[CandidateData]
-    scores: Mapping[str, Mapping[str, Any]]
+    scores: Mapping[str, Scores]
     pictures: Mapping[str, Path]
     profiles: Mapping[tuple[str, str], Mapping[str, Any]]
     layers: Mapping[tuple[str, str], pd.DataFrame | Path]

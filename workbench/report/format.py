@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from workbench.measure.interval import Interval
 
 MISSING = "–"
 COMPONENTS = {"text_encoder": "text encoder", "unet": "U-Net", "vae_decoder": "decoder"}
@@ -87,9 +89,9 @@ def signed(value: Any) -> str:
     return "±0" if value == 0 else f"{'+' if value > 0 else ''}{number(value)}"
 
 
-def span(entry: Mapping[str, Any]) -> str:
-    """``low to high`` of a value with an interval; empty where it has none."""
-    return f"{number(entry['low'])} to {number(entry['high'])}" if known(entry.get("low")) else ""
+def span(value: Interval | None) -> str:
+    """``low to high`` of a value with an interval; empty where there is none."""
+    return f"{number(value['low'])} to {number(value['high'])}" if value else ""
 
 
 def capital(text: str) -> str:

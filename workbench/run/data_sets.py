@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.data.build import build
 from workbench.data.captioned import captions, is_there, rows
@@ -19,9 +19,6 @@ from workbench.progress import Progress
 from workbench.recipe.plan import PlannedStep
 from workbench.recipe.plan_sets import PlannedSet
 from workbench.store.store import Store
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def made(
@@ -84,21 +81,10 @@ def _side(source: Path) -> int:
 
 def _scorer(source: Path) -> Any:
     """``score(pictures, captions)`` by the model's scorer; None where it brings none."""
-    from transformers import CLIPTokenizer
-
-    from workbench.evaluate import alignment
-    from workbench.evaluate.scorer import load_scorer
+    from workbench.models.scorer import load_scorer
 
     scorer = load_scorer(source)
-    if scorer is None:
-        return None
-    tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer", local_files_only=True)
-
-    def score(pictures: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        words = alignment.text_features(scorer, tokenizer, texts)
-        return (alignment.image_features(scorer, pictures) * words).sum(1)
-
-    return score
+    return scorer.agreement if scorer else None
 
 
 def _drawing(teacher: Candidate, store: Store) -> Draw:

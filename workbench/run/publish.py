@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
 from workbench.recipe.load import Loaded
 from workbench.run.profiles import Profiled
@@ -20,7 +21,7 @@ READ = ("workbench.evaluate.paired", "workbench.run.scores", "workbench.training
 def publish(
     loaded: Loaded,
     chain: list[Candidate],
-    scores: Mapping[str, Mapping[str, Any]],
+    scores: Mapping[str, Scores],
     pictures: Mapping[str, Path],
     profiles: Profiled,
     data_sets: Mapping[str, Mapping[str, Any]],
@@ -67,7 +68,7 @@ def publish(
 def _data(
     loaded: Loaded,
     chain: list[Candidate],
-    scores: Mapping[str, Mapping[str, Any]],
+    scores: Mapping[str, Scores],
     pictures: Mapping[str, Path],
     profiles: Profiled,
     data_sets: Mapping[str, Mapping[str, Any]],

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
-from workbench.evaluate.paired import comparisons
 from workbench.evaluate.prompts import CODE, LIBRARIES, Question, choose_prompts
+from workbench.metrics.paired import comparisons
+from workbench.metrics.scores import Comparison, Scores
 from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.progress import Progress
 from workbench.recipe.schema import Recipe
@@ -72,30 +72,28 @@ def score_all(
     question: Question,
     store: Store,
     progress: Progress,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Scores]:
     """Scores of all candidates by name; ``seconds`` among them."""
-    scores = {}
+    scores: dict[str, Scores] = {}
     for candidate, key in zip(chain, keys, strict=True):
         reference = None if candidate is chain[0] else store.folder(keys[0])
 
-        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> dict[str, Any]:
+        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> Scores:
             from workbench.evaluate.evaluate import evaluate
 
-            start = time.monotonic()
             own = files[candidate.name]
             steps = steps_of(candidate, question)
-            result = evaluate(candidate.name, own, candidate.source, question, steps, reference, out, progress)
-            return {**result, "seconds": time.monotonic() - start}
+            return evaluate(candidate.name, own, candidate.source, question, steps, reference, out, progress)
 
-        scores[candidate.name] = store.compute(key, work)
-    return {c.name: scores[c.name] | {"paired": _paired(c, chain, scores, question)} for c in chain}
+        scores[candidate.name] = cast(Scores, store.compute(key, work))
+    return {c.name: {**scores[c.name], "paired": _paired(c, chain, scores, question)} for c in chain}
 
 
 def _paired(
-    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, dict[str, Any]], question: Question
-) -> list[dict[str, Any]]:
+    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, Scores], question: Question
+) -> list[Comparison]:
     """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
-    own, found = scores[candidate.name], []
+    own, found = scores[candidate.name], list[Comparison]()
     if candidate.parent is not None:
         found += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
     teacher = next((c for c in chain if c.name == candidate.teacher), None)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from workbench.metrics.registry import metrics
 from workbench.report.figures import bars, svg
 from workbench.report.figures.pareto import pareto
 from workbench.report.ranking.rank import rank
@@ -16,6 +17,10 @@ def ranking(run):
     return rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
 
 
+def sqnr(scores, names):
+    return bars.by_timestep(metrics()["unet_sqnr_db"], scores, names)
+
+
 def test_same_input_same_bytes(run, ranking):
     limits = run.recipe.rank.constraints.model_dump()
     assert pareto(ranking, "host", limits) == pareto(ranking, "host", limits)
@@ -23,7 +28,7 @@ def test_same_input_same_bytes(run, ranking):
 
 
 def test_colours_are_variables_of_the_page(run, ranking):
-    for drawn in (pareto(ranking, "host", {}), bars.sqnr(run.scores, ["base", "bk_tiny", "w8a8"])):
+    for drawn in (pareto(ranking, "host", {}), sqnr(run.scores, ["base", "bk_tiny", "w8a8"])):
         assert drawn is not None
         assert set(re.findall(r"#[0-9a-f]{6}\b", drawn)) == set()
         assert "var(--s3)" in drawn or "var(--s2)" in drawn
@@ -53,8 +58,8 @@ def test_every_reference_inside_a_figure_has_its_target(ranking):
     assert used and used <= set(re.findall(r'\bid="([^"]+)"', drawn))
 
 
-def test_nothing_measured_gives_no_figure():
-    assert bars.sqnr({"base": {}}, ["base"]) is None
+def test_nothing_measured_gives_no_figure(run):
+    assert sqnr({"base": run.scores["base"]}, ["base"]) is None
     assert bars.budget({("host", "base"): {}}, ["base"]) is None
 
 

@@ -20,13 +20,8 @@ def ranked(specs: dict[str, Spec], interval: float = 0.0, n: int = 64, **setting
     scores: dict[str, dict[str, Any]] = {}
     profiles: dict[tuple[str, str], dict[str, Any]] = {}
     for name, (ms, mb, value) in specs.items():
-        entry = value and {
-            "label": "alignment (demo)",
-            "value": value,
-            "low": value - interval,
-            "high": value + interval,
-        }
-        scores[name] = {"metrics": {"alignment": entry and entry | {"n": n}}}
+        found = value and {"value": value, "low": value - interval, "high": value + interval, "n": n}
+        scores[name] = {"reference": None, "metrics": {"alignment": found} if found else {}}
         latency = {"median": ms, "p90": ms, "n": 30}
         profiles["host", name] = {"pipeline": {"latency_ms": latency}, "size_bytes": mb * 1e6, "peak_rss_bytes": 3e8}
     settings["constraints"] = settings.get("constraints", {})
@@ -135,7 +130,7 @@ def test_loosened_limit_really_lets_it_in():
 
 
 def test_a_model_without_scorer_is_told_what_it_can_be_ranked_by():
-    with pytest.raises(InputError, match=r"rank\.maximize: alignment was not measured.*need a scorer") as caught:
+    with pytest.raises(InputError, match=r"rank\.maximize: alignment was not measured.*needs a scorer") as caught:
         ranked({"base": (10, 10, None), "b": (5, 5, None)})
     assert "rank.maximize can be speed and smallness here" in str(caught.value)
     with pytest.raises(InputError, match=r"rank\.constraints\.alignment_drop"):
@@ -150,8 +145,8 @@ def test_without_any_scores_speed_still_ranks_by_latency_and_size():
 
 def test_the_reference_is_perfect_in_what_compares_with_it():
     profile = {"pipeline": {"latency_ms": {"median": 10.0}}, "size_bytes": 1e6}
-    scores: dict[str, Any] = {"base": {"reference": None, "metrics": {"psnr_db": None}}}
-    scores["b"] = {"reference": "base", "metrics": {"psnr_db": {"value": 20.0}}}
+    scores: dict[str, Any] = {"base": {"reference": None, "metrics": {}}}
+    scores["b"] = {"reference": "base", "metrics": {"psnr_db": {"value": 20.0, "low": 19.0, "high": 21.0, "n": 8}}}
     profiles = {("host", "base"): profile, ("host", "b"): {**profile, "pipeline": {"latency_ms": {"median": 5.0}}}}
     config = Rank.model_validate({"maximize": "psnr_db", "constraints": {"psnr_db": 18.0}})
     ranking = rank([CandidateData("base"), CandidateData("b")], scores, profiles, config)

@@ -22,7 +22,7 @@ OWN -= OWN.mean()
 def scored(mean: float, own: np.ndarray | float = 0.0, metric: str = "alignment") -> dict[str, Any]:
     pictures = (mean + SPREAD - SPREAD.mean() + own).tolist()
     entry = {"value": float(np.mean(pictures)), "low": mean - 0.01, "high": mean + 0.01, "n": N}
-    return {"metrics": {metric: entry}, "by_picture": {metric: pictures}}
+    return {"metrics": {metric: {**entry, "by_picture": pictures}}}
 
 
 def run(values: dict[str, float], scores: dict[str, Any], **more: Any) -> SimpleNamespace:
@@ -94,17 +94,16 @@ def test_equal_published_figures_share_a_rank_and_are_no_pair():
 
 
 def test_candidates_without_scores_are_listed_and_their_pairs_counted():
-    scores = {"a": scored(0.3), "c": scored(0.2), "d": {**scored(0.1), "by_picture": {}}, "e": {"metrics": {}}}
-    (table,) = gather(run({"a": 0.5, "b": 0.4, "c": 0.3, "d": 0.2, "e": 0.1}, scores), None)
+    scores = {"a": scored(0.3), "c": scored(0.2), "e": {"metrics": {}}}
+    (table,) = gather(run({"a": 0.5, "b": 0.4, "c": 0.3, "e": 0.1}, scores), None)
     assert [(r.candidate, r.ours, r.rank, r.lacks) for r in table.rows] == [
         ("a", "0.3000", "1", ""),
         ("b", "–", "–", "not scored"),
         ("c", "0.2000", "2", ""),
-        ("d", "0.1000", "3", "not scored picture by picture"),
         ("e", "–", "–", "not scored"),
     ]
     assert table.summary == "Of 1 pair 1 agrees."
-    assert table.left_out == "b, d and e were not scored as needed: 9 pairs left out."
+    assert table.left_out == "b and e were not scored as needed: 5 pairs left out."
 
 
 def test_nothing_scored_claims_nothing():
@@ -116,7 +115,7 @@ def test_nothing_scored_claims_nothing():
 def test_psnr_is_told_in_its_unit_and_digits():
     scores = {"a": scored(21.5, metric="psnr_db"), "b": scored(20.0, metric="psnr_db")}
     (table,) = gather(run({"a": 30, "b": 20}, scores, metric="psnr_db"), None)
-    assert (table.metric, table.unit, table.rows[0].ours) == ("PSNR", "dB", "21.50")
+    assert (table.metric, table.unit, table.rows[0].ours) == ("PSNR to reference", "dB", "21.50")
     assert table.pairs[0].difference == "+1.50"
 
 

@@ -10,7 +10,7 @@ from workbench.report.sections.quality.paired import rows
 
 
 def _run(**row: float) -> SimpleNamespace:
-    told = {"metric": "alignment", "unit": "cosine", "against": "distilled", "why": "what it was made from", "n": 512}
+    told = {"metric": "alignment", "against": "distilled", "why": "what it was made from", "n": 512}
     return SimpleNamespace(candidates=[SimpleNamespace(name="w4a16")], scores={"w4a16": {"paired": [told | row]}})
 
 

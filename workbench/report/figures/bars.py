@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.metrics.base import Metric
 from workbench.report.figures.svg import BG, FG, MUTED, SERIES, canvas, end_labels, style, to_svg
 from workbench.report.format import COMPONENTS, change, known, milliseconds, number
 from workbench.report.ranking.rank import Ranking
+from workbench.report.ranking.table import Scored, value_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,12 +153,12 @@ def _budget_bar(axes: Axes, y: float, parts: Mapping[str, float], tint: Mapping[
         axes.annotate(text, (left, y), (beside, 0), textcoords="offset points", va="center", color=MUTED)
 
 
-def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str | None:
-    """SQNR of the U-Net's output against the reference's, per timestep, in the order of denoising (high to low)."""
-    lines = {n: (scores.get(n) or {}).get("unet_sqnr_db_by_timestep") or {} for n in names}
-    lines = {n: {int(t): v for t, v in line.items() if known(v)} for n, line in lines.items()}
+def by_timestep(metric: Metric, scores: Scored, names: Sequence[str]) -> str | None:
+    """A metric of the U-Net's output at each timestep, in the order of denoising (high to low)."""
+    values = {n: value_of(scores, n, metric.name) for n in names}
+    lines = {n: {int(t): v for t, v in value.get("by_timestep", {}).items()} for n, value in values.items() if value}
     lines = {n: line for n, line in lines.items() if line}
-    if not lines:
+    if not lines or metric.by_timestep is None:
         return None
     tint, dashed = colours(names), dashes(names)
     with style():
@@ -171,8 +173,8 @@ def sqnr(scores: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> str |
         axes.invert_xaxis()
         axes.set_xticks(sorted({t for line in lines.values() for t in line}, reverse=True))
         axes.set_xlabel("timestep, from noise to picture")
-        axes.set_ylabel("SQNR, dB; up is closer")
+        axes.set_ylabel(metric.by_timestep.axis)
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0), high)
         end_labels(axes, {n: (min(lines[n]), y) for n, y in ends.items()}, tint)
-        return to_svg(figure, "sqnr", "U-Net SQNR per timestep")
+        return to_svg(figure, metric.name, metric.by_timestep.title)

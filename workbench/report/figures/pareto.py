@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.metrics.registry import metrics
 from workbench.report.figures.bars import WIDE, beside, colours
 from workbench.report.figures.place_labels import place_labels
 from workbench.report.figures.svg import BAD, BG, FG, MUTED, canvas, style, to_svg
@@ -26,7 +27,7 @@ MANY = 7
 def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) -> str | None:
     """Quality against pipeline latency, size as area, 95 % intervals as bars; None where there is nothing to plot.
 
-    Dominated candidates are faded, the chosen one is ringed; latency and alignment limits are lines. A candidate far
+    Dominated candidates are faded, the chosen one is ringed; limits on latency and quality are lines. A candidate far
     below all others is a triangle at the lower edge, with its quality beside its name.
     """
     quality, table = ranking.quality, ranking.table
@@ -156,7 +157,7 @@ def _axes(
 
 def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
     """The least quality that the limits allow, on the figure's axis."""
-    if ranking.quality == "psnr_db":
-        return limits.get("psnr_db")
-    drop, first = limits.get("alignment_drop"), ranking.table.iloc[0].get("alignment")
-    return first * (1 - drop) if ranking.quality == "alignment" and drop is not None and known(first) else None
+    metric, first = metrics()[ranking.quality or ""], ranking.table.iloc[0].get(ranking.quality)
+    allowed = {limit: limits.get(limit.key) for limit in metric.limits}
+    least = [limit.least(value, first) for limit, value in allowed.items() if value is not None]
+    return max((value for value in least if known(value)), default=None)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+from workbench.metrics.base import Limit, Metric
+from workbench.metrics.registry import limits as limits_of_metrics
 from workbench.report.format import known, number, percent
 
 
@@ -21,6 +24,8 @@ class Check:
     excess: float
     words: str
     needed: float | None
+    at_least: bool = False
+    """Whether the constraint is a least value, and not the most that is allowed."""
 
     @property
     def met(self) -> bool:
@@ -38,7 +43,7 @@ def check_limits(
 
     Rows have ``latency_ms`` (ms), ``size_bytes``, ``peak_rss_bytes`` and the quality columns; sizes in the
     constraints are in 1e6 bytes. ``rows`` holds all rows by candidate and target, for limits such as
-    ``latency_ms@TARGET``. A candidate that is the reference itself has no PSNR and meets any.
+    ``latency_ms@TARGET``. The reference itself has no value of a metric against it, and meets any limit.
     """
     found = []
     for key, limit in limits.items():
@@ -47,7 +52,7 @@ def check_limits(
         kind, at, target = key.partition("@")
         # A limit on another target is held against the same candidate's row there; one without a row misses it.
         own = (rows or {}).get((row["candidate"], target), {}) if at else row
-        check = _CHECKS[kind](own, first, limit)
+        check = _checks()[kind](own, first, limit)
         found.append(replace(check, key=key, words=f"{check.words} on {target}") if at else check)
     return found
 
@@ -64,31 +69,33 @@ def _upper(key: str, column: str, scale: float, unit: str, too_much: str) -> Cal
     return check
 
 
-def _alignment_drop(row: Mapping[str, Any], first: Mapping[str, Any], limit: float) -> Check:
-    """Missed by the share that the alignment lacks to the least one allowed."""
-    value, whole = row.get("alignment"), first.get("alignment")
-    if not known(value) or not known(whole) or whole <= 0:
-        return Check("alignment_drop", math.inf, "alignment_drop: alignment not measured", None)
-    drop, least = 1 - value / whole, whole * (1 - limit)
-    excess = drop - limit if least <= 0 else 1 - value / least
-    words = f"alignment {percent(drop)} below {first['candidate']}, the limit is {percent(limit)}"
-    return Check("alignment_drop", excess, words, drop)
+def _quality(metric: Metric, limit: Limit) -> Callable[..., Check]:
+    """A least value of a metric, or the largest share of the first candidate's that may be lost."""
+
+    def check(row: Mapping[str, Any], first: Mapping[str, Any], allowed: float) -> Check:
+        value, whole = row.get(metric.name), first.get(metric.name, math.nan)
+        if metric.of_reference and row["candidate"] == first["candidate"] and not known(value):
+            return Check(limit.key, -math.inf, "is the reference", None)
+        if not known(value) or (limit.relative and not (known(whole) and whole > 0)):
+            return Check(limit.key, math.inf, f"{limit.key}: {metric.short} not measured", None)
+        least = limit.least(allowed, whole)
+        if limit.relative:
+            lost = 1 - value / whole
+            words = f"{metric.short} {percent(lost)} below {first['candidate']}, the limit is {percent(allowed)}"
+            return Check(limit.key, 1 - value / least if least > 0 else lost - allowed, words, lost)
+        shown = metric.with_unit(number(value))
+        words = f"{metric.short} {percent(1 - value / least)} below the limit ({shown}, limit {allowed:g})"
+        return Check(limit.key, 1 - value / least, words, value, at_least=True)
+
+    return check
 
 
-def _psnr(row: Mapping[str, Any], first: Mapping[str, Any], limit: float) -> Check:
-    value = row.get("psnr_db")
-    if row["candidate"] == first["candidate"] and not known(value):
-        return Check("psnr_db", -math.inf, "is the reference", None)
-    if not known(value):
-        return Check("psnr_db", math.inf, "psnr_db: not measured", None)
-    words = f"PSNR {percent(1 - value / limit)} below the limit ({number(value)} dB, limit {limit:g})"
-    return Check("psnr_db", 1 - value / limit, words, value)
-
-
-_CHECKS: dict[str, Callable[..., Check]] = {
-    "latency_ms": _upper("latency_ms", "latency_ms", 1, "ms", "slower"),
-    "size_mb": _upper("size_mb", "size_bytes", 1e6, "MB", "larger"),
-    "peak_rss_mb": _upper("peak_rss_mb", "peak_rss_bytes", 1e6, "MB", "more peak memory"),
-    "alignment_drop": _alignment_drop,
-    "psnr_db": _psnr,
-}
+@cache
+def _checks() -> dict[str, Callable[..., Check]]:
+    """Every constraint by its key: those on what a candidate costs, and those that metrics offer."""
+    return {
+        "latency_ms": _upper("latency_ms", "latency_ms", 1, "ms", "slower"),
+        "size_mb": _upper("size_mb", "size_bytes", 1e6, "MB", "larger"),
+        "peak_rss_mb": _upper("peak_rss_mb", "peak_rss_bytes", 1e6, "MB", "more peak memory"),
+        **{key: _quality(metric, limit) for key, (metric, limit) in limits_of_metrics().items()},
+    }

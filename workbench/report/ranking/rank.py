@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.metrics.base import Metric
+from workbench.metrics.registry import limits as limits_of_metrics
+from workbench.metrics.registry import metrics, qualities
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
 from workbench.report.ranking.constraints import Check, check_limits
-from workbench.report.ranking.standing import PERFECT, QUALITIES, Judge, Row, overlap
-from workbench.report.ranking.table import Profiles, Scores, build_table, metrics_of
+from workbench.report.ranking.standing import Judge, Row, overlap
+from workbench.report.ranking.table import Profiles, Scored, build_table, measured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +53,7 @@ class Ranking:
         return self.chosen or (self.nearest[0] if self.nearest else self.table["candidate"].iloc[0])
 
 
-def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles, config: Rank) -> Ranking:
+def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles, config: Rank) -> Ranking:
     """Ranks the candidates and chooses one on the recipe's ``rank.targets``.
 
     Without these the first target that isn't emulated decides (the first, where all are).
@@ -62,11 +65,7 @@ def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles
         InputError: the recipe maximizes or constrains a metric that was measured for no candidate.
     """
     _check_metrics(scores, config)
-    quality = (
-        config.maximize
-        if config.maximize in QUALITIES
-        else next((q for q in QUALITIES if q in metrics_of(scores)), None)
-    )
+    quality = metrics().get(config.maximize) or next((m for m in measured(scores) if m.maximizable), None)
     table = build_table(candidates, scores, profiles)
     rows = table.to_dict("records")
     targets = _deciding(rows, profiles, config)
@@ -92,8 +91,9 @@ def rank(candidates: Sequence[CandidateData], scores: Scores, profiles: Profiles
     ]
     verdict = judge.verdict(best, fitting) if best else _none_fits(nearest, checks, limits)
     missed = (nearest[0][0], nearest[1]) if nearest else None
-    steps = by_step(table, quality, {c.name: c.parent for c in candidates})
-    return Ranking(table, target, chosen, verdict, missed, quality, judge.label, steps, tuple(targets))
+    axis = quality.name if quality else None
+    steps = by_step(table, axis, {c.name: c.parent for c in candidates})
+    return Ranking(table, target, chosen, verdict, missed, axis, judge.label, steps, tuple(targets))
 
 
 def _place(row: Row) -> tuple[str, str]:
@@ -144,18 +144,21 @@ def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str 
     return pd.DataFrame(out, columns=names)
 
 
-def _check_metrics(scores: Scores, config: Rank) -> None:
+def wanted(config: Rank) -> dict[str, Metric]:
+    """The metrics that a recipe can't be ranked without, by the key that asks for each."""
+    set_ = {key for key, limit in config.constraints.limits().items() if limit is not None}
+    found = {f"rank.constraints.{key}": metric for key, (metric, _) in limits_of_metrics().items() if key in set_}
+    return ({"rank.maximize": metrics()[config.maximize]} if config.maximize in metrics() else {}) | found
+
+
+def _check_metrics(scores: Scored, config: Rank) -> None:
     """Raises InputError when the recipe asks for what was measured for no candidate."""
-    available = list(metrics_of(scores))
-    wanted = {"rank.maximize": config.maximize} if config.maximize in QUALITIES else {}
-    limits = config.constraints
-    wanted |= {"rank.constraints.alignment_drop": "alignment"} if limits.alignment_drop is not None else {}
-    wanted |= {"rank.constraints.psnr_db": "psnr_db"} if limits.psnr_db is not None else {}
-    for key, metric in wanted.items():
-        if metric not in available and not (metric in PERFECT and len(scores) == 1):
-            usable = [*(q for q in QUALITIES if q in available), "speed", "smallness"]
+    available = [metric.name for metric in measured(scores)]
+    for key, metric in wanted(config).items():
+        if metric.name not in available and not (metric.of_reference and len(scores) == 1):
+            usable = [*(name for name in qualities() if name in available), "speed", "smallness"]
             raise InputError(
-                f"{key}: {metric} was not measured for this model (alignment and retrieval need a scorer; measured: "
+                f"{key}: {metric.name} was not measured for this model (it needs {metric.needed}; measured: "
                 f"{', '.join(available) or 'no quality at all'})",
                 hint=f"rank.maximize can be {join(usable)} here",
             )
@@ -188,5 +191,4 @@ def _loosened(check: Check) -> str:
     """The constraint at which the candidate would fit, rounded to the loose side at three significant digits."""
     value = check.needed or 0.0
     unit = 10 ** (math.floor(math.log10(value)) - 2) if value > 0 else 1e-3
-    rounded = math.floor(value / unit) * unit if check.key == "psnr_db" else math.ceil(value / unit) * unit
-    return number(rounded)
+    return number((math.floor if check.at_least else math.ceil)(value / unit) * unit)

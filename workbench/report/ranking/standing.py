@@ -6,17 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.metrics.base import Metric
 from workbench.report.format import join, known, milliseconds, number
 from workbench.report.ranking.constraints import Check
-from workbench.report.ranking.table import Scores, label_of, metric_of
+from workbench.report.ranking.table import Scored, value_of
 
 if TYPE_CHECKING:
     from workbench.recipe.schema import Rank
 
-QUALITIES = ("alignment", "retrieval_at_1", "psnr_db", "ssim")
-"""Metrics that may stand for quality; the first one measured is taken where the recipe maximizes no quality."""
-PERFECT = {"psnr_db": math.inf, "ssim": 1.0}
-"""What the reference scores against itself, which is not measured."""
 SUPERLATIVE = {"speed": "the fastest", "smallness": "the smallest"}
 COMPARATIVE = {"speed": "slower", "smallness": "larger"}
 Row = Mapping[str, Any]
@@ -31,20 +28,21 @@ def overlap(a: Row, b: Row, metric: str) -> bool:
 class Judge:
     """Compares rows of the table by the recipe's measure; ``first`` is the recipe's first candidate."""
 
-    def __init__(self, first: str, config: Rank, quality: str | None, scores: Scores) -> None:
-        self.aim, self.quality = config.maximize, quality or ""
+    def __init__(self, first: str, config: Rank, quality: Metric | None, scores: Scored) -> None:
+        self.aim, self.metric = config.maximize, quality
+        self.quality = quality.name if quality else ""
         self.limited = any(limit is not None for limit in config.constraints.limits().values())
-        self.label = label_of(scores, quality) if quality else ""
-        self.reference = next((s["reference"] for s in scores.values() if s.get("reference")), first)
-        self.n = {c: metric_of(scores, c, self.quality).get("n") for c in scores}
+        self.label = quality.label if quality else ""
+        self.reference = next((s["reference"] for s in scores.values() if s["reference"]), first)
+        self.n = {c: value["n"] for c in scores if (value := value_of(scores, c, self.quality))}
 
     def quality_of(self, row: Row) -> float:
         """The value on the quality axis; what the reference scores against itself is perfect."""
-        if not self.quality:
+        if self.metric is None:
             return 0.0
         value = row.get(self.quality, math.nan)
-        if not known(value) and row["candidate"] == self.reference:
-            return PERFECT.get(self.quality, math.nan)
+        if not known(value) and row["candidate"] == self.reference and self.metric.perfect is not None:
+            return self.metric.perfect
         return value
 
     def merit(self, row: Row) -> float:
@@ -104,7 +102,7 @@ class Judge:
         what = self._superlative(fitting)
         text = f"{best['candidate']} is {what}, measured on {best['target']}."
         close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
-        if self.aim not in QUALITIES or not close:
+        if self.aim != self.quality or not close:
             return text
         n = self.n.get(best["candidate"])
         unsettled = f"{n} pictures don't settle the order" if n else "the order is not settled"

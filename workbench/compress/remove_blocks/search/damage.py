@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from workbench.compress.remove_blocks.search.state import Notes
 from workbench.compress.remove_blocks.search.units import Dropped, built
 from workbench.data.captioned import captions
 from workbench.errors import RunError
-from workbench.evaluate.interval import interval
+from workbench.measure.interval import interval
+from workbench.measure.psnr import psnr_db
 from workbench.models.unet import load_unet, meta_unet
 
 if TYPE_CHECKING:
@@ -92,11 +94,8 @@ class Damage:
         return {"error": interval(error.ravel(), bounds=(0.0, np.inf)), "sqnr_db": by_time}
 
     def _drawn(self, unet: Any) -> Found:
-        from workbench.evaluate.fidelity import pictures
-
         drawn, _ = self._probe.draw(unet, self._pictures)
-        psnr = pictures(drawn, self._parent_pictures)[0]["psnr_db"]
-        return {"psnr_db": _bare(psnr)} | self._scored(drawn)
+        return {"psnr_db": interval(psnr_db(drawn, self._parent_pictures)), **self._scored(drawn)}
 
 
 def _power(outputs: torch.Tensor) -> np.ndarray:
@@ -109,24 +108,12 @@ def _named(dropped: Dropped) -> str:
     return " ".join(sorted(dropped))
 
 
-def _bare(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: entry[key] for key in ("value", "low", "high", "n")}
-
-
-def _scorer(source: Any, prompts: list[str]) -> Callable[[np.ndarray], Found]:
+def _scorer(source: Path, prompts: list[str]) -> Callable[[np.ndarray], Found]:
     """A function from pictures of the prompts to their alignment; to nothing where the model has no scorer."""
-    from transformers import CLIPTokenizer
-
-    from workbench.evaluate import alignment
-    from workbench.evaluate.scorer import load_scorer
+    from workbench.models.scorer import load_scorer
 
     scorer = load_scorer(source)
     if scorer is None:
         return lambda _pictures: {}
-    tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer", local_files_only=True)
-    texts = alignment.text_features(scorer, tokenizer, prompts)
-
-    def scored(pictures: np.ndarray) -> Found:
-        return {"alignment": interval((alignment.image_features(scorer, pictures) * texts).sum(1))}
-
-    return scored
+    texts = scorer.texts(prompts)
+    return lambda pictures: {"alignment": interval((scorer.images(pictures) * texts).sum(1))}

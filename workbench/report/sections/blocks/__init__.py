@@ -153,13 +153,13 @@ def _error(row: Mapping[str, Any]) -> str:
 
 def _damage(row: Mapping[str, Any]) -> Damage:
     """Of a block or a set."""
-    alignment = row.get("alignment") or {}
+    alignment = row.get("alignment")
     return Damage(
         error=_error(row),
         error_span=span(row["error"]),
         sqnr=", ".join(f"{value:.1f}" for value in row["sqnr_db"].values()),
         psnr=number((row.get("psnr_db") or {}).get("value")),
-        alignment=number(alignment.get("value")),
+        alignment=number(alignment and alignment["value"]),
         alignment_span=span(alignment),
     )
 

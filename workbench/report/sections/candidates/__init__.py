@@ -9,7 +9,7 @@ from workbench.report.data import RunData, kind_of
 from workbench.report.figures.pareto import pareto
 from workbench.report.format import MISSING, big, known, number, span, whole
 from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.table import metric_of
+from workbench.report.ranking.table import value_of
 from workbench.report.ranking.verdict import verdicts
 from workbench.report.sections.registry import Section
 from workbench.report.sections.speedup import TONES
@@ -63,7 +63,7 @@ def _rows(run: RunData, ranking: Ranking) -> list[Row]:
         name, target, latency = row["candidate"], row["target"], row["latency_ms"]
         base = firsts.setdefault(target, latency)
         speed = base / latency if known(base) and known(latency) and latency else None
-        entry = metric_of(run.scores, name, ranking.quality) if ranking.quality else {}
+        quality = value_of(run.scores, name, ranking.quality) if ranking.quality else None
         word = judged[target, name].word if (target, name) in judged else ""
         out.append(
             Row(
@@ -81,8 +81,8 @@ def _rows(run: RunData, ranking: Ranking) -> list[Row]:
                 memory=number(row["peak_rss_bytes"] / 1e6),
                 macs=big(row["macs"]),
                 params=big(row["params"]),
-                quality=number(entry.get("value")),
-                interval=span(entry),
+                quality=number(quality and quality["value"]),
+                interval=span(quality),
                 chosen=row["chosen"],
                 pareto=row["pareto"],
                 said=_said(row["reason"]),

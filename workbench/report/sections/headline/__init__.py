@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.metrics.base import Metric
+from workbench.metrics.registry import limits, metrics
+from workbench.metrics.scores import MetricValue
 from workbench.report.data import RunData, kind_of
 from workbench.report.format import MISSING, big, capital, change, known, megabytes, milliseconds, number, percent, span
 from workbench.report.per_picture import picture_macs
 from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.table import label_of, metric_of
+from workbench.report.ranking.table import value_of
 from workbench.report.sections.registry import Section
 
 
@@ -51,13 +53,9 @@ def gather(run: RunData, ranking: Ranking) -> list[Tile]:
         Tile("Size", megabytes(row["size_bytes"]), "all components on disk", versus=moved("size_bytes")),
         Tile("Peak memory", memory, "resident set of the process", kind=kind, versus=moved("peak_rss_bytes")),
     ]
-    metrics = [
-        m for m in dict.fromkeys([ranking.quality, "alignment", "psnr_db"]) if m and metric_of(run.scores, name, m)
-    ]
-    for metric in metrics[:2]:
-        entry = metric_of(run.scores, name, metric)
-        value = f"{number(entry['value'])}{' dB' if entry.get('unit') == 'dB' else ''}"
-        out.append(Tile(capital(label_of(run.scores, metric)), value, _interval(entry), versus=moved(metric)))
+    for metric, value in _first_metrics(run, ranking):
+        shown, detail = metric.with_unit(number(value["value"])), f"95 % CI {span(value)}, n = {value['n']}"
+        out.append(Tile(capital(metric.label), shown, detail, versus=moved(metric.name)))
     whole_picture, of_first = picture_macs(profile), picture_macs(run.profiles.get((ranking.target, run.first)) or {})
     if whole_picture:
         macs, in_int8 = whole_picture
@@ -69,10 +67,11 @@ def gather(run: RunData, ranking: Ranking) -> list[Tile]:
     return out
 
 
-def _interval(entry: Mapping[str, Any]) -> str:
-    """The 95 % interval and n of a metric."""
-    n = f"n = {entry['n']}" if known(entry.get("n")) else ""
-    return ", ".join(filter(None, (f"95 % CI {span(entry)}" if span(entry) else "", n)))
+def _first_metrics(run: RunData, ranking: Ranking) -> list[tuple[Metric, MetricValue]]:
+    """The subject's two metrics to see first: the one that it is ranked by, then those that offer limits."""
+    limited = [metric.name for metric, _ in limits().values()]
+    order = dict.fromkeys([ranking.quality, *limited] if ranking.quality else limited)
+    return [(metrics()[m], value) for m in order if (value := value_of(run.scores, ranking.subject, m))][:2]
 
 
 SECTION = Section(__name__, "{ranking.subject} on {ranking.target}", 10, gather, link="")

@@ -30,8 +30,7 @@ class Pictures:
 def gather(run: RunData, ranking: Ranking) -> Pictures | None:
     """The first pictures with different prompts, as many as the recipe shows."""
     names = [c.name for c in run.candidates]
-    first = next((run.scores[n] for n in names if (run.scores.get(n) or {}).get("pictures")), {})
-    prompts = list(first.get("prompts") or [])
+    prompts = next((scores["prompts"] for n in names if (scores := run.scores.get(n))), [])
     picked = sorted({prompt: i for i, prompt in reversed(list(enumerate(prompts)))}.values())
     found = [(prompts[i], [_uri(run, name, i) for name in names]) for i in picked[: run.recipe.evaluate.shown]]
     rows = [(prompt, [uri for uri, _ in own]) for prompt, own in found if any(uri for uri, _ in own)]
@@ -49,11 +48,10 @@ def fit(pictures: Pictures, room: int) -> Pictures | None:
 
 
 def _uri(run: RunData, name: str, index: int) -> tuple[str | None, bool]:
-    files = (run.scores.get(name) or {}).get("pictures") or []
-    folder = run.pictures.get(name)
-    if folder is None or index >= len(files):
+    scores, folder = run.scores.get(name), run.pictures.get(name)
+    if folder is None or scores is None or index >= len(scores["pictures"]):
         return None, False
-    file = Path(folder) / Path(files[index]).name
+    file = Path(folder) / Path(scores["pictures"][index]).name
     return _encode(file) if file.is_file() else (None, False)
 
 

@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.evaluate.paired import paired
+from workbench.metrics.base import Metric
+from workbench.metrics.paired import paired
+from workbench.metrics.registry import metrics
+from workbench.metrics.scores import Difference, MetricValue
 from workbench.report.data import RunData
-from workbench.report.format import MINUS, MISSING, join, known
+from workbench.report.format import MINUS, MISSING, join
 from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.table import label_of, metric_of
-from workbench.report.sections.quality.paired import DIGITS
+from workbench.report.ranking.table import value_of
 from workbench.report.sections.registry import Section
 
 if TYPE_CHECKING:
@@ -79,58 +81,48 @@ def gather(run: RunData, ranking: Ranking) -> list[Table] | None:
 
 
 def _table(run: RunData, published: Published) -> Table:
-    metric, values = published.metric, published.values
+    metric, values = metrics()[published.metric], published.values
     sign = 1 if published.better == "high" else -1
     order = sorted(values, key=lambda name: -sign * values[name])
-    entries = {name: metric_of(run.scores, name, metric) for name in order}
-    lacks = {name: _lacks(run, name, metric) for name in order}
+    ours = {name: value for name in order if (value := value_of(run.scores, name, metric.name))}
     told = _figures(values)
     rows = []
     for name in order:
-        entry, ours = entries[name], [e["value"] for e in entries.values() if e]
+        own = ours.get(name)
+        better = sum(metric.sign * (other["value"] - own["value"]) > 0 for other in ours.values()) if own else 0
         rows.append(
             Row(
                 candidate=name,
                 published=told[name],
                 published_rank=str(1 + sum(sign * v > sign * values[name] for v in values.values())),
-                ours=_number(entry.get("value"), metric),
-                interval=_ends(entry, metric),
-                n=str(entry.get("n", MISSING)),
-                rank=f"{1 + sum(v > entry['value'] for v in ours)}" if entry else MISSING,
-                lacks=lacks[name],
+                ours=_number(own["value"], metric) if own else MISSING,
+                interval=_ends(own, metric) if own else "",
+                n=str(own["n"]) if own else MISSING,
+                rank=str(1 + better) if own else MISSING,
+                lacks="" if own else "not scored",
             )
         )
     differing = [(a, b) for a, b in combinations(order, 2) if values[a] != values[b]]
-    pairs = [_pair(run, metric, (a, b), told) for a, b in differing if not lacks[a] and not lacks[b]]
+    pairs = [_pair(metric, ours, (a, b), told) for a, b in differing if a in ours and b in ours]
     return Table(
         title=published.title,
         source=published.source,
         score=published.score,
         score_better=_ENDS[published.better],
-        metric=label_of(run.scores, metric),
-        unit="dB" if metric == "psnr_db" else "",
+        metric=metric.label,
+        unit=metric.symbol,
         rows=tuple(rows),
         pairs=tuple(pairs),
         summary=_summary([pair.says for pair in pairs], bool(differing)),
-        left_out=_left_out(len(differing) - len(pairs), [name for name in order if lacks[name]]),
+        left_out=_left_out(len(differing) - len(pairs), [name for name in order if name not in ours]),
     )
 
 
-def _by_picture(run: RunData, name: str, metric: str) -> Sequence[float]:
-    return (run.scores.get(name) or {}).get("by_picture", {}).get(metric, ())
-
-
-def _lacks(run: RunData, name: str, metric: str) -> str:
-    """Why a candidate can't be compared, if it can't."""
-    if not metric_of(run.scores, name, metric):
-        return "not scored"
-    return "" if len(_by_picture(run, name, metric)) else "not scored picture by picture"
-
-
-def _pair(run: RunData, metric: str, names: tuple[str, str], told: Mapping[str, str]) -> Pair:
+def _pair(metric: Metric, ours: Mapping[str, MetricValue], names: tuple[str, str], told: Mapping[str, str]) -> Pair:
     ahead, behind = names
-    found = paired(_by_picture(run, ahead, metric), _by_picture(run, behind, metric))
-    says = AGREES if found["low"] > 0 else DIFFERS if found["high"] < 0 else UNDECIDED
+    found = paired(ours[ahead]["by_picture"], ours[behind]["by_picture"])
+    low, high = sorted(metric.sign * end for end in (found["low"], found["high"]))
+    says = AGREES if low > 0 else DIFFERS if high < 0 else UNDECIDED
     return Pair(
         ahead=ahead,
         behind=behind,
@@ -171,15 +163,13 @@ def _figures(values: Mapping[str, float]) -> dict[str, str]:
     return {name: text.replace("-", MINUS) for name, text in shown.items()}
 
 
-def _number(value: Any, metric: str, sign: str = "-") -> str:
-    return f"{value:{sign}.{DIGITS[metric]}f}".replace("-", MINUS) if known(value) else MISSING
+def _number(value: float, metric: Metric, sign: str = "-") -> str:
+    return f"{value:{sign}.{metric.digits}f}".replace("-", MINUS)
 
 
-def _ends(entry: Mapping[str, Any], metric: str, sign: str = "-") -> str:
-    """The interval, empty where there is none."""
-    if not known(entry.get("low")) or not known(entry.get("high")):
-        return ""
-    return f"{_number(entry['low'], metric, sign)} to {_number(entry['high'], metric, sign)}"
+def _ends(value: MetricValue | Difference, metric: Metric, sign: str = "-") -> str:
+    """The interval."""
+    return f"{_number(value['low'], metric, sign)} to {_number(value['high'], metric, sign)}"
 
 
 SECTION = Section(__name__, "Beside published figures", 80, gather, link="Published figures")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.metrics.base import ByTimestep
 from workbench.report.data import RunData
-from workbench.report.figures.bars import sqnr
-from workbench.report.format import MISSING, capital, known, number, span
+from workbench.report.figures.bars import by_timestep
+from workbench.report.format import MISSING, capital, number, span
 from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.table import label_of, metric_of, metrics_of
+from workbench.report.ranking.table import measured, value_of
 from workbench.report.sections.quality import paired
 from workbench.report.sections.registry import Section
 
@@ -18,7 +19,7 @@ WIDE = 6
 
 
 @dataclass(frozen=True)
-class Metric:
+class Line:
     """One metric as words; ``cells``: value and interval of each candidate; ``real``: what real pictures get."""
 
     label: str
@@ -33,37 +34,41 @@ class Metric:
 class Facts:
     """``real``: whether real pictures were scored, too; ``tall``: a row, not a column, per candidate."""
 
-    metrics: Sequence[Metric]
+    metrics: Sequence[Line]
     real: bool
     tall: bool
     paired: Sequence[paired.Row]
-    figure: str | None
+    figures: Sequence[tuple[ByTimestep, str]]
 
 
 def gather(run: RunData, ranking: Ranking) -> Facts:
-    """The table's metrics in the order in which they were scored; ``figure``: SQNR by timestep, as SVG."""
-    metrics, names = _metrics(run), [c.name for c in run.candidates]
-    real, tall = any(metric.real for metric in metrics), len(names) > WIDE
-    return Facts(metrics, real, tall, paired.rows(run), sqnr(run.scores, names))
+    """The table's metrics in their order; ``figures``: of those that are measured timestep by timestep, as SVG."""
+    lines, names = _lines(run), [c.name for c in run.candidates]
+    figures = [
+        (metric.by_timestep, drawn)
+        for metric in measured(run.scores)
+        if metric.by_timestep and (drawn := by_timestep(metric, run.scores, names))
+    ]
+    return Facts(lines, any(line.real for line in lines), len(names) > WIDE, paired.rows(run), figures)
 
 
-def _metrics(run: RunData) -> list[Metric]:
+def _lines(run: RunData) -> list[Line]:
     arrows = {"high": "higher is better", "low": "lower is better", "one": "1 is best"}
-    reference = next((s["reference"] for s in run.scores.values() if s.get("reference")), None)
+    reference = next((s["reference"] for s in run.scores.values() if s["reference"]), None)
     found = []
-    for metric, sample in metrics_of(run.scores).items():
-        entries = {c.name: metric_of(run.scores, c.name, metric) for c in run.candidates}
+    for metric in measured(run.scores):
+        values = {c.name: value_of(run.scores, c.name, metric.name) for c in run.candidates}
         cells = [
-            (number(e.get("value")) if e else "reference" if name == reference else MISSING, span(e))
-            for name, e in entries.items()
+            (number(v["value"]) if v else "reference" if name == reference else MISSING, span(v))
+            for name, v in values.items()
         ]
-        ns = sorted({e["n"] for e in entries.values() if known(e.get("n"))})
-        real = next((e["real"] for e in entries.values() if known(e.get("real"))), None)
+        ns = sorted({v["n"] for v in values.values() if v})
+        real = next((v["real"] for v in values.values() if v and "real" in v), None)
         found.append(
-            Metric(
-                label=capital(label_of(run.scores, metric)),
-                unit=sample.get("unit") or "",
-                better=arrows.get(sample.get("better", ""), ""),
+            Line(
+                label=capital(metric.label),
+                unit=metric.unit,
+                better=arrows[metric.better],
                 n=", ".join(map(str, ns)) or MISSING,
                 real=number(real) if real is not None else "",
                 cells=cells,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.metrics.base import Metric
+from workbench.metrics.registry import metrics
 from workbench.report.data import RunData
-
-LABELS = {"alignment": "alignment", "psnr_db": "PSNR to reference"}
-DIGITS = {"alignment": 4, "psnr_db": 2}
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,10 @@ def rows(run: RunData) -> list[Row]:
     """A row for every comparison that the scores hold, in the order of the candidates."""
     found = []
     for candidate in run.candidates:
-        for each in run.scores.get(candidate.name, {}).get("paired", ()):
-            digits, unit = DIGITS[each["metric"]], each["unit"] if each["unit"] == "dB" else ""
-            low, high = each["low"], each["high"]
+        scores = run.scores.get(candidate.name)
+        for each in scores.get("paired", []) if scores else []:
+            metric, low, high = metrics()[each["metric"]], each["low"], each["high"]
+            digits = metric.digits
             ratio = ""
             if "ratio" in each:
                 ratio = f"{100 * each['ratio']:.1f} % ({100 * each['ratio_low']:.1f} to {100 * each['ratio_high']:.1f})"
@@ -40,19 +40,19 @@ def rows(run: RunData) -> list[Row]:
                     candidate.name,
                     each["against"],
                     each["why"],
-                    LABELS[each["metric"]],
-                    f"{each['difference']:+.{digits}f} {unit}".strip(),
+                    metric.label,
+                    metric.with_unit(f"{each['difference']:+.{digits}f}"),
                     f"{low:+.{digits}f} to {high:+.{digits}f}",
                     ratio,
                     each["n"],
-                    _settled(low, high, float(f"{each['difference']:.{digits}f}")),
+                    _settled(metric, low, high, float(f"{each['difference']:.{digits}f}")),
                 )
             )
     return found
 
 
-def _settled(low: float, high: float, shown: float) -> str:
+def _settled(metric: Metric, low: float, high: float, shown: float) -> str:
     """What the interval says; a difference too small for the digits shown is none to choose by."""
     if low <= 0 <= high:
         return "no difference seen"
-    return "the same to these digits" if shown == 0 else "better" if low > 0 else "worse"
+    return "the same to these digits" if shown == 0 else "better" if metric.sign * low > 0 else "worse"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.metrics.registry import metrics
 from workbench.report.data import RunData, kind_of
 from workbench.report.figures.bars import steps_bought
 from workbench.report.format import MISSING, change, known, number
 from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.table import metrics_of
 from workbench.report.sections.registry import Section
 
 
@@ -37,7 +37,7 @@ class Target:
 
 def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
     """Targets on which a candidate was measured together with what it was made from."""
-    unit = (metrics_of(run.scores).get(ranking.quality or "") or {}).get("unit") or ""
+    unit = metrics()[ranking.quality].unit if ranking.quality else ""
     rows = {target: _rows(run, ranking, target) for target in run.targets}
     return [Target(t, steps_bought(ranking, t, unit), own) for t, own in rows.items() if own] or None
 

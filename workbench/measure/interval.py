@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 RESAMPLES = 1000
 
 
+class Interval(TypedDict):
+    """A statistic's ``value`` with the ends of its 95 % interval; ``n``: how many rows it was worked out from."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean(rows: np.ndarray) -> float:
+    """The mean of all numbers."""
+    return float(np.mean(rows))
+
+
 def interval(
     rows: np.ndarray,
-    statistic: Callable[[np.ndarray], float] = lambda r: float(np.mean(r)),
+    statistic: Callable[[np.ndarray], float] = mean,
     resamples: int = RESAMPLES,
     bounds: tuple[float, float] = (-np.inf, np.inf),
-) -> dict[str, Any]:
+) -> Interval:
     """``value`` of the statistic over ``rows`` [N, ...] and the 2.5 and 97.5 % points of its bootstrap distribution.
 
     The distribution is moved so that its mean is the value: resampling repeats rows, which makes a distance of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.evaluate.paired import comparisons, paired
+from workbench.metrics.paired import comparisons, paired
 
 
 def test_a_small_loss_on_every_picture_is_told_from_the_spread_among_pictures():
@@ -26,8 +26,12 @@ def test_a_ratio_is_told_only_of_positive_scores():
     assert "ratio" not in paired([0.1, 0.2], [-0.1, 0.3])
 
 
+def scores(**by_picture):
+    return {"metrics": {name: {"n": len(values), "by_picture": values} for name, values in by_picture.items()}}
+
+
 def test_only_scores_that_both_have_for_every_picture_are_compared():
-    own = {"by_picture": {"alignment": [0.5, 0.6], "psnr_db": [20.0, 21.0]}}
-    found = comparisons(own, {"by_picture": {"alignment": [0.5, 0.5]}}, "distilled", "what it was made from")
+    own = scores(alignment=[0.5, 0.6], psnr_db=[20.0, 21.0])
+    found = comparisons(own, scores(alignment=[0.5, 0.5]), "distilled", "what it was made from")
     assert [(row["metric"], row["against"]) for row in found] == [("alignment", "distilled")]
-    assert comparisons(own, {"by_picture": {"alignment": [0.5]}}, "x", "y") == []
+    assert comparisons(own, scores(alignment=[0.5]), "x", "y") == []

@@ -1,4 +1,4 @@
-"""The demo scorer: a small contrastive text-image pair, stored beside the demo model.
+"""A model's own scorer: a small contrastive text-image pair, stored beside the demo model.
 
 It is not CLIP and its scores are never called so.
 """
@@ -6,6 +6,7 @@ It is not CLIP and its scores are never called so.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 PICTURE = 64
+FOLDER = "scorer"
+"""Where a model folder keeps it."""
 
 
 class ImageTower(nn.Module):
@@ -63,15 +66,40 @@ class ContrastivePair(nn.Module):
         return functional.normalize(self.image(pictures).float(), dim=-1)
 
 
-def load_scorer(source: Path) -> ContrastivePair | None:
+class Scorer:
+    """A pair with the tokenizer of its captions: features of texts and pictures as arrays."""
+
+    def __init__(self, pair: ContrastivePair, tokenizer: Any) -> None:
+        self._pair, self._tokenizer = pair, tokenizer
+
+    def texts(self, captions: Sequence[str]) -> np.ndarray:
+        """Unit vectors [N, F] of captions."""
+        length = self._pair.positions
+        with torch.inference_mode():
+            ids = self._tokenizer(
+                list(captions), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
+            )
+            return torch.cat([self._pair.text_features(part) for part in ids.input_ids.split(256)]).numpy()
+
+    def images(self, pictures: np.ndarray) -> np.ndarray:
+        """Unit vectors [N, F] of pictures uint8 [N, H, W, 3]."""
+        with torch.inference_mode():
+            return torch.cat([self._pair.image_features(part) for part in to_tensor(pictures).split(128)]).numpy()
+
+    def agreement(self, pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
+        """How well each picture fits its caption: cosines [N]."""
+        return (self.images(pictures) * self.texts(captions)).sum(1)
+
+
+def load_scorer(source: Path) -> Scorer | None:
     """The scorer of a model folder (``scorer/``), or None when it has none.
 
     Its text tower is the folder's own text encoder, never a candidate's.
     """
     from safetensors.torch import load_file
-    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
-    folder = source / "scorer"
+    folder = source / FOLDER
     if not (folder / "config.json").is_file():
         return None
     features = json.loads((folder / "config.json").read_text())["features"]
@@ -83,7 +111,7 @@ def load_scorer(source: Path) -> ContrastivePair | None:
     prefix = "" if any(k.startswith("text_model.") for k in tower) else "text_model."
     own |= {f"text.{prefix}{k}": v.float() for k, v in tower.items()}
     pair.load_state_dict(own)
-    return pair.eval()
+    return Scorer(pair.eval(), CLIPTokenizer.from_pretrained(source / "tokenizer", local_files_only=True))
 
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:

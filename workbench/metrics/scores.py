@@ -1,0 +1,61 @@
+"""The scores of a candidate, as they lie in the store and as the report reads them (JSON)."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from workbench.measure.interval import Interval
+
+SCHEMA = 1
+"""Version of ``Scores``; raised when a key changes its name or meaning."""
+
+
+class MetricValue(Interval):
+    """A metric's value for a candidate; its label, unit and better end are the metric's own."""
+
+    real: NotRequired[float]
+    """The same of real pictures."""
+    against: NotRequired[int]
+    """How many captions or real pictures the candidate's were held against."""
+    by_picture: NotRequired[list[float]]
+    by_timestep: NotRequired[dict[str, float]]
+
+
+class Difference(TypedDict):
+    """Difference of two means and, where both are positive, their ratio, each with its 95 % interval over n pairs."""
+
+    difference: float
+    low: float
+    high: float
+    n: int
+    ratio: NotRequired[float]
+    ratio_low: NotRequired[float]
+    ratio_high: NotRequired[float]
+
+
+class Comparison(Difference):
+    """A candidate against another one, ``against``, picture by picture; ``why``: what the other one is."""
+
+    metric: str
+    against: str
+    why: str
+
+
+class Scores(TypedDict):
+    """All scores of a candidate, and what it was asked for."""
+
+    schema: int
+    n: int
+    steps: int
+    guidance_scale: float
+    seed: int
+    reference: str | None
+    """Name of the candidate that it is held against; None for that one itself."""
+    prompts: list[str]
+    pictures: list[str]
+    """Names of the files of the pictures, in the order of the prompts."""
+    metrics: dict[str, MetricValue]
+    seconds: float
+    """What drawing and scoring took."""
+    paired: NotRequired[list[Comparison]]
+    """Added when all candidates are scored; not stored."""
