@@ -205,7 +205,7 @@ def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int)
     from workbench.profile.disturbance import between, moment, warnings
     from workbench.runtimes.onnxruntime.session import session
     from workbench.runtimes.openvino.session import OpenVinoSession, openvino_files
-    from workbench.store.environment import usable_cores
+    from workbench.store.processor import usable_cores
 
     load: Any = session if runtime == "onnxruntime" else OpenVinoSession
     checks = inputs_of(work)[len(CALIBRATE) :]

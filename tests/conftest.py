@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from workbench.models.candidate import Candidate
 from workbench.models.sources import base_candidate, demo_folder
 from workbench.store.store import Store
 
-pytest_plugins = (
-    "tests.fixtures.shared",
-    "tests.fixtures.demo_networks",
-    "tests.fixtures.onnx_files",
-    "tests.fixtures.tiny_exports",
-)
+_FIXTURES = (file for file in (ROOT / "tests" / "fixtures").glob("*.py") if "@pytest.fixture" in file.read_text())
+pytest_plugins = sorted(f"tests.fixtures.{file.stem}" for file in _FIXTURES)
 
 FIRST = ("tests/run/test_run.py", "tests/verbs/schemes/test_schemes.py", "tests/run/test_processes.py")
 """The files whose tests take longest."""

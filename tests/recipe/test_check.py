@@ -119,11 +119,11 @@ def test_a_step_may_start_from_any_earlier_candidate(tmp_path: Path, store: Stor
 
 def test_what_depends_on_the_machine_has_another_key_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.recipe.plan import plan_steps
-    from workbench.store import environment
+    from workbench.store import processor
 
     def keys(flags: str) -> list[str]:
         (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
-        monkeypatch.setattr(environment, "CPUINFO", tmp_path / "cpuinfo")
+        monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
         steps = "steps:\n  - quantize: {backend: openvino}\n  - quantize: {from: base}\n"
         return [step.key for step in plan_steps(loaded(tmp_path, steps).recipe, "b", "d")]
 

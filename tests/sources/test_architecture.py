@@ -10,8 +10,8 @@ import torch
 
 from workbench.errors import InputError
 from workbench.models.architectures import ARCHITECTURES, SD_V1
+from workbench.models.random_weights import empty, write_random
 from workbench.runtimes.torch.form import build
-from workbench.sources import architecture
 
 SMALL = SD_V1 | {
     "block_out_channels": [32, 64],
@@ -37,7 +37,7 @@ def test_a_random_unet_runs_and_its_weights_are_the_same_in_every_store(ask, sma
     assert wrapper == "net" and out.shape == (1, 4, 8, 8) and np.isfinite(out).all() and out.std() > 0
     file = next((tmp_path / "store").rglob("*.safetensors"))
     first = file.read_bytes()
-    architecture.write_random(architecture._empty("unet", SMALL), tmp_path / "again.safetensors")
+    write_random(empty("unet", SMALL), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == first
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.errors import InputError
 from workbench.store.files import write_atomic
-from workbench.store.store import Store, code_hash, key_of
+from workbench.store.store import Store, key_of
 
 
 def test_a_result_is_computed_once(store: Store):
@@ -42,11 +42,6 @@ def test_a_failure_is_not_stored_and_its_state_is_there_at_the_next_try(store: S
 
 def test_keys_depend_on_values_not_on_order():
     assert key_of({"a": 1, "b": [2]}) == key_of({"b": [2], "a": 1}) != key_of({"a": 1, "b": [3]})
-
-
-def test_code_belongs_to_the_key():
-    one, two = code_hash(["workbench.store.files"]), code_hash(["workbench.store.files", "workbench.errors"])
-    assert one != two == code_hash(["workbench.errors", "workbench.store.files"])
 
 
 def test_a_changed_file_changes_the_folder_hash_and_a_moved_folder_does_not(store: Store, tmp_path: Path):

@@ -7,7 +7,7 @@ import torch
 
 from workbench.compress.distill.consistency import DistillConsistencyConfig
 from workbench.compress.distill.step import DistillConfig
-from workbench.store import environment
+from workbench.store import processor
 from workbench.training.precision import chosen
 
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 )
 def test_auto_is_bf16_only_where_the_processor_multiplies_it(tmp_path, monkeypatch, told, found):
     (tmp_path / "cpuinfo").write_text(f"model name\t: one\n{told}\n")
-    monkeypatch.setattr(environment, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
     assert chosen("auto", CPU) == found
     assert (chosen("bf16", CPU), chosen("fp32", CPU)) == ("bf16", "fp32"), "what is asked for is done"
 

@@ -56,7 +56,7 @@ def profile(
     from workbench.progress import quiet, shown
     from workbench.sources.request import Request
     from workbench.sources.shapes import parse_values
-    from workbench.store.environment import usable_cores
+    from workbench.store.processor import usable_cores
     from workbench.store.store import Store
     from workbench.verbs.profile import profile as work
     from workbench.verbs.profile import show

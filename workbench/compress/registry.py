@@ -46,8 +46,8 @@ class StepConfig(Strict):
 
     @property
     def reads_data(self) -> bool:
-        """Whether a step whose code can read the captioned pictures does so with this config."""
-        return True
+        """Whether the step reads captions or pictures of the recipe's data."""
+        return self.trains
 
     @property
     def trains(self) -> bool:
@@ -76,6 +76,14 @@ class StepConfig(Strict):
     def files(self) -> Mapping[str, Path]:
         """Files that the step reads, by key: checked before any work, their contents part of the result's key."""
         return {}
+
+    def reached(self) -> frozenset[str]:
+        """Modules and packages that the step finds by name in a registry: part of the result's key."""
+        return frozenset()
+
+    def unreached(self) -> frozenset[str]:
+        """Modules that the step's code imports somewhere but never with this config: no part of the result's key."""
+        return frozenset()
 
     def machine(self) -> Mapping[str, Any]:
         """What the result depends on of the machine that computes it, as part of the result's key."""
@@ -116,29 +124,21 @@ Apply = Callable[[StepContext, Any], StepResult]
 
 @dataclass(frozen=True)
 class Step:
-    """A registered step. ``code`` and ``libraries`` name what its result depends on besides config and input."""
+    """A registered step. Besides config and input its result depends on the code that ``apply`` reaches."""
 
     kind: str
     config: type[StepConfig]
     apply: Apply
-    code: tuple[str, ...]
-    libraries: tuple[str, ...]
 
 
 _STEPS: dict[str, Step] = {}
 
 
-def step(
-    kind: str,
-    config: type[StepConfig],
-    *,
-    code: tuple[str, ...] = (),
-    libraries: tuple[str, ...] = ("torch", "diffusers"),
-) -> Callable[[Apply], Apply]:
-    """Registers a function as the step ``kind``; ``code`` names helper modules that its result depends on."""
+def step(kind: str, config: type[StepConfig]) -> Callable[[Apply], Apply]:
+    """Registers a function as the step ``kind``."""
 
     def register(apply: Apply) -> Apply:
-        _STEPS[kind] = Step(kind, config, apply, (apply.__module__, *code), libraries)
+        _STEPS[kind] = Step(kind, config, apply)
         return apply
 
     return register

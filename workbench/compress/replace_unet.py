@@ -53,11 +53,6 @@ class ReplaceUnetConfig(StepConfig):
         return frozenset()
 
     @property
-    def reads_data(self) -> bool:
-        """It reads none."""
-        return False
-
-    @property
     def taught_by(self) -> str | None:
         """As the recipe says."""
         return self.teacher
@@ -99,7 +94,7 @@ class ReplaceUnetConfig(StepConfig):
         return read_object(unet_of(self.model)[1] / "config.json")
 
 
-@step("replace_unet", ReplaceUnetConfig, code=("workbench.models.weights",), libraries=())
+@step("replace_unet", ReplaceUnetConfig)
 def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
     """Copies config and weights."""
     _, own = unet_of(config.model)

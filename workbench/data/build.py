@@ -23,7 +23,6 @@ from workbench.data.work import TRAIN, Context, Done, Drop, Row, Work
 from workbench.errors import InputError
 from workbench.progress import Progress, quiet
 from workbench.store.files import hash_file
-from workbench.store.store import code_hash, library_versions, room
 
 VERSION = 1
 _Operation = Callable[[Sequence[Row], Work], Done]
@@ -32,15 +31,13 @@ _Operation = Callable[[Sequence[Row], Work], Done]
 def key_parts(data_set: DataSet, seed: int) -> dict[str, Any]:
     """What a set depends on by itself, for ``store.key_of``.
 
-    To be added: keys of what it is made from, and of what scores and draws where it needs them. The name is a part,
+    To be added: the code, and keys of what it is made from. The name is a part,
     since the manifest tells it.
     """
     return {
         "data_set": data_set.model_dump(mode="json", by_alias=True),
         "files": {".".join(map(str, place)): hash_file(file) for place, file in data_set.files().items()},
         "seed": seed,
-        "code": code_hash(room("workbench.data")),
-        "libraries": library_versions(("diffusers", "imagehash", "numpy", "pillow", "torch")),
     }
 
 

@@ -16,8 +16,9 @@ from workbench.models.record import read_record
 from workbench.models.sources import demo_folder
 from workbench.models.unet import STEM, load_unet, save_unet
 from workbench.models.widths import read_widths
+from workbench.store.depends import depends_on
 from workbench.store.files import hash_file, write_atomic
-from workbench.store.store import Store, code_hash
+from workbench.store.store import Store
 
 RUN, NAMES = "edgefusion", ("teacher", "adv_tiny", "few")
 LOG = "loss.jsonl"
@@ -33,7 +34,7 @@ def pack(store: Store, out: Path, run: str = RUN, names: Sequence[str] = NAMES) 
         InputError: the store has no such run.
     """
     made = {candidate.name: candidate for candidate in read_record(store, run)}
-    facts: dict[str, Any] = {"run": run, "code": code_hash(("workbench.demo.students",)), "students": {}}
+    facts: dict[str, Any] = {"run": run, "code": depends_on(pack)["code"], "students": {}}
     for name in names:
         source, folder = made[name].components["unet"].path, out / name
         shutil.rmtree(folder, ignore_errors=True)

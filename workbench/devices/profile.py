@@ -24,7 +24,7 @@ from workbench.devices.measure import (
 from workbench.devices.probe import probe
 from workbench.devices.summary import environment_of, measured_of, state_of, warnings_of
 from workbench.devices.target import Ready
-from workbench.devices.toolchain.build import SOURCES, build_runner, target_of
+from workbench.devices.toolchain.build import build_runner, target_of
 from workbench.devices.toolchain.library import host_version, library_for
 from workbench.errors import InputError, RunError
 from workbench.graphs.read import onnx_files
@@ -35,11 +35,11 @@ from workbench.models.candidate import COMPONENTS
 from workbench.profile.write import Budget, write_profile
 from workbench.progress import Progress, quiet
 from workbench.runtimes.onnxruntime.descriptor import RUNTIME
+from workbench.store.depends import depends_on
 from workbench.store.environment import environment
 from workbench.store.files import hash_file
-from workbench.store.store import Store, code_hash, key_of, library_versions, room
+from workbench.store.store import Store, key_of
 
-CODE = ("clock", "network", "trace", "attribution", "onnx_layers", "onnx_macs", "liveness", "simulated", "write")
 Summaries = dict[str, dict[str, Any]]
 
 
@@ -143,17 +143,9 @@ class DeviceSession:
         chosen = asdict(replace(self.settings, ort_library=None, parallel=False))
         return {
             "stage": "device",
-            "code": code_hash(
-                [
-                    *room("workbench.devices"),
-                    "workbench.runtimes.onnxruntime.session",
-                    *(f"workbench.profile.{name}" for name in CODE),
-                ]
-            ),
-            "runner": {file.name: hash_file(file) for file in sorted(SOURCES.iterdir())},
+            **depends_on(measure_network, measure_memory, cool_down, fixed_performance, state_of),
             "device": [self.device.serial, self.facts.model, self.facts.fingerprint, self.facts.version],
             "library": hash_file(self.library.path),
-            "libraries": library_versions(("onnx", "onnxruntime", "pandas")),
             "settings": {name: str(value) for name, value in chosen.items()},
         }
 

@@ -9,16 +9,6 @@ import numpy as np
 
 from workbench.evaluate.config import Evaluate
 
-CODE = (
-    "workbench.models.guidance",
-    "workbench.models.scheduler",
-    *(
-        f"workbench.evaluate.{name}"
-        for name in ("evaluate", "question", "alignment", "fidelity", "interval", "sampler", "scorer")
-    ),
-)
-LIBRARIES = ("diffusers", "onnxruntime", "torch", "torchmetrics", "transformers")
-
 
 @dataclass(frozen=True)
 class Question:

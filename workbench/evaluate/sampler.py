@@ -14,7 +14,7 @@ import numpy as np
 from workbench.models import guidance
 from workbench.models.scheduler import load_scheduler, noises, previous
 from workbench.runtimes.load import file_size, format_of, runner
-from workbench.store.environment import default_threads
+from workbench.store.processor import default_threads
 
 SMALL = 200_000_000
 """Bytes of a U-Net up to which pictures are drawn several at a time; activations of larger ones fill the memory, and

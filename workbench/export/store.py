@@ -10,17 +10,12 @@ from workbench.export.onnx import export_component, export_module
 from workbench.models.candidate import Candidate
 from workbench.models.components import Spec, spec
 from workbench.models.widths import FILE as WIDTHS
-from workbench.store.store import Store, code_hash, key_of, library_versions
+from workbench.store.depends import depends_on
+from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-_CODE = (
-    *(f"workbench.export.{name}" for name in ("components", "load", "names", "onnx", "verify")),
-    *("workbench.models.unet", "workbench.models.widths"),
-)
-_LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "diffusers", "transformers")
 
 
 def stored_export(candidate: Candidate, component: str, store: Store, contract: Spec | None = None) -> Path:
@@ -39,8 +34,7 @@ def stored_export(candidate: Candidate, component: str, store: Store, contract: 
             "export": component,
             "weights": store.folder_hash(own.path, files),
             "inputs": {name: [list(shape), kind] for name, (shape, kind) in contract.inputs.items()},
-            "code": code_hash(_CODE),
-            "libraries": library_versions(_LIBRARIES),
+            **depends_on(export_component),
         }
     )
     store.compute(key, lambda out: export_component(candidate, component, out, contract))
@@ -69,8 +63,7 @@ def stored_module_export(
         {
             "export": dict(made_of),
             "inputs": {name: [list(value.shape), str(value.dtype)] for name, value in feed.items()},
-            "code": code_hash(_CODE),
-            "libraries": library_versions(_LIBRARIES),
+            **depends_on(export_module),
         }
     )
 

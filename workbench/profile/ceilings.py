@@ -16,10 +16,11 @@ from workbench.errors import RunError
 from workbench.measure.clock import Stats, interleaved
 from workbench.measure.network import Network
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
-from workbench.runtimes.base import described, runtime
+from workbench.runtimes.base import code_of, described, runtime
 from workbench.runtimes.descriptor import Descriptor
+from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
-from workbench.store.store import Store, code_hash, key_of, library_versions
+from workbench.store.store import Store, key_of
 
 ROUNDS, LEAST_SECONDS = 2, 0.06
 """Each probe is measured in rounds some seconds apart, this long each: a disturbance seldom hits both."""
@@ -47,15 +48,13 @@ def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
     """
     own = described(described(name).ceilings.of or name)
     place = runtime(own.name)
-    modules = ("workbench.profile.ceilings", "workbench.profile.ceiling_models")
     key = key_of(
         {
             "what": "ceilings",
-            "code": code_hash(modules),
+            **depends_on(_measure, code_of(own.name)),
             "machine": fingerprint(),
             "threads": threads,
             "runtime": own.name,
-            "libraries": library_versions([own.distribution]),
         }
     )
 

@@ -20,7 +20,8 @@ from workbench.profile.ceilings import ceilings
 from workbench.profile.peak_memory import peak_memory
 from workbench.profile.write import Budget, write_profile
 from workbench.runtimes.base import Compiles, Measured, Runtime, Timed, runtime
-from workbench.store.environment import environment, usable_cores
+from workbench.store.environment import environment
+from workbench.store.processor import usable_cores
 from workbench.store.store import Store
 
 if TYPE_CHECKING:

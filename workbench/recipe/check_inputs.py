@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.compress.registry import steps
 from workbench.data.captioned import OWN, rows
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError, did_you_mean
@@ -16,7 +15,6 @@ from workbench.recipe.schema import Recipe
 from workbench.runtimes.base import described, installed
 
 _LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
-_READER = "workbench.data.captioned"
 
 
 def target_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -63,7 +61,7 @@ def prompts_problems(recipe: Recipe) -> Iterator[Problem]:
 
 def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
     """What is wrong with the captioned pictures, where the recipe names some or something in it needs them."""
-    readers = [entry.kind for entry in recipe.steps if _READER in steps()[entry.kind].code and entry.config.reads_data]
+    readers = [entry.kind for entry in recipe.steps if entry.config.reads_data]
     if recipe.data is None and recipe.evaluate.prompts is not None and not readers:
         return
     try:

@@ -9,8 +9,9 @@ from typing import Any
 from workbench.compress.registry import Step, StepConfig, steps
 from workbench.recipe.plan_sets import PlannedSet, plan_sets
 from workbench.recipe.schema import Recipe
+from workbench.store.depends import depends_on
 from workbench.store.files import hash_file
-from workbench.store.store import code_hash, key_of, library_versions
+from workbench.store.store import key_of
 
 
 def _no_folder(folder: str) -> str:
@@ -61,8 +62,7 @@ def plan_steps(
             "step": step.kind,
             "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_", "data"}),
             "files": {key: hash_file(path) for key, path in entry.config.files().items()},
-            "code": code_hash(step.code),
-            "libraries": library_versions(step.libraries),
+            **depends_on(step.apply, *sorted(entry.config.reached()), without=entry.config.unreached()),
             "seed": recipe.seed,
             "data": sets[-1].key if sets else data_key,
             "base": base_key,

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.data.build import key_parts
+from workbench.data.build import build, key_parts
 from workbench.data.sets import DATA, DataSet
-from workbench.evaluate.prompts import CODE, LIBRARIES
+from workbench.evaluate.drawing import drawing
+from workbench.store.depends import depends_on
 from workbench.store.files import hash_file
-from workbench.store.store import Store, code_hash, key_of, library_versions
-
-_CODE = (*CODE, "workbench.export.onnx", "workbench.graphs.names")
-"""What draws and what scores, here as in evaluation."""
+from workbench.store.store import Store, key_of
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ def plan_sets(
         teacher = names.index(data_set.teacher) if data_set.teacher is not None else None
         parts: dict[str, Any] = {
             **key_parts(data_set, seed),
+            **depends_on(build, *((drawing,) if teacher is not None or data_set.needs_scorer else ())),
             "stage": "data set",
             "base": keys[0],
             "data": data_key,
@@ -80,8 +79,6 @@ def plan_sets(
             parts["prompts"] = None if prompts is None else hash_file(Path(prompts))
         if data_set.needs_scorer:
             parts["scorer"] = scorer
-        if teacher is not None or data_set.needs_scorer:
-            parts["draws_and_scores"] = {"code": code_hash(_CODE), "libraries": library_versions(LIBRARIES)}
         if data_set.from_ is not None and data_set.from_ not in inputs and data_set.from_ != DATA:
             parts["folder"] = folder_key(data_set.from_)
         found[data_set.name] = PlannedSet(data_set, key_of(parts), inputs, teacher)

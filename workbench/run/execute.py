@@ -77,7 +77,7 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     source = candidates[0].source
     files = scores.exports(candidates, store, progress)
     question = scores.question_of(recipe, source)
-    keys = scores.score_keys(candidates, question)
+    keys = scores.score_keys(candidates, files, question)
     scored = scores.score_all(candidates, keys, files, question, store, progress)
     profiles = profile_all(recipe, candidates, files, store, progress)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}

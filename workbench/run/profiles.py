@@ -13,9 +13,11 @@ from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
 from workbench.recipe.schema import DeviceConfig, Recipe
-from workbench.runtimes.base import described
-from workbench.store.environment import fingerprint, usable_cores
-from workbench.store.store import Store, code_hash, key_of, library_versions, room
+from workbench.runtimes.base import code_of
+from workbench.store.depends import depends_on
+from workbench.store.environment import fingerprint
+from workbench.store.processor import usable_cores
+from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
     from workbench.devices.measure import DeviceSettings
@@ -69,7 +71,6 @@ def _measured(recipe: Recipe, chain: list[Candidate], files: Files, store: Store
 
     networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in COMPONENTS]
     shared = {
-        "code": code_hash([*room("workbench.profile"), "workbench.runtimes.onnxruntime.session"]),
         "steps": recipe.evaluate.steps,
         "guidance_scale": recipe.evaluate.guidance_scale,
         "candidates": [[c.name, c.key, c.steps] for c in chain],
@@ -94,12 +95,11 @@ def _on_host(
     progress: Progress,
 ) -> Path:
     config = recipe.profile
-    used = {described(name).distribution for name in config.runtimes}
     key = key_of(
         {
             **shared,
             "stage": "profile",
-            "libraries": library_versions({"onnx", "pandas", "torch", "diffusers", *used}),
+            **depends_on("workbench.profile.host", *map(code_of, config.runtimes)),
             "config": config.model_dump(mode="json", exclude={"targets", "device"}),
             "host": fingerprint(),
         }
@@ -143,7 +143,7 @@ def _on_devices(
 
     settings = device_settings(recipe)
     parts = [shared_key(device, settings, store) for device in ready]
-    key = key_of({**shared, "stage": "profile on devices", "devices": parts})
+    key = key_of({**shared, **depends_on(profile_devices), "stage": "profile on devices", "devices": parts})
 
     def measure(out: Path) -> ByTarget:
         from workbench.profile.counts import count_networks

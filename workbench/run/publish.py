@@ -10,12 +10,10 @@ from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
 from workbench.recipe.load import Loaded
 from workbench.run.profiles import Profiled
+from workbench.store.depends import depends_on
 from workbench.store.environment import environment
 from workbench.store.files import hash_file, write_atomic
-from workbench.store.store import Store, code_hash, key_of, library_versions, room
-
-READ = ("workbench.evaluate.paired", "workbench.run.scores", "workbench.training.curve")
-"""What the page depends on besides the report's own room."""
+from workbench.store.store import Store, key_of
 
 
 def publish(
@@ -41,8 +39,7 @@ def publish(
     key = key_of(
         {
             "stage": "report",
-            "code": code_hash((*room("workbench.report"), *READ)),
-            "libraries": library_versions(("matplotlib", "jinja2", "pandas")),
+            **depends_on("workbench.report.html", "workbench.run.publish"),
             "recipe": loaded.text,
             "settings": recipe.model_dump(mode="json"),
             "candidates": [[c.name, c.key] for c in chain],

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
-from workbench.evaluate.prompts import CODE, LIBRARIES, Question, choose_prompts
+from workbench.evaluate.prompts import Question, choose_prompts
 from workbench.metrics.paired import comparisons
 from workbench.metrics.scores import Comparison, Scores
 from workbench.models.candidate import COMPONENTS, Candidate
 from workbench.progress import Progress
 from workbench.recipe.schema import Recipe
-from workbench.store.store import Store, code_hash, key_of, library_versions
+from workbench.runtimes.base import opened_by
+from workbench.store.depends import depends_on
+from workbench.store.store import Store, key_of
 
 
 def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[str, dict[str, Path]]:
@@ -45,19 +47,24 @@ def question_of(recipe: Recipe, source: Path) -> Question:
     return Question(choose_prompts(asked, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
 
 
-def score_keys(chain: list[Candidate], question: Question) -> list[str]:
+def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], question: Question) -> list[str]:
     """The key of each candidate's scores; every one covers the reference's, the first candidate's."""
+    opened = {c.name: {opened_by(path) for part in (chain[0], c) for path in files[part.name].values()} for c in chain}
     shared = {
         "stage": "evaluate",
-        "code": code_hash((*CODE, "workbench.export.onnx", "workbench.graphs.names")),
-        "libraries": library_versions(LIBRARIES),
         "config": question.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
         "prompts": list(question.prompts),
         "distractors": list(question.distractors),
         "seed": question.seed,
         "reference": [chain[0].key, steps_of(chain[0], question)],
     }
-    return [key_of({**shared, "candidate": c.key, "steps": steps_of(c, question)}) for c in chain]
+    return [
+        key_of({**shared, **_code(opened[c.name]), "candidate": c.key, "steps": steps_of(c, question)}) for c in chain
+    ]
+
+
+def _code(opened: set[str]) -> dict[str, Any]:
+    return depends_on("workbench.evaluate.evaluate", "workbench.metrics", "workbench.export.store", *sorted(opened))
 
 
 def steps_of(candidate: Candidate, question: Question) -> int:

@@ -21,7 +21,7 @@ from workbench.measure.kinds import Kernels, together
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
 from workbench.runtimes.descriptor import Descriptor
-from workbench.store.environment import usable_cores
+from workbench.store.processor import usable_cores
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,15 @@ def all_described() -> list[Descriptor]:
 def code_of(name: str) -> str:
     """The package that is a runtime's folder: what its figures depend on, for keys of results."""
     return _found()[described(name).name][1]
+
+
+def opened_by(path: Path) -> str:
+    """The module that opens a component's file: what the numbers that a session gives depend on, for keys of results.
+
+    Raises:
+        InputError: no runtime opens such a file.
+    """
+    return f"{code_of(runtime_for_suffix(path).name)}.session"
 
 
 def runtime_for_suffix(path: Path) -> Descriptor:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.measure.network import Network
 from workbench.models.architectures import SD_VAE, architecture, text_encoder_of
 from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
 from workbench.models.folder import STEMS
+from workbench.models.random_weights import SEED, empty, write_random
 from workbench.sources.candidate import chosen, networks_of
 from workbench.sources.request import Request
+from workbench.store.depends import depends_on
 from workbench.store.files import write_atomic
-from workbench.store.store import code_hash, key_of, library_versions
+from workbench.store.store import key_of
 
-if TYPE_CHECKING:
-    import torch
-
-_SEED = 0
 _CLASSES = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
 
 
@@ -42,9 +39,8 @@ def _folder(request: Request, configs: dict[str, dict[str, Any]], component: str
         {
             "architecture": configs,
             "weights": component,
-            "seed": _SEED,
-            "code": code_hash([__name__]),
-            "libraries": library_versions(("torch", "diffusers", "transformers")) if component else {},
+            "seed": SEED,
+            **depends_on(write_random),
         }
     )
 
@@ -58,60 +54,9 @@ def _folder(request: Request, configs: dict[str, dict[str, Any]], component: str
         if component:
             folder = FOLDERS[component]
             with request.progress("random weights", 1) as tick:
-                write_random(_empty(folder, configs[folder]), out / folder / f"{STEMS[folder]}.safetensors")
+                write_random(empty(folder, configs[folder]), out / folder / f"{STEMS[folder]}.safetensors")
                 tick(1)
-        return {"weights": component, "seed": _SEED}
+        return {"weights": component, "seed": SEED}
 
     request.store.compute(key, work)
     return request.store.folder(key)
-
-
-def _empty(folder: str, config: dict[str, Any]) -> torch.nn.Module:
-    """The component on the meta device: shapes without memory."""
-    import torch
-
-    made: torch.nn.Module
-    with torch.device("meta"):
-        if folder == "unet":
-            from diffusers import UNet2DConditionModel
-
-            made = UNet2DConditionModel(**config)
-        elif folder == "vae":
-            from diffusers import AutoencoderKL
-
-            made = AutoencoderKL(**config)
-        else:
-            from transformers import CLIPTextConfig, CLIPTextModel
-
-            made = CLIPTextModel(CLIPTextConfig(**config))
-    return made
-
-
-def write_random(module: torch.nn.Module, file: Path) -> None:
-    """Writes the parameters of a module on the meta device, each as its layer's ``reset_parameters`` makes it.
-
-    Layer by layer, so that it takes the memory of the largest one and not of all. The format is safetensors
-    (https://huggingface.co/docs/safetensors): length of the header, header in JSON, float32 values.
-    """
-    import torch
-
-    header, end = {}, 0
-    parts = {
-        name: part for name, part in module.named_modules() if next(part.parameters(recurse=False), None) is not None
-    }
-    for name, part in parts.items():
-        for own, value in part.named_parameters(recurse=False):
-            begin, end = end, end + 4 * value.numel()
-            header[f"{name}.{own}"] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [begin, end]}
-    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
-    text += b" " * (-len(text) % 8)
-    with torch.random.fork_rng(devices=[]), file.open("wb") as out:
-        torch.manual_seed(_SEED)
-        out.write(struct.pack("<Q", len(text)) + text)
-        for part in parts.values():
-            part.to_empty(device="cpu", recurse=False)
-            reset: Any = part.reset_parameters
-            reset()
-            for value in part.parameters(recurse=False):
-                value.detach().numpy().tofile(out)
-            part.to("meta")

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.metadata
-import importlib.util
 import json
 import os
-import pkgutil
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,29 +25,6 @@ RESULT = "result.json"
 def key_of(parts: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical JSON of ``parts``: what a result depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def code_hash(modules: Iterable[str]) -> str:
-    """SHA-256 over the source files of the named modules, found without importing them."""
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(name)
-        digest.update(f"{name}\0".encode() + Path(spec.origin).read_bytes())
-    return digest.hexdigest()
-
-
-def room(package: str) -> list[str]:
-    """Names of all modules of a package, found without importing them."""
-    spec = importlib.util.find_spec(package)
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    return [f"{package}.{module.name}" for module in pkgutil.iter_modules(folders)]
-
-
-def library_versions(names: Iterable[str]) -> dict[str, str]:
-    """Installed versions of the named distributions, found without importing them."""
-    return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
 class Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from workbench.store.environment import environment
+from workbench.store.processor import features
 
 if TYPE_CHECKING:
     import torch
@@ -28,4 +28,4 @@ def _fast_bf16(device: torch.device) -> bool:
         import torch
 
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and not MULTIPLIES.isdisjoint(environment()["cpu_flags"] or ())
+    return device.type == "cpu" and not MULTIPLIES.isdisjoint(features())

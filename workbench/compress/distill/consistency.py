@@ -80,23 +80,7 @@ class DistillConsistencyConfig(TaughtConfig):
         return {**unet_config, FIELD: self.guidance_width}
 
 
-@step(
-    "distill_consistency",
-    DistillConsistencyConfig,
-    code=(
-        *(
-            f"workbench.training.{name}"
-            for name in ("attention", "batches", "consistency", "curve", "loop", "precision")
-        ),
-        *(
-            "workbench.data.captioned",
-            "workbench.data.encode",
-            "workbench.data.lines",
-            *(f"workbench.models.{name}" for name in ("guidance", "unet", "widths")),
-        ),
-    ),
-    libraries=("torch", "diffusers", "transformers", "accelerate"),
-)
+@step("distill_consistency", DistillConsistencyConfig)
 def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> StepResult:
     """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
     from workbench.training.attention import attention_for

@@ -65,16 +65,7 @@ class DistillConfig(TaughtConfig):
                 yield f"feature_pairs.{i}", f"a pair is [teacher module, student module], found {len(pair)} names"
 
 
-@step(
-    "distill",
-    DistillConfig,
-    code=(
-        *(f"workbench.training.{name}" for name in ("attention", "batches", "curve", "features", "loop", "precision")),
-        *(f"workbench.data.{name}" for name in ("captioned", "encode", "lines")),
-        *("workbench.models.unet", "workbench.models.widths"),
-    ),
-    libraries=("torch", "diffusers", "transformers", "accelerate"),
-)
+@step("distill", DistillConfig)
 def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     """Trains the parent's U-Net against the teacher's; reports the terms at the start, at the end, and in between."""
     from workbench.training.attention import attention_for

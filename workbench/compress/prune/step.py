@@ -139,23 +139,7 @@ def _nothing_goes(config: PruneConfig, widths: Sequence[Width]) -> str:
     )
 
 
-@step(
-    "prune",
-    PruneConfig,
-    code=(
-        *(f"workbench.compress.prune_{name}" for name in ("criteria", "graph", "plan", "scale", "search", "verify")),
-        *(
-            "workbench.models.unet",
-            "workbench.models.widths",
-            "workbench.training.batches",
-            "workbench.data.captioned",
-            "workbench.data.encode",
-            "workbench.data.lines",
-        ),
-        *("workbench.runtimes.torch.counting", "workbench.runtimes.torch.macs"),
-    ),
-    libraries=("torch", "diffusers", "transformers", "torch-pruning"),
-)
+@step("prune", PruneConfig)
 def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
     """Cuts the U-Net, verifies what is left, and reports every width, parameters and MACs before and after.
 

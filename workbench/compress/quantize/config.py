@@ -11,12 +11,13 @@ from pydantic import Field, field_validator
 
 from workbench.compress.quantize.calibration.samples import Calibration
 from workbench.compress.quantize.policies import POLICIES, Policy
-from workbench.compress.quantize.qat import Qat
+from workbench.compress.quantize.qat_config import Qat
 from workbench.compress.quantize.weights.groups import GroupSize
 from workbench.compress.quantize.weights.rounding import Rounding
 from workbench.compress.registry import StepConfig
 from workbench.models.schemes import SCHEMES, Backend, SchemeName
-from workbench.store.environment import int8_overflows
+from workbench.runtimes.base import code_of
+from workbench.store.processor import int8_overflows
 from workbench.strict import Strict
 
 ComponentName = Literal["unet", "text_encoder", "vae_decoder"]
@@ -112,6 +113,14 @@ class QuantizeConfig(StepConfig):
     def reads_data(self) -> bool:
         """Pictures train; captions calibrate."""
         return self.method == "qat" or (self.scheme != "fp16" and self.calibration.prompts_from is None)
+
+    def reached(self) -> frozenset[str]:
+        """The runtime that opens the files of the backend."""
+        return frozenset({code_of(self.backend)})
+
+    def unreached(self) -> frozenset[str]:
+        """Training, where the scheme is made after it."""
+        return frozenset() if self.method == "qat" else frozenset({"workbench.compress.quantize.qat"})
 
     @property
     def trains(self) -> bool:

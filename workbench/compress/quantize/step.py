@@ -17,7 +17,6 @@ from workbench.compress.quantize.nncf.openvino import compress_openvino, quantiz
 from workbench.compress.quantize.onnx.first_token import first_state
 from workbench.compress.quantize.onnx.quantizer import Quantizer, Settings, by_layer, by_tensor, in_memory
 from workbench.compress.quantize.policies import Layer
-from workbench.compress.quantize.qat import train_quantized
 from workbench.compress.quantize.weights.groups import group_problem
 from workbench.compress.registry import StepContext, StepResult, step
 from workbench.errors import InputError, RunError
@@ -27,39 +26,14 @@ from workbench.models.candidate import Component
 from workbench.models.schemes import SCHEMES
 from workbench.runtimes.load import file_size, format_of, runner
 from workbench.runtimes.onnxruntime.session import session
-from workbench.runtimes.openvino import session as openvino
 
 if TYPE_CHECKING:
     import numpy as np
 
     from workbench.compress.quantize.calibration.trajectory import Inputs
 
-_CODE = (
-    *("attention_products", "calibration", "emit_activations", "emit_weights", "first_token", "fp16", "gptq", "grid"),
-    *("groups", "histograms", "linears", "moments", "nncf_openvino", "nncf_qdq", "observe", "policies", "qat", "qdq"),
-    *("quantize_config", "quantize_onnx", "ranges", "rounding", "samples", "split_shortcuts"),
-)
 
-
-@step(
-    "quantize",
-    QuantizeConfig,
-    code=(
-        *(f"workbench.compress.{name}" for name in _CODE),
-        *(f"workbench.training.{name}" for name in ("batches", "curve", "fake_quant", "features", "loop", "precision")),
-        *(
-            "workbench.data.captioned",
-            "workbench.data.encode",
-            "workbench.data.lines",
-            *(f"workbench.models.{n}" for n in ("scheduler", "schemes", "unet", "widths")),
-        ),
-        *(f"workbench.export.{name}" for name in ("graph_macs", "load", "names", "onnx", "openvino", "openvino_graph")),
-    ),
-    libraries=(
-        *("torch", "diffusers", "transformers", "accelerate", "onnx", "onnxruntime", "onnxscript", "nncf", "torchao"),
-        *(["openvino"] if openvino.installed() else []),
-    ),
-)
+@step("quantize", QuantizeConfig)
 def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
     """Quantizes the named components by what they see on the parent's own trajectories; the others stay as they are.
 
@@ -169,6 +143,8 @@ def _in_onnx(
     if config.method == "ptq":
         quantizer.write(found.rounded, found.ranges, out)
     else:
+        from workbench.compress.quantize.qat import train_quantized
+
         nodes, bits = quantizer.nodes(), SCHEMES[config.scheme].activation_bits
         start_at = by_layer(nodes, found, bits, outputs=config.scheme == "w8a8")
         trained = train_quantized(context, config.qat, *start_at, context.out / "trained")

@@ -23,7 +23,6 @@ from workbench.models.folder import read_object
 from workbench.models.unet import load_unet
 from workbench.models.widths import PRUNED, read_widths
 
-_SEARCH = ("", "_bypass", "_config", "_cost", "_greedy", "_inputs", "_measure", "_state", "_told", "_units")
 _AFTER_PRUNE = "a pruned U-Net's config doesn't tell its widths; remove blocks first and prune what is left"
 
 
@@ -57,6 +56,10 @@ class RemoveBlocksConfig(StepConfig):
     def reads_data(self) -> bool:
         """Only a search needs prompts."""
         return self.search is not None
+
+    def unreached(self) -> frozenset[str]:
+        """The search, where blocks are named."""
+        return frozenset() if self.search else frozenset({"workbench.compress.remove_blocks.search.search"})
 
     @property
     def denoises(self) -> bool:
@@ -100,27 +103,7 @@ class RemoveBlocksConfig(StepConfig):
         return student_of(unet_config, self.dropped()).config
 
 
-@step(
-    "remove_blocks",
-    RemoveBlocksConfig,
-    code=(
-        *("workbench.compress.remove_blocks.layouts", "workbench.models.unet", "workbench.models.widths"),
-        *(
-            "workbench.runtimes.torch.counting",
-            "workbench.runtimes.torch.macs",
-            "workbench.compress.remove_blocks.copy_weights",
-        ),
-        *(f"workbench.compress.remove_blocks.search.search{part}" for part in _SEARCH),
-        *(
-            "workbench.data.captioned",
-            "workbench.data.lines",
-            "workbench.models.scheduler",
-            "workbench.runtimes.onnxruntime.layers",
-        ),
-        *(f"workbench.evaluate.{name}" for name in ("alignment", "fidelity", "interval", "sampler", "scorer")),
-    ),
-    libraries=("torch", "diffusers", "onnxruntime", "transformers"),
-)
+@step("remove_blocks", RemoveBlocksConfig)
 def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     """Builds the student, copies the weights, and reports what was dropped in parameters and MACs."""
     from diffusers import UNet2DConditionModel

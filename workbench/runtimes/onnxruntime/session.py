@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import RunError, WorkbenchError
-from workbench.store.environment import default_threads, int8_overflows
+from workbench.store.processor import default_threads, int8_overflows
 
 if TYPE_CHECKING:
     import onnxruntime

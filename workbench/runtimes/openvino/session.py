@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError, RunError
-from workbench.store.environment import default_threads
+from workbench.store.processor import default_threads
 
 if TYPE_CHECKING:
     import numpy as np

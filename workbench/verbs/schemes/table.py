@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress, Tick, quiet
 from workbench.run import chain
-from workbench.runtimes.base import RUNTIMES, described, installed
+from workbench.runtimes.base import RUNTIMES, code_of, described, installed
+from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
-from workbench.store.store import Store, code_hash, key_of, library_versions, room
+from workbench.store.store import Store, key_of
 from workbench.verbs.schemes.measure import FAILED, NOT_POSSIBLE, Bench, Cell, failed, measure
 from workbench.verbs.schemes.pairs import Asked, Pair
 
@@ -85,11 +86,9 @@ class Table:
     def _keys(self, pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
         """A cell's key: the quantized file, the runtime, how it is measured and judged, and the machine."""
         planned, settings = self._planned(pairs), self.settings
-        code = ("run.schemes_measure", "report.speed", "report.verdict", "export.verify", "export.load")
         shared = {
             "stage": "schemes",
             "base": self.base.key,
-            "code": code_hash([*room("workbench.profile"), *(f"workbench.{name}" for name in code)]),
             "settings": [settings.threads, settings.iterations, settings.min_seconds, settings.warmup],
             "seed": self.asked.seed,
             "host": fingerprint(),
@@ -100,9 +99,7 @@ class Table:
                     **shared,
                     "made": planned[pair.name].key,
                     "runtime": runtime,
-                    "libraries": library_versions(
-                        {"onnx", "pandas", "torch", "diffusers", described(runtime).distribution}
-                    ),
+                    **depends_on("workbench.verbs.schemes.measure", code_of(runtime)),
                 }
             )
             for runtime in RUNTIMES

@@ -20,7 +20,7 @@ from workbench.recipe.hooks import ChecksUNet
 from workbench.runtimes.load import runner
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.openvino.costs import openvino_costs
-from workbench.store.environment import int8_overflows
+from workbench.store.processor import int8_overflows
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from workbench.compress.quantize.weights.groups import LARGEST
 from workbench.graphs.names import layer_of
 from workbench.runtimes.openvino.costs import PRODUCTS, onnx_name, weight_of
 from workbench.runtimes.openvino.session import read_model
-from workbench.store.environment import int8_overflows
+from workbench.store.processor import int8_overflows
 
 if TYPE_CHECKING:
     import openvino

@@ -24,7 +24,7 @@ def measured_times(ctx: StepContext) -> dict[str, list[float]]:
     """
     from workbench.models.components import spec
     from workbench.runtimes.onnxruntime.layers import profile_layers
-    from workbench.store.environment import default_threads
+    from workbench.store.processor import default_threads
 
     feed = spec(ctx.parent, "unet").seeded()
     file = ctx.export(ctx.parent, "unet")

@@ -1,0 +1,179 @@
+"""Keys follow the code: a result is made anew when a module that it reaches changes what it does, and only then."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
+
+import grimp
+import pytest
+
+from tests import ROOT
+from workbench.compress.registry import StepContext, steps
+from workbench.export.store import stored_export
+from workbench.progress import quiet
+from workbench.store import depends
+from workbench.store.depends import LEFT_OUT, closure, depends_on
+from workbench.store.store import Store
+
+
+def asked() -> dict[str, tuple[str, ...]]:
+    """Every result whose key the package makes: where ``depends_on`` is called, with the modules named there."""
+    found = {f"step {kind}": (step.apply.__module__,) for kind, step in steps().items()}
+    for file in sorted((ROOT / "workbench").rglob("*.py")):
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        tree = ast.parse(file.read_text())
+        imported = {
+            alias.asname or alias.name: node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "depends_on":
+                names = [a for arg in node.args for a in ast.walk(arg) if isinstance(a, ast.Name | ast.Constant)]
+                roots = [a.value if isinstance(a, ast.Constant) else imported.get(a.id, module) for a in names]
+                modules = [r for r in roots if isinstance(r, str) and r.startswith("workbench.")]
+                found[f"{module}:{node.lineno}"] = tuple(dict.fromkeys(modules))
+    return {name: roots for name, roots in found.items() if roots and not name.startswith("workbench.recipe.plan:")}
+
+
+@cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph("workbench", exclude_type_checking_imports=True, cache_dir=None)
+
+
+def reached(roots: tuple[str, ...]) -> set[str]:
+    """What an importer of ``roots`` would execute, by another program's reading of the source."""
+    found: set[str] = set()
+    todo = list(roots)
+    while todo:
+        name = todo.pop()
+        if name in found or name in LEFT_OUT:
+            continue
+        found.add(name)
+        todo += _graph().find_modules_directly_imported_by(name)
+        todo += [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+        todo += _started(name)
+    return found
+
+
+def _started(module: str) -> Iterator[str]:
+    """Modules that are named in a string, such as one that a child process runs."""
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _graph().modules:
+            yield node.value
+
+
+def test_each_module_changes_the_results_that_import_it_and_no_others(package_copy: Path):
+    results = asked()
+    assert len(results) > 15
+    expected = {name: reached(roots) for name, roots in results.items()}
+    before = {name: depends_on(*roots)["code"] for name, roots in results.items()}
+    wrong, table = [], []
+    for file in sorted(package_copy.rglob("*.py")):
+        module = ".".join(file.relative_to(package_copy.parent).with_suffix("").parts).removesuffix(".__init__")
+        source = file.read_bytes()
+        file.write_bytes(source + b"\n_EDITED = True\n")
+        changed = {name for name, roots in results.items() if depends_on(*roots)["code"] != before[name]}
+        file.write_bytes(source)
+        wanted = {name for name in results if module in expected[name]}
+        wrong += [] if changed == wanted else [(module, sorted(changed ^ wanted))]
+        table.append(f"{module:70} {', '.join(sorted(changed)) or '-'}")
+    print("\n".join(table))
+    assert not wrong
+
+
+QUIET_EDITS = {
+    "a comment": ("import math", "import math  # for pi"),
+    "a docstring": ('"""Area."""', '"""The area of a disc."""'),
+    "an annotation": ("def area(r: float) -> float:", "def area(r: int) -> object:"),
+    "the words of an error": ('raise ValueError("negative")', 'raise ValueError(f"found {r}, needs 0 or more")'),
+    "a type-only import": ("    import fractions", "    import decimal"),
+}
+SOURCE = '''"""Discs."""
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import fractions
+
+
+def area(r: float) -> float:
+    """Area."""
+    if r < 0:
+        raise ValueError("negative")
+    return math.pi * r**2
+'''
+
+
+@pytest.mark.parametrize("what", QUIET_EDITS)
+def test_what_changes_no_result_changes_no_key(package_copy: Path, what: str):
+    (package_copy / "disc.py").write_text(SOURCE)
+    before = depends_on("workbench.disc")
+    assert QUIET_EDITS[what][0] in SOURCE
+    (package_copy / "disc.py").write_text(SOURCE.replace(*QUIET_EDITS[what]))
+    assert depends_on("workbench.disc") == before
+
+
+def test_what_is_computed_changes_the_key(package_copy: Path):
+    (package_copy / "disc.py").write_text(SOURCE)
+    before = depends_on("workbench.disc")["code"]
+    for change in (("r**2", "r**3"), ("r < 0", "r <= 0"), ("raise ValueError(", "raise KeyError(")):
+        (package_copy / "disc.py").write_text(SOURCE.replace(*change))
+        assert depends_on("workbench.disc")["code"] != before
+
+
+def test_imports_inside_functions_count_with_their_libraries_and_files(package_copy: Path):
+    (package_copy / "disc.py").write_text(SOURCE)
+    (package_copy / "shapes").mkdir()
+    (package_copy / "shapes" / "square.html").write_text("<p>")
+    (package_copy / "page.py").write_text(
+        "from pathlib import Path\nSHAPES = Path(__file__).parent / 'shapes'\n"
+        "def draw():\n    import PIL.Image\n    from workbench.disc import area\n    return area, PIL\n"
+    )
+    assert closure("workbench.page") == ["workbench.disc", "workbench.page"]
+    before = depends_on("workbench.page")
+    assert list(before["libraries"]) == ["pillow"]
+    (package_copy / "shapes" / "square.html").write_text("<p>other")
+    depends._parsed.cache_clear()
+    assert depends_on("workbench.page")["code"] != before["code"]
+
+
+def test_a_root_that_is_no_module_is_refused(package_copy: Path):
+    with pytest.raises(ModuleNotFoundError):
+        depends_on("workbench.no_such")
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "model"),
+    [
+        ("remove_blocks", {"layout": "bk-tiny"}, "base"),
+        ("quantize", {"calibration": {"prompts": 1, "steps": 1}}, "tiny"),
+    ],
+)
+def test_what_a_config_says_it_never_reaches_is_not_missed(
+    kind: str,
+    config: dict,
+    model: str,
+    request: pytest.FixtureRequest,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    step, parent = steps()[kind], request.getfixturevalue(model)
+    asked = step.config.model_validate(config)
+    assert asked.unreached()
+    for name in asked.unreached():
+        monkeypatch.setitem(sys.modules, name, None)
+        package, _, module = name.rpartition(".")
+        monkeypatch.delattr(importlib.import_module(package), module, raising=False)
+    export = partial(stored_export, store=store)
+    ctx = StepContext(parent, parent, 0, None, tmp_path, tmp_path / "state", quiet, export)
+    assert step.apply(ctx, asked).components

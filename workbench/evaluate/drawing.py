@@ -1,0 +1,52 @@
+"""What draws and what scores pictures of a data set: a candidate, and the model's scorer."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.data.captioned import captions, is_there
+from workbench.data.lines import numbered
+from workbench.data.work import Draw
+from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.store.store import Store
+
+if TYPE_CHECKING:
+    pass
+
+
+def held_out(data: str | None, source: Path, prompts: str | None) -> frozenset[str]:
+    """Held-out captions, if there are pictures at all, and the prompts of ``evaluate.prompts``."""
+    found = set(captions(data, source, "held_out")) if is_there(data, source) else set()
+    if prompts is not None:
+        found |= {line.strip() for _, line in numbered(Path(prompts))}
+    return frozenset(found)
+
+
+def side(source: Path) -> int:
+    """Side of the model's pictures in pixels."""
+    unet, vae = (json.loads((source / name / "config.json").read_text()) for name in ("unet", "vae"))
+    side = unet["sample_size"]
+    return (side if isinstance(side, int) else max(side)) * 2 ** (len(vae["block_out_channels"]) - 1)
+
+
+def scorer(source: Path) -> Any:
+    """``score(pictures, captions)`` by the model's scorer; None where it brings none."""
+    from workbench.models.scorer import load_scorer
+
+    found = load_scorer(source)
+    return found.agreement if found else None
+
+
+def drawing(teacher: Candidate, store: Store) -> Draw:
+    """Draws with the teacher's networks, which are loaded when the first batch is asked for."""
+    from workbench.evaluate.sampler import Networks, draw
+    from workbench.export.store import stored_export
+
+    @cache
+    def networks() -> Networks:
+        return Networks.load({name: stored_export(teacher, name, store) for name in COMPONENTS}, teacher.source)
+
+    return lambda prompts, steps, guidance_scale, seed: draw(networks(), prompts, steps, guidance_scale, seed)[0]

@@ -1,0 +1,65 @@
+"""Random weights of a published architecture, in the memory of its largest layer."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+SEED = 0
+
+
+def empty(folder: str, config: Mapping[str, Any]) -> torch.nn.Module:
+    """The component on the meta device: shapes without memory."""
+    import torch
+
+    made: torch.nn.Module
+    with torch.device("meta"):
+        if folder == "unet":
+            from diffusers import UNet2DConditionModel
+
+            made = UNet2DConditionModel(**config)
+        elif folder == "vae":
+            from diffusers import AutoencoderKL
+
+            made = AutoencoderKL(**config)
+        else:
+            from transformers import CLIPTextConfig, CLIPTextModel
+
+            made = CLIPTextModel(CLIPTextConfig(**config))
+    return made
+
+
+def write_random(module: torch.nn.Module, file: Path) -> None:
+    """Writes the parameters of a module on the meta device, each as its layer's ``reset_parameters`` makes it.
+
+    Layer by layer, so that it takes the memory of the largest one and not of all. The format is safetensors
+    (https://huggingface.co/docs/safetensors): length of the header, header in JSON, float32 values.
+    """
+    import torch
+
+    header, end = {}, 0
+    parts = {
+        name: part for name, part in module.named_modules() if next(part.parameters(recurse=False), None) is not None
+    }
+    for name, part in parts.items():
+        for own, value in part.named_parameters(recurse=False):
+            begin, end = end, end + 4 * value.numel()
+            header[f"{name}.{own}"] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [begin, end]}
+    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    text += b" " * (-len(text) % 8)
+    with torch.random.fork_rng(devices=[]), file.open("wb") as out:
+        torch.manual_seed(SEED)
+        out.write(struct.pack("<Q", len(text)) + text)
+        for part in parts.values():
+            part.to_empty(device="cpu", recurse=False)
+            reset: Any = part.reset_parameters
+            reset()
+            for value in part.parameters(recurse=False):
+                value.detach().numpy().tofile(out)
+            part.to("meta")

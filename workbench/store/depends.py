@@ -1,0 +1,201 @@
+"""What code a result depends on, found from the source: the import closure of the functions that make it.
+
+Imports inside functions count, those that only types need (``if TYPE_CHECKING``) don't. Modules are hashed by what they
+do: comments, docstrings, annotations, descriptions of keys and the words of errors may change freely. What a registry
+loads by name is not an import: whoever asks it names the module as a further root. Files that a module reads from its
+own folder (``Path(__file__).parent / "templates"``) are part of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = __name__.partition(".")[0]
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = frozenset(
+    f"{PACKAGE}{name}"
+    for name in ("", ".errors", ".log_filters", ".progress", ".store.depends", ".store.files", ".store.follower")
+) | {f"{PACKAGE}.store.store"}
+"""What no result depends on: messages, progress, and the store itself, which says where a result lies, not what it is.
+The package's own ``__init__`` only sets what libraries may report."""
+RESOURCES = frozenset({".c", ".css", ".h", ".html", ".j2", ".js", ".json", ".sh", ".yaml"})
+"""Files that are read as code is; weights and pictures come into a key by their own contents."""
+
+Root = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class _Module:
+    digest: str
+    imports: frozenset[str]
+    libraries: frozenset[str]
+
+
+def depends_on(*roots: Root, without: Collection[str] = ()) -> dict[str, Any]:
+    """The code and the libraries that a result of ``roots`` depends on, as part of its key (JSON).
+
+    Args:
+        roots: functions that make the result, or dotted names of modules and packages (all their modules).
+        without: modules that are imported somewhere but not reached in making this result.
+
+    Returns:
+        ``code``: SHA-256 over all modules of the closure; ``libraries``: installed distribution to version.
+
+    Raises:
+        ModuleNotFoundError: a root is no module of this package.
+    """
+    digest = hashlib.sha256()
+    libraries: set[str] = set()
+    for name in closure(*roots, without=without):
+        module = _read(name)
+        digest.update(f"{name}\0{module.digest}\n".encode())
+        libraries |= module.libraries
+    return {"code": digest.hexdigest(), "libraries": library_versions(libraries)}
+
+
+def closure(*roots: Root, without: Collection[str] = ()) -> list[str]:
+    """Names of all modules that ``roots`` reach, themselves included, in order."""
+    found: set[str] = set()
+    todo = [name for root in roots for name in _modules_of(root)]
+    while todo:
+        name = todo.pop()
+        if not (name in found or name in LEFT_OUT or name in without):
+            found.add(name)
+            todo += _read(name).imports
+    return sorted(found)
+
+
+def library_versions(imported: Iterable[str]) -> dict[str, str]:
+    """Versions of the installed distributions that bring the named packages, without importing them."""
+    return dict(sorted(each for name in imported for each in _distributions(name)))
+
+
+def _modules_of(root: Root) -> list[str]:
+    if not isinstance(root, str):
+        return [root.__module__]
+    file = _file(root)
+    if file is None:
+        raise ModuleNotFoundError(root)
+    if file.name != "__init__.py":
+        return [root]
+    inside = (part.relative_to(ROOT).with_suffix("").parts for part in sorted(file.parent.rglob("*.py")))
+    return [".".join((PACKAGE, *parts)).removesuffix(".__init__") for parts in inside]
+
+
+def _file(name: str) -> Path | None:
+    """The source of a module of this package; None where there is none of that name."""
+    return _found(ROOT, name)
+
+
+@cache
+def _found(root: Path, name: str) -> Path | None:
+    package, *parts = name.split(".")
+    if package != PACKAGE or not all(part.isidentifier() for part in parts):
+        return None
+    path = root.joinpath(*parts)
+    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
+
+
+def _read(name: str) -> _Module:
+    file = _file(name)
+    if file is None:
+        raise ModuleNotFoundError(name)
+    return _parsed(name, file, file.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(name: str, file: Path, _mtime_ns: int) -> _Module:
+    tree = ast.parse(file.read_bytes())
+    digest = hashlib.sha256(ast.dump(_Plain().visit(tree)).encode())
+    for resource in sorted(set(_resources(tree, file))):
+        digest.update(f"{resource.relative_to(ROOT)}\0".encode() + resource.read_bytes())
+    asked = set(_imported(tree))
+    own = {target for each in asked if (target := _target(each)) is not None}
+    parents = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
+    outside = {each.partition(".")[0] for each in asked} - {PACKAGE} - sys.stdlib_module_names
+    return _Module(digest.hexdigest(), frozenset(own | parents), frozenset(outside))
+
+
+def _target(name: str) -> str | None:
+    """The module that an import of ``a.b.c`` reads: itself, or ``a.b`` where ``c`` is a name in it."""
+    while name.startswith(f"{PACKAGE}."):
+        if _file(name) is not None:
+            return name
+        name = name.rpartition(".")[0]
+    return None
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all that is imported, and of this package's modules that are started by name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _file(node.value) is not None:
+            yield node.value
+
+
+def _resources(tree: ast.AST, module: Path) -> Iterator[Path]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
+            path = _beside(node, module)
+            if path is not None and path.exists():
+                files = path.rglob("*") if path.is_dir() else [path]
+                yield from (file for file in files if file.suffix in RESOURCES)
+
+
+def _beside(node: ast.expr, module: Path) -> Path | None:
+    """The path that an expression such as ``Path(__file__).parent / "a" / "b"`` means."""
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant):
+        left = _beside(node.left, module)
+        return None if left is None else left / str(node.right.value)
+    up = re.fullmatch(r"Path\(__file__\)\.parent(?:s\[(\d)\])?", ast.unparse(node))
+    return module.parents[int(up[1] or 0)] if up else None
+
+
+class _Plain(ast.NodeTransformer):
+    """Leaves out of a module what changes no result."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return ast.Raise(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(node.arg)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg not in ("description", "hint")]
+        return self.generic_visit(node)
+
+
+@cache
+def _distributions(imported: str) -> tuple[tuple[str, str], ...]:
+    """The installed distributions that bring a top-level package, with their versions; mostly one of the same name."""
+    try:
+        return ((imported, importlib.metadata.version(imported)),)
+    except importlib.metadata.PackageNotFoundError:
+        return tuple((name, importlib.metadata.version(name)) for name in set(_brought().get(imported, ())))
+
+
+@cache
+def _brought() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())
