@@ -27,18 +27,16 @@ def asked() -> dict[str, tuple[str, ...]]:
     for file in sorted((ROOT / "workbench").rglob("*.py")):
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         tree = ast.parse(file.read_text())
-        imported = {
-            alias.asname or alias.name: node.module
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        }
+        known = {node.name: module for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                known |= {alias.asname or alias.name: str(node.module) for alias in node.names}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "depends_on":
-                names = [a for arg in node.args for a in ast.walk(arg) if isinstance(a, ast.Name | ast.Constant)]
-                roots = [a.value if isinstance(a, ast.Constant) else imported.get(a.id, module) for a in names]
-                modules = [r for r in roots if isinstance(r, str) and r.startswith("workbench.")]
-                found[f"{module}:{node.lineno}"] = tuple(dict.fromkeys(modules))
+                inside = [part for arg in node.args for part in ast.walk(arg)]
+                roots = [known[part.id] for part in inside if isinstance(part, ast.Name) and part.id in known]
+                roots += [part.value for part in inside if isinstance(part, ast.Constant)]
+                found[f"{module}:{node.lineno}"] = tuple(r for r in roots if str(r).startswith("workbench."))
     return {name: roots for name, roots in found.items() if roots and not name.startswith("workbench.recipe.plan:")}
 
 
@@ -50,7 +48,7 @@ def _graph() -> grimp.ImportGraph:
 def reached(roots: tuple[str, ...]) -> set[str]:
     """What an importer of ``roots`` would execute, by another program's reading of the source."""
     found: set[str] = set()
-    todo = list(roots)
+    todo = [name for root in roots for name in (root, *_graph().find_descendants(root))]
     while todo:
         name = todo.pop()
         if name in found or name in LEFT_OUT:
