@@ -16,6 +16,8 @@ from workbench.runtimes.base import RUNTIMES, described, kernels_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.profile.summary import Component, Summary, Transition
+
 AGREE = 1.2
 """How far the ratio of kernel times may be from that of latencies before they contradict each other."""
 LEAST_VIEWS = 5
@@ -86,7 +88,7 @@ class Why:
     gone: Sequence[str]
     new: Sequence[str]
     blocks: Sequence[Block]
-    transitions: Sequence[Mapping[str, Any]]
+    transitions: Sequence[Transition]
 
     @property
     def speed(self) -> float:
@@ -146,9 +148,7 @@ class Why:
         return whole / rest if rest > 0 else None
 
 
-def explain(
-    before: Mapping[str, Any], after: Mapping[str, Any], old: pd.DataFrame | None, new: pd.DataFrame | None
-) -> list[Why]:
+def explain(before: Summary, after: Summary, old: pd.DataFrame | None, new: pd.DataFrame | None) -> list[Why]:
     """Every component that both profiles have and that isn't the same network in both.
 
     Args:
@@ -193,12 +193,12 @@ def explain(
     return found
 
 
-def _identity(profile: Mapping[str, Any], name: str, component: Mapping[str, Any]) -> str:
+def _identity(profile: Summary, name: str, component: Component) -> str:
     """Equal where one network was measured for both."""
     return component.get("shared_with") or f"{profile.get('candidate')}.{name}"
 
 
-def _median(component: Mapping[str, Any]) -> float | None:
+def _median(component: Component) -> float | None:
     return (component.get("latency_ms") or {}).get("median")
 
 
@@ -211,8 +211,8 @@ def _rows(table: pd.DataFrame | None, component: str) -> list[dict[str, Any]]:
 
 
 def _side(
-    profile: Mapping[str, Any],
-    component: Mapping[str, Any],
+    profile: Summary,
+    component: Component,
     table: pd.DataFrame | None,
     name: str,
     cost: float | None,
@@ -240,7 +240,7 @@ def _side(
     )
 
 
-def _profiler_us(runtime: str, sides: Sequence[Mapping[str, Any]]) -> float | None:
+def _profiler_us(runtime: str, sides: Sequence[Component]) -> float | None:
     """µs that profiling adds to a kernel; None where that isn't known.
 
     ONNX Runtime writes down names and shapes of inputs within a kernel's time: some 5 µs each, half of a small U-Net's
@@ -260,9 +260,7 @@ def _profiler_us(runtime: str, sides: Sequence[Mapping[str, Any]]) -> float | No
     return float(sum(middle) / len(middle))
 
 
-def _work(
-    component: Mapping[str, Any], cost: float | None, runtime: str, schemes: Mapping[str, str]
-) -> dict[str, Work]:
+def _work(component: Component, cost: float | None, runtime: str, schemes: Mapping[str, str]) -> dict[str, Work]:
     """Kernel time by kind; an operator whose kernels are of two kinds is split as in the pass that was recorded."""
     names = kernels_of(runtime)
     kernels: Counter[tuple[str, str]] = Counter()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import InputError, did_you_mean
 from workbench.measure.layers import COLUMNS
+from workbench.profile.summary import Summary
 from workbench.profile.write import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ReadProfile:
     layer of each component. ``notes`` are sentences on what an older profile doesn't tell.
     """
 
-    summary: dict[str, Any]
+    summary: Summary
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
 
@@ -61,7 +62,7 @@ def read_profile(path: Path) -> ReadProfile:
             component |= {name: component.get(name, kind()) for name, kind in _SINCE_2.items()}
             component |= {name: component.get(name) for name in ("live_peak_bytes", "live_peak_at")}
         summary["schema_version"] = SCHEMA_VERSION
-    return ReadProfile(summary, _table(file.with_suffix(".csv"), summary), notes)
+    return ReadProfile(cast(Summary, summary), _table(file.with_suffix(".csv"), summary), notes)
 
 
 def _summary(file: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.metrics.scores import Scores
+    from workbench.profile.summary import Component, Summary
     from workbench.recipe.schema import Recipe
 
 FULL_PRECISION = "fp32"
@@ -44,7 +45,7 @@ class RunData:
     candidates: Sequence[CandidateData]
     scores: Mapping[str, Scores]
     pictures: Mapping[str, Path]
-    profiles: Mapping[tuple[str, str], Mapping[str, Any]]
+    profiles: Mapping[tuple[str, str], Summary]
     layers: Mapping[tuple[str, str], pd.DataFrame | Path]
     warnings: Sequence[str] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class RunData:
         return name if name in by_name else None
 
 
-def kind_of(profile: Mapping[str, Any]) -> str:
-    """How a profile's times came about: simulated, emulated, estimated, several of these, or measured."""
-    return ", ".join(k for k in ("simulated", "emulated", "estimated") if profile.get(k)) or "measured"
+def kind_of(profile: Summary, component: Component | None = None) -> str:
+    """How the times of a profile, or of one component, came about: simulated, emulated, both, or measured."""
+    flags = {"simulated": (component or profile).get("simulated"), "emulated": profile.get("emulated")}
+    return ", ".join(kind for kind, told in flags.items() if told) or "measured"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from workbench.profile.summary import Summary
 from workbench.report.format import known
 
 
-def passes_of(profile: Mapping[str, Any]) -> dict[str, int]:
+def passes_of(profile: Summary) -> dict[str, int]:
     """How often each component runs for one picture; one that isn't named here runs once."""
     pipeline = profile.get("pipeline") or {}
     guidance = pipeline.get("guidance_passes") or 1
     return {"text_encoder": guidance, "unet": guidance * (pipeline.get("steps") or 1)}
 
 
-def picture_macs(profile: Mapping[str, Any]) -> tuple[float, float] | None:
+def picture_macs(profile: Summary) -> tuple[float, float] | None:
     """MACs of one whole picture, and those of them in int8."""
     passes = passes_of(profile)
     components = {n: c for n, c in (profile.get("components") or {}).items() if known(c.get("macs"))}

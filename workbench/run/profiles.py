@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.devices.measure import DeviceSettings
     from workbench.devices.target import Ready
     from workbench.measure.network import Network
+    from workbench.profile.summary import Summary
 
 ByTarget = Mapping[str, Mapping[str, Any]]
 """Summaries by target and candidate."""
@@ -45,7 +46,7 @@ class Profiled:
         """One profile's file: ``csv``, ``json``, or ``roofline.csv`` (only where the place's ceilings are known)."""
         return self.folders[target, candidate] / f"{stem(candidate, target)}.{kind}"
 
-    def summaries(self) -> dict[tuple[str, str], dict[str, Any]]:
+    def summaries(self) -> dict[tuple[str, str], Summary]:
         """All summaries by target and candidate."""
         return {(t, c): json.loads(self.file(t, c, "json").read_text()) for t, c in self.folders}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from workbench.profile.summary import Ceilings
 from workbench.report.figures.svg import BG, MUTED, SERIES, canvas, style, to_svg
 from workbench.report.format import number, percent
 from workbench.runtimes.base import kernels_of
@@ -32,7 +33,7 @@ class Panel:
     lines: pd.DataFrame
 
 
-def roofline_figure(panels: Sequence[Panel], found: Mapping[str, Any]) -> str | None:
+def roofline_figure(panels: Sequence[Panel], found: Ceilings) -> str | None:
     """One panel per candidate with equal axes, both logarithmic; None where no layer has products and a time.
 
     Args:
@@ -45,7 +46,7 @@ def roofline_figure(panels: Sequence[Panel], found: Mapping[str, Any]) -> str | 
         return None
     x = [v for p in drawn for v in p["intensity"]]
     y = [v for p in drawn for v in p["rate"]]
-    top = max(found[kind]["best"] for kind in ("fp32", "int8") if found.get(kind))
+    top = max(_products(found).values())
     limits = (min(x) / 1.6, max(x) * 3), (min(y) / 2, max(top, *y) * 2.2)
     with style():
         figure, axes = canvas(WIDE, HIGH, len(panels), sharey=True, squeeze=False)
@@ -81,19 +82,23 @@ def _points(panel: Panel, runtime: str) -> pd.DataFrame:
     return both.assign(rate=both["products"] / both["ms"] / 1e6, size=sizes)
 
 
-def _roofs(axes: Axes, found: Mapping[str, Any], x: tuple[float, float]) -> None:
+def _products(found: Ceilings) -> dict[str, float]:
+    """The ceilings of products by the name of their colour, in GMAC/s."""
+    return {name: reached["best"] for name, reached in (("float", found["fp32"]), ("int8", found["int8"])) if reached}
+
+
+def _roofs(axes: Axes, found: Ceilings, x: tuple[float, float]) -> None:
     """The two products' ceilings as level lines, memory as slopes: from a cache, and from wherever most fits."""
     quickest = max(entry["best"] for entry in found["memory"])
     largest = found["memory"][-1]["best"]
-    for kind, name in (("fp32", "float"), ("int8", "int8")):
-        if found.get(kind):
-            level = found[kind]["best"]
-            axes.plot([max(x[0], level / quickest), x[1]], [level, level], color=TINT[name], linewidth=1.3, zorder=2)
-            axes.annotate(
-                f"{name} {number(level)}", (x[1], level), (-2, 3), textcoords="offset points", ha="right", va="bottom",
-                color=TINT[name], zorder=5,
-            )  # fmt: skip
-    top = max(found[kind]["best"] for kind in ("fp32", "int8") if found.get(kind))
+    products = _products(found)
+    for name, level in products.items():
+        axes.plot([max(x[0], level / quickest), x[1]], [level, level], color=TINT[name], linewidth=1.3, zorder=2)
+        axes.annotate(
+            f"{name} {number(level)}", (x[1], level), (-2, 3), textcoords="offset points", ha="right", va="bottom",
+            color=TINT[name], zorder=5,
+        )  # fmt: skip
+    top = max(products.values())
     for rate, line in ((quickest, "-"), (largest, (0, (4, 3)))):
         end = min(x[1], top / rate)
         axes.plot([x[0], end], [x[0] * rate, end * rate], color=MUTED, linewidth=1.1, linestyle=line, zorder=2)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from workbench.measure.clock import DRIFT_LIMIT, SPREAD_LIMIT
 from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
+from workbench.profile.summary import Latency, Summary
 from workbench.report.format import big, change, join, known, megabytes, milliseconds, number, percent, whole
 
 HEAVY = 0.95
@@ -41,7 +41,7 @@ def main_component(profiles: Sequence[ReadProfile]) -> str:
     return max(times, key=lambda name: times[name])
 
 
-def headline(profile: ReadProfile, component: str) -> tuple[str, Mapping[str, Any]]:
+def headline(profile: ReadProfile, component: str) -> tuple[str, Latency]:
     """What the latency at the top is of, and its statistics."""
     pipeline = profile.summary.get("pipeline")
     if pipeline:
@@ -52,17 +52,18 @@ def headline(profile: ReadProfile, component: str) -> tuple[str, Mapping[str, An
     return f"one pass of {component}", profile.summary["components"][component]["latency_ms"]
 
 
-def doubts(latency: Mapping[str, Any]) -> list[str]:
+def doubts(latency: Latency) -> list[str]:
     """Why a median is not to be trusted; empty when nothing speaks against it."""
     found = []
     if latency.get("median") and known(latency.get("iqr")) and latency["iqr"] / latency["median"] > SPREAD_LIMIT:
         found.append(f"noisy: IQR {percent(latency['iqr'] / latency['median'])} of the median")
-    if known(latency.get("drift")) and abs(latency["drift"]) > DRIFT_LIMIT:
-        found.append(f"drifted by {change(latency['drift'])} while it was measured")
+    drift = latency.get("drift")
+    if known(drift) and abs(drift) > DRIFT_LIMIT:
+        found.append(f"drifted by {change(drift)} while it was measured")
     return found
 
 
-def _imitated(summary: Mapping[str, Any]) -> list[str]:
+def _imitated(summary: Summary) -> list[str]:
     """What must stand beside times that were taken of an imitation."""
     said = {"simulated": "simulated: integers multiplied as floats", "emulated": "emulated: another machine's times"}
     return [text for kind, text in said.items() if summary.get(kind)]

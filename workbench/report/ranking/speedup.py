@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from workbench.comparing.ratio import Doubt, Part, Ratio, of_stored
+from workbench.profile.summary import Component, Summary
 from workbench.report.format import known
 from workbench.report.per_picture import passes_of
 
@@ -19,8 +19,8 @@ MOST_SAMPLES = 400
 class _Both:
     """A component on both sides with its passes on each; ``apart``: measured for each, so not one that they share."""
 
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
+    before: Component
+    after: Component
     passes_before: int
     passes: int
     apart: bool
@@ -31,7 +31,7 @@ class _Both:
         return min(int(side["latency_ms"].get("n") or 0) for side in (self.before, self.after))
 
 
-def speed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ratio | None:
+def speed(before: Summary, after: Summary) -> Ratio | None:
     """Time after ÷ before; None where the two profiles share no measured component.
 
     It is the time of one picture, or of one pass of the components that differ where there is no picture. Candidates
@@ -59,17 +59,17 @@ def speed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ratio | None:
     return _by_quartiles(counted)
 
 
-def _identity(profile: Mapping[str, Any], name: str) -> str:
+def _identity(profile: Summary, name: str) -> str:
     component = profile["components"][name]
     return component.get("shared_with") or f"{profile.get('candidate')}.{name}"
 
 
-def _median(component: Mapping[str, Any]) -> float | None:
+def _median(component: Component) -> float | None:
     value = (component.get("latency_ms") or {}).get("median")
     return value if known(value) and value > 0 else None
 
 
-def _samples(component: Mapping[str, Any], passes: int = 1) -> tuple[float, ...]:
+def _samples(component: Component, passes: int = 1) -> tuple[float, ...]:
     """Times of ``passes`` passes each, as if all went like the one that was taken."""
     taken = tuple(component["latency_ms"].get("samples") or ())
     return tuple(passes * one for one in taken[:: math.ceil(len(taken) / MOST_SAMPLES)]) if taken else ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.comparing.ratio import FASTER as QUICKER
 from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.models.schemes import SCHEMES
+from workbench.profile.summary import Summary
 from workbench.report.data import RunData
 from workbench.report.format import COMPONENTS, join, known, number, percent
 from workbench.report.per_picture import passes_of
@@ -69,7 +70,7 @@ def verdicts(run: RunData) -> dict[tuple[str, str], Verdict]:
     return found
 
 
-def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
+def judge(before: Summary, after: Summary) -> Verdict:
     """The verdict on a candidate against what it was made from.
 
     Args:
@@ -105,7 +106,7 @@ def judge(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     return Verdict(word, parent, judged, size, said)
 
 
-def _calls(profile: Mapping[str, Any]) -> int:
+def _calls(profile: Summary) -> int:
     """Passes of the U-Net for one picture."""
     return passes_of(profile)["unet"]
 
@@ -124,7 +125,7 @@ class _Part:
     quantized: bool
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[_Part]:
+def _changed(before: Summary, after: Summary) -> list[_Part]:
     """Components of another scheme, or of other layers, than the parent's."""
     found = []
     for name, own in (after.get("components") or {}).items():
@@ -137,7 +138,7 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[_Part]
 
 
 def _sentence(
-    word: str, parent: str, ratio: Ratio | None, size: float | None, changed: Sequence[_Part], after: Mapping[str, Any]
+    word: str, parent: str, ratio: Ratio | None, size: float | None, changed: Sequence[_Part], after: Summary
 ) -> str:
     """What stands beside the word, in plain words."""
     quantized = [part for part in changed if part.quantized]
@@ -189,7 +190,7 @@ def _how(quantized: Sequence[_Part], word: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _parts(after: Mapping[str, Any]) -> list[_Part]:
+def _parts(after: Summary) -> list[_Part]:
     return [
         _Part(name, str(c.get("scheme", "fp32")), c.get("quantized_macs_share") or 0.0, True)
         for name, c in (after.get("components") or {}).items()

@@ -13,6 +13,7 @@ from workbench.measure.network import Network
 from workbench.measure.sqnr import sqnr_db
 from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
+from workbench.profile.summary import Summary
 from workbench.progress import Progress
 from workbench.report.ranking import verdict
 from workbench.runtimes.base import Runtime, runtime
@@ -128,10 +129,11 @@ def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progres
         found = profile_host(
             [bench.plain, *networks], counts, settings, None, bench.seed, Path(scratch), bench.store, progress
         )[place.target]
-    return {n.candidate: _cell(found[plain], found[n.candidate]) for n in networks}
+    summaries = cast(dict[str, Summary], found)
+    return {n.candidate: _cell(summaries[plain], summaries[n.candidate]) for n in networks}
 
 
-def _cell(before: Mapping[str, Any], after: Mapping[str, Any]) -> Cell:
+def _cell(before: Summary, after: Summary) -> Cell:
     judged = verdict.judge(before, after)
     (part,) = after["components"].values()
     return {

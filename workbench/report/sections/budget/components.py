@@ -42,7 +42,7 @@ def rows(run: RunData) -> list[Row]:
                     target=target,
                     component=name,
                     scheme=c.get("scheme") or MISSING,
-                    kind=kind_of({**profile, "simulated": c.get("simulated")}),
+                    kind=kind_of(profile, c),
                     latency=number(latency.get("median")),
                     iqr=number(latency.get("iqr")),
                     n=whole(latency.get("n")),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from workbench.profile.summary import Latency, Summary
 from workbench.report.data import RunData, kind_of
 from workbench.report.format import COMPONENTS, MISSING, change, join, known, milliseconds, number, percent, whole
 
@@ -53,9 +52,7 @@ def rows(run: RunData) -> list[Row]:
     return found
 
 
-def _row(
-    name: str, target: str, profile: Mapping[str, Any], total: float | None, first: tuple[str, float | None]
-) -> Row:
+def _row(name: str, target: str, profile: Summary, total: float | None, first: tuple[str, float | None]) -> Row:
     calls, passes = _calls(profile), _medians(profile)
     decoder = passes["vae_decoder"]
     latency = (profile.get("pipeline") or {}).get("latency_ms") or {}
@@ -76,7 +73,7 @@ def _row(
     )
 
 
-def _calls(profile: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _calls(profile: Summary) -> dict[str, tuple[int, ...]]:
     """Factors of the calls of each component for one picture; none where the profile has no pipeline.
 
     As ``workbench.profile.write`` sums them: the text encoder once a guidance pass, the U-Net once a step and guidance
@@ -89,14 +86,14 @@ def _calls(profile: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {"text_encoder": (int(passes),), "unet": (int(steps), int(passes)), "vae_decoder": (1,)}
 
 
-def _medians(profile: Mapping[str, Any]) -> dict[str, float | None]:
+def _medians(profile: Summary) -> dict[str, float | None]:
     """Median ms of one call of each component; None where it wasn't measured."""
     components = profile.get("components") or {}
     medians = {name: ((components.get(name) or {}).get("latency_ms") or {}).get("median") for name in COMPONENTS}
     return {name: median if known(median) else None for name, median in medians.items()}
 
 
-def _total(profile: Mapping[str, Any]) -> float | None:
+def _total(profile: Summary) -> float | None:
     """Time of one picture in ms, the sum of the parts; None where a part or its number of calls isn't known."""
     calls, total = _calls(profile), 0.0
     for name, median in _medians(profile).items():
@@ -115,13 +112,13 @@ def _product(factors: tuple[int, ...], median: float | None) -> str:
     return f"{' × '.join(map(str, factors))} × {number(median)} = {number(math.prod(factors) * median)}"
 
 
-def _spread(latency: Mapping[str, Any]) -> str:
+def _spread(latency: Latency) -> str:
     parts = [f"IQR {number(latency['iqr'])}"] if known(latency.get("iqr")) else []
     parts += [f"n = {whole(latency['n'])}"] if known(latency.get("n")) else []
     return " · ".join(parts)
 
 
-def _note(profile: Mapping[str, Any], total: float | None) -> str:
+def _note(profile: Summary, total: float | None) -> str:
     """Why there is no sum; and what the profile says of the whole pipeline where that is something else."""
     told = ((profile.get("pipeline") or {}).get("latency_ms") or {}).get("median")
     absent = [COMPONENTS[name] for name, median in _medians(profile).items() if median is None]

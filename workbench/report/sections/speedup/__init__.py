@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from workbench.comparing.ratio import Ratio
+from workbench.profile.summary import Component
 from workbench.report.data import RunData
 from workbench.report.format import MISSING, known, number, percent, whole
 from workbench.report.ranking.rank import Ranking
@@ -75,18 +76,21 @@ def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
     before = run.profiles.get((target, verdict.parent), {}) if verdict else {}
     components = profile.get("components") or {}
     unet, other = (p.get("components", {}).get("unet") or {} for p in (profile, before))
-    loads = [_sum(components, f"load_{how}_ms") for how in ("cold", "warm")]
-    own, running = profile.get("runtime_rss_bytes"), profile.get("running_rss_bytes")
+    own, running, peak = (
+        profile.get("runtime_rss_bytes"),
+        profile.get("running_rss_bytes"),
+        profile.get("peak_rss_bytes"),
+    )
     overall = speed(first, profile) if first and verdict and not profile.get("emulated") else None
     return Row(
         candidate=name,
         parent=verdict.parent if verdict else "",
         unet=_size(unet.get("size_bytes"), other.get("size_bytes")),
         files=_size(profile.get("size_bytes"), before.get("size_bytes")),
-        load=(number(loads[0]), number(loads[1])),
+        load=(_sum(components, "load_cold_ms"), _sum(components, "load_warm_ms")),
         memory=(
             number((running - own) / 1e6) if known(running) and known(own) else MISSING,
-            number(profile["peak_rss_bytes"] / 1e6) if known(profile.get("peak_rss_bytes")) else MISSING,
+            number(peak / 1e6) if known(peak) else MISSING,
         ),
         speed=_times(verdict.speed) if verdict else (MISSING, ""),
         overall=_times(overall)[0],
@@ -98,9 +102,9 @@ def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
     )
 
 
-def _sum(components: Mapping[str, Any], key: str) -> float | None:
-    values = [c.get(key) for c in components.values()]
-    return sum(values) if values and all(known(v) for v in values) else None
+def _sum(components: Mapping[str, Component], key: Literal["load_cold_ms", "load_warm_ms"]) -> str:
+    values = [value for c in components.values() if known(value := c.get(key))]
+    return number(sum(values)) if values and len(values) == len(components) else MISSING
 
 
 def _size(after: Any, before: Any) -> Cell:
@@ -118,7 +122,7 @@ def _times(ratio: Ratio | None) -> Cell:
     return f"{number(1 / ratio.value, 3)}×", f"{low} to {high} · {whole(ratio.n)}"
 
 
-def _integers(components: Mapping[str, Any]) -> list[str]:
+def _integers(components: Mapping[str, Component]) -> list[str]:
     """Share of MACs in integers of each component that asks for them, or has some."""
     names = {"text_encoder": "text", "unet": "U-Net", "vae_decoder": "decoder"}
     return [

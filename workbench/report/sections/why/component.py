@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from workbench.comparing.explain import Change, Side, Why, Work
 from workbench.measure.kinds import KINDS
+from workbench.profile.summary import Transition
 from workbench.report.format import COMPONENTS, MISSING, change, milliseconds, number, whole
 from workbench.report.sections.why.prose import sentences
 
@@ -129,7 +129,7 @@ def _note(why: Why) -> str:
     )
 
 
-def _formats(transitions: Sequence[Mapping[str, Any]]) -> Formats | None:
+def _formats(transitions: Sequence[Transition]) -> Formats | None:
     if not transitions:
         return None
     sums: dict[tuple[str, str], list[float]] = {}

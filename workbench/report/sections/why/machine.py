@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.profile.roofline import ESTIMATE, roofline, summary
+from workbench.profile.summary import Ceilings, Reached, Summary
 from workbench.report.data import RunData
 from workbench.report.figures.roofline import Panel, roofline_figure
 from workbench.report.format import COMPONENTS, number, percent
@@ -66,7 +67,7 @@ def machine(run: RunData, ranking: Ranking) -> Machine | None:
     )
 
 
-def _largest(profile: Mapping[str, Any]) -> str:
+def _largest(profile: Summary) -> str:
     """The component that the picture spends most time in."""
     parts = (profile.get("pipeline") or {}).get("parts_ms") or {}
     if not parts:
@@ -75,23 +76,25 @@ def _largest(profile: Mapping[str, Any]) -> str:
     return str(max(parts, key=lambda name: parts[name], default="unet"))
 
 
-def _ceilings(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _ceilings(found: Ceilings) -> list[tuple[str, str]]:
     said = []
-    for key, name in (("fp32", "float products"), ("int8", "int8 products")):
-        if found.get(key):
-            said.append((name, _reached(found[key])))
-        elif found.get("refused", {}).get(key):
-            said.append((name, f"none: {found['refused'][key]}"))
+    refused = found.get("refused", {})
+    for key, name, reached in (
+        ("fp32", "float products", found.get("fp32")),
+        ("int8", "int8 products", found.get("int8")),
+    ):
+        if reached or key in refused:
+            said.append((name, _reached(reached) if reached else f"none: {refused[key]}"))
     for name, entry in (("memory, from a cache", _quickest(found)), ("memory, at most at once", found["memory"][-1])):
         said.append((name, f"{_reached(entry)}, {number(entry['bytes'] / 1e6, 2)} MB by one operator"))
     return said
 
 
-def _quickest(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def _quickest(found: Ceilings) -> Reached:
     return max(found["memory"], key=lambda entry: entry["best"])
 
 
-def _reached(entry: Mapping[str, Any]) -> str:
+def _reached(entry: Reached) -> str:
     return (
         f"{number(entry['best'])} {entry['unit']} (best of n = {entry['n']}; median {number(entry['median'])}, "
         f"IQR {number(entry['iqr'])}; {entry['of']})"
