@@ -45,6 +45,7 @@ class Component(TypedDict, total=False):
     macs: int
     macs_with_attention: int
     uncounted: Mapping[str, int]
+    counting_notes: Sequence[str]
     quantized_macs_share: float | None
     quantized_macs_share_with_attention: float | None
     stored_quantized_macs_share: float | None

@@ -36,7 +36,7 @@ CEILINGS = {
 def profile(name: str, ms: float, ops: dict[str, float], **component: Any) -> dict[str, Any]:
     whole = {"latency_ms": {"median": ms, "iqr": 0.1, "n": 40}, "macs": 1000, "params": 100, "op_ms": ops}
     return {
-        "candidate": name, "target": "host-openvino", "runtime": "openvino",
+        "candidate": name, "target": "host", "runtime": "onnxruntime",
         "components": {"unet": whole | {"events": [["n", "l", "Conv", 0.0, 1.0]]} | component},
     }  # fmt: skip
 
