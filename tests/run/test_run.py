@@ -40,8 +40,11 @@ STEPS = ("distill", "distill_consistency", "quantize", "remove_blocks")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("place")
+def place(exported, shared, tmp_path_factory) -> Path:
+    """A folder to run in, with a store that has the embedded model's exports already."""
+    place = tmp_path_factory.mktemp("place")
+    shared.given_to(place / "store")
+    return place
 
 
 def workbench(place: Path, verb: str, *arguments: str) -> Result:

@@ -60,6 +60,7 @@ def committed() -> dict[tuple[str, str, str], dict[str, str]]:
     return found
 
 
+@pytest.mark.long
 def test_the_page_says_of_every_cell_what_a_run_says(table):
     page, cells = committed(), {label(cell): cell for cell in table["cells"]}
     assert page.keys() == cells.keys(), "run: workbench schemes --markdown, and put the table into the page"
@@ -78,6 +79,7 @@ def test_the_page_says_of_every_cell_what_a_run_says(table):
             assert (told["integer MACs"] != "0 %") == (cell["integer_macs_share"] > 0), where
 
 
+@pytest.mark.long
 def test_every_measured_cell_has_its_figures_and_their_spread(table):
     measured = [cell for cell in table["cells"] if cell["verdict"] != "not possible"]
     assert len(measured) >= 14 and {cell["scheme"] for cell in measured} == {"w8a8", "w8a16", "w4a16", "w4a8", "fp16"}
@@ -97,6 +99,7 @@ def test_every_measured_cell_has_its_figures_and_their_spread(table):
     assert table["seed"] == 0 and table["environment"]["libraries"]["onnxruntime"]
 
 
+@pytest.mark.long
 def test_a_second_call_measures_nothing(place, table):
     results = place / "store" / "results"
     before = {file: file.stat().st_mtime_ns for file in results.glob("*/result.json")}
@@ -105,6 +108,7 @@ def test_a_second_call_measures_nothing(place, table):
     assert {file: file.stat().st_mtime_ns for file in results.glob("*/result.json")} == before
 
 
+@pytest.mark.long
 def test_a_file_that_a_runtime_cannot_read_costs_its_own_cells_only(place, table, tmp_path):
     shutil.copytree(place / "store", tmp_path / "store")
     shutil.copytree(place / "small", tmp_path / "small")
@@ -125,7 +129,7 @@ def test_a_file_that_a_runtime_cannot_read_costs_its_own_cells_only(place, table
     assert "can't load it" in broken["note"] and str(tmp_path) not in broken["note"]
 
 
-def test_plain_output_is_one_line_per_row_and_names_the_machine(place, table):
+def test_plain_output_is_one_line_per_row_and_names_the_machine(place):
     done = workbench(place, "--model", "small", *QUICK[:-1], "--only", "w8a16")
     lines = done.stdout.splitlines()
     assert re.split(r" {2,}", lines[0])[:4] == ["scheme", "backend", "runtime", "verdict"]
@@ -158,6 +162,7 @@ def test_a_model_without_captions_asks_for_prompts(place, tmp_path):
     assert done.exit_code == 2 and "holds no prompts" in done.stderr
 
 
+@pytest.mark.long
 def test_the_page_explains_every_word_scheme_and_policy(table):
     text = PAGE.read_text()
     for verdict in {cell["verdict"] for cell in table["cells"]}:
