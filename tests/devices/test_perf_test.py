@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.devices.perf_test import perf_test_command, read_perf_test
+from workbench.devices.perf_test import PerfTestCall, read_perf_test
 from workbench.devices.providers import Provider
 from workbench.errors import InputError, RunError
 from workbench.runtimes.onnxruntime.session import machine_config
@@ -47,9 +47,8 @@ def test_a_file_without_passes_is_an_error(text):
 
 
 def test_the_session_is_set_as_the_runners():
-    command = perf_test_command(
-        "./pt", "m.onnx", "r.csv", 4, 50, Provider("qnn", {"a": "1", "b": "2"}), "p", "e.onnx", ("avx2",)
-    )
+    provider = Provider("qnn", {"a": "1", "b": "2"})
+    command = PerfTestCall("./pt", "m.onnx", "r.csv", 4, 50, provider, "p", "e.onnx", ("avx2",)).command()
     assert command[0] == "./pt"
     assert command[-2:] == ["m.onnx", "r.csv"]
     pairs = {word: command[i + 1] for i, word in enumerate(command[:-1]) if word.startswith("-")}
@@ -61,4 +60,4 @@ def test_the_session_is_set_as_the_runners():
 
 def test_an_option_that_its_syntax_cannot_carry_is_refused():
     with pytest.raises(InputError, match="can't be passed to onnxruntime_perf_test"):
-        perf_test_command("./pt", "m", "r", 1, 1, Provider("qnn", {"backend_path": "/a b"}))
+        PerfTestCall("./pt", "m", "r", 1, 1, Provider("qnn", {"backend_path": "/a b"})).command()

@@ -13,6 +13,7 @@ from workbench.progress import Progress
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
+    from workbench.demo.unet import Known
     from workbench.models.scorer import ContrastivePair
 
 STEPS = {"autoencoder": 3800, "scorer": 340, "unet": 3400}
@@ -34,11 +35,14 @@ def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progr
     data, counts = load_pictures(pictures), {**STEPS, **steps}
     vae = _autoencoder(data, out, counts["autoencoder"], progress)
     pair, tokenizer = _scorer(data, out, counts["scorer"], progress)
-    unet = _unet(data, vae, pair, tokenizer, out, counts["unet"], compiled, progress)
 
     from workbench.demo.autoencoder import psnr
     from workbench.demo.pack import pack
-    from workbench.demo.scorer import retrieval
+    from workbench.demo.scorer import retrieval, text_encoder_of
+    from workbench.demo.unet import known_of
+
+    known = known_of(data, vae, text_encoder_of(pair), tokenizer)
+    unet = _unet(data, known, out, counts["unet"], compiled, progress)
 
     facts = {
         "steps": counts,
@@ -69,27 +73,8 @@ def _scorer(data: Pictures, out: Path, steps: int, progress: Progress) -> tuple[
     return pair, tokenizer
 
 
-def _unet(
-    data: Pictures,
-    vae: Any,
-    pair: ContrastivePair,
-    tokenizer: Any,
-    out: Path,
-    steps: int,
-    compiled: bool,
-    progress: Progress,
-) -> Any:
-    from workbench.demo.scorer import text_encoder_of
+def _unet(data: Pictures, known: Known, out: Path, steps: int, compiled: bool, progress: Progress) -> Any:
     from workbench.demo.unet import train_unet
 
     with progress("unet", steps) as tick:
-        return train_unet(
-            data,
-            vae,
-            text_encoder_of(pair),
-            tokenizer,
-            out / "unet",
-            steps,
-            lambda n, v: tick(n, f"loss {v['loss']:.4f}"),
-            compiled=compiled,
-        )
+        return train_unet(data, known, out / "unet", steps, compiled, lambda n, v: tick(n, f"loss {v['loss']:.4f}"))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
 
 DROP_CAPTION = 0.1
+BATCH = 64
+Known = tuple["torch.Tensor", "torch.Tensor"]
+"""What the first two stages make of all pictures: latents, and states of their captions."""
 
 
 def new_unet(text_width: int, seed: int = 2) -> UNet2DConditionModel:
@@ -62,36 +65,28 @@ def new_scheduler() -> DDIMScheduler:
 
 
 def train_unet(
-    pictures: Pictures,
-    autoencoder: AutoencoderKL,
-    text: CLIPTextModel,
-    tokenizer: CLIPTokenizer,
-    state: Path,
-    steps: int,
-    on_step: OnStep | None = None,
-    batch: int = 64,
-    compiled: bool = True,
+    pictures: Pictures, known: Known, state: Path, steps: int, compiled: bool, on_step: OnStep | None = None
 ) -> UNet2DConditionModel:
     """Trains stage 3 and returns the U-Net with its averaged weights. ``compiled`` needs a C++ compiler."""
     import torch
     from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
     scheduler = new_scheduler()
-    unet = new_unet(text.config.hidden_size)
+    latents, states = known
+    unet = new_unet(states.shape[-1])
     # Explicit attention trains faster than the fused kernel on a CPU (its backward pass is slow there).
     unet.set_attn_processor(AttnProcessor())
-    latents, states = _conditions(pictures, autoencoder, text, tokenizer)
     predict = torch.compile(unet) if compiled else unet
     empty = len(states) - 1
 
     def loss_of(_model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        concept, background = pictures.draw(rng, batch)
-        wording = rng.integers(0, len(TEMPLATES), batch)
+        concept, background = pictures.draw(rng, BATCH)
+        wording = rng.integers(0, len(TEMPLATES), BATCH)
         row = (concept * len(BACKGROUNDS) + background) * len(TEMPLATES) + wording
-        row = np.where(rng.random(batch) < DROP_CAPTION, empty, row)
+        row = np.where(rng.random(BATCH) < DROP_CAPTION, empty, row)
         z = latents[concept * len(BACKGROUNDS) + background]
         noise = torch.from_numpy(rng.standard_normal(tuple(z.shape), dtype=np.float32))
-        t = torch.from_numpy(((np.arange(batch) + rng.random(batch)) * (1000 / batch)).astype(np.int64))
+        t = torch.from_numpy(((np.arange(BATCH) + rng.random(BATCH)) * (1000 / BATCH)).astype(np.int64))
         out = predict(scheduler.add_noise(z, noise, t), t, states[row].float()).sample.float()
         loss = (out - scheduler.get_velocity(z, noise, t)).pow(2).mean()
         return {"loss": loss}
@@ -104,7 +99,7 @@ def train_unet(
     return unet
 
 
-def _conditions(pictures: Pictures, autoencoder: Any, text: Any, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def known_of(pictures: Pictures, autoencoder: AutoencoderKL, text: CLIPTextModel, tokenizer: CLIPTokenizer) -> Known:
     """Latents [N*8, 4, 16, 16] by concept and background; text states bf16 [N*8*3 + 1, L, D], last the empty one."""
     import torch
 

@@ -32,21 +32,12 @@ class PerfTest:
     first_call_ms: float | None = None
 
 
-def perf_test_command(
-    tool: str,
-    model: str,
-    csv: str,
-    threads: int,
-    iterations: int,
-    provider: Provider | None = None,
-    profile_prefix: str | None = None,
-    executed: str | None = None,
-    features: Collection[str] = (),
-) -> list[str]:
-    """The tool's command line, with the session set as the runner's. Timing and profiling are two calls.
+@dataclass(frozen=True)
+class PerfTestCall:
+    """One call of the tool. Timing and profiling are two calls. Paths are the device's.
 
-    Args:
-        tool: where it lies on the device, as all paths here.
+    Attributes:
+        tool: where it lies.
         model: an ONNX file with fixed input shapes: the tool makes up the inputs.
         csv: where its result goes; it appends.
         threads: threads inside an operator.
@@ -56,19 +47,37 @@ def perf_test_command(
         executed: where the executed graph goes.
         features: the device's CPU features; some decide how 8-bit products are made.
     """
-    entries = " ".join(f"{key}|{value}" for key, value in machine_config(features).items())
-    found = [tool, "-I", "-m", "times", "-r", str(iterations), "-x", str(threads), "-y", "1", "-o", "99", "-C", entries]
-    found += ["-e", provider.name if provider else "cpu"]
-    if provider and provider.options:
-        for text in (*provider.options, *provider.options.values()):
+
+    tool: str
+    model: str
+    csv: str
+    threads: int
+    iterations: int
+    provider: Provider | None = None
+    profile_prefix: str | None = None
+    executed: str | None = None
+    features: Collection[str] = ()
+
+    def command(self) -> list[str]:
+        """The command line, with the session set as the runner's.
+
+        Raises:
+            InputError: an option of the provider can't be passed to the tool.
+        """
+        entries = " ".join(f"{key}|{value}" for key, value in machine_config(self.features).items())
+        found = [self.tool, "-I", "-m", "times", "-r", str(self.iterations), "-x", str(self.threads), "-y", "1"]
+        found += ["-o", "99", "-C", entries, "-e", self.provider.name if self.provider else "cpu"]
+        options = self.provider.options if self.provider else {}
+        for text in (*options, *options.values()):
             if " " in text or "|" in text:
-                raise InputError(f"provider {provider.name}: option {text!r} can't be passed to onnxruntime_perf_test")
-        found += ["-i", " ".join(f"{key}|{value}" for key, value in provider.options.items())]
-    if profile_prefix is not None:
-        found += ["-p", profile_prefix]
-    if executed is not None:
-        found += ["-u", executed]
-    return [*found, model, csv]
+                raise InputError(f"provider {found[-1]}: option {text!r} can't be passed to onnxruntime_perf_test")
+        if options:
+            found += ["-i", " ".join(f"{key}|{value}" for key, value in options.items())]
+        if self.profile_prefix is not None:
+            found += ["-p", self.profile_prefix]
+        if self.executed is not None:
+            found += ["-u", self.executed]
+        return [*found, self.model, self.csv]
 
 
 def read_perf_test(csv: str, stdout: str = "") -> PerfTest:

@@ -7,7 +7,6 @@ here, so that every block has widths of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from workbench.compress.prune.plan import Member, Scope, Width
@@ -26,9 +25,9 @@ def told_widths(config: Mapping[str, Any], whole_heads: bool) -> list[Width]:
     heads = _per_level(config.get("num_attention_heads") or config.get("attention_head_dim") or 8, len(channels))
     groups = config.get("norm_num_groups") or 1
     found = [
-        _width("time_embedding.linear_1", "time_embedding", 4 * channels[0], 1, ("",)),
-        _width("time_embedding.linear_2", "time_embedding", 4 * channels[0], 1, ("",)),
-        _width("conv_in", "blocks", channels[0], groups, ("",)),
+        _alone("time_embedding.linear_1", "time_embedding", 4 * channels[0], 1),
+        _alone("time_embedding.linear_2", "time_embedding", 4 * channels[0], 1),
+        _alone("conv_in", "blocks", channels[0], groups),
     ]
     middle = ["mid_block.resnets.0", "mid_block.attentions.0", "mid_block.resnets.1"]
     for block in [part for name in blocks_of(config) for part in (middle if name == "mid_block" else [name])]:
@@ -36,42 +35,42 @@ def told_widths(config: Mapping[str, Any], whole_heads: bool) -> list[Width]:
         if "resnets" in block:
             found += _resnet(block, channels[level], groups)
         elif "samplers" in block:
-            found.append(_width(f"{block}.conv", "blocks", channels[level], groups, ("",)))
+            found.append(_alone(f"{block}.conv", "blocks", channels[level], groups))
         elif "attentions" in block:
             found += _transformer(block, channels[level], heads[level], groups, whole_heads)
     return found
 
 
 def _resnet(block: str, width: int, groups: int) -> Iterator[Width]:
-    yield _width(f"{block}.conv1", "resnets", width, groups, (".conv1", ".time_emb_proj"), (".norm2", ".conv2"), block)
-    yield _width(f"{block}.conv2", "blocks", width, groups, (".conv2",), (".norm1", ".conv1"), block)
+    inner = _members(block, (".conv1", ".time_emb_proj"), (".norm2", ".conv2"))
+    outer = _members(block, (".conv2",), (".norm1", ".conv1"))
+    yield Width(f"{block}.conv1", "resnets", width, inner, groups)
+    yield Width(f"{block}.conv2", "blocks", width, outer, groups)
 
 
 def _transformer(block: str, width: int, heads: int, groups: int, whole: bool) -> Iterator[Width]:
     inner = f"{block}.transformer_blocks.0"
-    yield _width(f"{block}.proj_out", "blocks", width, groups, (".proj_out",), (".norm", ".proj_in"), block)
+    around = _members(block, (".proj_out",), (".norm", ".proj_in"))
+    yield Width(f"{block}.proj_out", "blocks", width, around, groups)
     norms = tuple(f".transformer_blocks.0.norm{i}" for i in (1, 2, 3))
-    through = (".proj_in", ".transformer_blocks.0.ff.net.2")
-    yield _width(f"{block}.proj_in", "transformers", width, 1, through, (".proj_out", *norms), block)
+    through = _members(block, (".proj_in", ".transformer_blocks.0.ff.net.2"), (".proj_out", *norms))
+    yield Width(f"{block}.proj_in", "transformers", width, through, 1)
     for attention in (f"{inner}.attn1", f"{inner}.attn2"):
-        projections = (".to_q", ".to_k", ".to_v")
-        yield replace(_width(attention, "attention", width, heads, projections, (".to_out.0",)), whole=whole)
-    yield _width(f"{inner}.ff", "feed_forward", 4 * width, 1, (".net.0.proj",), (".net.2",))
+        projections = _members(attention, (".to_q", ".to_k", ".to_v"), (".to_out.0",))
+        yield Width(attention, "attention", width, projections, heads, whole=whole)
+    feed = _members(f"{inner}.ff", (".net.0.proj",), (".net.2",))
+    yield Width(f"{inner}.ff", "feed_forward", 4 * width, feed, 1)
 
 
-def _width(
-    name: str,
-    scope: Scope,
-    channels: int,
-    parts: int,
-    made: tuple[str, ...],
-    taken: tuple[str, ...] = (),
-    within: str | None = None,
-) -> Width:
-    """A width whose layers are named from ``within`` on, by default from its own name."""
-    inside = name if within is None else within
-    members = [Member(inside + end, "out", 1) for end in made] + [Member(inside + end, "in", 1) for end in taken]
-    return Width(name, scope, channels, tuple(members), parts)
+def _alone(layer: str, scope: Scope, channels: int, parts: int) -> Width:
+    """The width that one layer makes, of which nothing is told that takes it."""
+    return Width(layer, scope, channels, _members(layer, ("",)), parts)
+
+
+def _members(within: str, made: tuple[str, ...], taken: tuple[str, ...] = ()) -> tuple[Member, ...]:
+    """The layers that make a width's channels and those that take them, by the ends of their names after ``within``."""
+    makers = tuple(Member(within + end, "out", 1) for end in made)
+    return makers + tuple(Member(within + end, "in", 1) for end in taken)
 
 
 def _level(block: str, levels: int) -> int:
