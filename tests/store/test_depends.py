@@ -144,6 +144,14 @@ def test_imports_inside_functions_count_with_their_libraries_and_files(package_c
     assert depends_on("workbench.page")["code"] != before["code"]
 
 
+def test_files_beside_a_package_are_part_of_it(package_copy: Path):
+    template = package_copy / "report" / "sections" / "quality" / "section.html"
+    before = depends_on("workbench.report.sections")["code"]
+    template.write_text(template.read_text() + "<p>")
+    depends._parsed.cache_clear()
+    assert depends_on("workbench.report.sections")["code"] != before
+
+
 def test_a_root_that_is_no_module_is_refused(package_copy: Path):
     with pytest.raises(ModuleNotFoundError):
         depends_on("workbench.no_such")

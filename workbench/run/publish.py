@@ -39,7 +39,7 @@ def publish(
     key = key_of(
         {
             "stage": "report",
-            **depends_on("workbench.report.html", "workbench.run.publish"),
+            **depends_on("workbench.report.html", "workbench.report.sections", "workbench.run.publish"),
             "recipe": loaded.text,
             "settings": recipe.model_dump(mode="json"),
             "candidates": [[c.name, c.key] for c in chain],

@@ -3,7 +3,8 @@
 Imports inside functions count, those that only types need (``if TYPE_CHECKING``) don't. Modules are hashed by what they
 do: comments, docstrings, annotations, descriptions of keys and the words of errors may change freely. What a registry
 loads by name is not an import: whoever asks it names the module as a further root. Files that a module reads from its
-own folder (``Path(__file__).parent / "templates"``) are part of it.
+own folder (``Path(__file__).parent / "templates"``) are part of it, and so are those that lie beside a package's own
+``__init__.py``.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def _read(name: str) -> _Module:
 def _parsed(name: str, file: Path, _mtime_ns: int) -> _Module:
     tree = ast.parse(file.read_bytes())
     digest = hashlib.sha256(ast.dump(_Plain().visit(tree)).encode())
-    for resource in sorted(set(_resources(tree, file))):
+    beside = file.parent.iterdir() if file.name == "__init__.py" else ()
+    for resource in sorted({*_resources(tree, file), *(f for f in beside if f.suffix in RESOURCES)}):
         digest.update(f"{resource.relative_to(ROOT)}\0".encode() + resource.read_bytes())
     asked = set(_imported(tree))
     own = {target for each in asked if (target := _target(each)) is not None}
