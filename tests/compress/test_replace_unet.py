@@ -8,18 +8,16 @@ import shutil
 import pytest
 import torch
 
-from tests.fixtures import tiny_pipeline
 from workbench.compress.registry import StepContext
 from workbench.compress.replace_unet import ReplaceUnetConfig, replace_unet
 from workbench.errors import InputError
-from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet, save_unet
 from workbench.progress import quiet
 
 
 @pytest.fixture
-def tiny(tmp_path):
-    return tiny_pipeline.make(tmp_path / "tiny", demo_folder())
+def tiny(own_tiny):
+    return own_tiny
 
 
 def context(candidate, out) -> StepContext:

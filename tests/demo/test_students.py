@@ -6,27 +6,24 @@ from dataclasses import replace
 
 import torch
 
-from tests.fixtures import tiny_pipeline
 from workbench.demo.students import pack
 from workbench.models.candidate import Component
 from workbench.models.record import write_record
-from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet, save_unet
 from workbench.store.store import Store
 
 
-def test_shipped_weights_are_the_trained_ones_in_half_precision(tmp_path):
-    base = tiny_pipeline.make(tmp_path / "tiny", demo_folder())
-    trained = load_unet(base.components["unet"].path)
+def test_shipped_weights_are_the_trained_ones_in_half_precision(tiny, tmp_path):
+    trained = load_unet(tiny.components["unet"].path)
     with torch.no_grad():
         trained.conv_out.bias += 0.1234567
     store = Store(tmp_path / "store")
     folder = store.folder("a" * 8) / "unet"
     save_unet(trained, folder, None)
     (folder.parent / "loss.jsonl").write_text('{"step": 0, "loss": 1.0}\n')
-    components = {**base.components, "unet": Component("unet", "torch", folder)}
-    few = replace(base, name="few", key="a" * 8, parent="base", teacher="base", components=components)
-    write_record(store, "edgefusion", [base, replace(few, report={"steps": 9})])
+    components = {**tiny.components, "unet": Component("unet", "torch", folder)}
+    few = replace(tiny, name="few", key="a" * 8, parent="base", teacher="base", components=components)
+    write_record(store, "edgefusion", [tiny, replace(few, report={"steps": 9})])
 
     facts = pack(store, tmp_path / "students", names=["few"])["students"]["few"]
     assert (facts["made_from"], facts["taught_by"], facts["optimiser_steps"]) == ("base", "base", 9)

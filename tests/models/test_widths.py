@@ -7,7 +7,6 @@ import json
 import pytest
 import torch
 
-from tests.fixtures.tiny_pipeline import make
 from workbench.errors import InputError
 from workbench.models.folder import read_object
 from workbench.models.unet import load_unet, meta_unet
@@ -15,8 +14,8 @@ from workbench.models.widths import FILE, Widths, read_widths, write_widths
 
 
 @pytest.fixture
-def folder(tmp_path, demo):
-    return make(tmp_path / "tiny", demo).components["unet"].path
+def folder(own_tiny):
+    return own_tiny.components["unet"].path
 
 
 def test_a_folder_without_a_manifest_is_what_diffusers_says(folder):

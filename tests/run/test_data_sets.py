@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import tiny_pipeline
 from workbench.data.captioned import captions, data_key
 from workbench.data.sets import DataSet
 from workbench.errors import InputError
+from workbench.models.candidate import Candidate
 from workbench.models.sources import demo_folder
 from workbench.progress import quiet
 from workbench.recipe.check import check_recipe
@@ -36,9 +36,8 @@ steps:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    tiny_pipeline.make(tmp_path / "small", demo_folder())
-    shutil.copy(demo_folder() / "model_index.json", tmp_path / "small")
+def place(tiny: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(tiny.source, tmp_path / "small")
     (tmp_path / "prompts.txt").write_text("a purple zeppelin\na zebra in a hat\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import tiny_pipeline
 from tests.fixtures.command import environment, process
 from workbench.models.record import read_record
-from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet
 from workbench.store.store import Store
 
@@ -41,13 +39,12 @@ def ran(place: Path, launcher: list[str]) -> list:
 
 
 @pytest.mark.long
-def test_two_processes_train_what_one_would_and_leave_one_report(tmp_path):
-    base = tiny_pipeline.make(tmp_path / "tiny", demo_folder())
+def test_two_processes_train_what_one_would_and_leave_one_report(tiny, tmp_path):
     found = []
     for name, launcher in (("alone", []), ("both", TOGETHER)):
         place = tmp_path / name
         place.mkdir()
-        (place / "together.yaml").write_text(RECIPE.format(model=base.source))
+        (place / "together.yaml").write_text(RECIPE.format(model=tiny.source))
         found.append(ran(place, launcher))
         assert (place / "reports" / "together.html").is_file()
     for alone, both in zip(*found, strict=True):

@@ -12,12 +12,10 @@ import pytest
 import torch
 
 from tests import ROOT
-from tests.fixtures import tiny_pipeline
 from workbench.compress.distill import consistency
 from workbench.compress.distill import step as distill_step
 from workbench.compress.quantize import qat
 from workbench.compress.registry import StepContext
-from workbench.models.sources import demo_folder
 from workbench.models.unet import load_unet
 from workbench.progress import quiet
 from workbench.training.loop import step_rng
@@ -26,8 +24,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def context(tmp_path):
-    tiny, out = tiny_pipeline.make(tmp_path / "tiny", demo_folder()), tmp_path / "out"
+def context(tiny, tmp_path):
+    out = tmp_path / "out"
     return StepContext(tiny, tiny, 0, "demo", out, out / "state", quiet, export=lambda *_: None)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,12 +13,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.fixtures.command import environment
 from workbench.compress.distill.step import DistillConfig, distill
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.layouts import LAYOUTS, student_of
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
 from workbench.models.architectures import ARCHITECTURES
 from workbench.progress import quiet
+from workbench.recipe.load import load_recipe
+from workbench.run.execute import candidates_of
+from workbench.store.store import Store
 from workbench.training.features import published_pairs
 
 
@@ -89,33 +92,26 @@ steps:
 BUILD = """
 import sys
 from pathlib import Path
-from workbench.progress import quiet
-from workbench.recipe.load import load_recipe
-from workbench.run.execute import candidates_of
-from workbench.store.store import Store
-import torch
-torch.set_num_threads(1)
-chain = candidates_of(load_recipe(Path(sys.argv[1])), Store(Path(sys.argv[2])), quiet)
-print(chain[-1].report["weights_sha256"])
+from tests.compress.distill.test_step import build
+build(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_same_weights(tmp_path: Path):
-    recipe = tmp_path / "killed.yaml"
-    recipe.write_text(RECIPE)
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", BUILD, str(recipe)]
-    whole = subprocess.run([*command, str(tmp_path / "a")], env=env, capture_output=True, text=True, check=True)
+def build(recipe: Path, store: Path) -> str:
+    torch.set_num_threads(1)
+    return candidates_of(load_recipe(recipe), Store(store), quiet)[-1].report["weights_sha256"]
 
-    victim = subprocess.Popen([*command, str(tmp_path / "b")], env=env, stdout=subprocess.DEVNULL)
-    state = tmp_path / "b" / "work"
-    while victim.poll() is None and not list(state.glob("*/state/state.safetensors")):
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_weights(tmp_path: Path):
+    recipe, store = tmp_path / "killed.yaml", tmp_path / "store"
+    recipe.write_text(RECIPE)
+    victim = subprocess.Popen([sys.executable, "-c", BUILD, str(recipe), str(store)], env=environment())
+    while victim.poll() is None and not list((store / "work").glob("*/state/state.safetensors")):
         time.sleep(0.01)
     assert victim.poll() is None, "it ended before it could be killed"
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    again = subprocess.run([*command, str(tmp_path / "b")], env=env, capture_output=True, text=True, check=True)
-    assert again.stdout == whole.stdout and len(whole.stdout.strip()) == 64
+    assert build(recipe, store) == build(recipe, tmp_path / "another")
 
 
 def test_the_same_seed_gives_the_same_student_and_another_seed_another(context, tmp_path):

@@ -25,7 +25,6 @@ def place(tmp_path_factory) -> Path:
     """A folder with a small pipeline; its U-Net is wide enough for weights to be most of its file."""
     place = tmp_path_factory.mktemp("schemes")
     tiny_pipeline.make(place / "small", demo_folder(), widths=(48, 96))
-    shutil.copy(demo_folder() / "model_index.json", place / "small")
     return place
 
 
