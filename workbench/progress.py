@@ -14,6 +14,11 @@ Progress = Callable[[str, int], AbstractContextManager[Tick]]
 LINE_EVERY_S = 10.0
 
 
+def warn(message: str) -> None:
+    """Says on standard error what a user should know although the work goes on."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
 def quiet(_what: str, _total: int) -> AbstractContextManager[Tick]:
     """Progress that says nothing."""
     return _silent()

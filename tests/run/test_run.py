@@ -147,7 +147,7 @@ def test_an_unchanged_recipe_computes_nothing_and_a_changed_step_only_what_follo
     assert rows["distilled", "host"]["psnr_db"] != same["distilled", "host"]["psnr_db"]
     assert before.items() <= results(place).items(), "a stored result was made again"
     steps = [
-        json.loads((place / "store" / "results" / key / "result.json").read_text()).get("step")
+        json.loads((place / "store" / "results" / key / "result.json").read_text())["result"].get("step")
         for key in results(place).keys() - before.keys()
     ]
     assert sorted(s for s in steps if s) == ["distill", "quantize", "quantize"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,80 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path):
     with pytest.raises(TypeError):
         write_atomic(target, 5)  # what is no text or bytes can't be written
     assert target.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def _made(store: Store) -> Path:
+    def work(out: Path):
+        (out / "unet").mkdir()
+        (out / "unet" / "w").write_bytes(b"weights")
+        return {"value": 1}
+
+    store.compute("k", work)
+    return store.folder("k")
+
+
+DAMAGES = {
+    "a flipped byte": lambda folder: (folder / "unet" / "w").write_bytes(b"weighst"),
+    "a file cut short": lambda folder: (folder / "unet" / "w").write_bytes(b""),
+    "a missing file": lambda folder: (folder / "unet" / "w").unlink(),
+    "a file too many": lambda folder: (folder / "other").write_bytes(b""),
+    "a record cut short": lambda folder: (folder / "result.json").write_bytes(
+        (folder / "result.json").read_bytes()[:-9]
+    ),
+    "a record of something else": lambda folder: (folder / "result.json").write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_result_is_set_aside_said_and_made_again(store: Store, capsys, damage: str):
+    DAMAGES[damage](_made(store))
+    again = Store(store.root)
+    assert again.has("k") and again.get("k") is None
+    assert str(store.folder("k")) in capsys.readouterr().err
+    assert [folder.name for folder in (store.root / "damaged").iterdir()] == ["k.0"]
+    assert (_made(again) / "unet" / "w").read_bytes() == b"weights" and Store(store.root).get("k") == {"value": 1}
+
+
+def test_a_sound_result_is_hashed_once_in_a_run(store: Store):
+    folder = _made(store)
+    again = Store(store.root)
+    assert again.get("k") == {"value": 1}
+    (folder / "unet" / "w").write_bytes(b"weighst")
+    assert again.get("k") == {"value": 1} and Store(store.root).get("k") is None
+
+
+def test_damaged_hashes_are_said_and_made_again(store: Store, tmp_path: Path, capsys):
+    file = tmp_path / "w"
+    file.write_text("weights")
+    first = store.folder_hash(tmp_path, [file])
+    for damage in ('{"', "[]", '{"' + str(file) + '": 5}'):
+        (store.root).mkdir(exist_ok=True)
+        (store.root / "hashes.json").write_text(damage)
+        assert store.folder_hash(tmp_path, [file]) == first
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_file_rewritten_within_its_time_stamp_is_hashed_again(store: Store, tmp_path: Path):
+    file = tmp_path / "w"
+    file.write_text("weights")
+    stat = file.stat()
+    first = store.folder_hash(tmp_path, [file])
+    file.write_text("weighst")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert store.folder_hash(tmp_path, [file]) != first
+
+
+def test_files_and_folders_are_on_the_disk_before_a_result_is_final(store: Store, monkeypatch):
+    """As the system sees it: every file and folder is synced before the rename, the folder of results after it."""
+    seen: list[str] = []
+    fsync = os.fsync
+    replace = Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (seen.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd))[1]
+    )
+    monkeypatch.setattr(Path, "replace", lambda self, to: (seen.append(f"rename {self}"), replace(self, to))[1])
+    folder = _made(store)
+    work = store.root / "work" / "k"
+    last = seen.index(f"rename {work}")
+    assert {str(work / "unet" / "w"), str(work / "unet"), str(work)} <= set(seen[:last])
+    assert str(folder.parent) in seen[last:]

@@ -149,7 +149,7 @@ def _stored(loaded: Loaded, store: Store) -> list[bool]:
     base = base_candidate(recipe.model, store)
     keys = partial(data_key, source=base.source, store=store)
     plan = plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
-    return [store.get(planned.key) is not None for planned in plan]
+    return [store.has(planned.key) for planned in plan]
 
 
 def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:

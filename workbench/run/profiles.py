@@ -61,7 +61,7 @@ def profile_all(recipe: Recipe, chain: list[Candidate], files: Files, store: Sto
     found: dict[tuple[str, str], Path] = {}
     seconds = 0.0
     for folder in _measured(recipe, chain, files, store, progress):
-        result = json.loads((folder / "result.json").read_text())
+        result = store.get(folder.name) or {}
         seconds += result["seconds"]
         found |= {(target, name): folder for target, names in result["targets"].items() for name in names}
     return Profiled(found, seconds)

@@ -11,15 +11,21 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
-from workbench.store.files import hash_file, write_atomic
+from workbench.progress import warn
+from workbench.store.files import hash_file, hashes, sync, sync_tree, write_atomic
 
 RESULT = "result.json"
+SCHEMA = 1
+"""Of ``result.json``: the hash of every file of the result, and what the work returned."""
+RACY_NS = 2_000_000_000
+"""A file changed this shortly before it was hashed may change again within the same time stamp."""
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
@@ -32,15 +38,45 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = Path(root or os.environ.get("WORKBENCH_STORE") or ".workbench").absolute()
+        self._read: dict[str, dict[str, Any]] = {}
 
     def folder(self, key: str) -> Path:
         """Where the finished result of ``key`` lies."""
         return self.root / "results" / key
 
+    def has(self, key: str) -> bool:
+        """Whether the result of ``key`` was finished; its files aren't looked at."""
+        return (self.folder(key) / RESULT).is_file()
+
     def get(self, key: str) -> dict[str, Any] | None:
-        """The ``result.json`` of ``key``, or None when it was never finished."""
-        file = self.folder(key) / RESULT
-        return json.loads(file.read_text()) if file.is_file() else None
+        """The result of ``key``, or None when it was never finished.
+
+        Its files are hashed when it is first read here; one that isn't what was stored is said and set aside in
+        ``damaged/``, and then the result counts as never made.
+        """
+        if not self.has(key):
+            return None
+        if key not in self._read:
+            try:
+                record = json.loads((self.folder(key) / RESULT).read_bytes())
+                kept, result = record["files"], dict(record["result"])
+                there = {name: own for name, own in hashes(self.folder(key)).items() if name != RESULT}
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                self._set_aside(key, f"{RESULT}: {type(error).__name__}: {error}")
+                return None
+            if there != kept:
+                wrong = min(name for name in there.keys() | kept.keys() if there.get(name) != kept.get(name))
+                self._set_aside(key, f"{wrong} isn't what was stored")
+                return None
+            self._read[key] = result
+        return dict(self._read[key])
+
+    def _set_aside(self, key: str, why: str) -> None:
+        damaged = self.root / "damaged"
+        damaged.mkdir(exist_ok=True)
+        n = sum(1 for _ in damaged.glob(f"{key}*"))
+        self.folder(key).replace(damaged / f"{key}.{n}")
+        warn(f"{self.folder(key)}: {why}; it is kept in {damaged} and made again")
 
     def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
         """The stored result of ``key``; else ``work(folder)`` makes it and what it returns is stored with its files.
@@ -51,15 +87,19 @@ class Store:
         found = self.get(key)
         if found is not None:
             return found
-        folder = self.root / "work" / key
+        folder, target = self.root / "work" / key, self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
-        result = work(folder)
+        result = dict(work(folder))
         shutil.rmtree(folder / "state", ignore_errors=True)
-        write_atomic(folder / RESULT, json.dumps(result, indent=1))
-        target = self.folder(key)
+        (folder / RESULT).unlink(missing_ok=True)  # of an attempt that ended between here and the renaming
+        record = {"schema": SCHEMA, "files": hashes(folder), "result": result}
+        write_atomic(folder / RESULT, json.dumps(record, indent=1))
+        sync_tree(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(target)
-        return dict(result)
+        sync(target.parent)
+        self._read[key] = json.loads(json.dumps(result))
+        return dict(self._read[key])
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -85,19 +125,32 @@ class Store:
             ) from error
 
     def folder_hash(self, folder: Path, files: Iterable[Path]) -> str:
-        """SHA-256 over names and contents of ``files`` in ``folder``; read anew only if size or mtime differ."""
+        """SHA-256 over names and contents of ``files`` in ``folder``; one is read anew only if its mark has changed."""
         cache_file = self.root / "hashes.json"
-        cache = json.loads(cache_file.read_text()) if cache_file.is_file() else {}
+        cache = _marks(cache_file)
         digest, changed = hashlib.sha256(), False
         for file in sorted(files):
-            stat = file.stat()
-            mark = [stat.st_size, stat.st_mtime_ns]
-            known = cache.get(str(file.absolute()))
-            if known is None or known[:2] != mark:
+            stat, path = file.stat(), str(file.absolute())
+            mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+            known = cache.get(path)
+            if known is None or known[:-1] != mark:
                 known = [*mark, hash_file(file)]
-                cache[str(file.absolute())] = known
-                changed = True
-            digest.update(f"{file.relative_to(folder)}\0{known[2]}\n".encode())
+                if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > RACY_NS:
+                    cache[path] = known
+                    changed = True
+            digest.update(f"{file.relative_to(folder)}\0{known[-1]}\n".encode())
         if changed:
             write_atomic(cache_file, json.dumps(cache))
         return digest.hexdigest()
+
+
+def _marks(file: Path) -> dict[str, list[Any]]:
+    """Hashes of files by path, each with the size, times and inode that it was read at; none where they are damaged."""
+    try:
+        found = json.loads(file.read_bytes())
+        return {path: mark for path, mark in found.items() if isinstance(mark, list) and len(mark) == 5}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError):
+        warn(f"{file}: is damaged; what it knew is hashed again")
+        return {}
