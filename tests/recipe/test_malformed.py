@@ -6,6 +6,7 @@ A recipe in ``malformed/`` tells its message in its first line: FILE is the reci
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,10 @@ def lacks_component(own: Path) -> None:
     for file in (own / "vae").iterdir():
         file.unlink()
     (own / "vae").rmdir()
+
+
+def no_scorer(own: Path) -> None:
+    shutil.rmtree(own / "scorer")
 
 
 def truncated_weights(own: Path) -> None:
@@ -53,6 +58,7 @@ BREAK = {
     f.__name__: f
     for f in (
         lacks_component,
+        no_scorer,
         truncated_weights,
         pickled_weights,
         unet_without_the_blocks,

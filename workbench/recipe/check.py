@@ -14,7 +14,7 @@ from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
 from workbench.errors import InputError
 from workbench.models.sources import base_candidate, resolve
-from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
+from workbench.recipe.check_inputs import data_problems, prompts_problems, rank_problems, target_problems
 from workbench.recipe.check_steps import chain_problems, unet_problems
 from workbench.recipe.estimate import estimate
 from workbench.recipe.load import Loaded
@@ -95,6 +95,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         problems += [] if of_steps else published_problems(recipe, folder)
         scorer = (folder / "scorer").is_dir()
         problems += source_problems(recipe.data_sets, folder, scorer, recipe.data)
+        problems += rank_problems(recipe, scorer)
     told = [f"{loaded.where(place)}: {what}" for place, what in problems]
     told += [f"{place}: {why}" for place, why in _not_writable(store, out)]
     if told or folder is None:

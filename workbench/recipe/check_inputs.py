@@ -9,9 +9,11 @@ from pathlib import Path
 from workbench.data.captioned import OWN, rows
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError, did_you_mean
+from workbench.metrics.base import Need
+from workbench.metrics.registry import metrics, qualities
 from workbench.models.weights import read_header
 from workbench.recipe.problem import Problem
-from workbench.recipe.schema import Recipe
+from workbench.recipe.schema import COSTS, Recipe
 from workbench.runtimes.base import described, installed
 
 _LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
@@ -41,6 +43,18 @@ def target_problems(recipe: Recipe) -> Iterator[Problem]:
                 ("rank", "targets", i),
                 f"found {target!r}, on which nothing is measured; needs one of {', '.join(there)}{meant}",
             )
+
+
+def rank_problems(recipe: Recipe, has_scorer: bool) -> Iterator[Problem]:
+    """Metrics of the choice that need a scorer, where the model has none."""
+    if has_scorer:
+        return
+    scored = {name: metric for name, metric in metrics().items() if Need.SCORER in metric.needs}
+    usable = [*(name for name in qualities() if name not in scored), *COSTS]
+    for key, metric in recipe.rank.metrics().items():
+        if metric.name in scored:
+            needs = f"needs a scorer, and this model brings none; rank by one of {', '.join(usable)}"
+            yield tuple(key.split(".")), f"{metric.name} {needs}"
 
 
 def prompts_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -9,7 +9,8 @@ from pydantic import Field, create_model, model_validator
 from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DataSet
 from workbench.evaluate.config import Evaluate
-from workbench.metrics.registry import limits, qualities
+from workbench.metrics.base import Metric
+from workbench.metrics.registry import limits, metrics, qualities
 from workbench.recipe.published_config import Published
 from workbench.runtimes.base import RUNTIMES, all_described
 from workbench.strict import Strict
@@ -94,6 +95,10 @@ class ProfileConfig(Strict):
     warmup: int = Field(5, ge=1, le=1000)
 
 
+COSTS = ("speed", "smallness")
+"""What a recipe may rank by besides metrics."""
+
+
 class _CostLimits(Strict):
     latency_ms: float | None = Field(
         None, gt=0, description="Whole pipeline at evaluate.steps, median, on the first target."
@@ -111,7 +116,7 @@ else:
         for key, (_, limit) in limits().items()
     }
     _Limits = create_model("_Limits", __base__=_CostLimits, **_limits)
-    Aim = Literal[(*qualities(), "speed", "smallness")]
+    Aim = Literal[(*qualities(), *COSTS)]
 
 
 class Constraints(_Limits):
@@ -147,6 +152,12 @@ class Rank(Strict):
         description="Where the choice is made, such as host, host-openvino; default: the first target not emulated.",
     )
     constraints: Constraints = Constraints()
+
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics that the choice can't do without, by the key that asks for each."""
+        asked = {key for key, limit in self.constraints.limits().items() if limit is not None}
+        found = {f"rank.constraints.{key}": metric for key, (metric, _) in limits().items() if key in asked}
+        return ({"rank.maximize": metrics()[self.maximize]} if self.maximize in metrics() else {}) | found
 
 
 class Recipe(Strict):

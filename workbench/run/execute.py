@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.captioned import data_key
+from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
@@ -143,7 +144,8 @@ def show(outcome: Outcome, as_json: bool) -> None:
     if not console.is_terminal:
         console = Console(width=WIDE)
     table = Table(box=None, pad_edge=False)
-    columns = ("candidate", "target", "scheme", "latency_ms", "verdict", "size_bytes", "alignment", "pareto", "chosen")
+    quality = [name for name in qualities() if any(row.get(name) for row in outcome.rows)][:1]
+    columns = ("candidate", "target", "scheme", "latency_ms", "verdict", "size_bytes", *quality, "pareto", "chosen")
     for name in columns:
         table.add_column(name, justify="left" if name in ("candidate", "target", "scheme", "verdict") else "right")
     for row in outcome.rows:
@@ -164,6 +166,6 @@ def _cell(name: str, value: str) -> str:
         return f"{float(value) / 1e6:.1f} MB"
     if name == "latency_ms":
         return f"{float(value):.1f}"
-    if name == "alignment":
+    if name in qualities():
         return f"{float(value):.3f}"
     return {"True": "yes", "False": ""}.get(value, value)

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.metrics.base import Metric
-from workbench.metrics.registry import limits as limits_of_metrics
 from workbench.metrics.registry import metrics, qualities
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
 from workbench.report.ranking.constraints import Check, check_limits
-from workbench.report.ranking.standing import Judge, Row, overlap
+from workbench.report.ranking.standing import SUPERLATIVE, Judge, Row, overlap
 from workbench.report.ranking.table import Profiles, Scored, build_table, measured
 
 if TYPE_CHECKING:
@@ -144,19 +142,12 @@ def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str 
     return pd.DataFrame(out, columns=names)
 
 
-def wanted(config: Rank) -> dict[str, Metric]:
-    """The metrics that a recipe can't be ranked without, by the key that asks for each."""
-    set_ = {key for key, limit in config.constraints.limits().items() if limit is not None}
-    found = {f"rank.constraints.{key}": metric for key, (metric, _) in limits_of_metrics().items() if key in set_}
-    return ({"rank.maximize": metrics()[config.maximize]} if config.maximize in metrics() else {}) | found
-
-
 def _check_metrics(scores: Scored, config: Rank) -> None:
     """Raises InputError when the recipe asks for what was measured for no candidate."""
     available = [metric.name for metric in measured(scores)]
-    for key, metric in wanted(config).items():
+    for key, metric in config.metrics().items():
         if metric.name not in available and not (metric.of_reference and len(scores) == 1):
-            usable = [*(name for name in qualities() if name in available), "speed", "smallness"]
+            usable = [*(name for name in qualities() if name in available), *SUPERLATIVE]
             raise InputError(
                 f"{key}: {metric.name} was not measured for this model (it needs {metric.needed}; measured: "
                 f"{', '.join(available) or 'no quality at all'})",
