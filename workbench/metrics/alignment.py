@@ -19,7 +19,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="alignment",
     label="alignment (demo)",
-    short="alignment",
     unit="cosine",
     better="high",
     order=10,
@@ -27,6 +26,6 @@ METRIC = Metric(
     per_picture=True,
     digits=4,
     maximizable=True,
-    limits=(Limit("alignment_drop", "0.1: at most 10 % below the reference.", relative=True),),
+    limits=(Limit("alignment_drop", "alignment", "0.1: at most 10 % below the reference.", relative=True),),
     compute=_compute,
 )

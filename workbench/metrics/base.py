@@ -37,6 +37,8 @@ class Limit:
     largest share that may be lost against the recipe's first candidate."""
 
     key: str
+    what: str
+    """What it limits, in the middle of a sentence."""
     description: str
     relative: bool = False
 
@@ -87,9 +89,7 @@ class Metric:
     name: str
     """Key of the scores, column of the CSV."""
     label: str
-    """For readers, where it stands by itself."""
-    short: str
-    """For readers, in a sentence on a limit."""
+    """For readers."""
     unit: str
     better: Literal["high", "low", "one"]
     order: int

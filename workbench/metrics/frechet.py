@@ -31,7 +31,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="frechet",
     label="fréchet (demo)",
-    short="fréchet",
     unit="",
     better="low",
     order=30,

@@ -20,7 +20,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="guidance_ratio",
     label="guidance ÷ reference",
-    short="guidance",
     unit="ratio",
     better="one",
     order=70,

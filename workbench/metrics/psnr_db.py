@@ -17,7 +17,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="psnr_db",
     label="PSNR to reference",
-    short="PSNR",
     unit="dB",
     better="high",
     order=40,
@@ -26,6 +25,6 @@ METRIC = Metric(
     per_picture=True,
     digits=2,
     maximizable=True,
-    limits=(Limit("psnr_db", "Least final-picture PSNR against the reference."),),
+    limits=(Limit("psnr_db", "PSNR", "Least final-picture PSNR against the reference."),),
     compute=_compute,
 )

@@ -29,7 +29,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="retrieval_at_1",
     label="retrieval@1 (demo)",
-    short="retrieval@1",
     unit="share",
     better="high",
     order=20,

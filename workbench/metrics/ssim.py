@@ -19,7 +19,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="ssim",
     label="SSIM to reference",
-    short="SSIM",
     unit="",
     better="high",
     order=50,

@@ -20,7 +20,6 @@ def _compute(drawn: Drawn) -> Sample:
 METRIC = Metric(
     name="unet_sqnr_db",
     label="U-Net SQNR to reference",
-    short="U-Net SQNR",
     unit="dB",
     better="high",
     order=60,

@@ -41,7 +41,7 @@ def asked(run: RunData) -> str:
         metric, limit = limits()[kind]
         least = f"≥ {metric.with_unit(f'{value:g}')}"
         most = f"at most {percent(value)} below {run.first}"
-        said.append(f"{metric.short} {most if limit.relative else least}")
+        said.append(f"{limit.what} {most if limit.relative else least}")
     aim = run.recipe.rank.maximize
     best = metrics()[aim].label if aim in metrics() else aim
     return f"Asked for: best {best}" + (f" with {join(said)}." if said else ", no limits.")

@@ -77,14 +77,14 @@ def _quality(metric: Metric, limit: Limit) -> Callable[..., Check]:
         if metric.of_reference and row["candidate"] == first["candidate"] and not known(value):
             return Check(limit.key, -math.inf, "is the reference", None)
         if not known(value) or (limit.relative and not (known(whole) and whole > 0)):
-            return Check(limit.key, math.inf, f"{limit.key}: {metric.short} not measured", None)
+            return Check(limit.key, math.inf, f"{limit.key}: {limit.what} not measured", None)
         least = limit.least(allowed, whole)
         if limit.relative:
             lost = 1 - value / whole
-            words = f"{metric.short} {percent(lost)} below {first['candidate']}, the limit is {percent(allowed)}"
+            words = f"{limit.what} {percent(lost)} below {first['candidate']}, the limit is {percent(allowed)}"
             return Check(limit.key, 1 - value / least if least > 0 else lost - allowed, words, lost)
         shown = metric.with_unit(number(value))
-        words = f"{metric.short} {percent(1 - value / least)} below the limit ({shown}, limit {allowed:g})"
+        words = f"{limit.what} {percent(1 - value / least)} below the limit ({shown}, limit {allowed:g})"
         return Check(limit.key, 1 - value / least, words, value, at_least=True)
 
     return check

@@ -1,0 +1,117 @@
+"""A metric is one file: what others know of it they read from the registry, and so do the docs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+from tests.fixtures.command import environment, process
+from workbench.metrics.base import Metric
+from workbench.metrics.registry import limits, metrics, qualities
+from workbench.models.candidate import Candidate
+
+PAGE = (ROOT / "docs" / "metrics.md").read_text()
+RECIPE = """
+version: 1
+name: toy
+model: {model}
+steps: [{{quantize: {{scheme: fp16}}}}]
+evaluate: {{pictures: 3, steps: 2, samples: 1, shown: 2}}
+profile: {{runtimes: [onnxruntime], iterations: 3, min_seconds: 0.0, warmup: 1}}
+rank: {{maximize: brightness, constraints: {{brightness_drop: 0.9}}}}
+"""
+WITH_FOLDER = "import sys, workbench.metrics\nworkbench.metrics.__path__.append(sys.argv.pop(1))\n"
+COMMAND = f"{WITH_FOLDER}from workbench.cli.main import main\nmain()"
+
+
+def row(metric: Metric) -> str:
+    keys = ", ".join(f"`{limit.key}`" for limit in metric.limits)
+    yes = ["yes" if fact else "" for fact in (metric.maximizable, metric.per_picture)]
+    cells = [f"`{metric.name}`", metric.label, metric.unit, metric.better, metric.needed, yes[0], keys, yes[1]]
+    return "".join(f"| {cell} " if cell else "| " for cell in cells) + "|"
+
+
+def test_the_page_of_the_docs_says_what_the_metrics_say():
+    assert [line for line in PAGE.splitlines() if line.startswith("| `")] == [row(m) for m in metrics().values()]
+
+
+def test_a_metrics_file_has_its_name():
+    for name, metric in metrics().items():
+        assert (ROOT / "workbench" / "metrics" / f"{name}.py").is_file() and metric.name == name
+
+
+def test_no_other_file_names_a_metric():
+    """Beside the metrics themselves: the search for blocks, whose damage is no score, and the demo's own training."""
+    names = "|".join([*metrics(), *limits()])
+    quoted = re.compile(rf"""(["'])({names})\1""")
+    files = [f for f in (ROOT / "workbench").rglob("*") if f.suffix in (".py", ".html", ".css", ".js", ".j2")]
+    found = {str(f.relative_to(ROOT / "workbench")) for f in files if quoted.search(f.read_text())}
+    own = {f"metrics/{name}.py" for name in metrics()}
+    others = {"compress/remove_blocks/search/damage.py", "demo/scorer.py"}
+    assert found - own == others | {"report/figures/block_search.py", "report/sections/blocks/__init__.py"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"better": "low", "maximizable": True}, "only what is better when higher"),
+        ({"better": "one", "per_picture": True}, "can't be compared picture by picture"),
+    ],
+)
+def test_what_a_metric_can_not_be_is_refused(facts, told):
+    whole = {"name": "x", "label": "x", "unit": "", "order": 1, "compute": lambda _drawn: None}
+    with pytest.raises(ValueError, match=told):
+        Metric(**whole, **facts)
+
+
+def test_nothing_heavy_is_loaded_for_what_metrics_say_of_themselves():
+    code = "import sys\nfrom workbench.metrics.registry import metrics\nmetrics()\nprint(sorted(sys.modules))"
+    loaded = set(re.findall(r"'(\w+)'", process([sys.executable, "-c", code]).stdout))
+    assert "numpy" in loaded and not {"torch", "torchmetrics", "pandas", "pydantic", "scipy"} & loaded
+
+
+@pytest.fixture
+def toy(tmp_path: Path, tiny: Candidate) -> Path:
+    """A recipe that ranks by one more metric, the example of the docs, which stands in a folder of its own."""
+    (tmp_path / "more").mkdir()
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    (tmp_path / "more" / "brightness.py").write_text(example)
+    (tmp_path / "toy.yaml").write_text(RECIPE.format(model=tiny.source))
+    return tmp_path
+
+
+def told(place: Path, *arguments: str) -> str:
+    done = process([sys.executable, "-c", COMMAND, "more", *arguments], place, env=environment(OMP_NUM_THREADS="1"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
+    schema = json.loads(told(toy, "schema"))["$defs"]
+    assert schema["Rank"]["properties"]["maximize"]["enum"] == [*qualities(), "brightness", "speed", "smallness"]
+    assert schema["Constraints"]["properties"]["brightness_drop"]["description"].startswith("0.1: at most 10 % darker")
+    assert "brightness" in schema["Published"]["properties"]["metric"]["enum"]
+
+    said = told(toy, "run", "toy.yaml", "--store", "store")
+    assert "brightness" not in metrics(), "only where its folder is"
+    with (toy / "reports" / "toy.csv").open(newline="") as file:
+        rows = {row["candidate"]: row for row in csv.DictReader(file)}
+    results = [json.loads(file.read_text()) for file in (toy / "store" / "results").glob("*/result.json")]
+    stored = [result["metrics"]["brightness"] for result in results if "metrics" in result]
+    assert {f"{value['value']}" for value in stored} == {row["brightness"] for row in rows.values()}
+    assert all(len(value["by_picture"]) == 3 and 0 < value["value"] < 1 for value in stored)
+    brightest = max(rows.values(), key=lambda row: float(row["brightness"]))
+    assert brightest["chosen"] == "True" and "the best in mean brightness" in brightest["reason"]
+    assert f"ship {brightest['candidate']}" in said
+
+    page = (toy / "reports" / "toy.html").read_text()
+    assert "best mean brightness with brightness at most 90 % below base" in page
+    for section in ("headline", "candidates", "steps-bought", "quality"):
+        (text,) = re.findall(rf'<section id="{section}".*?</section>', page, re.S)
+        assert "ean brightness" in text, section
