@@ -26,8 +26,16 @@ evaluate: {{pictures: 3, steps: 2, samples: 1, shown: 2}}
 profile: {{runtimes: [onnxruntime], iterations: 3, min_seconds: 0.0, warmup: 1}}
 rank: {{maximize: brightness, constraints: {{brightness_drop: 0.9}}}}
 """
-WITH_FOLDER = "import sys, workbench.metrics\nworkbench.metrics.__path__.append(sys.argv.pop(1))\n"
-COMMAND = f"{WITH_FOLDER}from workbench.cli.main import main\nmain()"
+RUN = """
+import json, sys
+from pathlib import Path
+import workbench.metrics
+workbench.metrics.__path__.append("more")
+from workbench.cli.main import main
+from workbench.recipe.schema import Recipe
+Path("schema.json").write_text(json.dumps(Recipe.model_json_schema()))
+main()
+"""
 
 
 def row(metric: Metric) -> str:
@@ -86,20 +94,17 @@ def toy(tmp_path: Path, tiny: Candidate) -> Path:
     return tmp_path
 
 
-def told(place: Path, *arguments: str) -> str:
-    done = process([sys.executable, "-c", COMMAND, "more", *arguments], place, env=environment(OMP_NUM_THREADS="1"))
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
 def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
-    schema = json.loads(told(toy, "schema"))["$defs"]
+    command = [sys.executable, "-c", RUN, "run", "toy.yaml", "--store", "store"]
+    done = process(command, toy, env=environment(OMP_NUM_THREADS="1"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "brightness" not in metrics(), "only where its folder is"
+
+    schema = json.loads((toy / "schema.json").read_text())["$defs"]
     assert schema["Rank"]["properties"]["maximize"]["enum"] == [*qualities(), "brightness", "speed", "smallness"]
     assert schema["Constraints"]["properties"]["brightness_drop"]["description"].startswith("0.1: at most 10 % darker")
     assert "brightness" in schema["Published"]["properties"]["metric"]["enum"]
 
-    said = told(toy, "run", "toy.yaml", "--store", "store")
-    assert "brightness" not in metrics(), "only where its folder is"
     with (toy / "reports" / "toy.csv").open(newline="") as file:
         rows = {row["candidate"]: row for row in csv.DictReader(file)}
     results = [json.loads(file.read_text()) for file in (toy / "store" / "results").glob("*/result.json")]
@@ -108,7 +113,7 @@ def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
     assert all(len(value["by_picture"]) == 3 and 0 < value["value"] < 1 for value in stored)
     brightest = max(rows.values(), key=lambda row: float(row["brightness"]))
     assert brightest["chosen"] == "True" and "the best in mean brightness" in brightest["reason"]
-    assert f"ship {brightest['candidate']}" in said
+    assert f"ship {brightest['candidate']}" in done.stdout
 
     page = (toy / "reports" / "toy.html").read_text()
     assert "best mean brightness with brightness at most 90 % below base" in page
