@@ -10,7 +10,8 @@ import torch
 
 from workbench.compress.distill.consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
-from workbench.models.candidate import COMPONENTS, Component
+from workbench.models.candidate import Component
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.models.unet import load_unet, save_unet
 
 
@@ -42,7 +43,7 @@ def test_a_picture_depends_on_its_seed_and_place_not_on_how_many_are_drawn(netwo
 def test_a_few_step_picture_too_although_noise_is_added_between_its_steps(tiny, shared, tmp_path):
     save_unet(with_guidance(load_unet(tiny.components["unet"].path), 256), tmp_path / "few", None)
     few = replace(tiny, key="few", components={**tiny.components, "unet": Component("unet", "torch", tmp_path / "few")})
-    drawn = Networks.load({name: shared.export(few, name) for name in COMPONENTS}, few.source)
+    drawn = Networks.load({name: shared.export(few, name) for name in FAMILY.names}, few.source)
     (three, latents), (one, alone) = draw(drawn, ["cat", "dog", "owl"], 4, 3.0, 0), draw(drawn, ["cat"], 4, 3.0, 0)
     assert np.array_equal(latents[:1], alone) and np.array_equal(three[:1], one)
     again = draw(drawn, ["cat", "cat"], 4, 3.0, 0)[1]

@@ -11,18 +11,18 @@ from workbench.export import onnx as exporter
 from workbench.export.store import stored_export
 from workbench.export.verify import check
 from workbench.measure.sqnr import sqnr_db
-from workbench.models.candidate import COMPONENTS, Candidate, Component
-from workbench.models.components import load, spec
+from workbench.models.candidate import Candidate, Component
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.runtimes.onnxruntime.session import session
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", FAMILY.names)
 def test_output_equals_pytorchs_on_inputs_it_was_not_checked_with(tiny, exports, component):
     path, report = exports[component]
-    inputs = spec(tiny, component).seeded(seed=7)
+    inputs = tiny.spec(component).seeded(seed=7)
     found = session(path, 1).run([report["output"]], inputs)[0]
     with torch.no_grad():
-        expected = load(tiny, component)(*map(torch.from_numpy, inputs.values())).numpy()
+        expected = tiny.load(component)(*map(torch.from_numpy, inputs.values())).numpy()
     assert sqnr_db(expected, found) > 80
     assert report["sqnr_db"] > 80
 
@@ -36,13 +36,13 @@ def test_the_contract_of_the_unet(exports):
 
 
 def test_a_file_that_disagrees_with_pytorch_is_refused_with_the_figures(tiny, exports):
-    module = load(tiny, "unet")
+    module = tiny.load("unet")
     with torch.no_grad():
         module.net.conv_out.bias += 0.1
     with pytest.raises(
         RunError, match=r"disagrees with PyTorch: SQNR -?\d+\.\d dB \(least 80 dB\), largest error 0\.1"
     ):
-        check(module, exports["unet"][0], spec(tiny, "unet").seeded(), 1)
+        check(module, exports["unet"][0], tiny.spec("unet").seeded(), 1)
 
 
 def test_weights_too_large_for_the_file_lie_beside_it_and_load(tiny, tmp_path, monkeypatch):

@@ -36,7 +36,8 @@ def saved(text, path, **weights):
 
 def test_graph_and_module_agree_layer_by_layer(exported, quantized_unet, demo_candidate):
     for name, file in exported.items():
-        torch_count = count_component(name, demo_candidate.components[name].path, 16, 24)
+        part = demo_candidate.family.part(name)
+        torch_count = count_component(part, demo_candidate.components[name].path, demo_candidate.spec(name).seeded())
         graph_count = count_graph(file).count
         assert products(graph_count) == products(torch_count)
         assert graph_count.params == torch_count.params and graph_count.uncounted == {}

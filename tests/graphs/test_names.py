@@ -9,15 +9,14 @@ import onnx
 import pytest
 
 from workbench.graphs.names import ROOT, layer_of
-from workbench.models.candidate import COMPONENTS
-from workbench.models.components import load
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.runtimes.onnxruntime.session import session
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", FAMILY.names)
 def test_every_node_is_named_by_a_module_that_exists(tiny, exports, component):
     path, report = exports[component]
-    module = load(tiny, component)
+    module = tiny.load(component)
     modules = {name for name, _ in getattr(module, "net", module).named_modules()} | {ROOT}
     nodes = onnx.load(path).graph.node
     assert {layer_of(node.name) for node in nodes} <= modules
@@ -26,7 +25,7 @@ def test_every_node_is_named_by_a_module_that_exists(tiny, exports, component):
     assert report["nodes_without_layer"] == []
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", FAMILY.names)
 def test_values_are_named_by_their_node_but_inputs_and_outputs_keep_their_names(exports, component):
     path, report = exports[component]
     graph = onnx.load(path).graph
@@ -48,10 +47,8 @@ def test_layers_of_the_unet_are_where_their_arithmetic_is(exports):
 
 def test_the_runtimes_profile_of_the_graph_as_written_names_only_known_nodes(exports, tiny, tmp_path: Path):
     path, _ = exports["unet"]
-    from workbench.models.components import spec
-
     run = session(path, 1, profile_prefix=tmp_path / "profile", optimization="none")
-    run.run(None, spec(tiny, "unet").seeded())
+    run.run(None, tiny.spec("unet").seeded())
     events = json.loads(Path(run.end_profiling()).read_text())
     kernels = {e["name"].removesuffix("_kernel_time") for e in events if e["name"].endswith("_kernel_time")}
     names = {node.name for node in onnx.load(path).graph.node}

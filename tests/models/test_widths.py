@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from workbench.errors import InputError
-from workbench.models.folder import read_object
+from workbench.models.read_json import read_object
 from workbench.models.unet import load_unet, meta_unet
 from workbench.models.widths import FILE, Widths, read_widths, write_widths
 

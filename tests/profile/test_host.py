@@ -11,7 +11,8 @@ import pytest
 
 from workbench.measure.layers import COLUMNS
 from workbench.measure.network import network_of
-from workbench.models.candidate import COMPONENTS, Component
+from workbench.models.candidate import Component
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, profile_host
 from workbench.profile.write import Budget
@@ -27,7 +28,7 @@ def profiled(demo_candidate, exported, quantized_unet, tmp_path_factory):
         demo_candidate, name="w8a8", components={**demo_candidate.components, "unet": unet}, lineage=("quantize",)
     )
     files = {"base": exported, "w8a8": {**exported, "unet": quantized_unet}}
-    networks = [network_of(c, name, files[c.name][name], 7) for c in (demo_candidate, int8) for name in COMPONENTS]
+    networks = [network_of(c, name, files[c.name][name], 7) for c in (demo_candidate, int8) for name in FAMILY.names]
     settings = Settings(("onnxruntime", "torch"), threads=1, iterations=3, min_seconds=0.0, warmup=1)
     out = tmp_path_factory.mktemp("profiles")
     counts = count_networks(networks)

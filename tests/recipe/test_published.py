@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from workbench.metrics.registry import by_picture
-from workbench.models.folder import read_object
+from workbench.models.read_json import read_object
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.published import published_problems, shown_names

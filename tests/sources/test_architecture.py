@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from workbench.errors import InputError
-from workbench.models.architectures import ARCHITECTURES, SD_V1
-from workbench.models.random_weights import empty, write_random
+from workbench.models.families.stable_diffusion import FAMILY
+from workbench.models.families.stable_diffusion.architectures import ARCHITECTURES, SD_V1
+from workbench.models.random_weights import write_random
 from workbench.runtimes.torch.form import build
 
 SMALL = SD_V1 | {
@@ -24,7 +25,7 @@ SMALL = SD_V1 | {
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setitem(ARCHITECTURES, "small", SMALL)
+    monkeypatch.setitem(ARCHITECTURES, "small", ARCHITECTURES["sd-v1"] | {"unet": SMALL})
     return "arch:small"
 
 
@@ -37,7 +38,7 @@ def test_a_random_unet_runs_and_its_weights_are_the_same_in_every_store(ask, sma
     assert wrapper == "net" and out.shape == (1, 4, 8, 8) and np.isfinite(out).all() and out.std() > 0
     file = next((tmp_path / "store").rglob("*.safetensors"))
     first = file.read_bytes()
-    write_random(empty("unet", SMALL), tmp_path / "again.safetensors")
+    write_random(FAMILY.denoiser.empty(SMALL), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == first
 
 

@@ -61,9 +61,11 @@ def reached(roots: tuple[str, ...]) -> set[str]:
 
 
 def _started(module: str) -> Iterator[str]:
-    """Modules that are named in a string, such as one that a child process runs."""
+    """Modules that are named in a string, such as one that a child process runs, and those that a package scans."""
     path = ROOT.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if "iter_modules(__path__)" in file.read_text():
+        yield from _graph().find_children(module)
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _graph().modules:
             yield node.value

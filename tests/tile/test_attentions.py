@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.models.architectures import architecture
+from workbench.models.families.stable_diffusion import FAMILY
+from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.runtimes.torch.counting import count_unet
 from workbench.tile.attentions import folder_attentions, unet_attentions
 from workbench.tile.onnx_attentions import file_attentions
@@ -16,7 +17,7 @@ SIDES, TOKENS = (64, 64), 77
 
 
 def test_sd_v1_has_16_of_each_kind_with_8_heads_at_four_resolutions() -> None:
-    found = unet_attentions(architecture("sd-v1"), SIDES, TOKENS)
+    found = unet_attentions(UNETS["sd-v1"], SIDES, TOKENS)
     assert Counter((a.kind, a.queries, a.keys, a.head_dim) for a in found) == {
         ("self", 4096, 4096, 40): 5,
         ("cross", 4096, 77, 40): 5,
@@ -35,19 +36,19 @@ def test_sd_v1_has_16_of_each_kind_with_8_heads_at_four_resolutions() -> None:
 
 @pytest.mark.parametrize("name", ["bk-tiny", "sd-v2"])
 def test_their_products_are_those_that_count_counts(name: str) -> None:
-    found = unet_attentions(architecture(name), SIDES, TOKENS)
-    counted = {layer.layer: layer.attention_macs for layer in count_unet(architecture(name)).layers}
+    found = unet_attentions(UNETS[name], SIDES, TOKENS)
+    counted = {layer.layer: layer.attention_macs for layer in count_unet(UNETS[name]).layers}
     assert {a.layer: a.macs for a in found} == {layer: macs for layer, macs in counted.items() if macs}
 
 
 def test_other_latents_and_texts_change_rows_and_columns() -> None:
-    found = unet_attentions(architecture("bk-tiny"), (32, 64), 10)
+    found = unet_attentions(UNETS["bk-tiny"], (32, 64), 10)
     assert (found[0].queries, found[0].keys, found[1].queries, found[1].keys) == (2048, 2048, 2048, 10)
 
 
 def test_config_and_graph_tell_the_same(demo: Path, unet) -> None:
     path, feed = unet
-    from_config = folder_attentions(demo / "unet", (16, 16), feed["encoder_hidden_states"].shape[1])
+    from_config = folder_attentions(FAMILY.denoiser, demo / "unet", feed)
     from_graph, left_out = file_attentions(path, {})
     assert left_out == {} and len(from_config) == 32
 

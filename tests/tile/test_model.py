@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from workbench.models.architectures import architecture
+from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.tile.attentions import Attention, unet_attentions
 from workbench.tile.fitted import fitted, machine
 from workbench.tile.model import Modelled, least_score_tiles, least_tiles, model, sizes_of
@@ -129,7 +129,7 @@ def test_an_attention_too_small_for_its_hand_overs_is_not_tiled_unless_asked_to(
 
 
 def test_no_way_is_slower_than_untiled_on_any_attention_of_sd_v1_and_all_name_every_operation() -> None:
-    for attention in unet_attentions(architecture("sd-v1"), (64, 64), 77):
+    for attention in unet_attentions(UNETS["sd-v1"], (64, 64), 77):
         ways = model(attention, 2, fitted()).ways
         assert ways["fused"].seconds <= ways["tiled"].seconds * 1.01 <= ways["untiled"].seconds * 1.02
         assert ways["fused"].traffic <= ways["tiled"].traffic <= ways["untiled"].traffic

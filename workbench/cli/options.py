@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.models.families import component_names
+
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).", show_default=False)]
 Overrides = Annotated[
     list[str] | None,
@@ -28,7 +30,7 @@ Source = Annotated[
 ]
 ComponentName = Annotated[
     str | None,
-    typer.Option("--component", metavar="NAME", help="Only text_encoder, unet or vae_decoder of a pipeline."),
+    typer.Option("--component", metavar="NAME", help=f"Only one of a pipeline: {', '.join(component_names())}."),
 ]
 Shapes = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from workbench.models.candidate import Candidate, Component
+from workbench.models.families import denoisers
 from workbench.strict import Strict
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ class StepConfig(Strict):
         """The candidate's name when the recipe gives none."""
 
     def takes(self) -> frozenset[str]:
-        """Components that the step needs as torch models."""
-        return frozenset({"unet"})
+        """Components that the step needs as torch models, of whatever family."""
+        return denoisers()
 
     def leaves_files(self) -> frozenset[str]:
         """Components that are a runtime's files after the step."""
         return frozenset()
+
+    @property
+    def denoiser_class(self) -> str | None:
+        """The only class of denoiser that the step can work on; None: any."""
+        return None
 
     @property
     def reads_data(self) -> bool:
@@ -51,12 +57,12 @@ class StepConfig(Strict):
 
     @property
     def trains(self) -> bool:
-        """Whether the step trains the U-Net, which takes most of a run's time, memory and disk."""
+        """Whether the step trains the denoiser, which takes most of a run's time, memory and disk."""
         return False
 
     @property
     def denoises(self) -> bool:
-        """Whether the step runs the parent's U-Net as one of many steps; those distilled to few can't be run so."""
+        """Whether the step runs the parent's denoiser as one of many steps; those distilled to few can't be run so."""
         return self.trains
 
     @property
@@ -66,11 +72,11 @@ class StepConfig(Strict):
 
     @property
     def taught_by(self) -> str | None:
-        """The candidate that teaches the U-Net, against which its pictures are then held; None: nobody does."""
+        """The candidate that teaches the denoiser, against which its pictures are then held; None: nobody does."""
         return None
 
     def others(self) -> Mapping[str, str]:
-        """Further candidates whose torch U-Net the step reads, by the key that names each."""
+        """Further candidates whose torch denoiser the step reads, by the key that names each."""
         return {}
 
     def files(self) -> Mapping[str, Path]:
@@ -117,6 +123,11 @@ class StepResult:
 
     components: Mapping[str, Component]
     report: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, changed: Component, report: Mapping[str, Any]) -> StepResult:
+        """Of a step that changed one component."""
+        return cls({changed.name: changed}, report)
 
 
 Apply = Callable[[StepContext, Any], StepResult]

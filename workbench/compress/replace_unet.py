@@ -15,22 +15,22 @@ from pydantic import Field
 
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
 from workbench.models.candidate import Component
-from workbench.models.folder import read_object
+from workbench.models.families import family_of
+from workbench.models.read_json import read_object
 from workbench.models.sources import unet_of
+from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import STEM
 from workbench.models.weights import weight_files
 from workbench.models.widths import FILE as WIDTHS
 
-SHARED: Mapping[str, Mapping[str, Any]] = {
-    "vae": {"latent_channels": 4, "scaling_factor": 0.18215, "shift_factor": None},
-    "scheduler": {
-        "prediction_type": "epsilon",
-        "num_train_timesteps": 1000,
-        "rescale_betas_zero_snr": False,
-        "beta_schedule": "linear",
-        "beta_start": 0.0001,
-        "beta_end": 0.02,
-    },
+DECODER: Mapping[str, Any] = {"latent_channels": 4, "scaling_factor": 0.18215, "shift_factor": None}
+SCHEDULER: Mapping[str, Any] = {
+    "prediction_type": "epsilon",
+    "num_train_timesteps": 1000,
+    "rescale_betas_zero_snr": False,
+    "beta_schedule": "linear",
+    "beta_start": 0.0001,
+    "beta_end": 0.02,
 }
 """What two models have in common where a latent of one means the same to the other, and what it is in diffusers where a
 config doesn't say."""
@@ -51,6 +51,11 @@ class ReplaceUnetConfig(StepConfig):
     def takes(self) -> frozenset[str]:
         """It needs nothing of the U-Net before it."""
         return frozenset()
+
+    @property
+    def denoiser_class(self) -> str:
+        """It knows the blocks of a U-Net."""
+        return UNET
 
     @property
     def taught_by(self) -> str | None:
@@ -78,8 +83,8 @@ class ReplaceUnetConfig(StepConfig):
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
         """A model whose latents have the same shape and another meaning."""
         other, _ = unet_of(self.model)
-        for part, keys in SHARED.items():
-            name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        decoder = family_of(folder).decoder.folder
+        for part, name, keys in (decoder, "config.json", DECODER), ("scheduler", "scheduler_config.json", SCHEDULER):
             ours, theirs = (read_object(one / part / name) for one in (folder, other))
             for key, default in keys.items():
                 mine, found = ours.get(key, default), theirs.get(key, default)
@@ -97,13 +102,14 @@ class ReplaceUnetConfig(StepConfig):
 @step("replace_unet", ReplaceUnetConfig)
 def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
     """Copies config and weights."""
-    _, own = unet_of(config.model)
-    out = ctx.out / "unet"
-    out.mkdir(parents=True)
-    for source in (own / "config.json", own / WIDTHS, *weight_files(own, STEM)):
+    _, theirs = unet_of(config.model)
+    name = ctx.parent.family.denoiser.name
+    own = Component(name, "torch", ctx.out / name)
+    own.path.mkdir(parents=True)
+    for source in (theirs / "config.json", theirs / WIDTHS, *weight_files(theirs, STEM)):
         if source.is_file():
-            shutil.copyfile(source, out / source.name)
-    index = own / f"{STEM}.safetensors.index.json"
+            shutil.copyfile(source, own.path / source.name)
+    index = theirs / f"{STEM}.safetensors.index.json"
     if index.is_file():
-        shutil.copyfile(index, out / index.name)
-    return StepResult({"unet": Component("unet", "torch", out)}, {"model": config.model})
+        shutil.copyfile(index, own.path / index.name)
+    return StepResult.of(own, {"model": config.model})

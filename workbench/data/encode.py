@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.models.families import family_of
 from workbench.progress import Progress, quiet
 from workbench.store.files import hash_file, write_atomic
 
@@ -19,17 +20,17 @@ _BATCH = 16
 
 
 def encode(files: Sequence[Path], source: Path, progress: Progress = quiet) -> torch.Tensor:
-    """Latents float [N, C, h, w], scaled as the U-Net expects them: means, not samples, of the autoencoder's.
+    """Latents float [N, C, h, w], scaled as the denoiser expects them: means, not samples, of the autoencoder's.
 
     Pictures are cropped to their middle. ``source``: the pipeline's folder.
     """
     import numpy as np
     import torch
-    from diffusers import AutoencoderKL
     from PIL import Image, ImageOps
 
-    vae = AutoencoderKL.from_pretrained(source / "vae").float().eval()
-    side, shift = vae.config.sample_size, vae.config.shift_factor or 0.0
+    family = family_of(source)
+    vae = family.decoder.net(source / family.decoder.folder)
+    side, (scale, shift) = vae.config.sample_size, family.latents(vae.config)
     latents = []
     with progress("encode", len(files)) as tick, torch.inference_mode():
         for start in range(0, len(files), _BATCH):
@@ -39,7 +40,7 @@ def encode(files: Sequence[Path], source: Path, progress: Progress = quiet) -> t
                     upright = ImageOps.exif_transpose(image).convert("RGB")
                     pictures.append(np.asarray(ImageOps.fit(upright, (side, side)), dtype=np.float32))
             x = torch.from_numpy(np.stack(pictures) / 127.5 - 1).permute(0, 3, 1, 2)
-            latents.append((vae.encode(x).latent_dist.mean - shift) * vae.config.scaling_factor)
+            latents.append((vae.encode(x).latent_dist.mean - shift) * scale)
             tick(start + len(pictures))
     return torch.cat(latents).clone()
 
@@ -67,5 +68,6 @@ def kept(folder: Path, count: int, source: Path) -> torch.Tensor | None:
 
 
 def _autoencoder(source: Path) -> str:
-    files = sorted(file for file in (source / "vae").iterdir() if file.suffix in (".json", ".safetensors"))
+    folder = source / family_of(source).decoder.folder
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors"))
     return hashlib.sha256("".join(f"{file.name}\0{hash_file(file)}\n" for file in files).encode()).hexdigest()

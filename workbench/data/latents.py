@@ -7,6 +7,7 @@ from pathlib import Path
 from workbench.data.captioned import load
 from workbench.data.pictures import write_png
 from workbench.data.work import Row
+from workbench.models.families import family_of
 from workbench.progress import Progress
 
 _BATCH = 16
@@ -15,20 +16,20 @@ _BATCH = 16
 def decode(source: Path, state: Path, progress: Progress) -> list[Row]:
     """Every picture as PNG in ``state``, with its caption and split; those there already are kept."""
     import torch
-    from diffusers import AutoencoderKL
 
     data = load(None, source)
     rows = [
         Row(state / "decoded" / f"{i:05d}.png", f"{i:05d}.png", text, split, ours=True)
         for i, (text, split) in enumerate(zip(data.captions, data.split, strict=True))
     ]
-    vae = AutoencoderKL.from_pretrained(source / "vae").float().eval()
-    shift = vae.config.shift_factor or 0.0
+    family = family_of(source)
+    vae = family.decoder.net(source / family.decoder.folder)
+    scale, shift = family.latents(vae.config)
     with progress("decode", len(rows)) as tick, torch.inference_mode():
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             if not all(row.file.is_file() for row in batch):
-                latents = data.latents[start : start + len(batch)] / vae.config.scaling_factor + shift
+                latents = data.latents[start : start + len(batch)] / scale + shift
                 pictures = (vae.decode(latents).sample.clamp(-1, 1) * 127.5 + 127.5).round().byte()
                 for row, picture in zip(batch, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
                     write_png(picture, row.file)

@@ -31,7 +31,6 @@ from workbench.graphs.read import onnx_files
 from workbench.measure.counts import Count
 from workbench.measure.memory import Peak
 from workbench.measure.network import Network
-from workbench.models.candidate import COMPONENTS
 from workbench.profile.write import Budget, write_profile
 from workbench.progress import Progress, quiet
 from workbench.runtimes.onnxruntime.descriptor import RUNTIME
@@ -269,7 +268,7 @@ class DeviceSession:
         return write_profile(
             out,
             Place(self.target),
-            {name: own[name] for name in (*COMPONENTS, *own) if name in own},
+            own,
             found,
             budget if agree else None,
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.data.captioned import captions, is_there
 from workbench.data.lines import numbered
 from workbench.data.work import Draw
-from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.models.candidate import Candidate
+from workbench.models.families import family_of
 from workbench.store.store import Store
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ def held_out(data: str | None, source: Path, prompts: str | None) -> frozenset[s
 
 def side(source: Path) -> int:
     """Side of the model's pictures in pixels."""
-    unet, vae = (json.loads((source / name / "config.json").read_text()) for name in ("unet", "vae"))
-    side = unet["sample_size"]
-    return (side if isinstance(side, int) else max(side)) * 2 ** (len(vae["block_out_channels"]) - 1)
+    family = family_of(source)
+    return family.side(family.configs(source))
 
 
 def scorer(source: Path) -> Any:
@@ -47,6 +46,6 @@ def drawing(teacher: Candidate, store: Store) -> Draw:
 
     @cache
     def networks() -> Networks:
-        return Networks.load({name: stored_export(teacher, name, store) for name in COMPONENTS}, teacher.source)
+        return Networks.load({name: stored_export(teacher, name, store) for name in teacher.components}, teacher.source)
 
     return lambda prompts, steps, guidance_scale, seed: draw(networks(), prompts, steps, guidance_scale, seed)[0]

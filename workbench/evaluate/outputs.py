@@ -31,6 +31,6 @@ def outputs(
             noise = np.random.default_rng([seed, t, s]).standard_normal(latents[s : s + 1].shape, dtype=np.float32)
             parts = torch.from_numpy(latents[s : s + 1]), torch.from_numpy(noise), torch.tensor([t])
             noisy = scheduler.add_noise(*parts).numpy()
-            cond[-1].append(networks.unet(noisy, t, networks.states(prompts[s]))[0])
-            free[-1].append(networks.unet(noisy, t, empty)[0])
+            cond[-1].append(networks.denoise(noisy, t, networks.states(prompts[s]))[0])
+            free[-1].append(networks.denoise(noisy, t, empty)[0])
     return Outputs(timesteps, np.array(cond), np.array(free))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,24 +11,27 @@ from typing import Any
 import numpy as np
 
 from workbench.models import guidance
+from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous
 from workbench.runtimes.load import file_size, format_of, runner
 from workbench.store.processor import default_threads
 
 SMALL = 200_000_000
-"""Bytes of a U-Net up to which pictures are drawn several at a time; activations of larger ones fill the memory, and
+"""Bytes of a denoiser up to which pictures are drawn several at a time; activations of larger ones fill the memory, and
 their operators are long enough to be shared by threads."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """A candidate's three networks as sessions, with the tokenizer and scheduler of its pipeline folder."""
+    """A candidate's networks as sessions by role, with the tokenizer and scheduler of its pipeline folder."""
 
-    text_encoder: Any
-    unet_session: Any
-    vae_decoder: Any
+    prompt_encoder: Any
+    denoiser: Any
+    decoder: Any
     tokenizer: Any
     source: Path
+    latents: tuple[float, float]
+    """Scale and shift between the denoiser's latents and the decoder's."""
     lanes: int = 1
     """How many pictures may be worked on at a time."""
 
@@ -37,51 +39,60 @@ class Networks:
     def load(cls, files: Mapping[str, Path], source: Path, threads: int | None = None) -> Networks:
         """Sessions for the ``files`` by component, each by the runtime whose format it is.
 
-        A small U-Net gains little from a second thread within an operator (the demo's: 35 ms a pass with two, 38 ms
+        A small denoiser gains little from a second thread within an operator (the demo's: 35 ms a pass with two, 38 ms
         with one), so ``threads`` pictures are worked on at a time, with a thread each.
         """
         from transformers import CLIPTokenizer
 
-        lanes = (threads or default_threads()) if _in_lanes(files) else 1
+        family = family_of(source)
+        lanes = (threads or default_threads()) if _in_lanes(files, family.denoiser.name) else 1
         sessions = {name: runner(path, 1 if lanes > 1 else threads) for name, path in files.items()}
         tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
-        return cls(sessions["text_encoder"], sessions["unet"], sessions["vae_decoder"], tokenizer, source, lanes)
+        return cls(
+            sessions[family.prompt_encoder.name],
+            sessions[family.denoiser.name],
+            sessions[family.decoder.name],
+            tokenizer,
+            source,
+            family.scaling(source),
+            lanes,
+        )
 
     def states(self, prompt: str) -> np.ndarray:
         """Text states float32 [1, L, D] of one prompt."""
-        length = self.text_encoder.get_inputs()[0].shape[1]
+        length = self.prompt_encoder.get_inputs()[0].shape[1]
         ids = self.tokenizer(
             prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np"
         ).input_ids
-        return self.text_encoder.run(None, {"input_ids": ids.astype(np.int64)})[0]
+        return self.prompt_encoder.run(None, {"input_ids": ids.astype(np.int64)})[0]
 
     @property
     def guidance_width(self) -> int | None:
-        """Width of the embedding in which the U-Net takes the strength of guidance; None where it takes none."""
-        return next((i.shape[-1] for i in self.unet_session.get_inputs() if i.name == guidance.INPUT), None)
+        """Width of the embedding in which the denoiser takes the strength of guidance; None where it takes none."""
+        return next((i.shape[-1] for i in self.denoiser.get_inputs() if i.name == guidance.INPUT), None)
 
-    def unet(
+    def denoise(
         self, latent: np.ndarray, timestep: int, states: np.ndarray, embedded: np.ndarray | None = None
     ) -> np.ndarray:
-        """The U-Net's output [1, C, h, w] for one latent at one timestep; ``embedded``: of guidance, [1, width]."""
-        kinds = {i.name: i.type for i in self.unet_session.get_inputs()}
+        """The denoiser's output [1, C, h, w] for one latent at one timestep; ``embedded``: of guidance, [1, width]."""
+        kinds = {i.name: i.type for i in self.denoiser.get_inputs()}
         dtype = np.int64 if "int64" in kinds["timestep"] else np.float32
         feed = {"sample": latent, "timestep": np.array([timestep], dtype=dtype), "encoder_hidden_states": states}
         if embedded is not None:
             feed[guidance.INPUT] = embedded
-        return self.unet_session.run(None, feed)[0]
+        return self.denoiser.run(None, feed)[0]
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
         """Picture uint8 [H, W, 3] of one latent [1, C, h, w]."""
-        config = json.loads((self.source / "vae" / "config.json").read_text())
-        scaled = latent / config.get("scaling_factor", 0.18215) + (config.get("shift_factor") or 0.0)
-        picture = self.vae_decoder.run(None, {"latent": scaled.astype(np.float32)})[0][0]
+        scale, shift = self.latents
+        scaled = latent / scale + shift
+        picture = self.decoder.run(None, {"latent": scaled.astype(np.float32)})[0][0]
         return (np.clip(picture.transpose(1, 2, 0) * 0.5 + 0.5, 0, 1) * 255).round().astype(np.uint8)
 
 
-def _in_lanes(files: Mapping[str, Path]) -> bool:
+def _in_lanes(files: Mapping[str, Path], denoiser: str) -> bool:
     """Whether several passes may run at the same time: their runtimes can, and in little memory each."""
-    return file_size(files["unet"]) <= SMALL and all(format_of(path).parallel for path in files.values())
+    return file_size(files[denoiser]) <= SMALL and all(format_of(path).parallel for path in files.values())
 
 
 def first_noise(shape: Sequence[int], seed: int, index: int) -> np.ndarray:
@@ -105,7 +116,7 @@ def draw(
     """
     import torch
 
-    shape = networks.unet_session.get_inputs()[0].shape[1:]
+    shape = networks.denoiser.get_inputs()[0].shape[1:]
     width = networks.guidance_width
     embedded = None if width is None else guidance.guidance_embedding(np.array([guidance_scale - 1]), width)
     scheduler = load_scheduler(networks.source, steps, few=width is not None)
@@ -116,9 +127,9 @@ def draw(
     generators = noises(seed, range(len(prompts)))
 
     def denoised(scaled: np.ndarray, timestep: int, text: np.ndarray) -> np.ndarray:
-        out = networks.unet(scaled[None], timestep, text, embedded)
-        if guidance_scale > 1 and embedded is None:
-            free = networks.unet(scaled[None], timestep, empty)
+        out = networks.denoise(scaled[None], timestep, text, embedded)
+        if guidance.passes(guidance_scale, embedded is not None) == 2:
+            free = networks.denoise(scaled[None], timestep, empty)
             out = free + guidance_scale * (out - free)
         return out
 

@@ -14,7 +14,7 @@ from workbench.export.verify import AGREE_DB, agreement, outputs
 from workbench.graphs.names import name_by_layer
 from workbench.graphs.quiet import quiet
 from workbench.models.candidate import Candidate
-from workbench.models.components import Spec, load, spec, wrapper_of
+from workbench.models.families.base import Spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,9 +32,13 @@ def export_component(candidate: Candidate, component: str, out: Path, contract: 
     Raises:
         RunError: ONNX Runtime's output disagrees with PyTorch's.
     """
-    contract = contract or spec(candidate, component)
+    contract = contract or candidate.spec(component)
     report = export_module(
-        lambda: load(candidate, component), contract.seeded(), [contract.output], out, wrapper_of(component)
+        lambda: candidate.load(component),
+        contract.seeded(),
+        [contract.output],
+        out,
+        candidate.family.part(component).wrapper,
     )
     return {"component": component, "output": contract.output, **report}
 

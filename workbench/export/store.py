@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.export.onnx import export_component, export_module
 from workbench.models.candidate import Candidate
-from workbench.models.components import Spec, spec
+from workbench.models.families.base import Spec
 from workbench.models.widths import FILE as WIDTHS
 from workbench.store.depends import depends_on
 from workbench.store.store import Store, key_of
@@ -27,7 +27,7 @@ def stored_export(candidate: Candidate, component: str, store: Store, contract: 
     own = candidate.components[component]
     if own.kind != "torch":
         return own.path
-    contract = contract or spec(candidate, component)
+    contract = contract or candidate.spec(component)
     files = [own.path / "config.json", *own.path.glob(WIDTHS), *own.path.glob("*.safetensors")]
     key = key_of(
         {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.models.candidate import Candidate
+    from workbench.models.families.base import Family
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class TorchForm:
 class Network:
     """One component of one candidate, in the forms that there are of it.
 
-    ``candidate`` is the candidate's name (a file's stem, an architecture's name), ``component`` one of
-    ``text_encoder``, ``unet``, ``vae_decoder``, or ``model`` where there is no pipeline. ``file`` is an ONNX file or
-    an OpenVINO ``.xml``. ``feed`` holds inputs by name, in the order in which the torch module takes them.
+    ``candidate`` is the candidate's name (a file's stem, an architecture's name), ``component`` that of one of its
+    ``family``'s components, or ``model`` where there is no pipeline. ``file`` is an ONNX file or an OpenVINO ``.xml``.
+    ``feed`` holds inputs by name, in the order in which the torch module takes them.
     """
 
     candidate: str
@@ -42,6 +43,7 @@ class Network:
     feed: Mapping[str, np.ndarray]
     file: Path | None = None
     torch: TorchForm | None = None
+    family: Family | None = None
 
     @property
     def label(self) -> str:
@@ -84,8 +86,7 @@ def from_description(described: Mapping[str, Any]) -> Network:
 
 def network_of(candidate: Candidate, component: str, file: Path | None, seed: int) -> Network:
     """A candidate's component as a network; ``file`` is its ONNX or OpenVINO file where there is one."""
-    from workbench.models.components import spec
-
     own = candidate.components[component]
     form = TorchForm("folder", str(own.path), component, str(candidate.source)) if own.kind == "torch" else None
-    return Network(candidate.name, component, own.scheme, spec(candidate, component).seeded(seed), file, form)
+    feed = candidate.spec(component).seeded(seed)
+    return Network(candidate.name, component, own.scheme, feed, file, form, candidate.family)

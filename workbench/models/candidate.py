@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-COMPONENTS = ("text_encoder", "unet", "vae_decoder")
-FOLDERS = {"text_encoder": "text_encoder", "unet": "unet", "vae_decoder": "vae"}
-"""Component name to its folder in a diffusers pipeline."""
+from workbench.models import guidance
+from workbench.models.families import family_of
+from workbench.models.families.base import Family, Spec
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,72 @@ class Candidate:
     steps: int | None = None
     """Denoising steps of its pictures; None: as many as the recipe's ``evaluate.steps``."""
 
+    @cached_property
+    def family(self) -> Family:
+        """What kind of model it is.
+
+        Raises:
+            InputError: its pipeline is of no known family.
+        """
+        return family_of(self.source)
+
+    @property
+    def denoiser(self) -> Component:
+        """The network that steps change."""
+        return self.components[self.family.denoiser.name]
+
     def config(self, component: str) -> dict[str, Any]:
         """A component's config.json; empty where its folder has none."""
         own = self.components[component]
-        folder = own.path if own.kind == "torch" else self.configs.get(component, self.source / FOLDERS[component])
+        whole = self.source / self.family.part(component).folder
+        folder = own.path if own.kind == "torch" else self.configs.get(component, whole)
         file = folder / "config.json"
         return json.loads(file.read_text()) if file.is_file() else {}
+
+    def spec(self, component: str) -> Spec:
+        """What goes into a component and comes out, from the configs of the candidate's folders alone."""
+        return self.family.part(component).spec(self.config)
+
+    def load(self, component: str) -> torch.nn.Module:
+        """The component in float32, evaluation mode, as a module that takes the spec's inputs in order."""
+        return self.family.part(component).load(self.components[component].path)
+
+    def with_denoiser(self, folder: Path) -> Candidate:
+        """The same with the torch denoiser that lies, or will lie, in ``folder``."""
+        own = replace(self.denoiser, kind="torch", path=folder)
+        return replace(self, components={**self.components, own.name: own})
+
+    @property
+    def tokens(self) -> int:
+        """Length of a prompt."""
+        (shape, _), *_ = self.spec(self.family.prompt_encoder.name).inputs.values()
+        return shape[1]
 
     @property
     def guidance_width(self) -> int | None:
         """Width of the embedding in which the denoiser takes the strength of guidance; None where it takes none."""
-        return self.config("unet").get("time_cond_proj_dim")
+        return self.config(self.family.denoiser.name).get(guidance.FIELD)
 
     @property
     def scheme(self) -> str:
         """The scheme of the denoiser, which stands for the candidate in tables."""
-        return self.components["unet"].scheme
+        return self.denoiser.scheme
 
     @property
     def leaves_torch(self) -> bool:
         """Whether some component exists only as a runtime's file."""
         return any(c.kind != "torch" for c in self.components.values())
+
+
+def pipeline_candidate(name: str, key: str, folder: Path) -> Candidate:
+    """The untouched model in a pipeline's folder.
+
+    The scheme is fp32 whatever the weights are stored in: that is what they are computed in.
+    """
+    parts = family_of(folder).parts
+    return Candidate(
+        name, key, folder, {part.name: Component(part.name, "torch", folder / part.folder) for part in parts}
+    )
 
 
 def at(name: str, steps: int) -> str:

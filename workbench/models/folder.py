@@ -2,63 +2,67 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
+from workbench.models.families import INDEX, family_in, family_of, of_no_family
+from workbench.models.families.base import Family, Part
+from workbench.models.read_json import read_object
 from workbench.models.weights import tensors_of, weight_files
 
-STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-"""Folder of a network to the stem of its weight files."""
-
-_PER_LEVEL = ("block_out_channels", "down_block_types", "up_block_types")
-UNET_KEYS = (*_PER_LEVEL, "layers_per_block", "in_channels")
-_NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _CONFIGS = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
 _TOKENS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 _READ = (".json", ".txt", ".model")
 
 
 def inspect_folder(folder: Path) -> list[str]:
-    """What keeps ``folder`` from being used as a Stable Diffusion pipeline, one sentence each, naming the file."""
+    """What keeps ``folder`` from being used as a pipeline of a known family, one sentence each, naming the file."""
     if not folder.is_dir():
         return [f"{folder}: {'is a file; needs a folder' if folder.exists() else 'no such folder'}"]
-    index = folder / "model_index.json"
+    index = folder / INDEX
     if not index.is_file():
         return [f"{index}: missing; a model is a diffusers pipeline folder, as save_pretrained writes it"]
     problems: list[str] = []
-    listed = _collect(problems, lambda: read_object(index)) or {}
-    for name in _NEEDED if listed else ():
-        if not _is_named(listed.get(name)):
-            problems.append(f"{index}: {name}: names no class; the pipeline needs {', '.join(_NEEDED)}")
+    listed = _collect(problems, lambda: read_object(index))
+    if listed is None:
+        return problems
+    family = family_in(listed)
+    if family is None:
+        return [f"{index}: {of_no_family()}"]
+    parts = {part.folder: part for part in family.parts}
+    for name in _needed(family):
+        named, part = listed.get(name), parts.get(name)
+        if not _is_named(named):
+            problems.append(f"{index}: {name}: names no class; the pipeline needs {', '.join(_needed(family))}")
+        elif part is not None and named[1] != part.cls:
+            problems.append(f"{index}: {name}: found a {named[1]}; {family.label} has a {part.cls} there")
         elif not (folder / name).is_dir():
-            problems.append(f"{folder / name}: missing; {index.name} lists it as {'.'.join(listed[name])}")
+            problems.append(f"{folder / name}: missing; {index.name} lists it as {'.'.join(named)}")
         else:
-            _inspect_component(problems, folder / name)
-    if _is_named(listed.get("text_encoder_2")):
-        problems.append(
-            f"{index}: text_encoder_2: pipelines with two text encoders can't be read; needs Stable Diffusion 1 or 2"
-        )
+            _inspect_component(problems, folder / name, part)
+    problems += [
+        f"{index}: {name}: {what}; needs {family.label}"
+        for name, what in family.foreign.items()
+        if _is_named(listed.get(name))
+    ]
     return problems
 
 
-def _inspect_component(problems: list[str], folder: Path) -> None:
+def _needed(family: Family) -> tuple[str, ...]:
+    return (*(part.folder for part in family.parts), *family.beside)
+
+
+def _inspect_component(problems: list[str], folder: Path, part: Part | None) -> None:
     name = folder.name
     config_file = folder / _CONFIGS.get(name, "config.json")
     config = _collect(problems, lambda: read_object(config_file))
     if name == "tokenizer" and not any(all((folder / f).is_file() for f in files) for files in _TOKENS):
         problems.append(f"{folder}: no tokens; needs tokenizer.json, or vocab.json with merges.txt")
-    if name == "unet" and config is not None:
-        lacking = [key for key in UNET_KEYS if key not in config]
-        levels = [len(config[key]) if isinstance(config.get(key), list) else 0 for key in _PER_LEVEL]
-        if lacking:
-            problems.append(f"{config_file}: lacks {', '.join(lacking)}; needs the config of a UNet2DConditionModel")
-        elif min(levels) == 0 or len(set(levels)) > 1:
-            problems.append(f"{config_file}: {', '.join(_PER_LEVEL)}: need to be lists of one length, a block each")
-    if name in STEMS:
-        _collect(problems, lambda: tensors_of(folder, STEMS[name]))
+    if part is not None:
+        problems += [f"{config_file}: {what}" for what in ([] if config is None else part.problems(config))]
+        _collect(problems, lambda: tensors_of(folder, part.stem))
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:
@@ -74,32 +78,12 @@ def _is_named(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
 
 
-def read_object(file: Path) -> dict[str, Any]:
-    """The JSON object in ``file``.
-
-    Raises:
-        InputError: the file is missing or holds something else.
-    """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: missing") from None
-    except OSError as error:
-        raise InputError(f"{file}: can't be read ({error.strerror})") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}:{error.lineno}: not valid JSON ({error.msg})") from None
-    except ValueError:
-        raise InputError(f"{file}: not text in UTF-8") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{file}: found a {type(value).__name__}; needs a JSON object")
-    return value
-
-
 def pipeline_files(folder: Path) -> list[Path]:
     """The files that decide what the pipeline computes: configs, tokens, loaded weights; not data or scorer."""
-    files = [folder / "model_index.json"]
-    for name in _NEEDED:
+    family = family_of(folder)
+    files = [folder / INDEX]
+    for name in _needed(family):
         files += [f for f in (folder / name).iterdir() if f.suffix in _READ and f.is_file()]
-    for name, stem in STEMS.items():
-        files += weight_files(folder / name, stem)
+    for part in family.parts:
+        files += weight_files(folder / part.folder, part.stem)
     return sorted(set(files))

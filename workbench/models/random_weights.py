@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +11,6 @@ if TYPE_CHECKING:
     import torch
 
 SEED = 0
-
-
-def empty(folder: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    """The component on the meta device: shapes without memory."""
-    import torch
-
-    made: torch.nn.Module
-    with torch.device("meta"):
-        if folder == "unet":
-            from diffusers import UNet2DConditionModel
-
-            made = UNet2DConditionModel(**config)
-        elif folder == "vae":
-            from diffusers import AutoencoderKL
-
-            made = AutoencoderKL(**config)
-        else:
-            from transformers import CLIPTextConfig, CLIPTextModel
-
-            made = CLIPTextModel(CLIPTextConfig(**config))
-    return made
 
 
 def write_random(module: torch.nn.Module, file: Path) -> None:

@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from workbench.models.families import family_of
+
 PICTURE = 64
 FOLDER = "scorer"
 """Where a model folder keeps it."""
@@ -102,12 +104,14 @@ def load_scorer(source: Path) -> Scorer | None:
     folder = source / FOLDER
     if not (folder / "config.json").is_file():
         return None
+    part = family_of(source).prompt_encoder
+    encoder = source / part.folder
     features = json.loads((folder / "config.json").read_text())["features"]
-    config = CLIPTextConfig.from_pretrained(source / "text_encoder")
+    config = CLIPTextConfig.from_pretrained(encoder)
     config.projection_dim = features
     pair = ContrastivePair(CLIPTextModelWithProjection(config), ImageTower(features)).float()
     own = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
-    tower = load_file(source / "text_encoder" / "model.safetensors")
+    tower = load_file(encoder / f"{part.stem}.safetensors")
     prefix = "" if any(k.startswith("text_model.") for k in tower) else "text_model."
     own |= {f"text.{prefix}{k}": v.float() for k, v in tower.items()}
     pair.load_state_dict(own)

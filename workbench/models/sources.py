@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 from workbench.errors import InputError, RunError, did_you_mean
-from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
+from workbench.models.candidate import Candidate, pipeline_candidate
+from workbench.models.families import INDEX, families, family_of
 from workbench.models.folder import inspect_folder, pipeline_files
 from workbench.store.store import Store
 
@@ -16,12 +17,6 @@ DEMO, HUB = "demo", "hub:"
 STUDENT = f"{DEMO}:"
 """``demo:NAME`` is a U-Net that a recipe made from the embedded model and that lies there, in ``students/NAME``."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_NETWORKS = ("unet", "vae", "text_encoder")
-_FETCHED = (
-    "model_index.json",
-    *(f"{name}/*.{kind}" for name in (*_NETWORKS, "tokenizer", "scheduler") for kind in ("json", "txt")),
-    *(f"{name}/*.safetensors" for name in _NETWORKS),
-)
 _NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "*.bin", "*.ckpt", "*.pt", "*.pth")
 
 
@@ -59,14 +54,14 @@ def resolve(model: str) -> Path:
 
 
 def unet_of(model: str) -> tuple[Path, Path]:
-    """The pipeline folder of ``model`` and the folder of its U-Net; ``demo:NAME`` is one of the demo's students.
+    """The pipeline folder of ``model`` and the folder of its denoiser; ``demo:NAME`` is one of the demo's students.
 
     Raises:
         InputError, RunError: as ``resolve``; and where the demo has no student of that name.
     """
     if not model.startswith(STUDENT):
         folder = resolve(model)
-        return folder, folder / "unet"
+        return folder, folder / family_of(folder).denoiser.folder
     folder, name = resolve(DEMO), model.removeprefix(STUDENT)
     there = sorted(own.parent.name for own in folder.glob("students/*/config.json"))
     if name not in there:
@@ -79,14 +74,11 @@ def unet_of(model: str) -> tuple[Path, Path]:
 def base_candidate(model: str, store: Store) -> Candidate:
     """The recipe's untouched model. Its key is the hash of the pipeline's own files, wherever they lie.
 
-    The scheme is fp32 whatever the weights are stored in: that is what they are computed in.
-
     Raises:
         InputError, RunError: as ``resolve``.
     """
     folder = resolve(model)
-    components = {name: Component(name, "torch", folder / FOLDERS[name]) for name in COMPONENTS}
-    return Candidate("base", store.folder_hash(folder, pipeline_files(folder)), folder, components)
+    return pipeline_candidate("base", store.folder_hash(folder, pipeline_files(folder)), folder)
 
 
 def _fetch(name: str) -> Path:
@@ -96,7 +88,7 @@ def _fetch(name: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_FETCHED), ignore_patterns=list(_NOT_FETCHED)))
+        return Path(snapshot_download(name, allow_patterns=_fetched(), ignore_patterns=list(_NOT_FETCHED)))
     except GatedRepoError:
         raise InputError(
             f"found {HUB}{name}; its owner gives access on request", hint="ask there, then run: hf auth login"
@@ -108,3 +100,11 @@ def _fetch(name: str) -> Path:
         raise RunError(
             f"{HUB}{name}: can't be fetched ({reason})", hint="check the network, or name a local folder"
         ) from None
+
+
+def _fetched() -> list[str]:
+    """The files of a pipeline of any family."""
+    networks = {part.folder for family in families() for part in family.parts}
+    beside = {folder for family in families() for folder in family.beside}
+    read = (f"{name}/*.{kind}" for name in sorted(networks | beside) for kind in ("json", "txt"))
+    return [INDEX, *read, *(f"{name}/*.safetensors" for name in sorted(networks))]

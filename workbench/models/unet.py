@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.models.folder import read_object
+from workbench.models.read_json import read_object
 from workbench.models.weights import weight_files
 from workbench.models.widths import FILE, Widths, read_widths, set_widths, write_widths
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
+CLASS = "UNet2DConditionModel"
 STEM = "diffusion_pytorch_model"
+WEIGHTS = f"{STEM}.safetensors"
+"""The file that ``save_unet`` leaves."""
+PER_LEVEL = ("block_out_channels", "down_block_types", "up_block_types")
+"""Entries of a config that are lists, with a value for each level."""
 PRIVATE = "_"
 """Config entries that start with this say where the config came from, not what the network is."""
 

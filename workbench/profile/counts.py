@@ -42,12 +42,11 @@ def count_network(network: Network, parent: Count | None = None) -> Count:
 
 
 def _of_folder(network: Network, form: TorchForm) -> Count:
+    from workbench.models.families import family_of
     from workbench.runtimes.torch.counting import count_component
 
-    shapes = {name: value.shape for name, value in network.feed.items()}
-    height, width = (shapes.get("sample") or shapes.get("latent") or (0, 0))[-2:]
-    tokens = shapes["input_ids"][1] if "input_ids" in shapes else shapes.get("encoder_hidden_states", (0, 0))[1]
-    return count_component(network.component, Path(form.where), (height, width), tokens)
+    part = family_of(Path(form.source)).part(network.component)
+    return count_component(part, Path(form.where), network.feed)
 
 
 def _of_factory(network: Network) -> Count:

@@ -14,7 +14,6 @@ from workbench.measure.layers import Layers
 from workbench.measure.memory import available_bytes, drop_from_cache
 from workbench.measure.network import Network
 from workbench.measure.simulated import in_float
-from workbench.models.candidate import COMPONENTS
 from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
 from workbench.profile.peak_memory import peak_memory
@@ -130,7 +129,7 @@ def _measure(
     layers: dict[tuple[str, str], Layers] = {}
     warnings: list[str] = []
     passes = min(settings.iterations, LAYER_PASSES)
-    kinds = sorted({n.component for n in distinct.values()}, key=_in_order)
+    kinds = list(dict.fromkeys(n.component for n in distinct.values()))
     rounds = len(kinds) * settings.iterations
     with progress(f"profile on {place.target}", rounds + len(distinct) * passes) as tick:
         done = 0
@@ -154,10 +153,6 @@ def _measure(
         note = None if first is network else first.label
         measured.append(Measured(network, timed[network.identity], layers[network.identity], counted, note))
     return measured, warnings
-
-
-def _in_order(component: str) -> int:
-    return COMPONENTS.index(component) if component in COMPONENTS else len(COMPONENTS)
 
 
 def _that_fit(place: Runtime, group: Sequence[Network]) -> list[list[Network]]:

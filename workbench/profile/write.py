@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from workbench.measure.memory import Peak
 from workbench.measure.network import Network
 from workbench.measure.simulated import simulated
 from workbench.models import guidance
-from workbench.models.candidate import COMPONENTS
+from workbench.models.families.base import PASSES, STEPS, Family, calls
 from workbench.profile.roofline import roofline
 from workbench.runtimes.base import Measured
 from workbench.runtimes.load import file_size
@@ -25,7 +26,6 @@ from workbench.store.files import write_atomic
 SCHEMA_VERSION = 2
 """Of the summary; 2 added layer samples, events, transitions, the peak of live values, and profiles of no pipeline."""
 
-FORMULA = "text_encoder × guidance_passes + unet × steps × guidance_passes + vae_decoder"
 SPREAD = (
     "component quantiles added with the same weights: all parts slow at the same time (an upper bound of the spread)"
 )
@@ -57,9 +57,9 @@ def stem(candidate: str, target: str) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one picture costs: denoising steps, and two U-Net passes in each of them with guidance above 1.
+    """What one picture costs: denoising steps, and two passes in each of them with guidance above 1.
 
-    A U-Net that takes the strength of guidance as an input makes one pass. ``own``: candidates to the number of steps
+    A denoiser that takes the strength of guidance as an input makes one. ``own``: candidates to the number of steps
     that they are drawn in, where it is another.
     """
 
@@ -83,7 +83,9 @@ def write_profile(
     """
     import pandas as pd
 
-    network = (own.get("unet") or next(iter(own.values()))).network
+    first = next(iter(own.values()))
+    family = first.network.family
+    network = (own.get(family.denoiser.name, first) if family else first).network
     components = {name: _component(m, _size(place, m)) for name, m in own.items()}
     table = pd.concat([ordered(m.layers.table, name) for name, m in own.items()], ignore_index=True)
     for column in (
@@ -110,7 +112,7 @@ def write_profile(
         "scheme": network.scheme,
         "simulated": any(c["simulated"] for c in components.values()),
         "emulated": False,
-        "pipeline": _pipeline(own, budget) if budget and set(COMPONENTS) <= set(own) else None,
+        "pipeline": _pipeline(family, own, budget) if budget and family and set(family.names) <= set(own) else None,
         "components": components,
         **{
             total: sum(c[total] for c in components.values())
@@ -142,16 +144,17 @@ def _size(place: Place, measured: Measured) -> int:
     return sum(file.stat().st_size for file in place.files(measured.network))
 
 
-def _pipeline(own: Mapping[str, Measured], budget: Budget) -> dict[str, Any]:
-    unet = own["unet"].network
-    steps = budget.own.get(unet.candidate, budget.steps)
-    passes = 2 if budget.guidance_scale > 1 and guidance.INPUT not in unet.feed else 1
-    times = {"text_encoder": passes, "unet": steps * passes, "vae_decoder": 1}
+def _pipeline(family: Family, own: Mapping[str, Measured], budget: Budget) -> dict[str, Any]:
+    denoiser = own[family.denoiser.name].network
+    steps = budget.own.get(denoiser.candidate, budget.steps)
+    passes = guidance.passes(budget.guidance_scale, guidance.INPUT in denoiser.feed)
+    factors = calls(family.formula, {STEPS: steps, PASSES: passes})
+    times = {name: math.prod(of) for name, of in factors.items()}
     return {
         "steps": steps,
         "guidance_scale": budget.guidance_scale,
         "guidance_passes": passes,
-        "formula": FORMULA,
+        "formula": family.formula,
         "latency_ms": weighted_sum({name: (own[name].timed.stats, weight) for name, weight in times.items()}),
         "spread": SPREAD,
         "parts_ms": {name: own[name].timed.stats.median * weight for name, weight in times.items()},

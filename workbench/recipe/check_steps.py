@@ -9,7 +9,8 @@ from typing import Any
 
 from workbench.data.check_sets import set_problems
 from workbench.errors import InputError, did_you_mean
-from workbench.models.folder import read_object
+from workbench.models.families import denoisers, family_of, parts
+from workbench.models.guidance import FIELD
 from workbench.recipe.hooks import ChangesUNet, ChecksModel, ChecksUNet
 from workbench.recipe.plan_sets import needed
 from workbench.recipe.problem import Problem
@@ -37,13 +38,14 @@ def _order(recipe: Recipe) -> Iterator[Problem]:
             there = recipe.candidate_names()[: i + 1]
             if name not in there:
                 yield ("steps", i, entry.kind, *_split(key)), _absent(name, there)
-            elif "unet" in left_by[there.index(name)]:
-                what = f"found {name!r}, whose unet is a runtime's file; needs a candidate from before it was quantized"
+            elif denoisers() & left_by[there.index(name)].keys():
+                what = f"found {name!r}, whose denoiser is a runtime's file; needs one from before it was quantized"
                 yield ("steps", i, entry.kind, *_split(key)), what
         gone = sorted(entry.config.takes() & before.keys())
         if gone:
             step = before[gone[0]]
-            what = f"needs the {gone[0]} as a torch model and can't follow {recipe.steps[step].kind} (steps.{step})"
+            role = parts()[gone[0]].role
+            what = f"needs the {role} as a torch model and can't follow {recipe.steps[step].kind} (steps.{step})"
             yield (
                 ("steps", i, entry.kind),
                 f"{what}, which leaves a runtime's file; move it before that step, or start elsewhere with from:",
@@ -118,30 +120,35 @@ def _files(recipe: Recipe) -> Iterator[Problem]:
 
 
 def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
-    """What the steps say of the U-Net that each of them would meet; ends at the first that can't work with it."""
-    configs: list[Mapping[str, Any]] = [read_object(folder / "unet" / "config.json")]
+    """What the steps say of the denoiser that each of them would meet; ends at the first that can't work with it."""
+    family = family_of(folder)
+    configs: list[Mapping[str, Any]] = [family.configs(folder)(family.denoiser.name)]
     names = recipe.candidate_names()
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
         step, config = entry.config, configs[parent]
+        needed, is_a = step.denoiser_class, family.denoiser.cls
+        if needed not in (None, is_a):
+            yield ("steps", i, entry.kind), f"works on a {needed} only, and this model's denoiser is a {is_a}"
+            return
         found = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
         found += step.check_model(folder) if isinstance(step, ChecksModel) else []
-        if config.get("time_cond_proj_dim") and step.denoises:
+        if config.get(FIELD) and step.denoises:
             what = (
                 f"{names[parent]} is distilled to few steps, but this step runs it as one of many; move it before that"
             )
             found.append(("", what))
         for key, name in step.others().items():
-            if name in names[: i + 1] and configs[names.index(name)].get("time_cond_proj_dim"):
+            if name in names[: i + 1] and configs[names.index(name)].get(FIELD):
                 what = f"found {name!r}, which is distilled to few steps; needs one that is drawn in many"
                 found.append((key, what))
         yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in found)
         if found:
             return
         configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
-    if "few_steps" in recipe.evaluate.model_fields_set and not any(c.get("time_cond_proj_dim") for c in configs):
+    if "few_steps" in recipe.evaluate.model_fields_set and not any(c.get(FIELD) for c in configs):
         what = (
             f"found {recipe.evaluate.few_steps}, but no candidate's denoiser has an embedding of guidance "
-            "(time_cond_proj_dim); needs the step distill_consistency, or a student that has it"
+            f"({FIELD}); needs the step distill_consistency, or a student that has it"
         )
         yield ("evaluate", "few_steps"), what
 

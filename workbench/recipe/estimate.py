@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.models.folder import STEMS, read_object
+from workbench.models.families import family_of
 from workbench.models.weights import tensors_of
 from workbench.recipe.schema import Recipe, StepEntry
 
 FP32 = 4
 DISK_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "prune": 2, "quantize": 3}
-"""Times the fp32 U-Net: its weights and their ONNX export; quantize: also the model on which it calibrates."""
+"""Times the fp32 denoiser: its weights and their ONNX export; quantize: also the model on which it calibrates."""
 MEMORY_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "prune": 4, "quantize": 4}
-"""Times the fp32 U-Net: teacher and student; prune: also gradients and a copy. Activations come on top."""
+"""Times the fp32 denoiser: teacher and student; prune: also gradients and a copy. Activations come on top."""
 TRAINING = 6.0
 """The same for steps that train: on disk the saved state (weights, two moments, average) besides, in memory gradient,
 two moments, average."""
@@ -41,14 +41,15 @@ def estimate(recipe: Recipe, folder: Path, stored: Iterable[bool]) -> Estimate:
     Raises:
         InputError: a weight file can't be read.
     """
-    tensors = {name: tensors_of(folder / name, stem) for name, stem in STEMS.items()}
-    unet = FP32 * tensors["unet"].params
+    family = family_of(folder)
+    tensors = {part.folder: tensors_of(folder / part.folder, part.stem) for part in family.parts}
+    denoiser = FP32 * tensors[family.denoiser.folder].params
     pipeline = FP32 * sum(t.params for t in tensors.values())
     left = [entry for entry, there in zip(recipe.steps, stored, strict=True) if not there]
-    disk = sum(_factor(entry, DISK_FACTOR) * unet for entry in left)
+    disk = sum(_factor(entry, DISK_FACTOR) * denoiser for entry in left)
     if left or not recipe.steps:
         disk += pipeline + _pictures(recipe, folder)
-    memory = max([PIPELINE_COPIES * pipeline, *(_factor(entry, MEMORY_FACTOR) * unet for entry in left)])
+    memory = max([PIPELINE_COPIES * pipeline, *(_factor(entry, MEMORY_FACTOR) * denoiser for entry in left)])
     params = {name: t.params for name, t in tensors.items()}
     return Estimate(params, round(disk), round(LIBRARIES_BYTES + memory))
 
@@ -59,7 +60,6 @@ def _factor(entry: StepEntry, factors: Mapping[str, float]) -> float:
 
 def _pictures(recipe: Recipe, folder: Path) -> int:
     """Every candidate's pictures, counted as if they didn't compress."""
-    latent = read_object(folder / "unet" / "config.json").get("sample_size") or 64
-    channels = read_object(folder / "vae" / "config.json").get("block_out_channels") or [0] * 4
-    side = (latent if isinstance(latent, int) else max(latent)) * 2 ** (len(channels) - 1)
+    family = family_of(folder)
+    side = family.side(family.configs(folder))
     return len(recipe.candidate_names()) * recipe.evaluate.pictures * side * side * 3

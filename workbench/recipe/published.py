@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import did_you_mean
 from workbench.metrics.registry import metrics
 from workbench.models.candidate import at
-from workbench.models.folder import read_object
+from workbench.models.families import family_of
+from workbench.models.guidance import FIELD
 from workbench.recipe.hooks import ChangesUNet
 
 if TYPE_CHECKING:
     from workbench.recipe.problem import Problem
     from workbench.recipe.schema import Recipe
-
-_FEW_STEPS = "time_cond_proj_dim"  # set in the config of a U-Net that takes guidance as an input
 
 
 def published_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
@@ -27,7 +26,8 @@ def published_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
     """
     if not recipe.published:
         return
-    shown = shown_names(recipe, read_object(folder / "unet" / "config.json"))
+    family = family_of(folder)
+    shown = shown_names(recipe, family.configs(folder)(family.denoiser.name))
     reference = next(iter(shown.values()))[0]
     for i, table in enumerate(recipe.published):
         for name in table.values:
@@ -42,14 +42,14 @@ def shown_names(recipe: Recipe, unet_config: Mapping[str, Any]) -> dict[str, lis
     """For every candidate in order the names under which the report shows it: for few-step ones, one a step count.
 
     Args:
-        unet_config: the config of the untouched model's U-Net.
+        unet_config: the config of the untouched model's denoiser.
     """
     configs = [unet_config]
     for entry, parent in zip(recipe.steps, recipe.parents(), strict=True):
         step, config = entry.config, configs[parent]
         configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
     return {
-        name: [at(name, count) for count in recipe.evaluate.few_steps] if config.get(_FEW_STEPS) else [name]
+        name: [at(name, count) for count in recipe.evaluate.few_steps] if config.get(FIELD) else [name]
         for name, config in zip(recipe.candidate_names(), configs, strict=True)
     }
 

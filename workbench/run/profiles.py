@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.models.candidate import Candidate
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
 from workbench.recipe.schema import DeviceConfig, Recipe
@@ -70,7 +70,7 @@ def profile_all(recipe: Recipe, chain: list[Candidate], files: Files, store: Sto
 def _measured(recipe: Recipe, chain: list[Candidate], files: Files, store: Store, progress: Progress) -> Iterator[Path]:
     from workbench.measure.network import network_of
 
-    networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in COMPONENTS]
+    networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in c.components]
     shared = {
         "steps": recipe.evaluate.steps,
         "guidance_scale": recipe.evaluate.guidance_scale,

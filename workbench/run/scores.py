@@ -12,7 +12,7 @@ from workbench.errors import InputError
 from workbench.evaluate.prompts import Question, choose_prompts
 from workbench.metrics.paired import comparisons
 from workbench.metrics.scores import Comparison, Scores
-from workbench.models.candidate import COMPONENTS, Candidate
+from workbench.models.candidate import Candidate
 from workbench.progress import Progress
 from workbench.recipe.schema import Recipe
 from workbench.runtimes.base import opened_by
@@ -25,10 +25,10 @@ def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[st
     from workbench.export.store import stored_export
 
     files: dict[str, dict[str, Path]] = {}
-    with progress("export to ONNX", len(chain) * len(COMPONENTS)) as tick:
+    with progress("export to ONNX", sum(len(c.components) for c in chain)) as tick:
         for candidate in chain:
             files[candidate.name] = {}
-            for component in COMPONENTS:
+            for component in candidate.components:
                 files[candidate.name][component] = stored_export(candidate, component, store)
                 tick(sum(len(f) for f in files.values()))
     return files

@@ -7,33 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from workbench.measure.network import Network
-from workbench.models.architectures import SD_VAE, architecture, text_encoder_of
-from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate, Component
-from workbench.models.folder import STEMS
-from workbench.models.random_weights import SEED, empty, write_random
+from workbench.models.candidate import pipeline_candidate
+from workbench.models.families import INDEX, architecture
+from workbench.models.families.base import Config, Family
+from workbench.models.random_weights import SEED, write_random
 from workbench.sources.candidate import chosen, networks_of
-from workbench.sources.request import Request
+from workbench.sources.request import DENOISER, Request
 from workbench.store.depends import depends_on
 from workbench.store.files import write_atomic
 from workbench.store.store import key_of
 
-_CLASSES = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
-
 
 def networks(request: Request) -> list[Network]:
-    """The U-Net, or the component asked for, in float32; for counting from its config alone."""
-    components = chosen(request.component, ("unet",))
+    """The denoiser, or the component asked for, in float32; for counting from its config alone."""
     name = request.source.removeprefix("arch:")
-    configs = {"unet": architecture(name), "text_encoder": text_encoder_of(name), "vae": SD_VAE}
-    parts = {}
-    for component in COMPONENTS:
-        weighed = component in components and request.needs != "count"
-        folder = _folder(request, configs, component if weighed else None)
-        parts[component] = Component(component, "torch", folder / FOLDERS[component])
-    return networks_of(Candidate(name, "", parts[components[0]].path.parent, parts), components, request)
+    family, configs = architecture(name)
+    components = chosen(request.component or DENOISER, family)
+    folder = _folder(request, family, configs, None if request.needs == "count" else components[0])
+    return networks_of(pipeline_candidate(name, "", folder), components, request)
 
 
-def _folder(request: Request, configs: dict[str, dict[str, Any]], component: str | None) -> Path:
+def _folder(request: Request, family: Family, configs: dict[str, Config], component: str | None) -> Path:
     """A stored folder like a pipeline's: all configs, and the weights of ``component``."""
     key = key_of(
         {
@@ -45,16 +39,15 @@ def _folder(request: Request, configs: dict[str, dict[str, Any]], component: str
     )
 
     def work(out: Path) -> dict[str, Any]:
-        for folder, config in configs.items():
-            (out / folder).mkdir(exist_ok=True)
-            kind = (
-                {"architectures": [_CLASSES[folder]]} if folder == "text_encoder" else {"_class_name": _CLASSES[folder]}
-            )
-            write_atomic(out / folder / "config.json", json.dumps(kind | config, indent=1))
+        index = {part.folder: [part.library, part.cls] for part in family.parts}
+        write_atomic(out / INDEX, json.dumps(index, indent=1))
+        for part in family.parts:
+            (out / part.folder).mkdir(exist_ok=True)
+            write_atomic(out / part.folder / "config.json", json.dumps(part.described(configs[part.name]), indent=1))
         if component:
-            folder = FOLDERS[component]
+            part = family.part(component)
             with request.progress("random weights", 1) as tick:
-                write_random(empty(folder, configs[folder]), out / folder / f"{STEMS[folder]}.safetensors")
+                write_random(part.empty(configs[component]), out / part.folder / f"{part.stem}.safetensors")
                 tick(1)
         return {"weights": component, "seed": SEED}
 

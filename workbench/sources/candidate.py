@@ -7,27 +7,26 @@ from collections.abc import Mapping
 
 from workbench.errors import InputError, unknown
 from workbench.measure.network import Network, TorchForm
-from workbench.models.candidate import COMPONENTS, FOLDERS, Candidate
-from workbench.models.components import Spec, spec
-from workbench.sources.request import Request
+from workbench.models.candidate import Candidate
+from workbench.models.families.base import Family, Spec
+from workbench.sources.request import DENOISER, Request
 from workbench.sources.shapes import check_names, written
 
-_FREE = {"sample": (2, 3), "encoder_hidden_states": (1,), "input_ids": (1,), "latent": (2, 3)}
-"""The sides of an input that the weights don't fix: height and width, number of tokens. The batch stays 1."""
 
-
-def chosen(component: str | None, default: tuple[str, ...] = COMPONENTS) -> tuple[str, ...]:
-    """The component asked for, or the default; InputError when there is none of that name."""
-    if component is not None and component not in COMPONENTS:
-        raise unknown(f"--component {component}: no such component", component, COMPONENTS)
-    return (component,) if component else default
+def chosen(component: str | None, family: Family) -> tuple[str, ...]:
+    """The component asked for, or all of the family's; InputError when there is none of that name."""
+    if component == DENOISER:
+        return (family.denoiser.name,)
+    if component is not None and component not in family.names:
+        raise unknown(f"--component {component}: no such component", component, family.names)
+    return (component,) if component else family.names
 
 
 def networks_of(candidate: Candidate, components: tuple[str, ...], request: Request) -> list[Network]:
     """The components as networks; exported where ONNX is needed."""
     from workbench.export.store import stored_export
 
-    contracts = {name: spec(candidate, name) for name in components}
+    contracts = {name: candidate.spec(name) for name in components}
     known = [name for contract in contracts.values() for name in contract.inputs]
     check_names([*request.shapes, *request.values], known, request.source)
     contracts = {name: _with_shapes(contract, request.shapes, request.source) for name, contract in contracts.items()}
@@ -46,7 +45,7 @@ def networks_of(candidate: Candidate, components: tuple[str, ...], request: Requ
         torch = None
         if own.kind == "torch":
             torch = TorchForm("folder", str(own.path.absolute()), name, str(candidate.source.absolute()))
-        found.append(Network(candidate.name, name, own.scheme, feed, files.get(name), torch))
+        found.append(Network(candidate.name, name, own.scheme, feed, files.get(name), torch, candidate.family))
     return found
 
 
@@ -55,7 +54,7 @@ def check_there(candidate: Candidate, components: tuple[str, ...], hint: str) ->
     for name in components:
         own = candidate.components[name]
         there = own.path.is_dir() if own.kind == "torch" else own.path.is_file()
-        folder = candidate.source / FOLDERS[name]
+        folder = candidate.source / candidate.family.part(name).folder
         if not there or not (own.kind == "torch" or (folder / "config.json").is_file()):
             raise InputError(f"{candidate.name}: its {name} is gone: {own.path if not there else folder}", hint=hint)
 
@@ -64,13 +63,13 @@ def _with_shapes(contract: Spec, shapes: Mapping[str, tuple[int, ...]], source: 
     inputs = dict(contract.inputs)
     for name in inputs.keys() & shapes.keys():
         wanted, (own, kind) = shapes[name], inputs[name]
-        free = _FREE.get(name, ())
+        free = contract.free.get(name, ())
         if len(wanted) != len(own) or any(
             w != o for i, (w, o) in enumerate(zip(wanted, own, strict=True)) if i not in free
         ):
             fits = written("any" if i in free else side for i, side in enumerate(own))
             raise InputError(f"--shape {name}={written(wanted)}: doesn't fit {source}; needs {name}={fits}")
-        if name == "input_ids" and wanted[1] > own[1]:
+        if kind == "int64" and wanted[1] > own[1]:
             raise InputError(f"--shape {name}={written(wanted)}: {source} takes at most {own[1]} tokens")
         inputs[name] = (wanted, kind)
     return dataclasses.replace(contract, inputs=inputs)

@@ -12,6 +12,8 @@ from workbench.store.store import Store
 
 MODEL = "model"
 """The component of a network that isn't part of a pipeline."""
+DENOISER = "denoiser"
+"""May be asked for in place of its name, which a family gives."""
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,13 @@ def resolve(request: Request) -> list[Network]:
 
 def _unknown(request: Request) -> str:
     """What may have been meant by a source that is nothing."""
-    from workbench.models.architectures import ARCHITECTURES
+    from workbench.models.families import architectures
     from workbench.models.record import runs
 
     source = request.source
     if source in runs(request.store):
         return f"is a run; needs one of its candidates, as {source}/base"
-    if source in ARCHITECTURES:
+    if source in architectures():
         return f"no such file or folder; did you mean {ARCH}{source}?"
-    known = [DEMO, *(f"{ARCH}{name}" for name in ARCHITECTURES), *(file.name for file in Path().iterdir())]
+    known = [DEMO, *(f"{ARCH}{name}" for name in architectures()), *(file.name for file in Path().iterdir())]
     return f"no such file or folder{did_you_mean(source, known)}"

@@ -10,8 +10,7 @@ from workbench.sources.request import Request
 
 
 def networks(request: Request) -> list[Network]:
-    """Its three components, or the one asked for."""
-    components = chosen(request.component)
+    """Its components, or the one asked for."""
     run, _, name = request.source.partition("/")
     known = runs(request.store)
     if run not in known:
@@ -26,5 +25,7 @@ def networks(request: Request) -> list[Network]:
         raise InputError(
             f"{request.source}: run {run} has no candidate {name!r}{meant}", hint=f"it has: {', '.join(candidates)}"
         )
-    check_there(candidates[name], components, AGAIN)
-    return networks_of(candidates[name], components, request)
+    candidate = candidates[name]
+    components = chosen(request.component, candidate.family)
+    check_there(candidate, components, AGAIN)
+    return networks_of(candidate, components, request)

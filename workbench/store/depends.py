@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -120,7 +121,7 @@ def _parsed(name: str, file: Path, _mtime_ns: int) -> _Module:
     beside = file.parent.iterdir() if file.name == "__init__.py" else ()
     for resource in sorted({*_resources(tree, file), *(f for f in beside if f.suffix in RESOURCES)}):
         digest.update(f"{resource.relative_to(ROOT)}\0".encode() + resource.read_bytes())
-    asked = set(_imported(tree))
+    asked = set(_imported(tree, file))
     own = {target for each in asked if (target := _target(each)) is not None}
     parents = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
     outside = {each.partition(".")[0] for each in asked} - {PACKAGE} - sys.stdlib_module_names
@@ -136,8 +137,11 @@ def _target(name: str) -> str | None:
     return None
 
 
-def _imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of all that is imported, and of this package's modules that are started by name."""
+def _imported(tree: ast.AST, file: Path) -> Iterator[str]:
+    """Dotted names of all that is imported, and of this package's modules that are started by name.
+
+    A package that goes through its own ``__path__`` imports all that lies in it.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -145,6 +149,9 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _file(node.value) is not None:
             yield node.value
+        elif isinstance(node, ast.Call) and ast.unparse(node) == "pkgutil.iter_modules(__path__)":
+            here = ".".join((PACKAGE, *file.parent.relative_to(ROOT).parts))
+            yield from (f"{here}.{module.name}" for module in pkgutil.iter_modules([str(file.parent)]))
 
 
 def _resources(tree: ast.AST, module: Path) -> Iterator[Path]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.models.families.base import Part
     from workbench.models.widths import Widths
 
 
@@ -55,12 +58,38 @@ def unet_attentions(
         widths: those of a pruned U-Net.
     """
     import torch
-    from torch.overrides import TorchFunctionMode
 
     from workbench.models.unet import meta_unet
-    from workbench.runtimes.torch.modules import watched
 
     unet: Any = meta_unet(config, widths)
+    with torch.device("meta"):
+        sample = torch.empty(1, unet.config["in_channels"], *sides)
+        text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
+        return _seen(unet, lambda: unet(sample, torch.empty(1), text, return_dict=False))
+
+
+def folder_attentions(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) -> list[Attention]:
+    """Those of a family's component with inputs shaped as ``feed``, by its ``config.json``; weights aren't read.
+
+    Raises:
+        InputError: its ``config.json`` can't be read.
+    """
+    import torch
+
+    from workbench.models.read_json import read_object
+
+    net = part.empty(read_object(folder / "config.json"), folder)
+    module, inputs = part.module(net), [torch.from_numpy(value).to("meta") for value in feed.values()]
+    return _seen(net, lambda: module(*inputs))
+
+
+def _seen(net: Any, run: Callable[[], object]) -> list[Attention]:
+    """The attentions of diffusers in ``net`` that ``run`` goes through."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    from workbench.runtimes.torch.modules import watched
+
     stack: list[str] = []
     found: list[Attention] = []
 
@@ -68,7 +97,7 @@ def unet_attentions(
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func is torch.nn.functional.scaled_dot_product_attention:
                 query, key, value = args if len(args) == 3 else (kwargs[n] for n in ("query", "key", "value"))
-                module = unet.get_submodule(stack[-1])
+                module = net.get_submodule(stack[-1])
                 found.append(
                     Attention(
                         layer=stack[-1],
@@ -85,21 +114,6 @@ def unet_attentions(
     def leave() -> None:
         stack.pop()
 
-    with torch.device("meta"):
-        sample = torch.empty(1, unet.config["in_channels"], *sides)
-        text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
-        with torch.no_grad(), watched(unet, "", stack.append, leave), Watching():
-            unet(sample, torch.empty(1), text, return_dict=False)
+    with torch.no_grad(), watched(net, "", stack.append, leave), Watching():
+        run()
     return found
-
-
-def folder_attentions(folder: Path, sides: tuple[int, int], tokens: int) -> list[Attention]:
-    """``unet_attentions`` of a U-Net's folder, widths heeded where it was pruned; its weights aren't read.
-
-    Raises:
-        InputError: its ``config.json`` can't be read.
-    """
-    from workbench.models.folder import read_object
-    from workbench.models.widths import read_widths
-
-    return unet_attentions(read_object(folder / "config.json"), sides, tokens, read_widths(folder))

@@ -1,4 +1,4 @@
-"""Batches of the denoising task: noisy latents, timesteps, text states, and what the U-Net should say."""
+"""Batches of the denoising task: noisy latents, timesteps, text states, and what the denoiser should say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
+from workbench.models.families import family_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,16 +54,15 @@ class Batches:
         """
         import torch
         from diffusers import DDPMScheduler
-        from transformers import CLIPTextModel, CLIPTokenizer
-        from transformers.utils import logging
+        from transformers import CLIPTokenizer
 
         from workbench.data.captioned import load
 
-        logging.disable_progress_bar()  # its bar for reading a few weights would break ours
         self._size, self._drop, self._own = size, drop_captions, own or slice(size)
         self._device = device or torch.device("cpu")
         self._scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
-        self._text = CLIPTextModel.from_pretrained(source / "text_encoder").float().eval()
+        part = family_of(source).prompt_encoder
+        self._text = part.net(source / part.folder)
         self._text.to(self._device)
         self._tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
         self._data = load(data, source)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import InputError, unknown
-from workbench.models.candidate import COMPONENTS, at
+from workbench.models.candidate import at
 from workbench.progress import Progress, quiet
 from workbench.recipe.load import Loaded
 from workbench.run.execute import candidates_of
@@ -54,7 +54,7 @@ def draw(loaded: Loaded, wanted: Wanted, out: Path, place: Store, progress: Prog
         found = candidates_of(loaded, place, progress, last=name)[-1]
         if named_count and not found.guidance_width:
             raise InputError(f"--candidate: {name} wasn't distilled to few steps", hint="name it alone, with --steps")
-        files = {component: stored_export(found, component, place) for component in COMPONENTS}
+        files = {component: stored_export(found, component, place) for component in found.components}
     own = min(config.few_steps) if found.guidance_width else config.steps
     count, guidance = wanted.steps or named_count or own, wanted.guidance_scale or config.guidance_scale
     networks = Networks.load(files, found.source)

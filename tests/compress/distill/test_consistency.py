@@ -13,11 +13,11 @@ from workbench.compress.distill.consistency import DistillConsistencyConfig, dis
 from workbench.compress.quantize.config import QuantizeConfig
 from workbench.compress.quantize.step import quantize
 from workbench.compress.registry import StepContext
-from workbench.compress.remove_blocks.layouts import LAYOUTS, student_of
+from workbench.compress.remove_blocks.layouts import student_of
 from workbench.evaluate.sampler import Networks, draw
-from workbench.models.architectures import ARCHITECTURES
-from workbench.models.candidate import COMPONENTS
-from workbench.models.components import spec
+from workbench.models.families.stable_diffusion import FAMILY
+from workbench.models.families.stable_diffusion.architectures import UNETS
+from workbench.models.families.stable_diffusion.layouts import LAYOUTS
 from workbench.models.guidance import guidance_embedding
 from workbench.models.unet import load_unet, meta_unet
 from workbench.progress import quiet
@@ -33,7 +33,7 @@ def context(tiny, shared, tmp_path):
 
 
 def test_tiny_with_an_embedding_of_guidance_has_the_published_count():
-    config = student_of(ARCHITECTURES["sd-v1"], LAYOUTS["bk-tiny"]).config
+    config = student_of(UNETS["sd-v1"], LAYOUTS["bk-tiny"]).config
     unet = meta_unet({**config, "time_cond_proj_dim": 256})
     assert sum(p.numel() for p in unet.parameters()) == 323_466_884
     assert unet.time_embedding.cond_proj.weight.shape == (320, 256) and unet.time_embedding.cond_proj.bias is None
@@ -41,7 +41,7 @@ def test_tiny_with_an_embedding_of_guidance_has_the_published_count():
 
 def test_before_training_the_student_says_what_its_parent_says_whatever_the_guidance(tiny):
     unet = load_unet(tiny.components["unet"].path)
-    sample, timestep, states = (torch.from_numpy(v) for v in spec(tiny, "unet").seeded().values())
+    sample, timestep, states = (torch.from_numpy(v) for v in tiny.spec("unet").seeded().values())
     with torch.no_grad():
         before = unet(sample, timestep, states).sample
         found = with_guidance(unet, 256)
@@ -89,7 +89,7 @@ def test_the_student_is_exported_quantized_and_drawn_in_one_pass_a_step(context,
     trained = distill_consistency(context, DistillConsistencyConfig(**QUICK))
     own = trained.components["unet"]
     student = replace(context.base, name="few", key="few", components={**context.base.components, "unet": own})
-    assert student.guidance_width == 256 and list(spec(student, "unet").inputs)[-1] == "timestep_cond"
+    assert student.guidance_width == 256 and list(student.spec("unet").inputs)[-1] == "timestep_cond"
     after = replace(context, parent=student, out=tmp_path / "q")
     config = QuantizeConfig.model_validate({"scheme": "w8a16", "calibration": {"prompts": 1, "steps": 4}})
     quantized = quantize(after, config)
@@ -105,7 +105,7 @@ def test_the_student_is_exported_quantized_and_drawn_in_one_pass_a_step(context,
     for candidate in (student, smaller):
         files = {
             name: c.path if (c := candidate.components[name]).kind == "onnx" else context.export(candidate, name)
-            for name in COMPONENTS
+            for name in FAMILY.names
         }
         networks, done = Networks.load(files, context.base.source, 1), []
         pictures, _ = draw(networks, ["cat", "dog"], 2, 3.0, 0, done.append)

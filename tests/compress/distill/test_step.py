@@ -16,9 +16,10 @@ import torch
 from tests.fixtures.command import environment
 from workbench.compress.distill.step import DistillConfig, distill
 from workbench.compress.registry import StepContext
-from workbench.compress.remove_blocks.layouts import LAYOUTS, student_of
+from workbench.compress.remove_blocks.layouts import student_of
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
-from workbench.models.architectures import ARCHITECTURES
+from workbench.models.families.stable_diffusion.architectures import UNETS
+from workbench.models.families.stable_diffusion.layouts import LAYOUTS
 from workbench.progress import quiet
 from workbench.recipe.load import load_recipe
 from workbench.run.execute import candidates_of
@@ -27,7 +28,7 @@ from workbench.training.features import published_pairs
 
 
 def test_tiny_pairs_are_the_published_six():
-    teacher = ARCHITECTURES["sd-v1"]
+    teacher = UNETS["sd-v1"]
     assert published_pairs(teacher, student_of(teacher, LAYOUTS["bk-tiny"]).config) == [
         ("down_blocks.0", "down_blocks.0"),
         ("down_blocks.1", "down_blocks.1"),
@@ -40,7 +41,7 @@ def test_tiny_pairs_are_the_published_six():
 
 @pytest.mark.parametrize("layout", ["bk-base", "bk-small"])
 def test_base_and_small_pair_all_eight_blocks(layout):
-    teacher = ARCHITECTURES["sd-v1"]
+    teacher = UNETS["sd-v1"]
     names = [f"{side}_blocks.{i}" for side in ("down", "up") for i in range(4)]
     pairs = published_pairs(teacher, student_of(teacher, LAYOUTS[layout]).config)
     assert pairs == [(name, name) for name in names]

@@ -19,8 +19,8 @@ from workbench.compress.prune.step import PruneConfig, prune
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
 from workbench.errors import InputError, RunError
-from workbench.models.architectures import ARCHITECTURES
-from workbench.models.folder import read_object
+from workbench.models.families.stable_diffusion.architectures import UNETS
+from workbench.models.read_json import read_object
 from workbench.models.sources import base_candidate
 from workbench.models.unet import load_unet, meta_unet, save_unet
 from workbench.models.widths import channels_of, read_widths
@@ -72,7 +72,8 @@ def test_a_pruned_model_runs_and_its_export_agrees(tiny, shared, tmp_path):
     report = json.loads(json.dumps(result.report))
     assert report["verified"]["exported"] and report["unknown"] == []
     assert report["params"]["after"] == sum(p.numel() for p in here.parameters())
-    assert count_component("unet", folder, 8, 77).params == report["params"]["after"] < report["params"]["before"]
+    counted = count_component(tiny.family.denoiser, folder, tiny.spec("unet").seeded())
+    assert counted.params == report["params"]["after"] < report["params"]["before"]
     assert (here.conv_in.in_channels, here.conv_in.out_channels, here.conv_out.out_channels) == (4, 8, 4)
     attention = here.down_blocks[0].attentions[0].transformer_blocks[0].attn1
     assert (attention.heads, attention.to_q.out_features, attention.to_v.out_features) == (2, 8, 8)
@@ -212,9 +213,9 @@ def test_it_can_be_distilled_from_its_unpruned_parent(pruned_demo, tmp_path):
 
 @pytest.mark.parametrize("name", ["sd-v1", "bk-tiny"])
 def test_the_check_of_a_recipe_knows_the_layers_that_are_there(name):
-    unet = meta_unet(ARCHITECTURES[name])
+    unet = meta_unet(UNETS[name])
     there = {n for n, m in unet.named_modules() if channels_of(m) is not None}
-    told = {layer for width in told_widths(ARCHITECTURES[name], False) for layer in width.layers}
+    told = {layer for width in told_widths(UNETS[name], False) for layer in width.layers}
     assert told <= there | {"conv_in"}
     beside = {"samplers", "conv_shortcut", "attn2.to_k", "conv_norm_out", "conv_out"}
     assert all(any(part in layer for part in beside) for layer in there - told)

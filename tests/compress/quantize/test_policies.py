@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.compress.quantize.policies import POLICIES, Layer, Policy, cost, exempt, quantizable_layers
+from workbench.compress.quantize.policies import Layer, Policy, cost, exempt, quantizable_layers
 from workbench.errors import InputError
-from workbench.models.architectures import ARCHITECTURES
+from workbench.models.families.stable_diffusion.architectures import UNETS
+from workbench.models.families.stable_diffusion.policies import POLICIES
 
 
 def _layers(name: str) -> list[Layer]:
@@ -14,7 +15,7 @@ def _layers(name: str) -> list[Layer]:
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        return quantizable_layers(UNet2DConditionModel.from_config(ARCHITECTURES[name]))
+        return quantizable_layers(UNet2DConditionModel.from_config(UNETS[name]))
 
 
 @pytest.fixture(scope="module")
@@ -127,5 +128,5 @@ def test_patterns_add_to_the_policy_and_each_layer_has_its_reason(tiny):
 
 
 def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest_layer(tiny):
-    with pytest.raises(InputError, match=r"'conv_inn' matches none of unet's 151 layers\n.*conv_in"):
+    with pytest.raises(InputError, match=r"'conv_inn' matches none of the denoiser's 151 layers\n.*conv_in"):
         exempt(tiny, "none", ["conv_inn"])

@@ -16,7 +16,6 @@ from tests.fixtures import tiny_pipeline
 from tests.fixtures.shared import Shared
 from workbench.compress.quantize.calibration.trajectory import Trajectory
 from workbench.compress.quantize.config import QuantizeConfig
-from workbench.compress.quantize.policies import POLICIES
 from workbench.compress.quantize.step import quantize
 from workbench.compress.registry import StepContext, StepResult
 from workbench.errors import InputError
@@ -24,7 +23,7 @@ from workbench.export.store import stored_export
 from workbench.graphs.costs import node_costs
 from workbench.graphs.names import layer_of
 from workbench.models.candidate import Candidate
-from workbench.models.components import spec
+from workbench.models.families.stable_diffusion.policies import POLICIES
 from workbench.models.sources import demo_folder
 from workbench.progress import quiet
 from workbench.runtimes.onnxruntime.session import session, simulated
@@ -118,7 +117,7 @@ def test_nncf_quantizes_the_same_layers(context, done, tmp_path):
 
 
 def test_one_thread_and_two_give_the_same_picture_step(done, tiny):
-    inputs = spec(tiny, "unet").seeded()
+    inputs = tiny.spec("unet").seeded()
     one, two = (session(done.components["unet"].path, threads).run(None, inputs)[0] for threads in (1, 2))
     assert np.allclose(one, two, atol=1e-3)
 
@@ -191,7 +190,7 @@ def test_w4a16_packs_groups_of_4_bits_and_uses_the_packed_product_where_it_can(c
 def test_weights_unpacked_in_every_pass_give_the_same_numbers_as_at_load(context, tmp_path):
     at_load, _ = _quantized(context, tmp_path / "a", scheme="w4a16", rounding="nearest")
     each, _ = _quantized(context, tmp_path / "b", scheme="w4a16", rounding="nearest", unpack="pass")
-    inputs = spec(context.parent, "unet").seeded()
+    inputs = context.parent.spec("unet").seeded()
     one, other = (session(f.components["unet"].path, 1).run(None, inputs)[0] for f in (at_load, each))
     assert np.allclose(one, other, atol=1e-4)
 

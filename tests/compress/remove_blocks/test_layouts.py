@@ -6,8 +6,9 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from workbench.compress.remove_blocks.layouts import LAYOUTS, CannotDrop, blocks_of, student_of
-from workbench.models.architectures import ARCHITECTURES
+from workbench.compress.remove_blocks.layouts import CannotDrop, blocks_of, student_of
+from workbench.models.families.stable_diffusion.architectures import UNETS
+from workbench.models.families.stable_diffusion.layouts import LAYOUTS
 
 
 def meta(config: dict) -> UNet2DConditionModel:
@@ -17,7 +18,7 @@ def meta(config: dict) -> UNet2DConditionModel:
 
 @pytest.fixture(scope="module")
 def sd_v1() -> UNet2DConditionModel:
-    return meta(ARCHITECTURES["sd-v1"])
+    return meta(UNETS["sd-v1"])
 
 
 # papers.md 6.1: parameters and copied tensors of 686
@@ -76,7 +77,7 @@ def test_tiny_shifts_its_up_blocks_by_one(sd_v1):
 )
 def test_what_would_leave_no_unet_is_refused_with_the_block_to_blame(dropped, blamed, says):
     with pytest.raises(CannotDrop, match=says) as caught:
-        student_of(ARCHITECTURES["sd-v1"], dropped)
+        student_of(UNETS["sd-v1"], dropped)
     assert caught.value.block == blamed
 
 

@@ -14,7 +14,6 @@ from workbench.graphs.layer_names import Names
 from workbench.measure.counts import Count
 from workbench.measure.layers import COLUMNS, OUTSIDE, UNMAPPED
 from workbench.measure.network import Network
-from workbench.models.components import spec
 from workbench.profile.counts import count_network
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
@@ -28,7 +27,7 @@ def nncf_unet(tiny, exports, tmp_path_factory):
     """A tiny U-Net quantized by NNCF in OpenVINO's format, and its inputs."""
     exported, out = exports["unet"][0], tmp_path_factory.mktemp("nncf") / "model.xml"
     layers = {cost.layer for cost in node_costs(exported) if cost.weights} - {"conv_in"}
-    feed = spec(tiny, "unet").seeded()
+    feed = tiny.spec("unet").seeded()
     quantize_openvino(exported, layers, [feed], out)
     return out, feed
 

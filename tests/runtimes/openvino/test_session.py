@@ -15,7 +15,6 @@ from onnx import TensorProto, helper
 from workbench.errors import InputError, RunError
 from workbench.graphs.costs import node_costs
 from workbench.measure.sqnr import sqnr_db
-from workbench.models.components import spec
 from workbench.runtimes.load import runner
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.openvino import session as openvino_session
@@ -35,7 +34,7 @@ def written(exports, tmp_path_factory):
 
 @pytest.mark.parametrize("component", ["text_encoder", "unet", "vae_decoder"])
 def test_it_answers_as_onnx_runtime_does_in_float32(component, exports, tiny):
-    path, feed = exports[component][0], spec(tiny, component).seeded()
+    path, feed = exports[component][0], tiny.spec(component).seeded()
     theirs, own = session(path, 1), OpenVinoSession(path, 1)
     for ports in ("get_inputs", "get_outputs"):
         found = [[(p.name, p.shape, p.type) for p in getattr(run, ports)()] for run in (theirs, own)]
@@ -44,7 +43,7 @@ def test_it_answers_as_onnx_runtime_does_in_float32(component, exports, tiny):
 
 
 def test_the_suffix_chooses_the_runtime_and_both_formats_agree(exports, written, tiny):
-    feed = spec(tiny, "unet").seeded()
+    feed = tiny.spec("unet").seeded()
     assert isinstance(runner(written, 1), OpenVinoSession)
     assert not isinstance(runner(exports["unet"][0], 1), OpenVinoSession)
     first, second = (runner(path, 1).run(None, feed)[0] for path in (written, exports["unet"][0]))
@@ -53,14 +52,14 @@ def test_the_suffix_chooses_the_runtime_and_both_formats_agree(exports, written,
 
 def test_results_stay_when_the_session_runs_again(written, tiny):
     run = OpenVinoSession(written, 1)
-    first = run.run(None, spec(tiny, "unet").seeded(0))[0]
+    first = run.run(None, tiny.spec("unet").seeded(0))[0]
     kept = first.copy()
-    run.run(None, spec(tiny, "unet").seeded(1))
+    run.run(None, tiny.spec("unet").seeded(1))
     assert np.array_equal(first, kept)
 
 
 def test_inputs_that_do_not_fit_are_one_sentence(written, tiny):
-    run, feed = OpenVinoSession(written, 1), spec(tiny, "unet").seeded()
+    run, feed = OpenVinoSession(written, 1), tiny.spec("unet").seeded()
     with pytest.raises(RunError, match=r"model\.xml: OpenVINO can't run it: no input timestep$"):
         run.run(None, {name: value for name, value in feed.items() if name != "timestep"})
     with pytest.raises(RunError, match=r"can't run it: .*\[1,4,8,8\]") as caught:

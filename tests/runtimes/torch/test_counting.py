@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 
 from workbench.errors import InputError
-from workbench.models.architectures import ARCHITECTURES, SD_V1_TEXT_ENCODER, SD_VAE, architecture
-from workbench.runtimes.torch.counting import count_component, count_text_encoder, count_unet, count_vae_decoder
+from workbench.models.families import architecture
+from workbench.models.families.stable_diffusion import FAMILY
+from workbench.models.families.stable_diffusion.architectures import UNETS
+from workbench.runtimes.torch.counting import count_component, count_unet
 
 # Parameters, MACs of convolutions and linears, MACs with the products of attention; at 64×64 latents and 77 tokens.
 # Parameters and the roundings of v1 are published (BK-SDM and its audits); the exact MACs are what they round.
@@ -30,17 +35,23 @@ PUBLISHED_GMACS = {
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_published_unets_are_counted_exactly(name):
-    counted = count_unet(ARCHITECTURES[name])
+    counted = count_unet(UNETS[name])
     assert (counted.params, counted.macs, counted.macs_with_attention) == KNOWN[name]
     assert counted.uncounted == {}
     if name in PUBLISHED_GMACS:
         assert (round(counted.macs / 1e9, 2), round(counted.macs_with_attention / 1e9, 2)) == PUBLISHED_GMACS[name]
 
 
-def test_text_encoder_and_decoder_are_counted_exactly():
-    text = count_text_encoder(SD_V1_TEXT_ENCODER)
+def _counted(name, folder):
+    """A component of SD-v1, by its config alone."""
+    configs, part = FAMILY.architectures["sd-v1"], FAMILY.part(name)
+    (folder / "config.json").write_text(json.dumps(configs[name]))
+    return count_component(part, folder, part.spec(configs.__getitem__).seeded())
+
+
+def test_text_encoder_and_decoder_are_counted_exactly(tmp_path):
+    text, decoder = (_counted(name, tmp_path) for name in ("text_encoder", "vae_decoder"))
     assert (text.params, text.macs, text.macs_with_attention) == (123_060_480, 6_539_968_512, 6_649_251_840)
-    decoder = count_vae_decoder(SD_VAE)
     own = 4 * 4 + 4  # post_quant_conv, which published counts leave out
     assert decoder.params == 49_490_179 + own
     assert (decoder.macs, decoder.macs_with_attention) == (1_240_079_597_568, 1_257_259_466_752)
@@ -48,7 +59,7 @@ def test_text_encoder_and_decoder_are_counted_exactly():
 
 
 def test_a_layer_has_its_own_work_and_no_other():
-    layers = {layer.layer: layer for layer in count_unet(ARCHITECTURES["bk-tiny"]).layers}
+    layers = {layer.layer: layer for layer in count_unet(UNETS["bk-tiny"]).layers}
     attention = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
     assert layers["conv_in"].macs == 64 * 64 * 320 * 4 * 9 and layers["conv_in"].attention_macs == 0
     assert layers[f"{attention}.to_q"].macs == 4096 * 320 * 320
@@ -59,12 +70,13 @@ def test_a_layer_has_its_own_work_and_no_other():
 
 
 def test_latents_need_not_be_square(demo_candidate):
-    folders = {name: component.path for name, component in demo_candidate.components.items()}
-    wide = count_component("unet", folders["unet"], (8, 32), 24)
-    square = count_component("unet", folders["unet"], 16, 24)
-    assert wide.macs == square.macs == 629_751_808
-    decoded = [count_component("vae_decoder", folders["vae_decoder"], side, 24).macs for side in (16, (16, 32))]
-    assert decoded[1] == 2 * decoded[0]
+    def counted(name, latent, *sides):
+        feed = demo_candidate.spec(name).seeded()
+        folder = demo_candidate.components[name].path
+        return count_component(FAMILY.part(name), folder, feed | {latent: np.zeros((1, 4, *sides), np.float32)}).macs
+
+    assert counted("unet", "sample", 8, 32) == counted("unet", "sample", 16, 16) == 629_751_808
+    assert counted("vae_decoder", "latent", 16, 32) == 2 * counted("vae_decoder", "latent", 16, 16)
 
 
 def test_an_unknown_architecture_is_refused_with_the_nearest_name():
@@ -74,4 +86,4 @@ def test_an_unknown_architecture_is_refused_with_the_nearest_name():
 
 def test_a_folder_without_a_config_is_refused(tmp_path):
     with pytest.raises(InputError, match="can't be read as a component's config"):
-        count_component("unet", tmp_path, 16, 24)
+        count_component(FAMILY.denoiser, tmp_path, {})

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from workbench.models.architectures import architecture
+from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.runtimes.torch.macs import ROOT, count
 
 
@@ -77,7 +77,7 @@ def test_real_tensors_count_as_those_without_memory_do(zoo):
 
 
 def test_totals_are_those_of_torchs_own_counter():
-    config = architecture("bk-tiny")
+    config = UNETS["bk-tiny"]
     with torch.device("meta"):
         unet = UNet2DConditionModel(**config).eval()
         inputs = torch.empty(1, 4, 64, 64), torch.empty(1), torch.empty(1, 77, 768)

@@ -12,7 +12,7 @@ from typer.testing import Result
 
 from tests import ROOT
 from tests.fixtures import command, tiny_pipeline
-from workbench.compress.quantize.policies import POLICIES
+from workbench.models.families.stable_diffusion.policies import POLICIES
 from workbench.models.schemes import SCHEMES
 from workbench.models.sources import demo_folder
 from workbench.store.files import hash_file

@@ -12,15 +12,15 @@ import copy
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from workbench.compress.distill.student_config import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
-from workbench.models.candidate import Component
-from workbench.models.guidance import EMBEDDED
-from workbench.models.unet import load_unet, meta_unet, save_unet
+from workbench.models.guidance import EMBEDDED, FIELD
+from workbench.models.unet import WEIGHTS, load_unet, meta_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from diffusers import UNet2DConditionModel
-
-FIELD = "time_cond_proj_dim"
 
 
 class DistillConsistencyConfig(TaughtConfig):
@@ -89,10 +87,10 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     from workbench.training.loop import Schedule, device, train
     from workbench.training.precision import chosen
 
-    parent = ctx.parent.components["unet"]
-    widths = read_widths(parent.path)
+    parent = ctx.parent.denoiser
+    own, widths = replace(parent, path=ctx.out / parent.name), read_widths(parent.path)
     taught_by = ctx.others.get(config.teacher, ctx.base)
-    teacher = load_unet(taught_by.components["unet"].path).requires_grad_(False)
+    teacher = load_unet(taught_by.denoiser.path).requires_grad_(False)
     student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
     usual = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))
@@ -104,7 +102,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
             student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.4f}"), average
         )
     student.set_attn_processor(usual)
-    save_unet(student, ctx.out / "unet", widths)
+    save_unet(student, own.path, widths)
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
     log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
     report = {
@@ -116,9 +114,9 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
         "w": [config.w_min, config.w_max],
         "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
         **facts(log),
-        "weights_sha256": hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors"),
+        "weights_sha256": hash_file(own.path / WEIGHTS),
     }
-    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+    return StepResult.of(own, report)
 
 
 def with_guidance(unet: UNet2DConditionModel, width: int, widths: Any = None) -> UNet2DConditionModel:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from workbench.compress.distill.student_config import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
-from workbench.models.candidate import Component
-from workbench.models.unet import load_unet, save_unet
+from workbench.models.unet import WEIGHTS, load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 from workbench.strict import Strict
@@ -73,9 +73,9 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     from workbench.training.loop import Schedule, device, train
     from workbench.training.precision import chosen
 
-    parent = ctx.parent.components["unet"]
+    own = replace(ctx.parent.denoiser, path=ctx.out / ctx.parent.denoiser.name)
     taught_by = ctx.others.get(config.teacher, ctx.base)
-    folders = taught_by.components["unet"].path, parent.path
+    folders = taught_by.denoiser.path, ctx.parent.denoiser.path
     teacher, student = (load_unet(folder) for folder in folders)
     teacher.requires_grad_(False)
     widths = tuple(read_widths(folder) for folder in folders)
@@ -86,7 +86,7 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     with ctx.progress("distill", config.steps) as tick:
         student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
     student.set_attn_processor(default_attention)
-    save_unet(student, ctx.out / "unet", widths[1])
+    save_unet(student, own.path, widths[1])
     shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
     log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
     report = {
@@ -95,8 +95,8 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
         "precision": chosen(config.precision, device()),
         **facts(log),
     }
-    report["weights_sha256"] = hash_file(ctx.out / "unet" / "diffusion_pytorch_model.safetensors")
-    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
+    report["weights_sha256"] = hash_file(own.path / WEIGHTS)
+    return StepResult.of(own, report)
 
 
 def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Any, device: Any) -> Any:

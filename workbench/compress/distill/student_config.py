@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from workbench.compress.registry import StepConfig
+from workbench.models.unet import CLASS as UNET
 from workbench.training.precision import Precision
 
 
@@ -25,6 +26,11 @@ class TaughtConfig(StepConfig):
         "only imitated is many times slower).",
     )
     save_every: int = Field(25, ge=1, description="Steps between saved states.")
+
+    @property
+    def denoiser_class(self) -> str:
+        """It knows the blocks of a U-Net."""
+        return UNET
 
     @property
     def trains(self) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.prune.plan import Width
 from workbench.compress.registry import StepContext
-from workbench.models.candidate import Component
 from workbench.models.unet import meta_unet, save_unet
 from workbench.models.widths import Widths, channels_of, is_norm
 
@@ -93,15 +91,14 @@ class Scale:
     def _measure(self, widths: Widths, folder: Path) -> Stats:
         from workbench.export.onnx import export_component
         from workbench.measure.clock import interleaved
-        from workbench.models.components import spec
         from workbench.runtimes.onnxruntime.session import session
 
-        save_unet(drawn(self._config, widths), folder / "unet", widths)
-        own = Component("unet", "torch", folder / "unet")
-        candidate = replace(self._ctx.parent, components={**self._ctx.parent.components, "unet": own})
-        export_component(candidate, "unet", folder / "onnx")
-        loaded, feed = session(folder / "onnx" / "model.onnx"), spec(candidate, "unet").seeded()
-        return interleaved({"unet": lambda: loaded.run(None, feed)}, WARMUP, ITERATIONS, LEAST_SECONDS)["unet"]
+        candidate = self._ctx.parent.with_denoiser(folder / "torch")
+        name = candidate.denoiser.name
+        save_unet(drawn(self._config, widths), candidate.denoiser.path, widths)
+        export_component(candidate, name, folder / "onnx")
+        loaded, feed = session(folder / "onnx" / "model.onnx"), candidate.spec(name).seeded()
+        return interleaved({name: lambda: loaded.run(None, feed)}, WARMUP, ITERATIONS, LEAST_SECONDS)[name]
 
 
 def drawn(config: Mapping[str, Any], widths: Widths) -> Any:

@@ -6,11 +6,9 @@ beside the config, since a diffusers config can't say them. Train it after: ``di
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -23,8 +21,8 @@ from workbench.compress.prune.ratio_search import COUNTED, MEASURED, smallest_ra
 from workbench.compress.prune.verify import verify
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
 from workbench.errors import InputError, nearest
-from workbench.models.candidate import Component
-from workbench.models.folder import read_object
+from workbench.models.read_json import read_object
+from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, Widths, read_widths
 
@@ -80,6 +78,11 @@ class PruneConfig(StepConfig):
     def default_name(self) -> str:
         """``pruned``."""
         return "pruned"
+
+    @property
+    def denoiser_class(self) -> str:
+        """It knows the blocks of a U-Net."""
+        return UNET
 
     @property
     def reads_data(self) -> bool:
@@ -149,9 +152,9 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
     """
     from workbench.compress.prune.graph import WidthGraph
 
-    parent = ctx.parent.components["unet"]
+    parent = ctx.parent.denoiser
     unet, before = load_unet(parent.path), read_widths(parent.path)
-    unet_config, tokens = read_object(parent.path / "config.json"), _tokens(ctx.base.source)
+    unet_config, tokens = read_object(parent.path / "config.json"), ctx.base.tokens
     graph = WidthGraph(unet, tokens, config.heads == "whole")
     for key, problem in _unmatched(config, graph.widths):
         raise InputError(f"prune.{key}: {problem}")
@@ -174,9 +177,9 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
             tick(done, width.name)
     widths = replace(scale.widths(kept), kept=_kept(going, chosen, before))
     graph.cut(chosen)
-    save_unet(unet.requires_grad_(False), ctx.out / "unet", widths)
-    own = Component("unet", "torch", ctx.out / "unet", parent.scheme)
-    verified = verify(ctx, unet, replace(ctx.parent, components={**ctx.parent.components, "unet": own}))
+    pruned = ctx.parent.with_denoiser(ctx.out / parent.name)
+    save_unet(unet.requires_grad_(False), pruned.denoiser.path, widths)
+    verified = verify(ctx, unet, pruned)
     report = {
         "ratio": ratio,
         "criterion": config.criterion,
@@ -194,7 +197,7 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
         report["latency_ms"] = scale.measured(kept).summary()
         report["latency_tried_ms"] = [stats.summary() for stats in scale.all_measured]
         report["warnings"] = [line for stats in scale.all_measured for line in stats.warnings("prune.latency_target")]
-    return StepResult({"unet": own}, report)
+    return StepResult.of(pruned.denoiser, report)
 
 
 def _plan(config: PruneConfig, scale: Scale) -> tuple[float, dict[str, int]]:
@@ -250,7 +253,3 @@ def _kept(
                 had = found.get(layer)
                 found[layer] = tuple(left if had is None else (had[i] for i in left))
     return found
-
-
-def _tokens(source: Path) -> int:
-    return json.loads((source / "text_encoder" / "config.json").read_text())["max_position_embeddings"]

@@ -7,7 +7,6 @@ from typing import Any
 from workbench.compress.registry import StepContext
 from workbench.errors import InputError, RunError
 from workbench.models.candidate import Candidate
-from workbench.models.components import load, spec
 from workbench.models.unet import load_unet
 
 _ROUNDING = 1e-4
@@ -30,7 +29,7 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
     """
     import torch
 
-    inputs = [torch.from_numpy(value) for value in spec(pruned, "unet").seeded().values()]
+    inputs = [torch.from_numpy(value) for value in pruned.spec(pruned.denoiser.name).seeded().values()]
     try:
         with torch.inference_mode():
             here = unet.eval()(*inputs, return_dict=False)[0]
@@ -39,8 +38,8 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
     if not bool(torch.isfinite(here).all()):
         raise RunError("the pruned U-Net gives numbers that aren't finite")
     try:
-        again = load(pruned, "unet")
-        saved = load_unet(pruned.components["unet"].path).state_dict()
+        again = pruned.load(pruned.denoiser.name)
+        saved = load_unet(pruned.denoiser.path).state_dict()
     except InputError as error:
         raise RunError(f"the pruned U-Net can't be loaded again: {error}") from error
     with torch.inference_mode():
@@ -53,7 +52,7 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
     if apart > _ROUNDING * float(here.abs().max()):
         raise RunError(f"the pruned U-Net isn't what it was when it is loaded again: outputs differ by {apart:.3g}")
     try:
-        ctx.export(pruned, "unet")
+        ctx.export(pruned, pruned.denoiser.name)
     except RunError as error:
         raise RunError(f"the pruned U-Net can't be exported to ONNX: {error.message}") from error
     return {

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.compress.quantize.policies import POLICIES
 from workbench.compress.quantize.weights.groups import group_problem, layer_widths
 from workbench.errors import nearest
+from workbench.models.families import denoisers, policies
 from workbench.models.schemes import SCHEMES
+from workbench.models.unet import CLASS as UNET
 from workbench.runtimes.base import described, installed
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
     """Settings that don't go together; then groups and patterns that don't fit the U-Net."""
     found = [*_backend(config), *_weights(config), *_training(config), *_special(config), *_components(config)]
     yield from found
-    if not found and "unet" in config.components:
+    if not found and config.takes() & denoisers() and unet_config.get("_class_name", UNET) == UNET:
         yield from _fit(config, unet_config)
 
 
@@ -38,8 +39,8 @@ def _backend(config: QuantizeConfig) -> Iterator[Problem]:
         )
     elif config.backend == "openvino" and not installed("openvino"):
         yield "backend", f"found 'openvino', which is not installed; {described('openvino').install_line}"
-    elif config.backend == "openvino" and config.components != ["unet"]:
-        yield "components", f"found {config.components}; backend openvino makes the unet alone so far"
+    elif config.backend == "openvino" and not _denoiser_alone(config):
+        yield "components", f"found {config.components}; backend openvino makes the denoiser alone so far"
 
 
 def _weights(config: QuantizeConfig) -> Iterator[Problem]:
@@ -67,8 +68,11 @@ def _training(config: QuantizeConfig) -> Iterator[Problem]:
         yield "method", "found 'qat', but fp16 has nothing to train; needs ptq"
     if config.backend != "onnxruntime":
         yield "method", f"found 'qat', which backend {config.backend} can't; needs backend onnxruntime"
-    if config.components != ["unet"]:
-        yield "method", f"found 'qat' for {', '.join(config.components)}; needs components: [unet]"
+    if not _denoiser_alone(config):
+        yield (
+            "method",
+            f"found 'qat' for {', '.join(config.components or ())}; needs the denoiser alone: leave components out",
+        )
 
 
 def _special(config: QuantizeConfig) -> Iterator[Problem]:
@@ -93,8 +97,12 @@ def _special(config: QuantizeConfig) -> Iterator[Problem]:
         )
 
 
+def _denoiser_alone(config: QuantizeConfig) -> bool:
+    return config.takes() <= denoisers()
+
+
 def _components(config: QuantizeConfig) -> Iterator[Problem]:
-    if len(set(config.components)) != len(config.components):
+    if len(config.takes()) < len(config.components or ()):
         yield "components", f"found {config.components}, one of them twice"
 
 
@@ -103,12 +111,12 @@ def _fit(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Pro
         return  # torch takes seconds to load, and there is nothing to ask it
     widths = layer_widths(unet_config)
     for i, pattern in enumerate(config.exempt.patterns):
-        if config.components == ["unet"] and not any(re.search(pattern, path) for path in widths):
+        if _denoiser_alone(config) and not any(re.search(pattern, path) for path in widths):
             near = nearest(pattern, widths, however_far=True)
             what = f"found {pattern!r}, which matches none of the {len(widths)} layers"
             yield f"exempt.patterns.{i}", f"{what}; the nearest is {near}"
     if config.group_size:
-        out = [*POLICIES[config.policy()].patterns, *config.exempt.patterns]
+        out = [*policies()[config.policy()].patterns, *config.exempt.patterns]
         left = {path: width for path, width in widths.items() if not any(re.search(p, path) for p in out)}
         wrong = group_problem(left, config.group_size)
         if wrong:

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
 from workbench.compress.quantize.calibration.samples import Calibration
-from workbench.compress.quantize.policies import POLICIES, Policy
+from workbench.compress.quantize.policies import Policy
 from workbench.compress.quantize.qat_config import Qat
 from workbench.compress.quantize.weights.groups import GroupSize
 from workbench.compress.quantize.weights.rounding import Rounding
 from workbench.compress.registry import StepConfig
+from workbench.models.families import component_names, denoisers, family_of, modules, policies
 from workbench.models.schemes import SCHEMES, Backend, SchemeName
+from workbench.models.unet import CLASS as UNET
 from workbench.runtimes.base import code_of
 from workbench.store.processor import int8_overflows
 from workbench.strict import Strict
 
-ComponentName = Literal["unet", "text_encoder", "vae_decoder"]
+if TYPE_CHECKING:
+    ComponentName = str
+else:
+    ComponentName = Literal[component_names()]
 DEFAULT_POLICY: Mapping[str, Policy] = {
     "w8a8": "nvidia",
     "w8a16": "edgefusion",
@@ -78,8 +83,10 @@ class QuantizeConfig(StepConfig):
     """Quantizes convolutions and linears of the named components; ``workbench schemes`` says what a runtime gains."""
 
     scheme: SchemeName = "w8a8"
-    components: list[ComponentName] = Field(
-        default=["unet"], min_length=1, description="Which networks; several steps give them different schemes."
+    components: list[ComponentName] | None = Field(
+        default=None,
+        min_length=1,
+        description="Which networks; several steps give them different schemes. Default: the denoiser.",
     )
     method: Literal["ptq", "qat"] = Field(default="ptq", description="After training, or with training (U-Net only).")
     backend: Backend = Field(
@@ -115,8 +122,8 @@ class QuantizeConfig(StepConfig):
         return self.method == "qat" or (self.scheme != "fp16" and self.calibration.prompts_from is None)
 
     def reached(self) -> frozenset[str]:
-        """The runtime that opens the files of the backend."""
-        return frozenset({code_of(self.backend)})
+        """The runtime that opens the files of the backend, and the policies."""
+        return frozenset({code_of(self.backend), *modules("policies")})
 
     def unreached(self) -> frozenset[str]:
         """Training, where the scheme is made after it."""
@@ -127,13 +134,18 @@ class QuantizeConfig(StepConfig):
         """With method qat."""
         return self.method == "qat"
 
+    @property
+    def denoiser_class(self) -> str | None:
+        """What is trained has to be a U-Net."""
+        return UNET if self.trains else None
+
     def takes(self) -> frozenset[str]:
         """The components."""
-        return frozenset(self.components)
+        return frozenset(self.components or denoisers())
 
     def leaves_files(self) -> frozenset[str]:
         """The components."""
-        return frozenset(self.components)
+        return self.takes()
 
     def files(self) -> Mapping[str, Path]:
         """The file of prompts, if one is named."""
@@ -161,7 +173,7 @@ class QuantizeConfig(StepConfig):
 
     def special(self) -> Special:
         """Diffusion's special cases, the policy's own where none is named; weights alone have none."""
-        own, asked = POLICIES[self.policy()], self.exempt
+        own, asked = policies()[self.policy()], self.exempt
         integer = SCHEMES[self.scheme].integer_activations
         attention = (asked.attention or own.attention) == "quantized"
         return Special(
@@ -175,3 +187,10 @@ class QuantizeConfig(StepConfig):
         from workbench.compress.quantize.check import problems
 
         yield from problems(self, unet_config)
+
+    def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """Components that the model hasn't."""
+        known = family_of(folder).names
+        for i, name in enumerate(self.components or ()):
+            if name not in known:
+                yield f"components.{i}", f"found {name!r}; this model has {', '.join(known)}"

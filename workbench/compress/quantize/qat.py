@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.qat_config import Qat
 from workbench.compress.registry import StepContext
-from workbench.models.unet import load_unet, save_unet
+from workbench.models.unet import WEIGHTS, load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 
@@ -66,7 +66,7 @@ def train_quantized(
     from workbench.training.loop import Schedule, device, train
 
     start = time.monotonic()
-    source = ctx.parent.components["unet"].path
+    source = ctx.parent.denoiser.path
     parent, student = load_unet(source), load_unet(source)
     parent.requires_grad_(False)
     default_attention = student.attn_processors
@@ -87,7 +87,7 @@ def train_quantized(
         "steps": config.steps,
         "pictures_seen": config.steps * config.batch,
         **facts([json.loads(line) for line in log.read_text().splitlines()]),
-        "weights_sha256": hash_file(out / "diffusion_pytorch_model.safetensors"),
+        "weights_sha256": hash_file(out / WEIGHTS),
         "seconds": round(time.monotonic() - start, 1),
     }
     return QatResult(rounded, inputs, outputs, report, out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,7 @@ def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
     made: dict[str, Component] = {}
     reports: dict[str, Any] = {}
     training = None
-    for name in config.components:
+    for name in config.components or [context.base.family.denoiser.name]:
         made[name], reports[name] = _component(context, config, name)
         training = reports[name].pop("training", training)
     report: dict[str, Any] = {"scheme": config.scheme, "method": config.method, "backend": config.backend}
@@ -116,8 +115,8 @@ def _in_onnx(
     granularity, rounding = config.how_weights()
     special = config.special()
     first = None
-    if special.first_token and samples.component == "unet":
-        text = context.export(context.parent, "text_encoder")
+    if special.first_token and samples.denoises:
+        text = context.export(context.parent, context.base.family.prompt_encoder.name)
         first = first_state(text, context.base.source / "tokenizer")
     settings = Settings(
         scheme=config.scheme,
@@ -148,12 +147,9 @@ def _in_onnx(
         nodes, bits = quantizer.nodes(), SCHEMES[config.scheme].activation_bits
         start_at = by_layer(nodes, found, bits, outputs=config.scheme == "w8a8")
         trained = train_quantized(context, config.qat, *start_at, context.out / "trained")
-        candidate = replace(
-            context.parent,
-            components={**context.parent.components, "unet": Component("unet", "torch", trained.folder)},
-        )
+        candidate = context.parent.with_denoiser(trained.folder)
         report["training"] = trained.report
-        quantizer.write_trained(context.export(candidate, "unet"), *by_tensor(nodes, trained), out)
+        quantizer.write_trained(context.export(candidate, samples.component), *by_tensor(nodes, trained), out)
     return report | quantizer.notes()
 
 
@@ -182,6 +178,6 @@ def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
         "n": len(values),
         "unit": "dB",
     }
-    if samples.component != "unet":
+    if not samples.denoises:
         return summary
     return summary | {"by_timestep": {str(t): statistics.median(row) for t, row in found.items()}}

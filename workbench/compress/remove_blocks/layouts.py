@@ -1,8 +1,8 @@
-"""Which blocks go: BK-SDM's layouts, and the student that any list of dropped modules leaves.
+"""The student that is left of a U-Net when a list of its modules is dropped.
 
-Layouts: arXiv 2305.15798 and its repository (src/unet_config*). diffusers numbers the layers of a block in order, so
-the student's names follow from what is left; the copy map student -> teacher that comes out of that is the published
-``copy_weight_from_teacher`` for Base, Small and Tiny.
+diffusers numbers the layers of a block in order, so the student's names follow from what is left; the copy map
+student -> teacher that comes out of that is BK-SDM's published ``copy_weight_from_teacher`` for its layouts (arXiv
+2305.15798).
 """
 
 from __future__ import annotations
@@ -11,21 +11,6 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-
-def _pairs(side: str, levels: Sequence[int], attention: bool) -> list[str]:
-    kinds = ("resnets", "attentions") if attention else ("resnets",)
-    return [f"{side}_blocks.{level}.{kind}.1" for level in levels for kind in kinds]
-
-
-_DOWN, _UP = _pairs("down", (0, 1, 2), True), _pairs("up", (1, 2, 3), True)
-_BASE = [*_DOWN, *_pairs("down", (3,), False), *_pairs("up", (0,), False), *_UP]
-
-LAYOUTS: Mapping[str, tuple[str, ...]] = {
-    "bk-base": tuple(_BASE),
-    "bk-small": (*_BASE, "mid_block"),
-    "bk-tiny": (*_DOWN, *_UP, "mid_block", "down_blocks.3", "down_blocks.2.downsamplers.0", "up_blocks.0"),
-}
 
 
 class CannotDrop(ValueError):

@@ -5,21 +5,21 @@ Source of the method and of the named layouts: BK-SDM, arXiv 2305.15798, and its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
 from workbench.compress.remove_blocks.copy_weights import copy_weights
-from workbench.compress.remove_blocks.layouts import LAYOUTS, CannotDrop, blocks_of, student_of
+from workbench.compress.remove_blocks.layouts import CannotDrop, blocks_of, student_of
 from workbench.compress.remove_blocks.search.analytic import told_least, unreachable
 from workbench.compress.remove_blocks.search.config import SearchConfig
 from workbench.errors import InputError, did_you_mean
-from workbench.models.candidate import Component
-from workbench.models.folder import read_object
+from workbench.models.families import layouts, modules
+from workbench.models.read_json import read_object
+from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet
 from workbench.models.widths import PRUNED, read_widths
 
@@ -30,10 +30,16 @@ SEARCHED = "_blocks_searched"
 """In a U-Net's config while a recipe is checked: blocks will have been chosen by a search, nobody knows which."""
 
 
+if TYPE_CHECKING:
+    Layout = str
+else:
+    Layout = Literal[tuple(layouts())]
+
+
 class RemoveBlocksConfig(StepConfig):
     """Drops blocks of the U-Net: a named layout, a list of module paths, or those that a search finds."""
 
-    layout: Literal["bk-base", "bk-small", "bk-tiny"] | None = Field(None, description="One of BK-SDM's layouts.")
+    layout: Layout | None = Field(None, description="One of BK-SDM's layouts.")
     blocks: list[str] | None = Field(
         None, min_length=1, description="Module paths to drop, such as down_blocks.0.resnets.1 or mid_block."
     )
@@ -53,9 +59,18 @@ class RemoveBlocksConfig(StepConfig):
         return self.layout.replace("-", "_") if self.layout else "blocks_searched" if self.search else "blocks_removed"
 
     @property
+    def denoiser_class(self) -> str:
+        """It knows the blocks of a U-Net."""
+        return UNET
+
+    @property
     def reads_data(self) -> bool:
         """Only a search needs prompts."""
         return self.search is not None
+
+    def reached(self) -> frozenset[str]:
+        """The layouts: of a search, all are measured."""
+        return frozenset() if self.blocks else modules("layouts")
 
     def unreached(self) -> frozenset[str]:
         """The search, where blocks are named."""
@@ -68,7 +83,7 @@ class RemoveBlocksConfig(StepConfig):
 
     def dropped(self) -> Sequence[str]:
         """The module paths to drop; none that are known before a search."""
-        return LAYOUTS[self.layout] if self.layout else self.blocks or []
+        return layouts()[self.layout] if self.layout else self.blocks or []
 
     def check(self, unet_config: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Problems of this step with the U-Net that it would meet, as (key, message); found before any work."""
@@ -108,7 +123,7 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     """Builds the student, copies the weights, and reports what was dropped in parameters and MACs."""
     from diffusers import UNet2DConditionModel
 
-    parent, tokens = ctx.parent.components["unet"], _tokens(ctx.base.source)
+    parent, tokens = ctx.parent.denoiser, ctx.base.tokens
     if read_widths(parent.path):
         raise InputError(f"remove_blocks: {parent.path} was pruned: {_AFTER_PRUNE}")
     unet_config = read_object(parent.path / "config.json")
@@ -126,14 +141,11 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     teacher = load_unet(parent.path)
     student = UNet2DConditionModel.from_config(plan.config)
     copied = copy_weights(student, teacher, plan)
-    student.save_pretrained(ctx.out / "unet", safe_serialization=True)
+    own = replace(parent, path=ctx.out / parent.name)
+    student.save_pretrained(own.path, safe_serialization=True)
     report = {"copied_tensors": copied, "teacher_tensors": len(teacher.state_dict())}
     report |= _what_went(teacher, student, dropped, tokens) | found
-    return StepResult({"unet": Component("unet", "torch", ctx.out / "unet", parent.scheme)}, report)
-
-
-def _tokens(source: Path) -> int:
-    return json.loads((source / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
+    return StepResult.of(own, report)
 
 
 def _what_went(teacher: Any, student: Any, dropped: Sequence[str], tokens: int) -> dict[str, Any]:

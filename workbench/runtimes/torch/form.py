@@ -26,9 +26,10 @@ def build(form: TorchForm) -> tuple[torch.nn.Module, str]:
         InputError: the factory can't be used as it is.
     """
     if form.kind == "folder":
-        from workbench.models.components import load_folder, wrapper_of
+        from workbench.models.families import family_of
 
-        return load_folder(Path(form.where), form.component), wrapper_of(form.component)
+        part = family_of(Path(form.source)).part(form.component)
+        return part.load(Path(form.where)), part.wrapper
     made = call_factory(form.where)
     return positional(made.module, list(made.inputs) if made.by_keyword else None), "net"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from workbench.comparing.layers import LAYER_LOAD_SPREAD, of_profiles
 from workbench.comparing.ratio import LOAD_SPREAD, Doubt, Part, of_stored
 from workbench.errors import InputError
 from workbench.measure.clock import Stats
+from workbench.models.families.base import PASSES, STEPS, calls
 from workbench.profile.read import ReadProfile, read_profile
 
 if TYPE_CHECKING:
@@ -106,17 +108,17 @@ def _samples(profile: ReadProfile, name: str) -> tuple[float, ...]:
 
 def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared | None:
     """The whole pipeline, where both sides have one with the same budget."""
-    budgets = [profile.summary.get("pipeline") for profile in profiles]
-    if not all(budgets):
+    budgets = [budget for profile in profiles if (budget := profile.summary.get("pipeline"))]
+    if len(budgets) < len(profiles):
         return None
-    asked = [(budget["steps"], budget["guidance_passes"]) for budget in budgets if budget]
+    asked = [(budget["steps"], budget["guidance_passes"]) for budget in budgets]
     if asked[0] != asked[1]:
         told = " and ".join(f"{steps} steps × {passes} passes" for steps, passes in asked)
         warnings.append(f"{PICTURE}: budgets differ ({told}): not compared")
         return None
     a, b = profiles
-    (steps, passes), names = asked[0], ("text_encoder", "unet", "vae_decoder")
-    weights = dict(zip(names, (passes, steps * passes, 1), strict=True))
+    counts = {STEPS: budgets[0]["steps"], PASSES: budgets[0]["guidance_passes"]}
+    weights = {name: math.prod(factors) for name, factors in calls(budgets[0]["formula"], counts).items()}
     parts = [Part(_samples(a, name), _samples(b, name), weight) for name, weight in weights.items()]
     a_ms, b_ms = (
         sum(part.weight * Stats(tuple(side(part))).median for part in parts) for side in (lambda p: p.a, lambda p: p.b)

@@ -35,13 +35,14 @@ class Found:
     cells: list[Cell]
     settings: Settings
     seconds: float
+    component: str
 
     def as_json(self) -> dict[str, Any]:
         """All of it, with the machine and the libraries."""
         return {
             "schema_version": SCHEMA_VERSION,
             "model": self.asked.model,
-            "component": "unet",
+            "component": self.component,
             "where": HOST,
             "method": QAT,
             "calibration": dict(CALIBRATION),
@@ -77,7 +78,7 @@ def schemes(
         _check_prompts(asked, base.source)
         wanted = pairs(only)
         cells = Table(asked, base, settings, store).fill(wanted, rerun, progress)
-    return Found(asked, in_order(wanted, cells), settings, time.monotonic() - start)
+    return Found(asked, in_order(wanted, cells), settings, time.monotonic() - start, base.family.denoiser.name)
 
 
 def _check_prompts(asked: Asked, source: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +66,7 @@ class Table:
         """What the step's own check says of pairs that can't be made, by the pair's name."""
         from workbench.recipe.hooks import ChecksUNet
 
-        config = json.loads((self.base.source / "unet" / "config.json").read_text())
+        config = self.base.config(self.base.denoiser.name)
         found: dict[str, Cell] = {}
         for pair, entry in zip(pairs, self.asked.recipe(pairs).steps, strict=True):
             problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksUNet) else []
@@ -153,27 +152,29 @@ class Table:
         from workbench.measure.network import network_of
 
         seed = self.asked.seed
-        networks = [network_of(one, "unet", one.components["unet"].path, seed) for one in made]
+        name = self.base.denoiser.name
+        networks = [network_of(one, name, one.denoiser.path, seed) for one in made]
         try:
-            plain = network_of(self.base, "unet", self._export(self.base, "unet"), seed)
+            plain = network_of(self.base, name, self._export(self.base, name), seed)
             inputs = self._inputs() if described(runtime).needs_file else []
             cells = measure(runtime, networks, Bench(plain, inputs, self.settings, seed, self.store), progress)
         except Exception as error:  # where the float U-Net can't be measured, the other runtimes still can
             cells = {one.name: failed(f"{runtime}: {error}") for one in made}
-        own = {one.name: one.report["components"]["unet"] for one in made}
+        own = {one.name: one.report["components"][name] for one in made}
         making = {name: {"seconds": of["seconds"], "exemptions": of["exemptions"]} for name, of in own.items()}
         return {name: {**cell, "made": making[name]} for name, cell in cells.items()}
 
     def _inputs(self) -> list[Inputs]:
-        """What the float U-Net sees while it draws prompts that calibration doesn't."""
+        """What the float denoiser sees while it draws prompts that calibration doesn't."""
         from workbench.compress.quantize.calibration.samples import Samples
         from workbench.compress.registry import StepContext
         from workbench.runtimes.onnxruntime.session import session
 
         nowhere = self.store.root / "work"
         context = StepContext(self.base, self.base, self.asked.seed, None, nowhere, nowhere, quiet, self._export)
-        plain = session(self._export(self.base, "unet"))
-        samples = Samples(context, "unet", self.asked.calibration())
+        name = self.base.denoiser.name
+        plain = session(self._export(self.base, name))
+        samples = Samples(context, name, self.asked.calibration())
         return list(samples.held_back(lambda inputs, _kept: plain.run(None, inputs)[0]))
 
     def _export(self, candidate: Candidate, component: str) -> Path:

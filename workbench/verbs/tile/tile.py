@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import InputError, unknown
 from workbench.models.factory import is_factory
-from workbench.sources.request import Request
+from workbench.models.families import family_of
+from workbench.sources.request import DENOISER, Request
 from workbench.tile.fitted import fitted
 from workbench.tile.machine import Machine
 from workbench.tile.model import Modelled, model
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 WIDTHS = {"fp32": 4, "fp16": 2, "bf16": 2, "int16": 2, "int8": 1}
 """Bytes of a value."""
-UNET, LATENTS = "unet", "sample"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class TileReport:
 
 
 def tile_source(asked: AskedTile, write: Path | None) -> TileReport:
-    """Models the U-Net of a pipeline, or the one network that the source is; with ``write`` also cuts it.
+    """Models the denoiser of a pipeline, or the one network that the source is; with ``write`` also cuts it.
 
     Raises:
         InputError: there is no such source, it has no attention, or nothing in it can be cut.
@@ -106,16 +106,17 @@ def _network(asked: AskedTile, exported: bool) -> Network:
     source, shapes = asked.request.source, dict(asked.request.shapes)
     path = Path(source)
     alone = path.suffix == ".onnx" or path.is_file() or (is_factory(source) and not path.is_dir())
-    request = replace(asked.request, component=None if alone else UNET)
+    request = replace(asked.request, component=None if alone else DENOISER)
     with silenced():
         if asked.side is not None:
-            if alone or LATENTS in shapes:
-                raise InputError(
-                    f"--side {asked.side}: " + (f"{source} is no pipeline" if alone else f"not with --shape {LATENTS}"),
-                    hint="--shape INPUT=1x4x64x64, by the name of its input" if alone else None,
-                )
-            latents = resolve(replace(request, needs="count"))[0].feed[LATENTS]
-            shapes[LATENTS] = (*latents.shape[:-2], asked.side, asked.side)
+            if alone:
+                hint = "--shape INPUT=1x4x64x64, by the name of its input"
+                raise InputError(f"--side {asked.side}: {source} is no pipeline", hint=hint)
+            feed = resolve(replace(request, needs="count"))[0].feed
+            latents, value = next(iter(feed.items()))
+            if latents in shapes:
+                raise InputError(f"--side {asked.side}: not with --shape {latents}")
+            shapes[latents] = (*value.shape[:-2], asked.side, asked.side)
         # Of a factory only the graph tells where the attentions are.
         needs: Literal["onnx", "count"] = "onnx" if exported or alone else "count"
         return resolve(replace(request, shapes=shapes, needs=needs))[0]
@@ -126,9 +127,8 @@ def _attentions(network: Network) -> tuple[list[Attention], Mapping[str, str]]:
     if network.torch is not None and network.torch.kind == "folder":
         from workbench.tile.attentions import folder_attentions
 
-        shapes = _shapes(network)
-        height, width = shapes[LATENTS][-2:]
-        return folder_attentions(Path(network.torch.where), (height, width), shapes["encoder_hidden_states"][1]), {}
+        part = family_of(Path(network.torch.source)).part(network.component)
+        return folder_attentions(part, Path(network.torch.where), network.feed), {}
     from workbench.tile.onnx_attentions import file_attentions
 
     assert network.file is not None, "it was resolved with its file"

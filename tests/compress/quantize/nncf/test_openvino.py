@@ -14,7 +14,6 @@ from workbench.compress.registry import StepContext
 from workbench.graphs.costs import node_costs
 from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Candidate
-from workbench.models.components import spec
 from workbench.progress import quiet
 from workbench.recipe.hooks import ChecksUNet
 from workbench.runtimes.load import runner
@@ -71,7 +70,7 @@ def test_the_report_says_what_was_found_in_the_written_file(context, done):
 
 
 def test_it_runs_and_differs_from_float_by_quantization_alone(context, done):
-    feed = spec(context.base, "unet").seeded()
+    feed = context.base.spec("unet").seeded()
     exact = session(context.export(context.parent, "unet"), 1).run(None, feed)[0]
     found = runner(done.components["unet"].path, 1).run(None, feed)[0]
     assert found.shape == exact.shape and 10 < sqnr_db(exact, found) < 60

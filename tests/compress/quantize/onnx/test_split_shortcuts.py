@@ -12,7 +12,7 @@ from workbench.compress.quantize.onnx.qdq import nodes_of
 from workbench.compress.quantize.onnx.split_shortcuts import split_points, split_shortcuts
 from workbench.export.onnx import save
 from workbench.graphs.names import layer_of
-from workbench.models.architectures import ARCHITECTURES
+from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.runtimes.onnxruntime.session import session
 
 
@@ -29,10 +29,10 @@ def test_split_points_of_the_published_networks(name, points):
     import torch
     from diffusers import UNet2DConditionModel
 
-    found = split_points(ARCHITECTURES[name])
+    found = split_points(UNETS[name])
     assert [at for at, _ in found.values()] == points
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(ARCHITECTURES[name])
+        unet = UNet2DConditionModel.from_config(UNETS[name])
     convolutions = {path: module for path, module in unet.named_modules() if path.endswith("conv_shortcut")}
     assert {path: of for path, (_, of) in found.items()} == {
         path: module.in_channels for path, module in convolutions.items() if path.startswith("up_blocks")

@@ -7,11 +7,11 @@ import random
 
 import pytest
 
-from workbench.compress.remove_blocks.layouts import LAYOUTS
 from workbench.compress.remove_blocks.search.analytic import told_layers, told_least
 from workbench.compress.remove_blocks.search.cost import layers_of
 from workbench.compress.remove_blocks.search.greedy import search
 from workbench.compress.remove_blocks.search.units import Ledger, Reach, built, tidy, units_of
+from workbench.models.families.stable_diffusion.layouts import LAYOUTS
 from workbench.runtimes.torch.counting import count_unet
 
 TOKENS = 32

@@ -1,11 +1,10 @@
 """What each component sees while the pipeline draws: the inputs that calibrate it, and those that its error is told on.
 
-The U-Net's are those of the denoising trajectory, the decoder's the latents at its end, the text encoder's the tokens.
+The denoiser's are those of its trajectory, the decoder's the latents at its end, the prompt encoder's the tokens.
 """
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from workbench.compress.registry import StepContext
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
+from workbench.models.families.base import Family
 from workbench.runtimes.load import runner
 from workbench.strict import Strict
 
@@ -63,12 +63,21 @@ class Samples:
     component: str
     config: Calibration
 
+    @property
+    def _family(self) -> Family:
+        return self.context.base.family
+
+    @property
+    def denoises(self) -> bool:
+        """Whether the component is the denoiser."""
+        return self.component == self._family.denoiser.name
+
     @cached_property
     def trajectory(self) -> Trajectory:
         """The parent's denoising."""
         return Trajectory(
             self.context.base.source,
-            self.context.export(self.context.parent, "text_encoder"),
+            self.context.export(self.context.parent, self._family.prompt_encoder.name),
             self.config.steps,
             self.config.guidance_scale,
             self.config.timesteps,
@@ -102,7 +111,7 @@ class Samples:
 
     def count(self) -> int:
         """Kept inputs of ``calibrate``."""
-        if self.component != "unet":
+        if not self.denoises:
             return len(self.prompts)
         return len(self.prompts) * len(self.trajectory.kept()) * (2 if self._both else 1)
 
@@ -124,19 +133,19 @@ class Samples:
     def summary(self) -> dict[str, Any]:
         """What was sampled, as JSON."""
         told: dict[str, Any] = {"n": self.count(), "prompts": len(self.prompts), "method": self.config.method}
-        if self.component == "unet":
+        if self.denoises:
             told |= {"timesteps": self.trajectory.kept(), "unconditional": self._both}
         return told
 
     def _walk(self, prompts: Sequence[str], seed: int, run: Run) -> Iterator[Inputs]:
-        if self.component == "unet":
+        if self.denoises:
             yield from self.trajectory.walk(prompts, seed, run)
             return
-        if self.component == "text_encoder":
-            made = ({"input_ids": ids} for ids in self.trajectory.tokens(prompts))
-        else:
-            made = ({"latent": latent} for latent in self._latents(prompts, seed))
-        for inputs in made:
+        encodes = self.component == self._family.prompt_encoder.name
+        (name,) = self.context.parent.spec(self.component).inputs
+        made = self.trajectory.tokens(prompts) if encodes else self._latents(prompts, seed)
+        for value in made:
+            inputs = {name: value}
             run(inputs, True)
             yield inputs
 
@@ -144,8 +153,7 @@ class Samples:
         """Drawn latents as the decoder takes them, float32 [1, C, h, w]."""
         import numpy as np
 
-        config = json.loads((self.context.base.source / "vae" / "config.json").read_text())
-        scale, shift = config.get("scaling_factor", 0.18215), config.get("shift_factor") or 0.0
-        unet = runner(self.context.export(self.context.parent, "unet"))
-        for latent in self.trajectory.drawn(prompts, seed, lambda inputs, _kept: unet.run(None, inputs)[0]):
+        scale, shift = self._family.scaling(self.context.base.source)
+        denoiser = runner(self.context.export(self.context.parent, self._family.denoiser.name))
+        for latent in self.trajectory.drawn(prompts, seed, lambda inputs, _kept: denoiser.run(None, inputs)[0]):
             yield (latent / scale + shift).astype(np.float32)

@@ -6,7 +6,6 @@ pictures have other statistics (arXiv 2211.15736, 2302.04304).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.models import guidance
+from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous
 from workbench.runtimes.load import runner
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, "np.ndarray"]
 Denoise = Callable[[Inputs, bool], "np.ndarray"]
-"""``denoise(inputs, kept)`` gives the U-Net's output [1, C, h, w]."""
+"""``denoise(inputs, kept)`` gives the denoiser's output [1, C, h, w]."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Trajectory:
     @property
     def passes(self) -> int:
         """Passes of the denoiser per step: with the prompt and, where guidance asks for it, without."""
-        return 2 if self.guidance_scale > 1 and self.guidance_width is None else 1
+        return guidance.passes(self.guidance_scale, self.guidance_width is not None)
 
     def _scheduler(self) -> Any:
         return load_scheduler(self.source, self.steps, few=self.guidance_width is not None)
@@ -144,8 +144,6 @@ class Trajectory:
     def _encode(self, prompt: str) -> np.ndarray:
         return self._text.run(None, {"input_ids": next(self.tokens([prompt]))})[0]
 
-    def _latent_shape(self) -> tuple[int, int, int, int]:
-        config = json.loads((self.source / "unet" / "config.json").read_text())
-        side = config["sample_size"]
-        height, width = (side, side) if isinstance(side, int) else side
-        return 1, config["in_channels"], height, width
+    def _latent_shape(self) -> tuple[int, ...]:
+        family = family_of(self.source)
+        return family.latent(family.configs(self.source))

@@ -35,7 +35,7 @@ class Damage:
 
     def __init__(self, ctx: StepContext, config: SearchConfig, notes: Notes) -> None:
         """Loads the parent and runs it: its inputs, its outputs and its pictures are what all others are held to."""
-        parent, source = ctx.parent.components["unet"].path, ctx.base.source
+        parent, source = ctx.parent.denoiser.path, ctx.base.source
         self._notes = notes
         self.config: Mapping[str, Any] = json.loads((parent / "config.json").read_text())
         self.unet: Any = load_unet(parent).requires_grad_(False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.evaluate.sampler import first_noise
+from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous
 
 if TYPE_CHECKING:
@@ -36,22 +37,19 @@ class Probe:
 
     def __init__(self, source: Path, prompts: Sequence[str], steps: int, guidance_scale: float, seed: int) -> None:
         """Loads text encoder and decoder of the pipeline folder ``source``; ``steps`` denoising steps a picture."""
-        from workbench.models.components import load_folder
-
-        self.prompts, self._source = tuple(prompts), source
+        self.prompts, self._source, self._family = tuple(prompts), source, family_of(source)
         self._steps, self._guidance, self._seed = steps, guidance_scale, seed
         self._states, self._empty = self._encode()
-        self._decoder = load_folder(source / "vae", "vae_decoder")
+        self._decoder = self._family.decoder.load(source / self._family.decoder.folder)
 
     def _encode(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Text states [P, L, D] of the prompts, [1, L, D] of the empty one."""
         import torch
         from transformers import CLIPTokenizer
 
-        from workbench.models.components import load_folder
-
         tokenizer = CLIPTokenizer.from_pretrained(self._source / "tokenizer", local_files_only=True)
-        encoder = load_folder(self._source / "text_encoder", "text_encoder")
+        part = self._family.prompt_encoder
+        encoder = part.load(self._source / part.folder)
         with torch.inference_mode():
             ids = tokenizer(["", *self.prompts], padding="max_length", truncation=True, return_tensors="pt").input_ids
             states = torch.cat([encoder(part) for part in ids.split(64)])
@@ -96,10 +94,8 @@ class Probe:
     def _decode(self, latents: torch.Tensor) -> np.ndarray:
         import torch
 
-        from workbench.models.folder import read_object
-
-        config = read_object(self._source / "vae" / "config.json")
-        scaled = latents / config.get("scaling_factor", 0.18215) + (config.get("shift_factor") or 0.0)
+        scale, shift = self._family.scaling(self._source)
+        scaled = latents / scale + shift
         with torch.inference_mode():
             pictures = torch.cat([self._decoder(z) for z in scaled.split(_at_once(scaled))])
         out: np.ndarray = ((pictures * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -8,13 +8,13 @@ good part of the damage and can change the order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from workbench.compress.registry import StepContext
-from workbench.compress.remove_blocks.layouts import LAYOUTS, CannotDrop, blocks_of, student_of
+from workbench.compress.remove_blocks.layouts import CannotDrop, blocks_of, student_of
 from workbench.compress.remove_blocks.search.analytic import unreachable
 from workbench.compress.remove_blocks.search.bypass import SHORTCUT, blocks_alone
 from workbench.compress.remove_blocks.search.config import MEASURES, SearchConfig
@@ -24,7 +24,7 @@ from workbench.compress.remove_blocks.search.greedy import Trace, search
 from workbench.compress.remove_blocks.search.state import Notes
 from workbench.compress.remove_blocks.search.units import Dropped, Ledger, Reach, built
 from workbench.errors import InputError
-from workbench.models.folder import read_object
+from workbench.models.read_json import read_object
 
 METHOD = "forward greedy by added error per share saved, sets measured as a whole; no retraining"
 PARTS = 100
@@ -50,7 +50,7 @@ def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
     """
     notes = Notes(ctx.state / "block_search.jsonl")
     times: Times = notes.get("times", lambda: measured_times(ctx))
-    unet_config = read_object(ctx.parent.components["unet"].path / "config.json")
+    unet_config = read_object(ctx.parent.denoiser.path / "config.json")
     ledger = Ledger(unet_config, layers_of(times, tokens))
     measure, share = config.budget.measure, config.budget.share
     reach = Reach(unet_config, ledger, measure)
@@ -58,7 +58,7 @@ def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
         raise InputError(f"remove_blocks.search.budget.{measure}: {unreachable(measure, share, reach.least())}")
 
     damage = Damage(ctx, config, notes)
-    layouts, unfit = _layouts(unet_config)
+    layouts, unfit = _layouts(ctx.base.family.layouts, unet_config)
     blocks, left_out = _blocks(ctx, damage, ledger, times, layouts)
     with ctx.progress("search for the set", PARTS) as tick:
         trace = search(
@@ -107,10 +107,12 @@ def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
     return Chosen(tuple(_ordered(unet_config, best)), report, warnings)
 
 
-def _layouts(config: Mapping[str, Any]) -> tuple[dict[str, Dropped], list[dict[str, str]]]:
-    """BK-SDM's sets that this U-Net can do without, and the others with the reason."""
+def _layouts(
+    published: Mapping[str, Sequence[str]], config: Mapping[str, Any]
+) -> tuple[dict[str, Dropped], list[dict[str, str]]]:
+    """The published sets that this U-Net can do without, and the others with the reason."""
     found, unfit = {}, []
-    for name, modules in LAYOUTS.items():
+    for name, modules in published.items():
         try:
             student_of(config, modules)
         except CannotDrop as error:

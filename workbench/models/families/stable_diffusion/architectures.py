@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.errors import unknown
-
 SD_V1: dict[str, Any] = {
     "act_fn": "silu",
     "attention_head_dim": 8,
@@ -43,7 +41,7 @@ _TINY: dict[str, Any] = _SMALL | {
     "up_block_types": ["CrossAttnUpBlock2D"] * 3,
 }
 
-ARCHITECTURES: Mapping[str, dict[str, Any]] = {
+UNETS: Mapping[str, dict[str, Any]] = {
     "sd-v1": SD_V1,
     "bk-base": SD_V1 | _BASE,
     "bk-small": SD_V1 | _SMALL,
@@ -92,14 +90,12 @@ SD_VAE: dict[str, Any] = {
 """Config of the ``AutoencoderKL`` of SD-v1 and v2."""
 
 
-def text_encoder_of(name: str) -> dict[str, Any]:
-    """The text encoder's config that goes with the U-Net of a known architecture: their widths agree."""
-    wide = architecture(name)["cross_attention_dim"] == SD_V2_TEXT_ENCODER["hidden_size"]
-    return dict(SD_V2_TEXT_ENCODER if wide else SD_V1_TEXT_ENCODER)
-
-
-def architecture(name: str) -> dict[str, Any]:
-    """The U-Net config of a known architecture; InputError with the known names otherwise."""
-    if name not in ARCHITECTURES:
-        raise unknown(f"architecture {name!r} is not known", name, ARCHITECTURES)
-    return dict(ARCHITECTURES[name])
+ARCHITECTURES: dict[str, dict[str, dict[str, Any]]] = {
+    name: {
+        "text_encoder": SD_V2_TEXT_ENCODER if unet["cross_attention_dim"] == 1024 else SD_V1_TEXT_ENCODER,
+        "unet": unet,
+        "vae_decoder": SD_VAE,
+    }
+    for name, unet in UNETS.items()
+}
+"""Name to the configs of all components; a text encoder is as wide as its U-Net expects."""

@@ -1,0 +1,226 @@
+"""What a model family is: its networks in order, what each takes and how it is loaded, and what one picture costs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.models.families.policy import PolicySet
+from workbench.models.read_json import read_object
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Config = dict[str, Any]
+Configs = Callable[[str], Config]
+"""A component's name to its ``config.json``."""
+Role = Literal["prompt encoder", "denoiser", "decoder"]
+STEPS, PASSES = "steps", "guidance_passes"
+"""What a component's passes for one picture may be multiplied by: denoising steps, passes of guidance."""
+TIMES = 1000
+"""Timesteps of a denoiser go from 0 to below this."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Names, shapes and types of a component's inputs (batch 1), and the name of its output.
+
+    ``vocabulary``: below what token ids stay. ``time``: the input that is a timestep. ``free``: sides of an input that
+    the weights don't fix, such as height and width.
+    """
+
+    inputs: Mapping[str, tuple[tuple[int, ...], str]]
+    output: str
+    vocabulary: int = 0
+    time: str = ""
+    free: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def seeded(self, seed: int = 0) -> dict[str, np.ndarray]:
+        """Inputs as the component may see them: normal noise, a timestep in 0…999, token ids."""
+        import numpy as np
+
+        rng = np.random.default_rng(seed)
+        made: dict[str, np.ndarray] = {}
+        for name, (shape, kind) in self.inputs.items():
+            if kind == "int64":
+                made[name] = rng.integers(0, self.vocabulary, shape, dtype=np.int64)
+            elif name == self.time:
+                made[name] = rng.integers(0, TIMES, shape).astype(np.float32)
+            else:
+                made[name] = rng.standard_normal(shape, dtype=np.float32)
+        return made
+
+
+class Part(ABC):
+    """One component of a family: a network that lies in a folder of its own."""
+
+    name: str
+    """In recipes, profiles and on the command line."""
+    label: str
+    """As readers know it."""
+    role: Role
+    folder: str
+    """In the pipeline's folder, and its key in ``model_index.json``."""
+    library: str
+    cls: str
+    """The class in that library which reads the folder; the only one that is accepted."""
+    repeats: tuple[str, ...] = ()
+    """What multiplies its one pass for a picture: ``STEPS``, ``PASSES``."""
+    wrapper: str = "net"
+    """The attribute of ``module``'s result that holds the network; "" where its parts are attributes of their own."""
+
+    @property
+    def stem(self) -> str:
+        """The weight files' name without suffix, as the library writes it."""
+        return "model" if self.library == "transformers" else "diffusion_pytorch_model"
+
+    @abstractmethod
+    def spec(self, configs: Configs) -> Spec:
+        """What goes in and comes out, from the configs of the family's components alone."""
+
+    @abstractmethod
+    def net(self, folder: Path) -> Any:
+        """The trained network in ``folder``, float32, in evaluation mode, as its library knows it."""
+
+    @abstractmethod
+    def empty(self, config: Config, folder: Path | None = None) -> Any:
+        """The network of a config on the meta device; ``folder``: where files beside the config may say more of it."""
+
+    @abstractmethod
+    def module(self, net: Any) -> torch.nn.Module:
+        """``net`` as a module that takes the spec's inputs by position and returns its output."""
+
+    def load(self, folder: Path) -> torch.nn.Module:
+        """The trained network as ``module`` gives it, with weights that need no gradients."""
+        return self.module(self.net(folder)).float().eval().requires_grad_(False)
+
+    def problems(self, _config: Config) -> Iterator[str]:
+        """What keeps a network with this config from being used."""
+        yield from ()
+
+    def described(self, config: Config) -> Config:
+        """A config as it lies in the network's folder: with the name of its class."""
+        named = {"architectures": [self.cls]} if self.library == "transformers" else {"_class_name": self.cls}
+        return named | config
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model: text in, a latent denoised in steps, a picture out.
+
+    Attributes:
+        name: of the family, and ``label`` for readers.
+        parts: its components, in the order in which a picture passes through them.
+        beside: further folders of the pipeline that are read (``model_index.json`` names their classes).
+        foreign: components whose presence says that it is another family, and what to say then.
+        latents: scale and shift between the denoiser's latents and the decoder's, from the decoder's config: the
+            decoder takes latent / scale + shift.
+        factor: sides of a picture ÷ sides of its latent, from the decoder's config.
+        package: of the family, whose modules ``layouts``, ``policies`` and ``architectures`` hold what is published on
+            it; "" where nothing is. They are loaded when they are asked for, and are part of the keys of those results
+            only that name them.
+    """
+
+    name: str
+    label: str
+    parts: tuple[Part, ...]
+    beside: tuple[str, ...] = ("tokenizer", "scheduler")
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    latents: Callable[[Config], tuple[float, float]] = lambda _config: (1.0, 0.0)
+    factor: Callable[[Config], int] = lambda _config: 1
+    package: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The components' names in order."""
+        return tuple(part.name for part in self.parts)
+
+    def part(self, name: str) -> Part:
+        """The component of that name (KeyError: there is none)."""
+        return {part.name: part for part in self.parts}[name]
+
+    def _of_role(self, role: Role) -> Part:
+        return next(part for part in self.parts if part.role == role)
+
+    @property
+    def denoiser(self) -> Part:
+        """The component that is compressed first: it runs once a step and pass of guidance."""
+        return self._of_role("denoiser")
+
+    @property
+    def prompt_encoder(self) -> Part:
+        """The component that turns token ids into what the denoiser reads of a prompt."""
+        return self._of_role("prompt encoder")
+
+    @property
+    def decoder(self) -> Part:
+        """The component that turns a latent into a picture."""
+        return self._of_role("decoder")
+
+    @property
+    def formula(self) -> str:
+        """One picture's cost: the sum of the components' passes, each times what repeats it."""
+        return " + ".join(" × ".join((part.name, *part.repeats)) for part in self.parts)
+
+    def module(self, kind: str) -> str | None:
+        """The dotted name of the module of what is published: layouts, policies or architectures; None: nothing is."""
+        name = f"{self.package}.{kind}"
+        return name if self.package and importlib.util.find_spec(name) else None
+
+    def _published(self, kind: str) -> Any:
+        name = self.module(kind)
+        return getattr(importlib.import_module(name), kind.upper()) if name else {}
+
+    @property
+    def layouts(self) -> Mapping[str, tuple[str, ...]]:
+        """Sets of blocks to remove from the denoiser, by name."""
+        found: Mapping[str, tuple[str, ...]] = self._published("layouts")
+        return found
+
+    @property
+    def policies(self) -> Mapping[str, PolicySet]:
+        """Sets of layers that quantization leaves as they are, by name."""
+        found: Mapping[str, PolicySet] = self._published("policies")
+        return found
+
+    @property
+    def architectures(self) -> Mapping[str, Mapping[str, Config]]:
+        """Models by name, as configs by component."""
+        found: Mapping[str, Mapping[str, Config]] = self._published("architectures")
+        return found
+
+    def matches(self, classes: Mapping[str, str]) -> int:
+        """How many of the components are among ``classes`` (folder to the name of its class)."""
+        return sum(classes.get(part.folder) == part.cls for part in self.parts)
+
+    def configs(self, folder: Path) -> Configs:
+        """The components' configs in a pipeline's folder."""
+        return lambda name: read_object(folder / self.part(name).folder / "config.json")
+
+    def latent(self, configs: Configs) -> tuple[int, ...]:
+        """The shape of a latent, the denoiser's first input: (1, C, h, w)."""
+        (shape, _), *_ = self.denoiser.spec(configs).inputs.values()
+        return shape
+
+    def side(self, configs: Configs) -> int:
+        """The longer side of a picture in pixels."""
+        return max(self.latent(configs)[-2:]) * self.factor(configs(self.decoder.name))
+
+    def scaling(self, folder: Path) -> tuple[float, float]:
+        """``latents`` of the pipeline in ``folder``."""
+        return self.latents(self.configs(folder)(self.decoder.name))
+
+
+def calls(formula: str, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The components of a family's formula, in order, and the factors of each one's calls for a picture.
+
+    ``counts``: values of what the formula names besides, ``STEPS`` and ``PASSES``.
+    """
+    terms = [term.split(" × ") for term in formula.split(" + ")]
+    return {name: tuple(counts[repeat] for repeat in repeats) for name, *repeats in terms}

@@ -1,0 +1,187 @@
+"""Stable Diffusion's three components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.models import guidance, unet
+from workbench.models.families.base import PASSES, STEPS, Config, Configs, Part, Spec
+from workbench.models.widths import read_widths
+
+if TYPE_CHECKING:
+    import torch
+
+_TOKENS = 77
+"""Length of a prompt where the text encoder's config doesn't say."""
+_OPTIONS: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+
+
+class TextEncoder(Part):
+    """CLIP's text encoder: token ids to a state for each token."""
+
+    name, label, role, folder = "text_encoder", "text encoder", "prompt encoder", "text_encoder"
+    library, cls = "transformers", "CLIPTextModel"
+    repeats = (PASSES,)
+
+    def spec(self, configs: Configs) -> Spec:
+        """Ids [1, tokens] to states [1, tokens, width]."""
+        text = _text(configs(self.name))
+        return Spec(
+            {"input_ids": ((1, _length(text)), "int64")},
+            "last_hidden_state",
+            text["vocab_size"],
+            free={"input_ids": (1,)},
+        )
+
+    def net(self, folder: Path) -> Any:
+        """A ``CLIPTextModel``."""
+        import transformers
+        from transformers import CLIPTextModel
+
+        transformers.utils.logging.disable_progress_bar()  # its bar for reading a few weights would break ours
+        return CLIPTextModel.from_pretrained(folder, **_OPTIONS).float().eval()
+
+    def empty(self, config: Config, _folder: Path | None = None) -> Any:
+        """With the attention that is run in products."""
+        import torch
+        from transformers import CLIPTextConfig, CLIPTextModel
+
+        own = CLIPTextConfig(**{k: v for k, v in config.items() if k not in ("architectures", "dtype", "torch_dtype")})
+        own._attn_implementation = "sdpa"
+        with torch.device("meta"):
+            return CLIPTextModel(own).eval()
+
+    def module(self, net: Any) -> torch.nn.Module:
+        """The states alone."""
+        import torch
+
+        class Text(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.net = net
+
+            def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+                return self.net(input_ids=input_ids).last_hidden_state
+
+        return Text()
+
+
+class Unet(Part):
+    """The denoiser; one that was distilled to few steps takes the strength of guidance as well."""
+
+    name, label, role, folder = "unet", "U-Net", "denoiser", "unet"
+    library, cls = "diffusers", unet.CLASS
+    repeats = (STEPS, PASSES)
+
+    def spec(self, configs: Configs) -> Spec:
+        """A latent [1, C, h, w], a timestep [1] and text states to what is predicted of the noise."""
+        own = configs(self.name)
+        inputs: dict[str, tuple[tuple[int, ...], str]] = {
+            "sample": ((1, own["in_channels"], *_sides(own)), "float32"),
+            "timestep": ((1,), "float32"),
+            "encoder_hidden_states": (
+                (1, _length(_text(configs(TextEncoder.name))), own["cross_attention_dim"]),
+                "float32",
+            ),
+        }
+        if own.get(guidance.FIELD):
+            inputs[guidance.INPUT] = ((1, own[guidance.FIELD]), "float32")
+        free = {"sample": (2, 3), "encoder_hidden_states": (1,)}
+        return Spec(inputs, "out_sample", time="timestep", free=free)
+
+    def net(self, folder: Path) -> Any:
+        """A ``UNet2DConditionModel``, with the widths that pruning left."""
+        return unet.load_unet(folder)
+
+    def empty(self, config: Config, folder: Path | None = None) -> Any:
+        """With the widths that pruning left."""
+        return unet.meta_unet(config, read_widths(folder) if folder else None)
+
+    def module(self, net: Any) -> torch.nn.Module:
+        """By position, the strength of guidance last."""
+        import torch
+
+        class Denoiser(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.net = net
+
+            def forward(
+                self,
+                sample: torch.Tensor,
+                timestep: torch.Tensor,
+                states: torch.Tensor,
+                timestep_cond: torch.Tensor | None = None,
+            ) -> torch.Tensor:
+                return self.net(sample, timestep, states, timestep_cond=timestep_cond, return_dict=False)[0]
+
+        return Denoiser()
+
+    def problems(self, config: Config) -> Iterator[str]:
+        """Entries that are missing or don't agree on the number of blocks."""
+        lacking = [key for key in (*unet.PER_LEVEL, "layers_per_block", "in_channels") if key not in config]
+        levels = [len(config[key]) if isinstance(config.get(key), list) else 0 for key in unet.PER_LEVEL]
+        if lacking:
+            yield f"lacks {', '.join(lacking)}; needs the config of a {self.cls}"
+        elif min(levels) == 0 or len(set(levels)) > 1:
+            yield f"{', '.join(unet.PER_LEVEL)}: need to be lists of one length, a block each"
+
+
+class Decoder(Part):
+    """The decoding half of the autoencoder, which lies in the folder of both."""
+
+    name, label, role, folder = "vae_decoder", "decoder", "decoder", "vae"
+    library, cls = "diffusers", "AutoencoderKL"
+    wrapper = ""
+
+    def spec(self, configs: Configs) -> Spec:
+        """A latent [1, C, h, w] to a picture [1, 3, H, W] from -1 to 1."""
+        shape = (1, configs(self.name)["latent_channels"], *_sides(configs(Unet.name)))
+        return Spec({"latent": (shape, "float32")}, "picture", free={"latent": (2, 3)})
+
+    def net(self, folder: Path) -> Any:
+        """An ``AutoencoderKL``, its encoder included."""
+        from diffusers import AutoencoderKL
+
+        return AutoencoderKL.from_pretrained(folder, **_OPTIONS).float().eval()
+
+    def empty(self, config: Config, _folder: Path | None = None) -> Any:
+        """Its encoder included."""
+        import torch
+        from diffusers import AutoencoderKL
+
+        with torch.device("meta"):
+            return AutoencoderKL(**{k: v for k, v in config.items() if not k.startswith(unet.PRIVATE)}).eval()
+
+    def module(self, net: Any) -> torch.nn.Module:
+        """Without the encoder."""
+        import torch
+
+        class Decoding(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.post_quant_conv = net.post_quant_conv
+                self.decoder = net.decoder
+
+            def forward(self, latent: torch.Tensor) -> torch.Tensor:
+                return self.decoder(latent if self.post_quant_conv is None else self.post_quant_conv(latent))
+
+        return Decoding()
+
+
+def _text(config: Config) -> Config:
+    """CLIP's own config, which older files hold in that of the whole model."""
+    own: Config = config.get("text_config", config)
+    return own
+
+
+def _length(text: Config) -> int:
+    return int(text.get("max_position_embeddings", _TOKENS))
+
+
+def _sides(config: Config) -> tuple[int, int]:
+    """Height and width of a latent: a U-Net's ``sample_size`` is one number or a list of both."""
+    side = config["sample_size"]
+    return (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))

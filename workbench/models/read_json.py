@@ -1,0 +1,30 @@
+"""JSON files of a model's folder, with one clear sentence where they can't be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import InputError
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """The JSON object in ``file``.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: missing") from None
+    except OSError as error:
+        raise InputError(f"{file}: can't be read ({error.strerror})") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}: not valid JSON ({error.msg})") from None
+    except ValueError:
+        raise InputError(f"{file}: not text in UTF-8") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{file}: found a {type(value).__name__}; needs a JSON object")
+    return value
