@@ -79,7 +79,15 @@ def test_an_unknown_verb_is_told_what_was_meant() -> None:
     assert done.exit_code == 2
 
 
-def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, "interrupted; finished steps are kept, run it again to resume\n"),
+        (signal.SIGTERM, "ended; finished steps are kept, run it again to resume\n"),
+        (signal.SIGHUP, "its terminal was closed; finished steps are kept, run it again to resume\n"),
+    ],
+)
+def test_a_signal_ends_with_its_number_and_one_line(tmp_path: Path, number: signal.Signals, said: str) -> None:
     os.mkfifo(tmp_path / "r.yaml")  # reading it waits for a writer
     done = subprocess.Popen(
         [*COMMAND, "check", "r.yaml"],
@@ -88,15 +96,56 @@ def test_interrupting_ends_with_130_and_one_line(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs ignore the signal, and hand that down to what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     writer = os.open(tmp_path / "r.yaml", os.O_WRONLY)  # returns when the reader is there
     time.sleep(0.2)
-    done.send_signal(signal.SIGINT)
-    assert done.wait(timeout=60) == 130
+    done.send_signal(number)
+    assert done.wait(timeout=60) == 128 + number
     os.close(writer)
     assert done.stderr is not None
-    assert done.stderr.read() == "interrupted; finished steps are kept, run it again to go on\n"
+    assert done.stderr.read() == said
+
+
+def test_an_ignored_hang_up_stays_ignored() -> None:
+    code = """
+import signal
+from workbench.cli import main
+
+main.app = lambda **_: print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
+main.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    assert done.stdout == "True\n"
+
+
+def test_a_signal_ends_what_was_started(tmp_path: Path) -> None:
+    code = """
+import subprocess, sys, time
+from workbench.cli import main
+
+@main.app.command()
+def waits():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print(child.pid, flush=True)
+    child.wait()
+
+sys.argv = ["workbench", "waits"]
+main.main()
+"""
+    done = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE, text=True)
+    assert done.stdout is not None
+    child = int(done.stdout.readline())
+    done.terminate()
+    assert done.wait(timeout=60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 def test_a_full_disk_is_told_in_one_line() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +25,16 @@ from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
 from workbench.errors import WorkbenchError
 
-INTERRUPTED = 130
+SIGNALS = {signal.SIGTERM: "ended", signal.SIGHUP: "its terminal was closed"}
+"""Signals that end the command as Ctrl-C does, and how that is said."""
+GRACE_S = 3.0
+"""How long child processes may take to end before they are killed."""
+
+
+class _Signalled(KeyboardInterrupt):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class _Verbs(TyperGroup):
@@ -36,8 +47,10 @@ class _Verbs(TyperGroup):
             return result
         except WorkbenchError as error:
             _end(f"error: {error}", error.exit_code)
-        except KeyboardInterrupt:
-            _end("interrupted; finished steps are kept, run it again to go on", INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            number = signal.Signals(interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT)
+            _end_children()
+            _end(f"{SIGNALS.get(number, 'interrupted')}; finished steps are kept, run it again to resume", 128 + number)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader went away, as with `| head`: typer ends quietly
                 raise
@@ -45,6 +58,24 @@ class _Verbs(TyperGroup):
             _end(f"error: {place}{error.strerror or error}", WorkbenchError.exit_code)
         except MemoryError:
             _end("error: out of memory", WorkbenchError.exit_code)
+
+
+def _end_children() -> None:
+    """Ends what was started and still runs: the signal may have been meant for this process alone."""
+    import psutil
+
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    _, left = psutil.wait_procs(children, timeout=GRACE_S)
+    for child in left:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+
+
+def _raise(number: int, _frame: object) -> None:
+    raise _Signalled(number)
 
 
 def _end(message: str, code: int) -> None:
@@ -77,7 +108,10 @@ def workbench(
 
 
 def main() -> None:
-    """Runs the command line; exits 0, 1 (the work failed), 2 (bad input) or 130 (interrupted)."""
+    """Runs the command line; exits 0, 1 (the work failed), 2 (bad input) or 128 + the signal that ended it."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _raise)
     app(prog_name="workbench")
 
 

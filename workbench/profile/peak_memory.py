@@ -23,7 +23,7 @@ _STATUS = Path("/proc/self/status")
 def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak:
     """Measures in a fresh process, in which nothing else was ever loaded: this module, run with the job as JSON."""
     job = {"runtime": runtime, "threads": threads, "networks": [network.described() for network in networks]}
-    command = [sys.executable, "-m", "workbench.profile.peak_memory", json.dumps(job)]
+    command = [sys.executable, "-P", "-m", "workbench.profile.peak_memory", json.dumps(job)]
     # The package may run from a source tree that the fresh process wouldn't find.
     package_root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(p for p in (package_root, os.environ.get("PYTHONPATH")) if p)

@@ -145,7 +145,7 @@ def _zig_version() -> str:
 
 
 def _zig(*arguments: str | Path) -> list[str | Path]:
-    return [sys.executable, "-m", "ziglang", *arguments]
+    return [sys.executable, "-P", "-m", "ziglang", *arguments]
 
 
 def _with_ndk(clang: Path, target: Target, out: Path) -> None:

