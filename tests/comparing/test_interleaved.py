@@ -6,7 +6,6 @@ import time
 import weakref
 from collections.abc import Callable
 
-import pandas as pd
 import pytest
 
 from workbench.comparing.interleaved import LAYER_PASSES, LAYER_WARMUP, Plan, batches, measure
@@ -79,8 +78,8 @@ def test_batches_of_layers_take_turns_too_and_fused_layers_are_told():
         def passes(warmup: int, iterations: int) -> Layers:
             log.append(name)
             assert (warmup, iterations) == (LAYER_WARMUP, LAYER_PASSES)
-            table = pd.DataFrame({"layer": ["conv", "act"], "fused_into": ["", fused]})
-            return Layers(table, 1.0, 1.0, 0.0, {}, iterations, samples={"conv": (1.0,) * iterations})
+            rows = ({"layer": "conv"}, {"layer": "act", "fused_into": fused})
+            return Layers(rows, 1.0, 1.0, 0.0, {}, iterations, samples={"conv": (1.0,) * iterations})
 
         return passes
 

@@ -11,7 +11,7 @@ from workbench.errors import InputError
 from workbench.graphs.macs import count_graph
 from workbench.profile import ceilings as room
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
-from workbench.profile.ceilings import bandwidth, ceilings
+from workbench.profile.ceilings import ceilings
 from workbench.store.store import Store
 
 FEW = (
@@ -106,8 +106,3 @@ def test_a_busy_machine_is_told():
     calm, busy = {"of": "product", "best": 100.0, "median": 90.0}, {"of": "product", "best": 100.0, "median": 40.0}
     assert room._warnings(calm, None) == []
     assert len(room._warnings(calm, busy)) == 1
-
-
-def test_bandwidth_is_the_best_seen_for_as_many_bytes_or_more():
-    found = {"memory": [{"bytes": 100, "best": 50.0}, {"bytes": 200, "best": 80.0}, {"bytes": 400, "best": 20.0}]}
-    assert [bandwidth(found, moved) for moved in (1, 100, 150, 201, 400, 9999)] == [80.0, 80.0, 80.0, 20.0, 20.0, 20.0]

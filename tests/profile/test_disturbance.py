@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from workbench.profile import disturbance
+from workbench.profile.doubts import disturbances
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_frequency_and_temperature_stand_before_and_after(system: Path) -> None:
     assert (found["frequency_mhz_before"], found["frequency_mhz_after"]) == (2500, 1800)
     assert (found["temperature_c_before"], found["temperature_c_after"]) == (65.5, 90)
     assert "frequency_mhz" not in found["unknown"]
-    (word,) = [word for word in disturbance.warnings(found, "host") if "frequency" in word]
+    (word,) = [word for word in disturbances(found, "host") if "frequency" in word]
     assert word == "host: the CPUs' frequency fell from 2500 to 1800 MHz meanwhile, the hottest sensor is at 90 °C"
 
 
@@ -45,7 +46,7 @@ def test_a_system_that_does_not_tell_is_said_to_be_one(tmp_path: Path, monkeypat
     found = disturbance.between(disturbance.moment(), disturbance.moment())
     assert found["frequency_mhz_before"] is found["temperature_c_after"] is found["steal_share"] is None
     assert found["unknown"].keys() == {"steal_share", "others_share", "frequency_mhz", "temperature_c"}
-    assert disturbance.warnings(found, "host") == []
+    assert disturbances(found, "host") == []
 
 
 def test_a_sensor_that_can_not_be_read_is_left_out(system: Path) -> None:

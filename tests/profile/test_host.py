@@ -6,18 +6,24 @@ import csv
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from workbench.devices.measure import measure_memory, measure_network
 from workbench.measure.layers import COLUMNS
 from workbench.measure.network import network_of
+from workbench.measure.record import from_json, to_json
 from workbench.models.candidate import Component
 from workbench.models.families.stable_diffusion import FAMILY
 from workbench.profile.counts import count_networks
-from workbench.profile.host import Settings, profile_host
-from workbench.profile.write import Budget
+from workbench.profile.doubts import doubts
+from workbench.profile.host import Settings, measure_host
+from workbench.profile.write import Budget, write_profile
 from workbench.progress import quiet
 from workbench.report.sections.budget.sums import rows
+from workbench.runtimes.base import RUNTIMES, run_by
+from workbench.store.depends import closure
 from workbench.store.store import Store
 
 
@@ -32,16 +38,21 @@ def profiled(demo_candidate, exported, quantized_unet, tmp_path_factory):
     settings = Settings(("onnxruntime", "torch"), threads=1, iterations=3, min_seconds=0.0, warmup=1)
     out = tmp_path_factory.mktemp("profiles")
     counts = count_networks(networks)
-    return out, profile_host(networks, counts, settings, Budget(10, 3.0), 7, out, Store(out / "store"), quiet)
+    records = measure_host(networks, counts, settings, 7, Store(out / "store"), quiet)
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        summary = write_profile(out, record, Budget(10, 3.0), doubts(record), ["quantize"])
+        found.setdefault(record.target, {})[record.candidate] = summary
+    return out, found, records
 
 
 def test_onnx_candidates_are_not_measured_on_pytorch(profiled):
-    _, found = profiled
+    _, found, _ = profiled
     assert {target: set(c) for target, c in found.items()} == {"host": {"base", "w8a8"}, "host-torch": {"base"}}
 
 
 def test_files_hold_what_was_returned(profiled):
-    out, found = profiled
+    out, found, _ = profiled
     for target, candidates in found.items():
         for name, summary in candidates.items():
             assert json.loads((out / f"{name}@{target}.json").read_text()) == summary
@@ -54,6 +65,32 @@ def test_files_hold_what_was_returned(profiled):
                 assert sum(float(r["share"]) for r in own) == pytest.approx(1, abs=1e-3)
                 assert sum(int(r["params"] or 0) for r in own) == summary["components"][component]["params"]
                 assert sum(int(r["macs"] or 0) for r in own) == summary["components"][component]["macs"]
+
+
+def test_a_record_read_back_is_equal_and_gives_the_same_files(profiled, tmp_path):
+    out, _, records = profiled
+    for record in records:
+        again = from_json(to_json(record))
+        assert again == record
+        write_profile(tmp_path, again, Budget(10, 3.0), doubts(again), ["quantize"])
+    written = sorted(tmp_path.iterdir())
+    assert len(written) == 3 * len(records)
+    assert all(file.read_bytes() == (out / file.name).read_bytes() for file in written)
+
+
+def test_a_record_of_another_version_is_refused(profiled):
+    with pytest.raises(ValueError, match="version 0"):
+        from_json(to_json(replace(profiled[2][0], version=0)))
+
+
+def test_what_measures_reaches_nothing_that_writes_or_shows():
+    """Else a change there would measure everything again."""
+    measuring = closure(measure_host, count_networks, *map(run_by, RUNTIMES)) + closure(measure_network, measure_memory)
+    shown = ("write", "roofline", "rollup", "doubts", "read", "join", "summary", "views")
+    later = (*(f"workbench.profile.{name}" for name in shown), "workbench.report", "workbench.measure.kinds")
+    assert [name for name in measuring if name.startswith(later) or name.endswith(".descriptor")] == [
+        "workbench.runtimes.descriptor"
+    ]
 
 
 def test_the_budget_is_the_formula_it_states(profiled):

@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import InputError
 from workbench.measure.layers import COLUMNS
 from workbench.profile.read import read_profile
-from workbench.profile.write import SCHEMA_VERSION
+from workbench.profile.summary import SCHEMA_VERSION
 
 OLD_COLUMNS = COLUMNS[:15]
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from workbench.measure.layers import COLUMNS as MEASURED
-from workbench.profile.roofline import COLUMNS, roofline, summary
+from workbench.profile.roofline import COLUMNS, bandwidth, roofline, summary
 
 FOUND = {
     "runtime": "onnxruntime",
@@ -90,3 +90,8 @@ def test_the_summary_adds_up_what_has_a_bound():
     assert {k: (v["measured_ms"], v["layers"]) for k, v in found["by_bound"].items()} == {
         "fp32": (8.0, 1), "memory": (2.0, 1),
     }  # fmt: skip
+
+
+def test_bandwidth_is_the_best_seen_for_as_many_bytes_or_more():
+    found = {"memory": [{"bytes": 100, "best": 50.0}, {"bytes": 200, "best": 80.0}, {"bytes": 400, "best": 20.0}]}
+    assert [bandwidth(found, moved) for moved in (1, 100, 150, 201, 400, 9999)] == [80.0, 80.0, 80.0, 20.0, 20.0, 20.0]

@@ -16,7 +16,8 @@ from onnx import TensorProto, helper
 from tests import ROOT
 from workbench.errors import InputError
 from workbench.measure.kinds import CONVERSION, FLOAT, INT8, MOVE, REST
-from workbench.runtimes.base import RUNTIMES, code_of, described, kernels_of, runtime_for_suffix
+from workbench.runtimes.base import RUNTIMES, code_of, described, runtime_for_suffix
+from workbench.runtimes.kernels import kernels_of
 from workbench.runtimes.load import file_size
 
 ADD = """

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.comparing.changes import Block, Change, block_changes, layer_changes
 from workbench.measure.clock import Stats
 from workbench.measure.kinds import CONVERSION, FLOAT, INT8, KINDS, MOVE, VIEWS
-from workbench.runtimes.base import RUNTIMES, described, kernels_of
+from workbench.runtimes.base import RUNTIMES, described
+from workbench.runtimes.kernels import kernels_of
 
 if TYPE_CHECKING:
     import pandas as pd

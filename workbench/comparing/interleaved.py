@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.comparing.layers import Batch
 from workbench.comparing.ratio import LEAST_LOADS, Load, Ratio, of_loads
@@ -139,8 +139,4 @@ def _rounds(plan: Plan, *seconds: float) -> int:
 
 
 def _fused(layers: Layers) -> Mapping[str, str]:
-    table: Any = layers.table
-    if "fused_into" not in table.columns:
-        return {}
-    rows = table[table["fused_into"].fillna("") != ""]
-    return dict(zip(rows["layer"], rows["fused_into"], strict=True))
+    return {row["layer"]: row["fused_into"] for row in layers.rows if row.get("fused_into")}

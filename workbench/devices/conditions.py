@@ -108,3 +108,9 @@ def validity(stats: Stats) -> dict[str, Any]:
     seconds = sum(stats.samples) / 1e3
     enough = {"min_duration_met": seconds >= LEAST_SECONDS, "min_query_met": stats.n >= LEAST_COUNT}
     return {**enough, "mlperf_valid": all(enough.values()), "seconds": seconds, "n": stats.n}
+
+
+def state_of(facts: Facts) -> dict[str, Any]:
+    """What changes on a device while it works."""
+    names = ("thermal_status", "temperatures", "battery_percent", "battery_charging", "battery_celsius", "clocks_khz")
+    return {name: getattr(facts, name) for name in (*names, "memory_available_bytes")}

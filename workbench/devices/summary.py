@@ -9,32 +9,89 @@ from typing import Any
 from workbench.devices.measure import conditions_of, stored_result
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider, on_cpu, placement
+from workbench.devices.session import DeviceSession, Taken
+from workbench.devices.toolchain.library import host_version
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
+from workbench.measure.memory import Peak
 from workbench.measure.network import Network
-from workbench.runtimes.base import Measured, Timed
+from workbench.measure.record import Measured, Record, Timed, with_family
+from workbench.runtimes.load import file_size
+from workbench.runtimes.onnxruntime.descriptor import RUNTIME
+from workbench.store.environment import environment
+
+Counts = Mapping[tuple[str, str], Count]
+"""By candidate and component."""
 
 
-def measured_of(network: Network, folder: Path, count: Count, shared: str | None) -> tuple[Measured, dict[str, Any]]:
-    """Times and layers of a network whose results lie in ``folder``, and the conditions under which they came (JSON).
+def record_of(
+    session: DeviceSession, taken: Taken, networks: Sequence[Network], counts: Counts, seed: int
+) -> tuple[Record, list[str]]:
+    """What one device gave for one candidate's networks, and what makes it doubtful, in sentences."""
+    own: dict[str, Measured] = {}
+    said: dict[str, dict[str, Any]] = {}
+    warnings: list[str] = []
+    for network in networks:
+        folder, first = taken.networks[network.identity], taken.first[network.identity]
+        shared = None if first is network else first.label
+        count = counts[network.candidate, network.component]
+        own[network.component], conditions = _measured(network, folder, count, shared)
+        said[network.component] = conditions | (session.store.get(folder.name) or {})
+        warnings += warnings_of(network, said[network.component], session.target, session.settings.providers)
+    memory = stored_result(taken.memory[networks[0].candidate]).memory
+    assert memory is not None
+    found = next(iter(said.values()))
+    if found["version"] != host_version():
+        warnings.append(
+            f"{session.target}: ONNX Runtime {found['version']} there, {host_version()} on the host: not the same"
+        )
+    if session.facts.emulated:
+        warnings.append(f"{session.target}: emulated: its times say nothing about a device of this kind")
+    facts = {
+        "threads": found["threads"],
+        "seed": seed,
+        "emulated": session.facts.emulated,
+        "device": {"facts": session.facts.as_json(), "library": found["library"], "components": said},
+        "host_environment": environment(),
+        "environment": environment_of(session.facts, found["version"]),
+    }
+    record = Record(
+        candidate=networks[0].candidate,
+        runtime=RUNTIME.name,
+        target=session.target,
+        components=own,
+        peak=Peak(memory.peak, memory.library, None if memory.peak is not None else "the device doesn't say"),
+        facts=facts,
+    )
+    return with_family(record, networks[0].family), warnings
 
-    Args:
-        network: what was measured.
-        folder: the stored result.
-        count: the network's MACs and parameters.
-        shared: the label of the network whose measurement this is, where they are the same files.
-    """
+
+def agrees(record: Record) -> bool:
+    """Whether all of a candidate's networks computed on the device what they compute here."""
+    return all(said["agreement"]["agrees"] for said in record.facts["device"]["components"].values())
+
+
+def _measured(network: Network, folder: Path, count: Count, shared: str | None) -> tuple[Measured, dict[str, Any]]:
+    """Times and layers of a network whose results lie in ``folder``, and under which conditions they came (JSON)."""
+    assert network.file is not None
     result = stored_result(folder)
     assert result.times is not None and result.recorded is not None
-    layers = _layers(network, folder, count, result.recorded.warmup)
-    times = result.times
-    timed = Timed(times.stats, times.load_cold_ms, times.load_warm_ms, times.first_call_ms)
-    passes = result.recorded.warmup + result.recorded.passes
+    times, warmup = result.times, result.recorded.warmup
+    measured = Measured(
+        scheme=network.scheme,
+        inputs=tuple(network.feed),
+        size_bytes=file_size(network.file),
+        timed=Timed(times.stats, times.load_cold_ms, times.load_warm_ms, times.first_call_ms),
+        layers=_layers(network, folder, count, warmup),
+        count=count,
+        shared_with=shared,
+    )
+    passes = warmup + result.recorded.passes
     ran = {
         provider: {op: count / passes for op, count in ops.items()}
         for provider, ops in placement(folder / "trace.json").items()
     }
-    return Measured(network, timed, layers, count, shared), {**conditions_of(result), "kernels_per_pass": ran}
+    return measured, {**conditions_of(result), "kernels_per_pass": ran}
 
 
 def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers:
@@ -49,12 +106,6 @@ def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers
     passes = read_passes(folder / "trace.json")
     # The first pass of all tells what the runtime allocates; later ones find it there.
     return assemble(exported, graph, passes[warmup:], network.scheme, count, passes[0])
-
-
-def state_of(facts: Facts) -> dict[str, Any]:
-    """What changes on a device while it works."""
-    names = ("thermal_status", "temperatures", "battery_percent", "battery_charging", "battery_celsius", "clocks_khz")
-    return {name: getattr(facts, name) for name in (*names, "memory_available_bytes")}
 
 
 def warnings_of(network: Network, said: Mapping[str, Any], target: str, providers: Sequence[Provider]) -> list[str]:
@@ -94,6 +145,6 @@ def environment_of(facts: Facts, version: str) -> dict[str, Any]:
         "cores_usable": sum(len(cores.numbers) for cores in facts.classes),
         "memory_bytes": facts.memory_bytes,
         "os": facts.version,
-        "libraries": {"onnxruntime": version},
+        "libraries": {RUNTIME.distribution: version},
         "unknown": dict(facts.unknown),
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 SPREAD_LIMIT = 0.15
 """IQR ÷ median above which a run says that it is noisy: on a quiet machine it is below 0.05."""
@@ -17,6 +17,23 @@ SETTLED = 3
 """A call is warm when this many calls in a row were not faster than all before them."""
 MOST_WARMUP = 30
 """Unmeasured calls after which a call is taken as it is."""
+
+
+class Latency(TypedDict, total=False):
+    """Statistics of durations in ``unit``.
+
+    Of one network's passes also ``warmup`` (passes before them), ``drift`` (last third ÷ first − 1), samples in order.
+    """
+
+    median: float
+    p90: float
+    iqr: float
+    min: float
+    n: int
+    unit: str
+    drift: float | None
+    warmup: int
+    samples: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -80,9 +97,9 @@ class Stats:
         first, last = Stats(self.samples[:third]).median, Stats(self.samples[-third:]).median
         return last / first - 1 if first else None
 
-    def summary(self, *, samples: bool = False) -> dict[str, Any]:
-        """JSON: median, p90, iqr, min in ms, n, drift, unit, warmup (calls), and the samples where asked for."""
-        found: dict[str, Any] = {
+    def summary(self, *, samples: bool = False) -> Latency:
+        """As JSON; with the samples where asked for."""
+        found: Latency = {
             "median": self.median,
             "p90": self.p90,
             "iqr": self.iqr,
@@ -92,7 +109,7 @@ class Stats:
             "unit": "ms",
             "warmup": self.warmup,
         }
-        return found | ({"samples": [round(s, 4) for s in self.samples]} if samples else {})
+        return {**found, "samples": [round(s, 4) for s in self.samples]} if samples else found
 
     def warnings(self, what: str) -> list[str]:
         """Sentences about ``what`` when the spread or the drift is too large for the median to be trusted."""
@@ -184,7 +201,7 @@ def once_ms(call: Callable[[], Any]) -> tuple[float, Any]:
     return (time.perf_counter() - start) * 1e3, result
 
 
-def weighted_sum(parts: Mapping[str, tuple[Stats, float]]) -> dict[str, Any]:
+def weighted_sum(parts: Mapping[str, tuple[Stats, float]]) -> Latency:
     """Statistics of Σ weight × part, quantile by quantile: the median is the sum of medians, p90 the sum of p90s.
 
     That takes all parts as slow at the same time, since what disturbs a machine lasts longer than one call; with
@@ -194,5 +211,11 @@ def weighted_sum(parts: Mapping[str, tuple[Stats, float]]) -> dict[str, Any]:
     def total(name: str) -> float:
         return sum(weight * getattr(stats, name) for stats, weight in parts.values())
 
-    found: dict[str, Any] = {name: total(name) for name in ("median", "p90", "iqr", "min")}
-    return found | {"n": min(stats.n for stats, _ in parts.values()), "unit": "ms"}
+    return {
+        "median": total("median"),
+        "p90": total("p90"),
+        "iqr": total("iqr"),
+        "min": total("min"),
+        "n": min(stats.n for stats, _ in parts.values()),
+        "unit": "ms",
+    }

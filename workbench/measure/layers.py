@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,12 @@ kernel of its own has zero time and the layer that computes it in ``fused_into``
 
 UNMAPPED, OUTSIDE = "(unmapped)", "(runtime)"
 """Rows that stand in every table: kernels that no layer could be found for, and wall time outside all kernels."""
+
+WHOLE = (
+    "calls", "macs", "params", "weight_bytes", "activation_bytes", "peak_bytes", "attention_macs", "element_ops",
+    "runtime_bytes",
+)  # fmt: skip
+"""Columns of whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,13 @@ class Transition:
 class Layers:
     """The per-layer pass of one component.
 
-    ``table`` has the rows of ``COLUMNS`` without ``component``; ``kernel_ms`` and ``wall_ms`` are medians per pass with
+    ``rows`` are those of the table of layers, each by ``COLUMNS`` without ``component`` and ``share``, what isn't known
+    left out; ``kernel_ms`` and ``wall_ms`` are medians per pass with
     the runtime's profiling on; ``op_ms`` the median time per pass by kind of operator. None: this runtime doesn't tell.
     ``integer`` says how much is computed in integers.
     """
 
-    table: pd.DataFrame
+    rows: tuple[Mapping[str, Any], ...]
     wall_ms: float
     kernel_ms: float | None
     unmapped_share: float
@@ -80,11 +87,14 @@ class Layers:
     """Most bytes of values alive at one time (estimated), and the layer that runs then."""
     live_peak_at: str | None = None
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows, and each one's part of all rows' time in the column ``share``, which sums to 1."""
+        import pandas as pd
 
-def with_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """``table`` with the column ``share``: each row's part of all rows' time; sums to 1."""
-    total = table["latency_ms"].sum()
-    return table.assign(share=table["latency_ms"] / total if total else 0.0)
+        table = pd.DataFrame(list(self.rows))
+        total = table["latency_ms"].sum()
+        return table.assign(share=table["latency_ms"] / total if total else 0.0)
 
 
 def ordered(table: pd.DataFrame, component: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from workbench.models import guidance
 from workbench.models.families import family_of
@@ -22,12 +22,12 @@ class Component:
     """One network of a candidate.
 
     ``torch``: ``path`` is a diffusers/transformers folder (config.json + safetensors).
-    ``onnx``: ``path`` is an ONNX file whose nodes are named by their layer.
-    ``openvino``: ``path`` is an OpenVINO ``.xml``, its operations named likewise, the ``.bin`` beside it.
+    Else ``kind`` is the name of a file's format, such as ``onnx``, and ``path`` the file, whose nodes are named by
+    their layer; what belongs to it lies beside it.
     """
 
     name: str
-    kind: Literal["torch", "onnx", "openvino"]
+    kind: str
     path: Path
     scheme: str = "fp32"
 

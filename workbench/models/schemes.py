@@ -1,4 +1,4 @@
-"""What the names of schemes mean: bits of weights and of activations, and which backends can make them."""
+"""What the names of schemes mean: bits of weights and of activations."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 SchemeName = Literal["w8a8", "w8a16", "w4a16", "w4a8", "fp16"]
-Backend = Literal["onnxruntime", "nncf", "openvino"]
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """``weight_bits`` of convolutions' and linears' weights; ``activation_bits`` of their inputs, None: float.
-
-    ``backends``: who can make it. The files of onnxruntime and nncf are ONNX, those of openvino OpenVINO's own.
-    """
+    """``weight_bits`` of convolutions' and linears' weights; ``activation_bits`` of their inputs, None: float."""
 
     weight_bits: int
     activation_bits: int | None
-    backends: tuple[Backend, ...]
 
     @property
     def integer_activations(self) -> bool:
@@ -33,12 +28,12 @@ class Scheme:
 
 
 SCHEMES: Mapping[str, Scheme] = {
-    "fp32": Scheme(32, None, ()),
-    "fp16": Scheme(16, None, ("onnxruntime",)),
-    "w8a8": Scheme(8, 8, ("onnxruntime", "nncf", "openvino")),
-    "w8a16": Scheme(8, 16, ("onnxruntime",)),
-    "w4a16": Scheme(4, None, ("onnxruntime", "openvino")),
-    "w4a8": Scheme(4, 8, ("onnxruntime",)),
+    "fp32": Scheme(32, None),
+    "fp16": Scheme(16, None),
+    "w8a8": Scheme(8, 8),
+    "w8a16": Scheme(8, 16),
+    "w4a16": Scheme(4, None),
+    "w4a8": Scheme(4, 8),
 }
 """All schemes by name. The activations of w8a16 are 16-bit integers, as on phones' NPUs (EdgeFusion, section 3.3;
 Qualcomm AI Hub); those of w4a16, a scheme of weights only, are 16-bit or 32-bit floats, whichever the runtime takes."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from workbench.errors import RunError
 from workbench.measure.clock import Stats, interleaved
@@ -22,6 +22,9 @@ from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
 from workbench.store.store import Store, key_of
 
+if TYPE_CHECKING:
+    from workbench.profile.summary import Ceilings, Reached
+
 ROUNDS, LEAST_SECONDS = 2, 0.06
 """Each probe is measured in rounds some seconds apart, this long each: a disturbance seldom hits both."""
 BUSY = 0.6
@@ -29,7 +32,7 @@ BUSY = 0.6
 WHAT = "best observed through this runtime with these threads; products in GMAC/s, memory in GB/s (1e9)"
 
 
-def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
+def ceilings(name: str, threads: int, store: Store) -> Ceilings:
     """The ceilings of this machine under one runtime; measured once (some 3 s), then taken from the store;
     measured again the next time when the machine was busy.
 
@@ -65,7 +68,7 @@ def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
 
     stored = store.get(key)
     if stored is not None:
-        return stored
+        return cast("Ceilings", stored)
     with tempfile.TemporaryDirectory(prefix="workbench-ceilings-") as scratch:
         found = _measure(own, threads, load, Path(scratch))
     if not found["warnings"]:  # what a busy machine gave is used once, and measured again the next time
@@ -75,7 +78,7 @@ def ceilings(name: str, threads: int, store: Store) -> dict[str, Any]:
 
 def _measure(
     own: Descriptor, threads: int, load: Callable[[Probe, Path], Callable[[], object]], folder: Path
-) -> dict[str, Any]:
+) -> Ceilings:
     started = time.perf_counter()
     calls: dict[Probe, Callable[[], object]] = {}
     refused = dict(own.ceilings.refused)
@@ -92,39 +95,43 @@ def _measure(
     for _ in range(ROUNDS):
         for probe, call in calls.items():
             samples[probe] += interleaved({"": call}, 1, 3, LEAST_SECONDS)[""].samples
-    found: dict[str, list[dict[str, Any]]] = {"fp32": [], "int8": [], "memory": []}
+    found: dict[str, list[Reached]] = {"fp32": [], "int8": [], "memory": []}
     for probe, taken in samples.items():
         found[probe.kind].append(_rate(probe, taken))
     if not found["fp32"] or not found["memory"]:
         raise RunError(f"{own.name}: its ceilings can't be measured: {'; '.join(refused.values())}")
-    best = {kind: max(rates, key=lambda r: r["best"], default=None) for kind, rates in found.items()}
+    fp32 = max(found["fp32"], key=lambda r: r["best"])
+    int8 = max(found["int8"], key=lambda r: r["best"], default=None)
     return {
         "runtime": own.name,
         "threads": threads,
         "what": WHAT,
-        "fp32": best["fp32"],
-        "int8": best["int8"],
+        "fp32": fp32,
+        "int8": int8,
         "memory": sorted(found["memory"], key=lambda r: r["bytes"]),
         "refused": refused,
-        "warnings": _warnings(best["fp32"], best["int8"]),
+        "warnings": _warnings(fp32, int8),
         "seconds": round(time.perf_counter() - started, 2),
     }
 
 
-def _rate(probe: Probe, taken: Sequence[float]) -> dict[str, Any]:
+def _rate(probe: Probe, taken: Sequence[float]) -> Reached:
     rates = Stats(tuple(probe.work / ms / 1e6 for ms in taken))  # per ms / 1e6: units of 1e9 per second
     memory = probe.kind == "memory"
-    return {
+    found: Reached = {
         "best": round(max(rates.samples), 2),
         "median": round(rates.median, 2),
         "iqr": round(rates.iqr, 2),
         "n": rates.n,
         "unit": "GB/s" if memory else "GMAC/s",
         "of": probe.words,
-    } | ({"bytes": probe.bytes_per_op} if memory else {})
+    }
+    if memory:
+        found["bytes"] = probe.bytes_per_op
+    return found
 
 
-def _warnings(*rates: dict[str, Any] | None) -> list[str]:
+def _warnings(*rates: Reached | None) -> list[str]:
     """Products whose usual rate was far below their best one: then the best may be too low as well."""
     return [
         f"ceilings: half of the runs of a {rate['of']} stayed below {rate['median']} GMAC/s, the best reached "
@@ -143,12 +150,3 @@ def _network(probe: Probe, folder: Path) -> Network:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(path))
     return Network(candidate="ceiling", component="model", scheme=probe.kind, feed=feed, file=path)
-
-
-def bandwidth(found: Mapping[str, Any], moved: float) -> float:
-    """GB/s that this machine was seen to reach when one operator moves ``moved`` bytes or more.
-
-    ``found`` is what ``ceilings`` gives. More than the largest probe: what the largest reached.
-    """
-    reached = [entry["best"] for entry in found["memory"] if entry["bytes"] >= moved]
-    return max(reached, default=found["memory"][-1]["best"])

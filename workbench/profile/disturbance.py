@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STEAL_LIMIT = 0.02
-OTHERS_LIMIT = 0.10
-SLOWED_LIMIT = 0.10
-"""Fall of the CPUs' frequency above which a run says that the machine was throttled."""
 STAT = Path("/proc/stat")
 CPUS = Path("/sys/devices/system/cpu")
 ZONES = Path("/sys/class/thermal")
@@ -97,23 +93,3 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
         if None in (getattr(before, own), getattr(after, own)):
             unknown[name] = f"{place} doesn't tell"
     return found | {"unknown": unknown}
-
-
-def warnings(noise: dict[str, Any], what: str) -> list[str]:
-    """Sentences about ``what`` when the machine was not left to this process."""
-    found = []
-    if (noise["steal_share"] or 0) > STEAL_LIMIT:
-        found.append(f"{what}: the hypervisor took {noise['steal_share']:.0%} of the CPU time meanwhile")
-    if (noise["others_share"] or 0) > OTHERS_LIMIT:
-        found.append(
-            f"{what}: other processes used {noise['others_share']:.0%} of the CPU time meanwhile; "
-            "run again on a quiet machine"
-        )
-    before, after = noise.get("frequency_mhz_before"), noise.get("frequency_mhz_after")
-    if before and after and after < before * (1 - SLOWED_LIMIT):
-        heat = noise.get("temperature_c_after")
-        found.append(
-            f"{what}: the CPUs' frequency fell from {before:.0f} to {after:.0f} MHz meanwhile"
-            + (f", the hottest sensor is at {heat:.0f} °C" if heat else "")
-        )
-    return found

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.measure.clock import interleaved, once_ms
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.memory import available_bytes, drop_from_cache
 from workbench.measure.network import Network
-from workbench.measure.simulated import in_float
+from workbench.measure.record import Measured, Record, Timed, with_family
 from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
 from workbench.profile.peak_memory import peak_memory
-from workbench.profile.write import Budget, write_profile
-from workbench.runtimes.base import Compiles, Measured, Runtime, Timed, runtime
+from workbench.runtimes.base import Compiles, Runtime, described, runtime
+from workbench.runtimes.load import file_size
 from workbench.store.environment import environment
-from workbench.store.processor import usable_cores
 from workbench.store.store import Store
 
 if TYPE_CHECKING:
@@ -43,74 +41,52 @@ class Settings:
     warmup: int
 
 
-def profile_host(
+def measure_host(
     networks: Sequence[Network],
     counts: Mapping[tuple[str, str], Count],
     settings: Settings,
-    budget: Budget | None,
     seed: int,
-    out: Path,
     store: Store,
     progress: Progress,
-    lineage: Mapping[str, Sequence[str]] | None = None,
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Measures every network on every runtime asked for that can run it; summaries by target and candidate.
+) -> list[Record]:
+    """Measures every network on every runtime asked for that can run it: a record for each candidate on each of them.
 
     Networks that are the same file are measured once and the figures stand for all of them. A candidate of which a
-    runtime refuses some network isn't measured there. Writes ``CANDIDATE@TARGET.csv`` (layers) and ``.json`` (the
-    summary) into ``out``.
+    runtime refuses some network isn't measured there.
 
     Args:
         networks: in the order of the chain; all components of a candidate that are to be measured.
         counts: MACs and parameters by candidate and component.
         settings: how to measure.
-        budget: of the whole pipeline; None where there is none.
         seed: of the inputs.
-        out: folder for the files.
         store: where the machine's ceilings are kept.
         progress: told of every measured round.
-        lineage: steps that made each candidate, for the summary.
 
     Raises:
         RunError: a network can't be loaded or run.
         InputError: a runtime isn't installed.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    found: list[Record] = []
     for name in settings.runtimes:
         place = runtime(name)
         refused = {n.candidate for n in networks if place.refuses(n)}
         own_networks = [n for n in networks if n.candidate not in refused]
         before = disturbance.moment()
-        measured, warnings = _measure(place, own_networks, counts, settings, progress)
-        disturbed = disturbance.between(before, disturbance.moment())
-        warnings += disturbance.warnings(disturbed, place.target)
-        if settings.threads > usable_cores():
-            warnings.append(f"{place.target}: {settings.threads} threads on {usable_cores()} usable cores")
-        bounds = ceilings(name, settings.threads, store)
-        warnings += [f"{place.target}: {warning}" for warning in bounds["warnings"]]
-        shared = {
+        measured, apart = _measure(place, own_networks, counts, settings, progress)
+        facts = {
             "threads": settings.threads,
             "seed": seed,
-            "noise": disturbed,
+            "noise": disturbance.between(before, disturbance.moment()),
             "runtime_settings": dict(place.settings),
-            "ceilings": bounds,
-            "environment": environment(),
+            "ceilings": ceilings(name, settings.threads, store),
+            "environment": environment([described(name).distribution]),
         }
-        found[place.target] = {}
         for candidate in dict.fromkeys(n.candidate for n in own_networks):
-            own = {m.network.component: m for m in measured if m.network.candidate == candidate}
-            peak = peak_memory(place.name, [m.network for m in own.values()], settings.threads)
-            if peak.peak is None:
-                warnings.append(f"{candidate}@{place.target}: peak memory: {peak.reason}")
-            found[place.target][candidate] = write_profile(
-                out,
-                place,
-                own,
-                peak,
-                budget,
-                shared | {"lineage": list((lineage or {}).get(candidate, ()))},
-                [*warnings, *_notes(place, own)],
-            )
+            own = [n for n in own_networks if n.candidate == candidate]
+            components = {n.component: measured[n.candidate, n.component] for n in own}
+            peak = peak_memory(place.name, own, settings.threads)
+            record = Record(candidate, place.name, place.target, components, peak, facts, apart)
+            found.append(with_family(record, own[0].family))
     return found
 
 
@@ -120,14 +96,14 @@ def _measure(
     counts: Mapping[tuple[str, str], Count],
     settings: Settings,
     progress: Progress,
-) -> tuple[list[Measured], list[str]]:
-    """Every network measured, or found among those that are the same; and warnings that concern them all."""
+) -> tuple[dict[tuple[str, str], Measured], tuple[str, ...]]:
+    """Every network measured, or found among those that are the same; and components that were timed one by one."""
     distinct: dict[tuple[str, str], Network] = {}
     for network in networks:
         distinct.setdefault(network.identity, network)
     timed: dict[tuple[str, str], Timed] = {}
     layers: dict[tuple[str, str], Layers] = {}
-    warnings: list[str] = []
+    apart: list[str] = []
     passes = min(settings.iterations, LAYER_PASSES)
     kinds = list(dict.fromkeys(n.component for n in distinct.values()))
     rounds = len(kinds) * settings.iterations
@@ -139,20 +115,31 @@ def _measure(
             for together in batches:
                 timed |= _time(place, together, settings, tick, done)
             if len(batches) > 1:
-                warnings.append(f"{place.target} {component}: too little memory to measure all candidates in turns")
+                apart.append(component)
             done += settings.iterations
         for identity, network in distinct.items():
             counted = counts[network.candidate, network.component]
             layers[identity] = place.layers(network, counted, settings.threads, min(settings.warmup, 3), passes)
             done += passes
             tick(done, network.label)
-    measured = []
+    measured = {}
     for network in networks:
         first = distinct[network.identity]
-        counted = counts[network.candidate, network.component]
-        note = None if first is network else first.label
-        measured.append(Measured(network, timed[network.identity], layers[network.identity], counted, note))
-    return measured, warnings
+        measured[network.candidate, network.component] = Measured(
+            scheme=network.scheme,
+            inputs=tuple(network.feed),
+            size_bytes=_size(place, network),
+            timed=timed[network.identity],
+            layers=layers[network.identity],
+            count=counts[network.candidate, network.component],
+            shared_with=None if first is network else first.label,
+        )
+    return measured, tuple(apart)
+
+
+def _size(place: Runtime, network: Network) -> int:
+    """Bytes as deployed: the file where there is one, else what this runtime reads."""
+    return file_size(network.file) if network.file else sum(file.stat().st_size for file in place.files(network))
 
 
 def _that_fit(place: Runtime, group: Sequence[Network]) -> list[list[Network]]:
@@ -187,16 +174,3 @@ def _time(
         steady=STEADY,
     )
     return {network.identity: Timed(stats[network.label], *loads[network.label]) for network in networks}
-
-
-def _notes(place: Runtime, own: Mapping[str, Measured]) -> list[str]:
-    found = []
-    for name, m in own.items():
-        imitated = in_float(m.network.scheme, m.layers.integer.layers, m.layers.integer.stored)
-        found += [f"{m.network.label}@{place.target}: {imitated}"] if imitated else []
-        found += m.timed.stats.warnings(f"{m.shared_with or m.network.label}@{place.target}")
-        if m.count.uncounted:
-            listed = ", ".join(f"{op} ({n})" for op, n in m.count.uncounted.items())
-            found.append(f"{m.network.candidate}.{name}: not counted in MACs: {listed}")
-        found += [f"{m.network.candidate}.{name}: {note}" for note in m.count.notes]
-    return found

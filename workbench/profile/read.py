@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import InputError, did_you_mean
 from workbench.measure.layers import COLUMNS
-from workbench.profile.summary import Summary
-from workbench.profile.write import SCHEMA_VERSION
+from workbench.profile.summary import SCHEMA_VERSION, Summary
 
 if TYPE_CHECKING:
     import pandas as pd

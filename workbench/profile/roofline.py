@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.measure.layers import OUTSIDE, UNMAPPED
-from workbench.profile.ceilings import bandwidth
-from workbench.runtimes.base import kernels_of
+from workbench.profile.summary import Ceilings
+from workbench.runtimes.kernels import kernels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ ESTIMATE = (
 )
 
 
-def roofline(table: pd.DataFrame, found: Mapping[str, Any]) -> pd.DataFrame:
+def roofline(table: pd.DataFrame, found: Ceilings) -> pd.DataFrame:
     """The rows of a table of layers under the ceilings of the machine and runtime that it was measured on.
 
     Args:
@@ -51,17 +51,17 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _row(row: Mapping[str, Any], found: Mapping[str, Any], kernels: Kernels) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], found: Ceilings, kernels: Kernels) -> dict[str, Any]:
     macs, attention = float(row.get("macs", 0)), float(row.get("attention_macs", 0))
     moved = float(row.get("weight_bytes", 0)) + 2 * float(row.get("activation_bytes", 0))
     named = {"component": row.get("component", ""), "layer": row["layer"], "products": macs + attention}
     measured = float(row["latency_ms"])
     if row["layer"] in (OUTSIDE, UNMAPPED) or not moved or measured <= 0:
         return named | {"bytes_moved": moved, "intensity": None, "bound": "", "bound_ms": None, "bound_share": None}
-    integer = found["int8"] is not None and kernels.computes_integers(str(row["op"]), str(row["scheme"]))
+    int8 = found["int8"] if kernels.computes_integers(str(row["op"]), str(row["scheme"])) else None
     compute = {
-        "int8": macs / found["int8"]["best"] / 1e6 if integer else 0.0,
-        "fp32": (attention if integer else macs + attention) / found["fp32"]["best"] / 1e6,
+        "int8": macs / int8["best"] / 1e6 if int8 else 0.0,
+        "fp32": (attention if int8 else macs + attention) / found["fp32"]["best"] / 1e6,
     }
     memory = moved / bandwidth(found, moved / max(1.0, float(row.get("calls") or 1))) / 1e6
     bound = max(compute, key=lambda kind: compute[kind]) if sum(compute.values()) >= memory else "memory"
@@ -73,6 +73,15 @@ def _row(row: Mapping[str, Any], found: Mapping[str, Any], kernels: Kernels) -> 
         "bound_ms": bound_ms,
         "bound_share": bound_ms / measured,
     }
+
+
+def bandwidth(found: Ceilings, moved: float) -> float:
+    """GB/s that this machine was seen to reach when one operator moves ``moved`` bytes or more.
+
+    ``found`` is what ``ceilings`` gives. More than the largest probe: what the largest reached.
+    """
+    reached = [entry["best"] for entry in found["memory"] if entry["bytes"] >= moved]
+    return max(reached, default=found["memory"][-1]["best"])
 
 
 def summary(table: pd.DataFrame, lines: pd.DataFrame) -> dict[str, Any]:

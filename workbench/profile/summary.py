@@ -8,19 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from workbench.measure.clock import Latency
 
-class Latency(TypedDict, total=False):
-    """Of equal passes. ``drift``: median of the last third ÷ that of the first − 1; ``samples`` in order."""
-
-    median: float
-    p90: float
-    iqr: float
-    min: float
-    n: int
-    drift: float | None
-    unit: str
-    warmup: int
-    samples: Sequence[float]
+SCHEMA_VERSION = 2
+"""2 added layer samples, events, transitions, the peak of live values, and profiles of no pipeline."""
 
 
 class Transition(TypedDict):
@@ -95,7 +86,7 @@ class Ceilings(TypedDict, total=False):
     runtime: str
     threads: int
     what: str
-    fp32: Reached | None
+    fp32: Reached
     int8: Reached | None
     memory: Sequence[Reached]
     refused: Mapping[str, str]

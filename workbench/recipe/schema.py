@@ -149,7 +149,8 @@ class Rank(Strict):
     targets: list[str] | None = Field(
         None,
         min_length=1,
-        description="Where the choice is made, such as host, host-openvino; default: the first target not emulated.",
+        description=f"Where the choice is made, such as {', '.join(one.target for one in all_described()[:2])}; "
+        "default: the first target not emulated.",
     )
     constraints: Constraints = Constraints()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ from workbench.models.candidate import Candidate
 from workbench.profile.write import Budget, stem
 from workbench.progress import Progress
 from workbench.recipe.schema import DeviceConfig, Recipe
-from workbench.runtimes.base import code_of
+from workbench.runtimes.base import code_of, counted_by, described, run_by
 from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
+from workbench.store.files import write_atomic
 from workbench.store.processor import usable_cores
 from workbench.store.store import Store, key_of
 
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     from workbench.measure.network import Network
     from workbench.profile.summary import Summary
 
-ByTarget = Mapping[str, Mapping[str, Any]]
-"""Summaries by target and candidate."""
 Files = Mapping[str, Mapping[str, Path]]
+RECORD = ".record.json"
 
 
 @dataclass(frozen=True)
@@ -60,121 +60,140 @@ def profile_all(recipe: Recipe, chain: list[Candidate], files: Files, store: Sto
     """
     found: dict[tuple[str, str], Path] = {}
     seconds = 0.0
-    for folder in _measured(recipe, chain, files, store, progress):
+    for folder in _written(recipe, chain, files, store, progress):
         result = store.get(folder.name) or {}
         seconds += result["seconds"]
         found |= {(target, name): folder for target, names in result["targets"].items() for name in names}
     return Profiled(found, seconds)
 
 
-def _measured(recipe: Recipe, chain: list[Candidate], files: Files, store: Store, progress: Progress) -> Iterator[Path]:
+def _written(recipe: Recipe, chain: list[Candidate], files: Files, store: Store, progress: Progress) -> Iterator[Path]:
+    """Folders of the profiles: those of this machine, then those of devices."""
     from workbench.measure.network import network_of
 
     networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in c.components]
-    shared = {
-        "steps": recipe.evaluate.steps,
-        "guidance_scale": recipe.evaluate.guidance_scale,
-        "candidates": [[c.name, c.key, c.steps] for c in chain],
-        "seed": recipe.seed,
-    }
     if "host" in recipe.profile.targets:
-        yield _on_host(recipe, chain, networks, shared, store, progress)
+        yield _on_host(recipe, chain, networks, store, progress)
     asked = [target for target in recipe.profile.targets if target != "host"]
     if asked:
         from workbench.devices.target import devices_of
 
-        ready = devices_of(asked)
-        yield _on_devices(recipe, chain, networks, shared, ready, store, progress)
+        yield _on_devices(recipe, chain, networks, devices_of(asked), store, progress)
 
 
 def _on_host(
-    recipe: Recipe,
-    chain: Sequence[Candidate],
-    networks: Sequence[Network],
-    shared: Mapping[str, Any],
-    store: Store,
-    progress: Progress,
+    recipe: Recipe, chain: Sequence[Candidate], networks: Sequence[Network], store: Store, progress: Progress
 ) -> Path:
-    config = recipe.profile
+    """The profiles of this machine; written anew, from what was measured, where only the writing changed."""
+    from workbench.measure.record import from_json
+    from workbench.profile.doubts import doubts
+    from workbench.profile.write import write_profile
+
+    measured = _measured_here(recipe, chain, networks, store, progress)
+    budget, lineage = _budget(recipe, chain), {c.name: c.lineage for c in chain}
     key = key_of(
         {
-            **shared,
             "stage": "profile",
-            **depends_on("workbench.profile.host", *map(code_of, config.runtimes)),
-            "config": config.model_dump(mode="json", exclude={"targets", "device"}),
-            "host": fingerprint(),
+            **depends_on(write_profile, doubts, *(f"{code_of(name)}.descriptor" for name in recipe.profile.runtimes)),
+            "measured": measured.name,
+            "budget": asdict(budget),
+            "lineage": lineage,
         }
     )
 
-    def measure(out: Path) -> ByTarget:
-        from workbench.profile.counts import count_networks
-        from workbench.profile.host import Settings, profile_host
+    def write(out: Path) -> dict[str, Any]:
+        found: dict[str, list[str]] = {}
+        for file in sorted(measured.glob(f"*{RECORD}"), key=lambda file: int(file.name.partition("-")[0])):
+            record = from_json(file.read_bytes())
+            write_profile(out, record, budget, doubts(record), lineage[record.candidate])
+            found.setdefault(record.target, []).append(record.candidate)
+        return {"targets": found, "seconds": (store.get(measured.name) or {})["seconds"]}
 
-        return profile_host(
-            networks,
-            count_networks(networks, {c.name: c.parent for c in chain}),
-            Settings(
-                runtimes=tuple(config.runtimes),
-                threads=config.threads or usable_cores(),
-                iterations=config.iterations,
-                min_seconds=config.min_seconds,
-                warmup=config.warmup,
-            ),
-            _budget(recipe, chain),
-            recipe.seed,
-            out,
-            store,
-            progress,
-            {c.name: c.lineage for c in chain},
+    store.compute(key, write)
+    return store.folder(key)
+
+
+def _measured_here(
+    recipe: Recipe, chain: Sequence[Candidate], networks: Sequence[Network], store: Store, progress: Progress
+) -> Path:
+    """The folder of what was measured on this machine: a record for each candidate on each runtime, in order."""
+    from workbench.measure.record import to_json
+    from workbench.profile.counts import count_networks
+    from workbench.profile.host import Settings, measure_host
+
+    config = recipe.profile
+    key = key_of(
+        {
+            "stage": "measured",
+            **depends_on(measure_host, count_networks, *map(run_by, config.runtimes), *_counted(networks)),
+            "candidates": [[c.name, c.key] for c in chain],
+            "reads": {name: list(described(name).reads) for name in config.runtimes},
+            "formulas": [c.family.formula for c in chain],
+            "config": config.model_dump(mode="json", exclude={"targets", "device"}),
+            "host": fingerprint(),
+            "seed": recipe.seed,
+        }
+    )
+
+    def measure(out: Path) -> dict[str, Any]:
+        start = time.monotonic()
+        counts = count_networks(networks, {c.name: c.parent for c in chain})
+        settings = Settings(
+            runtimes=tuple(config.runtimes),
+            threads=config.threads or usable_cores(),
+            iterations=config.iterations,
+            min_seconds=config.min_seconds,
+            warmup=config.warmup,
         )
+        records = measure_host(networks, counts, settings, recipe.seed, store, progress)
+        for i, record in enumerate(records):
+            write_atomic(out / f"{i}-{stem(record.candidate, record.target)}{RECORD}", to_json(record))
+        return {"records": len(records), "seconds": time.monotonic() - start}
 
-    return _stored(key, measure, store)
+    store.compute(key, measure)
+    return store.folder(key)
 
 
 def _on_devices(
     recipe: Recipe,
     chain: Sequence[Candidate],
     networks: Sequence[Network],
-    shared: Mapping[str, Any],
     ready: Sequence[Ready],
     store: Store,
     progress: Progress,
 ) -> Path:
-    from workbench.devices.profile import profile_devices, shared_key
+    """The profiles of devices; what is measured on each of them lies in the store by itself."""
+    from workbench.devices.profile import profile_devices
+    from workbench.devices.session import shared_key
+    from workbench.profile.counts import count_networks
 
-    settings = device_settings(recipe)
-    parts = [shared_key(device, settings, store) for device in ready]
-    key = key_of({**shared, **depends_on(profile_devices), "stage": "profile on devices", "devices": parts})
+    settings, budget = device_settings(recipe), _budget(recipe, chain)
+    lineage = {c.name: c.lineage for c in chain}
+    key = key_of(
+        {
+            "stage": "profile on devices",
+            **depends_on(profile_devices, count_networks, *_counted(networks)),
+            "devices": [shared_key(device, settings, store) for device in ready],
+            "candidates": [[c.name, c.key] for c in chain],
+            "budget": asdict(budget),
+            "lineage": lineage,
+            "seed": recipe.seed,
+        }
+    )
 
-    def measure(out: Path) -> ByTarget:
-        from workbench.profile.counts import count_networks
-
-        return profile_devices(
-            ready,
-            networks,
-            count_networks(networks, {c.name: c.parent for c in chain}),
-            settings,
-            _budget(recipe, chain),
-            recipe.seed,
-            out,
-            store,
-            progress,
-            {c.name: c.lineage for c in chain},
-        )
-
-    return _stored(key, measure, store)
-
-
-def _stored(key: str, measure: Callable[[Path], ByTarget], store: Store) -> Path:
-    """The folder of the profiles under ``key``, measured where they aren't there yet."""
-
-    def work(out: Path) -> dict[str, Any]:
+    def measure(out: Path) -> dict[str, Any]:
         start = time.monotonic()
-        by_target = measure(out)
-        return {"targets": {t: list(found) for t, found in by_target.items()}, "seconds": time.monotonic() - start}
+        counts = count_networks(networks, {c.name: c.parent for c in chain})
+        found = profile_devices(ready, networks, counts, settings, budget, recipe.seed, out, store, progress, lineage)
+        return {"targets": {target: list(own) for target, own in found.items()}, "seconds": time.monotonic() - start}
 
-    store.compute(key, work)
+    store.compute(key, measure)
     return store.folder(key)
+
+
+def _counted(networks: Sequence[Network]) -> list[str]:
+    """The modules that count the networks' files."""
+    return sorted({counted_by(network.file) for network in networks if network.file})
 
 
 def device_settings(recipe: Recipe) -> DeviceSettings:

@@ -9,42 +9,16 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.errors import InputError, unknown
-from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.kinds import Kernels, together
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
 from workbench.runtimes.descriptor import Descriptor
 from workbench.store.processor import usable_cores
-
-
-@dataclass(frozen=True)
-class Timed:
-    """What the clock found for one network: passes, and in ms the first load from disk, the second, the first call."""
-
-    stats: Stats
-    load_cold_ms: float
-    load_warm_ms: float
-    first_call_ms: float
-    first_call_cache: str | None = None
-    """For runtimes that compile in their first call: whether their cache was ``cold`` or ``warm``."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All that is known of one network on one runtime; ``shared_with`` is the network whose figures these are."""
-
-    network: Network
-    timed: Timed
-    layers: Layers
-    count: Count
-    shared_with: str | None = None
 
 
 class Runtime(Protocol):
@@ -110,8 +84,13 @@ def all_described() -> list[Descriptor]:
 
 
 def code_of(name: str) -> str:
-    """The package that is a runtime's folder: what its figures depend on, for keys of results."""
+    """The package that is a runtime's folder, its descriptor included, for keys of results."""
     return _found()[described(name).name][1]
+
+
+def run_by(name: str) -> str:
+    """The module that loads and runs networks on a runtime: what its figures depend on, for keys of results."""
+    return f"{code_of(name)}.runtime"
 
 
 def opened_by(path: Path) -> str:
@@ -121,6 +100,15 @@ def opened_by(path: Path) -> str:
         InputError: no runtime opens such a file.
     """
     return f"{code_of(runtime_for_suffix(path).name)}.session"
+
+
+def counted_by(path: Path) -> str:
+    """The module that knows all of a component's file, its MACs included, for keys of results.
+
+    Raises:
+        InputError: no runtime opens such a file.
+    """
+    return f"{code_of(runtime_for_suffix(path).name)}.format"
 
 
 def runtime_for_suffix(path: Path) -> Descriptor:
@@ -133,11 +121,6 @@ def runtime_for_suffix(path: Path) -> Descriptor:
     if path.suffix not in own:
         raise InputError(f"{path}: no runtime opens such a file", hint=f"known: {', '.join(own)}")
     return own[path.suffix]
-
-
-def kernels_of(name: str | None) -> Kernels:
-    """The kinds of a runtime's kernels; where it isn't known (a profile from elsewhere), all names together."""
-    return described(name).kernels if name in RUNTIMES else together(one.kernels for one in all_described())
 
 
 def threads_asked(threads: int | None) -> int:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.measure.kinds import Kernels
-
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     from workbench.graphs.costs import NodeCost
     from workbench.measure.counts import Count
+    from workbench.measure.kinds import Kernels
     from workbench.runtimes.base import Runtime
 
 Feed = Mapping[str, "np.ndarray"]
@@ -61,12 +60,14 @@ class Ceilings:
 class Descriptor:
     """A runtime without its library.
 
-    ``target`` is what its place is called in profiles and reports, ``order`` where it stands among the runtimes;
-    ``by_default``: recipes that name no runtimes profile on it. ``distribution`` is the library that its figures depend
-    on (its name to import and to install), ``install`` what ``pip install`` is given. ``make`` imports the library.
+    ``title`` is its name for readers, ``target`` what its place is called in profiles and reports, ``order`` where it
+    stands among the runtimes; ``by_default``: recipes that name no runtimes profile on it. ``distribution`` is the
+    library that its figures depend on (its name to import and to install), ``install`` what ``pip install`` is given.
+    ``make`` imports the library.
     """
 
     name: str
+    title: str
     target: str
     order: int
     distribution: str

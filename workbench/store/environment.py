@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ LIBRARIES = (
 FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 
 
-def environment() -> dict[str, Any]:
+def environment(also: Collection[str] = ()) -> dict[str, Any]:
     """Facts for a profile or a report (JSON): CPU, cores, memory, system, Python, library versions.
 
-    ``unknown`` maps each fact that can't be read to the reason.
+    ``unknown`` maps each fact that can't be read to the reason; ``also`` names further libraries.
     """
     unknown: dict[str, str] = {}
 
@@ -51,7 +51,7 @@ def environment() -> dict[str, Any]:
         "memory_bytes": read("memory_bytes", lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
         "os": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "libraries": _versions(),
+        "libraries": _versions(also),
     }
     return found | {"unknown": unknown}
 
@@ -62,9 +62,9 @@ def fingerprint() -> dict[str, Any]:
     return {name: facts[name] for name in ("cpu", "machine", "cpu_flags", "cores_usable", "memory_bytes", "python")}
 
 
-def _versions() -> dict[str, str | None]:
+def _versions(also: Collection[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
-    for name in LIBRARIES:
+    for name in dict.fromkeys((*LIBRARIES, *also)):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,10 @@ from workbench.devices.target import devices_of
 from workbench.errors import InputError
 from workbench.measure.network import Network
 from workbench.profile.counts import count_networks
-from workbench.profile.host import Settings, profile_host
-from workbench.profile.write import Budget, stem
+from workbench.profile.doubts import doubts
+from workbench.profile.host import Settings, measure_host
+from workbench.profile.summary import Summary
+from workbench.profile.write import Budget, stem, write_profile
 from workbench.runtimes.base import described, runtime, threads_asked
 from workbench.sources.request import Request
 
@@ -24,7 +26,7 @@ from workbench.sources.request import Request
 class Outcome:
     """Summaries of what was measured, the page that shows them, and all files written."""
 
-    summaries: list[dict[str, Any]]
+    summaries: list[Summary]
     page: Path
     files: list[Path]
 
@@ -63,14 +65,15 @@ def profile(
     folder = out or Path("profiles") / slug(request.source)
     folder.mkdir(parents=True, exist_ok=True)
     counts = count_networks(networks)
-    found = profile_host(networks, counts, settings, budget, seed, folder, store, progress) if on_host else {}
+    records = measure_host(networks, counts, settings, seed, store, progress) if on_host else []
+    summaries = [write_profile(folder, record, budget, doubts(record)) for record in records]
     if ready:
-        found |= profile_devices(ready, networks, counts, device, budget, seed, folder, store, progress)
-    summaries = [summary for by_candidate in found.values() for summary in by_candidate.values()]
+        found = profile_devices(ready, networks, counts, device, budget, seed, folder, store, progress)
+        summaries += [summary for by_candidate in found.values() for summary in by_candidate.values()]
     return Outcome(summaries, folder / "profile.html", write_views(folder, summaries, networks))
 
 
-def write_views(folder: Path, summaries: Sequence[Mapping[str, Any]], networks: Sequence[Network]) -> list[Path]:
+def write_views(folder: Path, summaries: Sequence[Summary], networks: Sequence[Network]) -> list[Path]:
     """Trace, model-explorer data and page of profiles that lie in ``folder``; all files of them, the page last."""
     import pandas as pd
 
@@ -134,7 +137,7 @@ SHOWN = 8
 """Layers that the terminal lists; the page has them all."""
 
 
-def _components(summary: Mapping[str, Any]) -> Any:
+def _components(summary: Summary) -> Any:
     from rich.table import Table
 
     table = Table(
@@ -159,7 +162,7 @@ def _components(summary: Mapping[str, Any]) -> Any:
     return table
 
 
-def _slowest(summary: Mapping[str, Any]) -> Any:
+def _slowest(summary: Summary) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, title="slowest layers (profiled passes)", title_justify="left")

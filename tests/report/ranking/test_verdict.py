@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from workbench.measure.counts import Count
 from workbench.measure.network import Network
-from workbench.profile.host import Settings, profile_host
+from workbench.profile.host import Settings, measure_host
+from workbench.profile.write import summarize
 from workbench.progress import quiet
 from workbench.report.ranking.speedup import speed
 from workbench.report.ranking.verdict import WORDS, judge
@@ -188,7 +189,8 @@ def test_real_profiles_of_four_schemes(tmp_path):
         networks.append(Network(scheme, "model", scheme, {"x": np.zeros((1, 32, 16, 16), np.float32)}, file))
         counts[scheme, "model"] = Count((), {})
     settings = Settings(("onnxruntime",), threads=1, iterations=20, min_seconds=0.0, warmup=2)
-    found = profile_host(networks, counts, settings, None, 0, tmp_path, Store(tmp_path / "store"), quiet)["host"]
+    records = measure_host(networks, counts, settings, 0, Store(tmp_path / "store"), quiet)
+    found = {record.candidate: summarize(record, None, []) for record in records}
     assert [found[name]["simulated"] for name in ("fp32", "w8a8", "w8a16", "w4a16")] == [False, False, True, False]
     judged = {name: judge(found["fp32"], found[name]) for name in ("w8a8", "w8a16", "w4a16")}
     assert judged["w8a16"].word == "simulated"

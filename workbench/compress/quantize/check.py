@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from workbench.compress.quantize.backends import able, backends, makes
 from workbench.compress.quantize.weights.groups import group_problem, layer_widths
 from workbench.errors import nearest
 from workbench.models.families import denoisers, policies
@@ -29,18 +30,18 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
 
 
 def _backend(config: QuantizeConfig) -> Iterator[Problem]:
-    able = SCHEMES[config.scheme].backends
-    if config.backend not in able:
-        can = [name for name, scheme in SCHEMES.items() if config.backend in scheme.backends]
+    own = backends()[config.backend]
+    if config.scheme not in own.schemes:
         yield (
             "backend",
-            f"found {config.backend!r}, which can't make {config.scheme} (it makes {', '.join(can)}); "
-            f"needs {' or '.join(able)}",
+            f"found {config.backend!r}, which can't make {config.scheme} (it makes {', '.join(makes(own.name))}); "
+            f"needs {' or '.join(able(config.scheme))}",
         )
-    elif config.backend == "openvino" and not installed("openvino"):
-        yield "backend", f"found 'openvino', which is not installed; {described('openvino').install_line}"
-    elif config.backend == "openvino" and not _denoiser_alone(config):
-        yield "components", f"found {config.components}; backend openvino makes the denoiser alone so far"
+    elif not installed(own.runtime):
+        line = described(own.runtime).install_line
+        yield "backend", f"found {config.backend!r}, whose runtime is not installed; {line}"
+    elif own.denoiser_alone and not _denoiser_alone(config):
+        yield "components", f"found {config.components}; backend {own.name} makes the denoiser alone so far"
 
 
 def _weights(config: QuantizeConfig) -> Iterator[Problem]:
@@ -48,7 +49,7 @@ def _weights(config: QuantizeConfig) -> Iterator[Problem]:
     for key in asked:
         if config.scheme == "fp16":
             yield key, f"found {asked[key]!r}, but fp16 has no integers; leave it out"
-        elif config.backend != "onnxruntime" and not (config.backend == "openvino" and key == "group_size"):
+        elif key not in backends()[config.backend].settings:
             yield key, f"found {asked[key]!r}, but backend {config.backend} settles it itself; leave it out"
     if config.group_size and config.granularity not in (None, "group"):
         yield "group_size", f"found {config.group_size}, but granularity is {config.granularity}; needs group"
@@ -66,8 +67,9 @@ def _training(config: QuantizeConfig) -> Iterator[Problem]:
         return
     if config.scheme == "fp16":
         yield "method", "found 'qat', but fp16 has nothing to train; needs ptq"
-    if config.backend != "onnxruntime":
-        yield "method", f"found 'qat', which backend {config.backend} can't; needs backend onnxruntime"
+    if not backends()[config.backend].trains:
+        can = " or ".join(name for name, one in backends().items() if one.trains)
+        yield "method", f"found 'qat', which backend {config.backend} can't; needs backend {can}"
     if not _denoiser_alone(config):
         yield (
             "method",
@@ -83,8 +85,9 @@ def _special(config: QuantizeConfig) -> Iterator[Problem]:
         where = f"exempt.{key}"
         if not SCHEMES[config.scheme].integer_activations:
             yield where, f"found {value!r}, but {config.scheme} leaves activations in float; leave it out"
-        elif config.backend != "onnxruntime":
-            yield where, f"found {value!r}, which backend {config.backend} can't; needs backend onnxruntime"
+        elif not backends()[config.backend].special:
+            can = " or ".join(name for name, one in backends().items() if one.special)
+            yield where, f"found {value!r}, which backend {config.backend} can't; needs backend {can}"
     if config.scheme == "w8a16" and asked.attention == "quantized" and named.get("softmax_bits", 16) != 16:
         yield "exempt.softmax_bits", "found 8, fewer than the other activations of w8a16; needs 16"
     if "softmax_bits" in named and special.softmax_bits is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from workbench.compress.quantize.backends import backends
 from workbench.compress.quantize.calibration.samples import Calibration
 from workbench.compress.quantize.policies import Policy
 from workbench.compress.quantize.qat_config import Qat
@@ -16,15 +17,16 @@ from workbench.compress.quantize.weights.groups import GroupSize
 from workbench.compress.quantize.weights.rounding import Rounding
 from workbench.compress.registry import StepConfig
 from workbench.models.families import component_names, denoisers, family_of, modules, policies
-from workbench.models.schemes import SCHEMES, Backend, SchemeName
+from workbench.models.schemes import SCHEMES, SchemeName
 from workbench.models.unet import CLASS as UNET
-from workbench.runtimes.base import code_of
 from workbench.store.processor import int8_overflows
 from workbench.strict import Strict
 
 if TYPE_CHECKING:
+    BackendName = str
     ComponentName = str
 else:
+    BackendName = Literal[tuple(backends())]
     ComponentName = Literal[component_names()]
 DEFAULT_POLICY: Mapping[str, Policy] = {
     "w8a8": "nvidia",
@@ -89,10 +91,10 @@ class QuantizeConfig(StepConfig):
         description="Which networks; several steps give them different schemes. Default: the denoiser.",
     )
     method: Literal["ptq", "qat"] = Field(default="ptq", description="After training, or with training (U-Net only).")
-    backend: Backend = Field(
-        default="onnxruntime",
-        description="Who places the scales, and in which format; nncf (ONNX) is slower on onnxruntime, openvino is "
-        "NNCF in OpenVINO's own format, which OpenVINO alone runs.",
+    backend: BackendName = Field(
+        default=next(iter(backends())),
+        description="Who places the scales, and in which format. "
+        + " ".join(f"{name}: {one.about}." for name, one in backends().items()),
     )
     granularity: Literal["per_tensor", "per_channel", "group"] | None = Field(
         default=None, description="Weights that share a scale; default: per_channel with 8 bits, group with 4."
@@ -122,8 +124,8 @@ class QuantizeConfig(StepConfig):
         return self.method == "qat" or (self.scheme != "fp16" and self.calibration.prompts_from is None)
 
     def reached(self) -> frozenset[str]:
-        """The runtime that opens the files of the backend, and the policies."""
-        return frozenset({code_of(self.backend), *modules("policies")})
+        """The backend, what opens its files, and the policies."""
+        return backends()[self.backend].code | modules("policies")
 
     def unreached(self) -> frozenset[str]:
         """Training, where the scheme is made after it."""
@@ -153,8 +155,8 @@ class QuantizeConfig(StepConfig):
         return {"calibration.prompts_from": Path(named)} if named else {}
 
     def machine(self) -> Mapping[str, Any]:
-        """Whether 8-bit products overflow: then NNCF leaves one of the weights' bits unused for OpenVINO."""
-        integer = self.backend == "openvino" and SCHEMES[self.scheme].integer_activations
+        """Whether 8-bit products overflow, where the backend then leaves one of the weights' bits unused."""
+        integer = backends()[self.backend].spares_a_bit and SCHEMES[self.scheme].integer_activations
         return {"int8_overflows": True} if integer and int8_overflows() else {}
 
     @property

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.graphs.layer_names import Names
 from workbench.graphs.read import read_model
 from workbench.measure.layers import OUTSIDE, UNMAPPED
-from workbench.runtimes.base import RUNTIMES, described, kernels_of
+from workbench.runtimes.base import RUNTIMES, described
+from workbench.runtimes.kernels import kernels_of
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.profile.summary import Ceilings
 from workbench.report.figures.svg import BG, MUTED, SERIES, canvas, style, to_svg
 from workbench.report.format import number, percent
-from workbench.runtimes.base import kernels_of
+from workbench.runtimes.kernels import kernels_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from workbench.measure.kinds import CONVERSION, MOVE
 from workbench.profile.read import ReadProfile
 from workbench.report.format import MISSING, milliseconds, number, percent
-from workbench.runtimes.base import kernels_of
+from workbench.runtimes.kernels import kernels_of
 
 LEAST = 0.01
 """Share of all time below which operators are one row together."""

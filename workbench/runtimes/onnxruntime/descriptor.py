@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.measure.kinds import MOVES, Kernels
-from workbench.runtimes.descriptor import Descriptor, Format
+from workbench.runtimes.descriptor import Descriptor
+from workbench.runtimes.onnxruntime.format import FORMAT
 
 if TYPE_CHECKING:
-    from workbench.graphs.costs import NodeCost
-    from workbench.measure.counts import Count
     from workbench.runtimes.base import Runtime
 
 
@@ -21,32 +18,9 @@ def _make() -> Runtime:
     return OnnxRuntime(RUNTIME)
 
 
-def _session(path: Path, threads: int | None) -> Any:
-    from workbench.runtimes.onnxruntime.session import session
-
-    return session(path, threads)
-
-
-def _files(path: Path) -> list[Path]:
-    from workbench.graphs.read import onnx_files
-
-    return onnx_files(path)
-
-
-def _costs(path: Path) -> list[NodeCost]:
-    from workbench.graphs.costs import node_costs
-
-    return node_costs(path)
-
-
-def _count(path: Path, shapes: Mapping[str, Sequence[int]]) -> Count:
-    from workbench.graphs.macs import count_graph
-
-    return count_graph(path, shapes).count
-
-
 RUNTIME = Descriptor(
     name="onnxruntime",
+    title="ONNX Runtime",
     target="host",
     order=1,
     distribution="onnxruntime",
@@ -66,7 +40,7 @@ RUNTIME = Descriptor(
         wrapped="Skip|Fused|QLinear|Q(?=Gemm)",
     ),
     reads=(".onnx",),
-    format=Format("onnx", ".onnx", _session, _files, _costs, _count, parallel=True),
+    format=FORMAT,
     by_default=True,
     profiler="in kernels",
 )  # fmt: skip

@@ -13,7 +13,7 @@ from workbench.graphs.macs import GraphCount, count_graph
 from workbench.graphs.read import read_model
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import UNMAPPED, Event, Layers, with_shares
+from workbench.measure.layers import UNMAPPED, Event, Layers
 from workbench.runtimes.onnxruntime.alignment import align
 from workbench.runtimes.onnxruntime.attribution import attribute
 from workbench.runtimes.onnxruntime.liveness import live_bytes
@@ -82,8 +82,6 @@ def assemble(
         first: the first pass of all, where it isn't among ``passes``. Only there does ONNX Runtime take memory value by
             value, and tells how much it holds; from the second pass on it takes all at once.
     """
-    import pandas as pd
-
     found = attribute(exported.names, executed, exported.macs)
     runs = [Run(one, align(one.kernels, found.nodes)) for one in passes]
     rows = Rows(exported, found, runs, scheme, counted or exported.count)
@@ -94,7 +92,7 @@ def assemble(
     peak = max(range(len(live)), key=live.__getitem__)
     kernel = [sum(k.microseconds for k in one.kernels) / 1e3 for one in passes]
     return Layers(
-        table=with_shares(pd.DataFrame([*rows.layers(), rows.unmapped(), rows.runtime()])),
+        rows=(*rows.layers(), rows.unmapped(), rows.runtime()),
         wall_ms=Stats(tuple(one.wall / 1e3 for one in passes)).median,
         kernel_ms=Stats(tuple(kernel)).median,
         unmapped_share=sum(rows.times[UNMAPPED]) / max(sum(kernel), 1e-9),

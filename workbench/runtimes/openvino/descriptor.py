@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.measure.kinds import MOVES, Kernels
-from workbench.runtimes.descriptor import Ceilings, Descriptor, Format
-from workbench.runtimes.openvino.session import INSTALL, SUFFIX, openvino_files
+from workbench.runtimes.descriptor import Ceilings, Descriptor
+from workbench.runtimes.openvino.format import FORMAT
+from workbench.runtimes.openvino.session import INSTALL, SUFFIX
 
 if TYPE_CHECKING:
-    from workbench.graphs.costs import NodeCost
-    from workbench.measure.counts import Count
     from workbench.runtimes.base import Runtime
 
 
@@ -22,26 +19,9 @@ def _make() -> Runtime:
     return OpenVino(RUNTIME)
 
 
-def _session(path: Path, threads: int | None) -> Any:
-    from workbench.runtimes.openvino.session import OpenVinoSession
-
-    return OpenVinoSession(path, threads)
-
-
-def _costs(path: Path) -> list[NodeCost]:
-    from workbench.runtimes.openvino.costs import openvino_costs
-
-    return openvino_costs(path)
-
-
-def _count(path: Path, _shapes: Mapping[str, Sequence[int]]) -> Count:
-    from workbench.runtimes.openvino.costs import openvino_count
-
-    return openvino_count(path)
-
-
 RUNTIME = Descriptor(
     name="openvino",
+    title="OpenVINO",
     target="host-openvino",
     order=2,
     distribution="openvino",
@@ -57,7 +37,7 @@ RUNTIME = Descriptor(
         by_scheme=True,
     ),
     reads=(".onnx", SUFFIX),
-    format=Format("openvino", SUFFIX, _session, openvino_files, _costs, _count),
+    format=FORMAT,
     ceilings=Ceilings(merges_sums=True),
     profiler="free",
     trace={"begins": "OpenVINO tells how long kernels took and not when they began: they stand one after another"},

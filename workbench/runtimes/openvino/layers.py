@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import RunError
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Layers, with_shares
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Layers
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
 from workbench.runtimes.openvino.session import compile_model, read_model
@@ -56,8 +56,6 @@ def profile_openvino(
 
 def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: str, counted: Count) -> Layers:
     """The layers of recorded passes."""
-    import pandas as pd
-
     run = Kernels(file, nodes, passes)
     counts = {layer.layer: layer for layer in counted.layers}
     silent = [layer for layer, count in counts.items() if count.params and layer not in run.samples]
@@ -91,7 +89,7 @@ def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: 
     rows.append({"layer": OUTSIDE, "latency_ms": Stats(outside).median, "latency_iqr_ms": Stats(outside).iqr} | empty)
     at = max(run.live, key=lambda name: run.live[name], default=None)
     return Layers(
-        table=with_shares(pd.DataFrame(rows)),
+        rows=tuple(rows),
         wall_ms=Stats(tuple(one.wall / 1e3 for one in passes)).median,
         kernel_ms=Stats(tuple(kernel)).median,
         unmapped_share=sum(samples[UNMAPPED]) / max(sum(kernel), 1e-9),

@@ -35,6 +35,7 @@ def _load(module: torch.nn.Module, feed: Feed, threads: int) -> Callable[[], obj
 
 RUNTIME = Descriptor(
     name="torch",
+    title="PyTorch",
     target="host-torch",
     order=3,
     distribution="torch",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, with_shares
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers
 from workbench.runtimes.torch.liveness import Live, live_bytes
 from workbench.runtimes.torch.modules import modules_by_layer, watched
 
@@ -37,8 +37,6 @@ def profile_modules(
         iterations: passes that are.
         wrapper: name of the attribute that holds the component; "" when ``module`` is the component.
     """
-    import pandas as pd
-
     for _ in range(warmup):
         call()
     recorded = _Recorded()
@@ -63,7 +61,7 @@ def profile_modules(
         for layer in samples
     ]
     return Layers(
-        table=with_shares(pd.DataFrame(rows)),
+        rows=tuple(rows),
         wall_ms=Stats(tuple(walls)).median,
         kernel_ms=None,
         unmapped_share=sum(samples[UNMAPPED]) / max(sum(walls), 1e-9),

@@ -20,6 +20,7 @@ def _make() -> Runtime:
 
 RUNTIME = Descriptor(
     name="torch-compile",
+    title="PyTorch's torch.compile",
     target="host-torch-compile",
     order=4,
     distribution="torch",

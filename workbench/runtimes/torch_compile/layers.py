@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, with_shares
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers
 from workbench.runtimes.torch.layers import median_index
 from workbench.runtimes.torch.modules import modules_by_layer
 from workbench.runtimes.torch_compile.inductor import Compiled
@@ -157,8 +157,6 @@ def _assemble(
     launches: Sequence[Sequence[_Launch]],
     counts: Mapping[str, Any],
 ) -> Layers:
-    import pandas as pd
-
     own: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
     ops: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
     calls: Counter[str] = Counter()
@@ -183,7 +181,7 @@ def _assemble(
     ]
     middle = median_index(kernel_ms)
     return Layers(
-        table=with_shares(pd.DataFrame(rows)),
+        rows=tuple(rows),
         wall_ms=Stats(tuple(walls)).median,
         kernel_ms=Stats(tuple(kernel_ms)).median,
         unmapped_share=sum(unmapped) / max(sum(kernel_ms), 1e-9),

@@ -18,6 +18,7 @@ from workbench.measure.memory import available_bytes
 from workbench.measure.network import Network
 from workbench.profile import disturbance
 from workbench.profile.counts import count_network
+from workbench.profile.doubts import disturbances
 from workbench.progress import Progress
 from workbench.runtimes.base import Runtime, described, runtime, threads_asked
 from workbench.sources.request import Request
@@ -76,7 +77,7 @@ def _sources(a: Request, b: Request, how: How) -> Comparison:
         compared.append(found)
         warnings += limits
     disturbed = disturbance.between(before, disturbance.moment())
-    warnings += disturbance.warnings(disturbed, place.target)
+    warnings += disturbances(disturbed, place.target)
     return Comparison(
         a.source,
         b.source,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import RunError
 from workbench.measure.network import Network
 from workbench.measure.sqnr import sqnr_db
 from workbench.profile.counts import count_networks
-from workbench.profile.host import Settings, profile_host
+from workbench.profile.doubts import doubts
+from workbench.profile.host import Settings, measure_host
 from workbench.profile.summary import Summary
+from workbench.profile.write import summarize
 from workbench.progress import Progress
 from workbench.report.ranking import verdict
 from workbench.runtimes.base import Runtime, runtime
@@ -124,11 +124,9 @@ def _profiled(place: Runtime, networks: Sequence[Network], bench: Bench, progres
 def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
     plain = bench.plain.candidate
     counts = count_networks([bench.plain, *networks], {n.candidate: plain for n in networks})
-    with tempfile.TemporaryDirectory(prefix="workbench-schemes-") as scratch:
-        settings = replace(bench.settings, runtimes=(place.name,))
-        found = profile_host(
-            [bench.plain, *networks], counts, settings, None, bench.seed, Path(scratch), bench.store, progress
-        )[place.target]
+    settings = replace(bench.settings, runtimes=(place.name,))
+    records = measure_host([bench.plain, *networks], counts, settings, bench.seed, bench.store, progress)
+    found = {record.candidate: summarize(record, None, doubts(record)) for record in records}
     summaries = cast(dict[str, Summary], found)
     return {n.candidate: _cell(summaries[plain], summaries[n.candidate]) for n in networks}
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from workbench.compress.quantize.backends import backends
 from workbench.errors import InputError, unknown
-from workbench.models.schemes import Backend, SchemeName
+from workbench.models.schemes import SchemeName
 
 if TYPE_CHECKING:
     from workbench.compress.quantize.calibration.samples import Calibration
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 NAMES: tuple[str, ...] = get_args(SchemeName)
 CALIBRATION: Mapping[str, Any] = {"prompts": 2, "steps": 4}
 """Small: it costs dB, but what runs and how fast doesn't hang on it."""
-MORE: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]] = {("w4a16", "onnxruntime"): ({"unpack": "pass"},)}
-"""Settings that change what a runtime gains, measured beside the default."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,10 @@ def schemes_asked(only: str | None) -> tuple[str, ...]:
 
 
 def pairs(only: Sequence[str]) -> list[Pair]:
-    """Every scheme with every backend, whether possible or not."""
+    """Every scheme with every backend, whether possible or not, and with each setting that changes what is gained."""
     return [
-        Pair(scheme, backend, more)
+        Pair(scheme, name, more)
         for scheme in only
-        for backend in get_args(Backend)
-        for more in ({}, *MORE.get((scheme, backend), ()))
+        for name, backend in backends().items()
+        for more in ({}, *backend.gains.get(scheme, ()))
     ]

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Collection, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.compress.quantize.backends import Backend, Task
 from workbench.compress.quantize.onnx.qdq import name_quantization, nodes_of
 from workbench.export.onnx import save
 
@@ -46,3 +47,21 @@ def quantize_nncf(model: ir.Model, layers: Collection[str], samples: Sequence[In
     quantized = ir.from_proto(made)
     name_quantization(quantized)
     save(quantized, out)
+
+
+def _make(task: Task) -> dict[str, Any]:
+    from workbench.compress.quantize.onnx.quantizer import in_memory
+
+    seen, summary = task.calibrate()
+    quantize_nncf(in_memory(task.parent), task.chosen, seen, task.out)
+    return {"calibration": {**summary, "method": "nncf"}}
+
+
+BACKEND = Backend(
+    name="nncf",
+    order=2,
+    runtime="onnxruntime",
+    about="NNCF, in ONNX; slower on onnxruntime",
+    schemes=("w8a8",),
+    make=_make,
+)

@@ -12,10 +12,12 @@ import logging
 from collections.abc import Collection, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.compress.quantize.backends import Backend, Task
 from workbench.compress.quantize.weights.groups import LARGEST
 from workbench.graphs.names import layer_of
+from workbench.models.schemes import SCHEMES
 from workbench.runtimes.openvino.costs import PRODUCTS, onnx_name, weight_of
 from workbench.runtimes.openvino.session import read_model
 from workbench.store.processor import int8_overflows
@@ -117,3 +119,25 @@ def _folded(model: Path, layers: Collection[str]) -> tuple[openvino.Model, list[
         )
     ]
     return plain, ignored
+
+
+def _make(task: Task) -> dict[str, Any]:
+    if not SCHEMES[task.config.scheme].integer_activations:
+        compress_openvino(task.parent, task.chosen, task.config.group_size, task.out)
+        return {}
+    seen, summary = task.calibrate()
+    quantize_openvino(task.parent, task.chosen, seen, task.out)
+    return {"calibration": {**summary, "method": "nncf"}, "weight_bits_used": weight_bits(task.out)}
+
+
+BACKEND = Backend(
+    name="openvino",
+    order=3,
+    runtime="openvino",
+    about="NNCF, in OpenVINO's own format, which OpenVINO alone runs",
+    schemes=("w8a8", "w4a16"),
+    make=_make,
+    settings=frozenset({"group_size"}),
+    denoiser_alone=True,
+    spares_a_bit=True,
+)

@@ -1,0 +1,104 @@
+"""All that was measured of one candidate at one place, as data: the store keeps it, profiles are written from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from workbench.measure.clock import Stats
+from workbench.measure.counts import Count
+from workbench.measure.layers import Layers
+from workbench.measure.memory import Peak
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from workbench.models.families.base import Family
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What the clock found for one network: passes, and in ms the first load from disk, the second, the first call."""
+
+    stats: Stats
+    load_cold_ms: float
+    load_warm_ms: float
+    first_call_ms: float
+    first_call_cache: str | None = None
+    """For runtimes that compile in their first call: whether their cache was ``cold`` or ``warm``."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that is known of one network on one runtime.
+
+    ``inputs`` are named in order, ``size_bytes`` is as deployed; ``shared_with`` names the network whose figures
+    these are.
+    """
+
+    scheme: str
+    inputs: tuple[str, ...]
+    size_bytes: int
+    timed: Timed
+    layers: Layers
+    count: Count
+    shared_with: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A candidate's networks by component, measured at one place.
+
+    ``denoiser`` and ``formula`` (one picture's cost) are those of its family, empty where there is none.
+    ``facts`` say where and how, as they go into the profile (JSON): threads, seed, environment, … ``apart`` names the
+    components of which not all candidates fit into memory, so that each was timed by itself.
+    """
+
+    candidate: str
+    runtime: str
+    target: str
+    components: Mapping[str, Measured]
+    peak: Peak
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    denoiser: str = ""
+    formula: str = ""
+    version: int = VERSION
+
+    @property
+    def main(self) -> Measured:
+        """The denoiser, which stands for the candidate; where there is none, the first network."""
+        return self.components.get(self.denoiser) or next(iter(self.components.values()))
+
+
+def with_family(record: Record, family: Family | None) -> Record:
+    """The record with what its family says of it."""
+    return replace(record, denoiser=family.denoiser.name, formula=family.formula) if family else record
+
+
+def to_json(record: Record) -> bytes:
+    """The record as JSON; ``from_json`` gives an equal one."""
+    return _adapter().dump_json(record)
+
+
+def from_json(text: str | bytes) -> Record:
+    """The record that ``to_json`` wrote.
+
+    Raises:
+        ValueError: it is no record, or one of another version.
+    """
+    found = _adapter().validate_json(text)
+    if found.version != VERSION:
+        raise ValueError(f"a record of version {found.version}; this is {VERSION}")
+    return found
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
