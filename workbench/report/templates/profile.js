@@ -1,4 +1,3 @@
-"use strict";
 // The table of layers of one or several profiles: joined by layer, sorted, filtered, rolled up; state in the URL hash.
 (() => {
   const machine = document.getElementById("machine");
@@ -13,7 +12,6 @@
   const MOST = ["pk", "rb"]; // bytes at a moment: a module needs the most of its layers', not their sum
   const sent = (key) => data.tables.some((t) => key in t);
 
-  const add = (x, y) => (x == null ? y : y == null ? x : x + y);
   const most = (x, y) => (x == null ? y : y == null ? x : Math.max(x, y));
   const change = (x, y) => (!x ? y : !y || x === y || x.endsWith(" → " + y) ? x : x + " → " + y);
 
@@ -63,8 +61,7 @@
   const open = new Map(); // modules that were opened or closed by hand
 
   function read() {
-    const hash = location.hash.slice(1);
-    if (hash.includes("=")) for (const [k, v] of new URLSearchParams(hash)) if (k in state) state[k] = v;
+    readHash(state);
     if (state.c !== "" && !found.includes(state.c)) state.c = data.main;
     if (!["layers", "tree", "op", "scheme", "component"].includes(state.v)) state.v = "layers";
     if (!COLUMNS.some((c) => c.key === state.sort)) state.sort = "ms0";
@@ -76,7 +73,6 @@
     history.replaceState(null, "", "#" + new URLSearchParams(Object.entries(state)));
   }
 
-  const time = (r) => r.ms.reduce((s, v) => s + (v || 0), 0);
   const total = (list, p) => list.reduce((s, r) => s + (r.ms[p] || 0), 0);
 
   const NOTHING = Object.fromEntries([...SUMS, ...MOST, "both", "reached", "bound"].map((key) => [key, null]));
@@ -108,28 +104,14 @@
     return key.startsWith("ms") ? r.ms[+key.slice(2)] : key === "iqr" ? r.iqr[0] : r[key];
   }
 
-  function compare(x, y) {
-    const flip = state.dir === "asc" ? 1 : -1;
-    const u = value(x, state.sort), v = value(y, state.sort);
-    if (typeof u === "string" || typeof v === "string") return flip * String(u || "").localeCompare(String(v || ""), "en", { numeric: true });
-    if (u == null || v == null) return (u == null) - (v == null); // unmeasured last, either way
-    return flip * (u - v) || x.order - y.order;
-  }
+  const compare = (x, y) => inOrder(value(x, state.sort), value(y, state.sort), state.dir) || x.order - y.order;
 
   const layerless = (r) => data.always.includes(r.path ? r.path[0] : r.label);
 
   // Those that make up 95 % of the layers' time in any profile; what belongs to no layer is never hidden.
   function heavy(list) {
     const kept = new Set(list.filter(layerless)), layers = list.filter((r) => !layerless(r));
-    for (let p = 0; p < P; p++) {
-      const whole = total(layers, p);
-      let run = 0;
-      for (const r of layers.sort((x, y) => (y.ms[p] || 0) - (x.ms[p] || 0))) {
-        if (run >= LEAST * whole || !r.ms[p]) break;
-        run += r.ms[p];
-        kept.add(r);
-      }
-    }
+    for (let p = 0; p < P; p++) heaviest(layers, (r) => r.ms[p], LEAST, kept);
     return kept;
   }
 
@@ -148,45 +130,25 @@
   }
 
   // Rows of the tree as it is opened now; siblings beyond 95 % of their module's time are one row.
-  function flatten(node, depth, words, out) {
+  function flatten(node, depth, typed, out) {
     const nodes = [...node.children.values()];
     const items = nodes.map((n) => ({ ...(n.children.size ? group(n.label, n.list) : n.own), path: null, label: n.label, node: n, depth }));
     if (node.own && nodes.length) items.push({ ...node.own, path: null, label: "(itself)", depth });
-    const kept = state.all === "1" || words.length ? null : heavy([...items]);
+    const kept = state.all === "1" || typed.length ? null : heavy([...items]);
     const light = kept ? items.filter((i) => !kept.has(i)) : [];
     const rest = light.length > 1 ? light : []; // one row instead of one row would save nothing
     for (const item of items.filter((i) => !rest.includes(i)).sort(compare)) {
       const n = item.node;
-      const isOpen = words.length ? true : open.get(n?.key) ?? (depth < (state.c === "" ? 2 : 1));
+      const isOpen = typed.length ? true : open.get(n?.key) ?? (depth < (state.c === "" ? 2 : 1));
       out.push({ ...item, branch: !!(n && n.children.size), isOpen });
-      if (n && n.children.size && isOpen) flatten(n, depth + 1, words, out);
+      if (n && n.children.size && isOpen) flatten(n, depth + 1, typed, out);
     }
     if (rest.length) out.push({ ...group(rest.length + " smaller", rest), depth, rest: true });
   }
 
-  const ms = (v) => (v == null ? "–" : v.toFixed(v >= 100 ? 1 : 3));
   const kilo = (v) => (v == null || v === 0 ? "–" : v >= 1e5 ? Math.round(v / 1e3).toLocaleString("en") : (v / 1e3).toFixed(1));
   const percent = (v) => (v == null ? "–" : (100 * v).toFixed(1) + " %");
-  function big(v) {
-    if (v == null || v === 0) return "–";
-    for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) if (v >= size) return (v / size).toFixed(v >= 100 * size ? 0 : v >= 10 * size ? 1 : 2) + " " + unit;
-    return String(v);
-  }
   const SHOWN = { order: (v) => String(v + 1), share: percent, reached: (v) => (v == null ? "–" : Math.round(100 * v) + " %"), ratio: (v) => (v == null ? "–" : v.toFixed(2)), iqr: ms, macs: big, both: big, params: big, wb: kilo, ab: kilo, pk: kilo, rb: kilo };
-
-  function cell(row, tag, text, type) {
-    const c = row.appendChild(document.createElement(tag));
-    if (type) c.className = type;
-    c.append(text);
-    return c;
-  }
-
-  function dotted(parent, text) {
-    text.split(".").forEach((part, i) => {
-      if (i) parent.append(".", document.createElement("wbr")); // long paths break at dots
-      parent.append(part);
-    });
-  }
 
   function name(row, r) {
     const th = cell(row, "th", "", "name");
@@ -210,23 +172,6 @@
   }
 
   const columns = () => COLUMNS.filter((c) => !c.only || c.only.includes(state.v));
-
-  function head(shownAs) {
-    const row = document.createElement("tr");
-    for (const column of columns()) {
-      const th = cell(row, "th", "", column.num ? "num" : "");
-      th.scope = "col";
-      if (column.tip) th.title = column.tip;
-      if (state.sort === column.key) th.setAttribute("aria-sort", state.dir === "asc" ? "ascending" : "descending");
-      const button = th.appendChild(document.createElement("button"));
-      button.type = "button";
-      button.dataset.key = column.key;
-      button.textContent = column.key === "ratio" ? `${data.labels[+state.r]} ÷ ${data.labels[0]}` : column.key === "layer" ? shownAs : column.text;
-    }
-    const focused = document.activeElement && document.activeElement.dataset.key;
-    table.tHead.replaceChildren(row);
-    if (focused) table.tHead.querySelector(`[data-key="${focused}"]`)?.focus();
-  }
 
   function cells(row, r, top) {
     for (const column of columns()) {
@@ -277,10 +222,6 @@
     }
   }
 
-  function options(select, list, chosen) {
-    select.replaceChildren(...list.map(([v, text]) => new Option(text, v, v === chosen, v === chosen)));
-  }
-
   function grouped(list) {
     const groups = new Map();
     for (const r of list) {
@@ -301,19 +242,16 @@
     form.v.value = state.v;
     if (form.q.value !== state.q) form.q.value = state.q;
     form.all.checked = state.all === "1";
-    const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const typed = words(state.q);
     const every = rows.filter((r) => state.c === "" || r.component === state.c);
     const whole = Array.from({ length: P }, (_, p) => total(every, p));
-    const wanted = every.filter((r) => {
-      const text = [r.component, r.layer, r.op, r.scheme, r.into].join(" ").toLowerCase();
-      return words.every((w) => text.includes(w));
-    });
-    const cut = state.all !== "1" && !words.length;
+    const wanted = every.filter((r) => holds([r.component, r.layer, r.op, r.scheme, r.into], typed));
+    const cut = state.all !== "1" && !typed.length;
     finish(every, whole);
     let shown, told;
     if (state.v === "tree") {
       shown = [];
-      flatten(treeOf(wanted), 0, words, shown);
+      flatten(treeOf(wanted), 0, typed, shown);
       finish(shown, whole);
       told = `${wanted.length} layers` + (cut ? ", of each module the parts that make up 95 % of its time" : "");
     } else if (state.v === "layers") {
@@ -326,36 +264,20 @@
       shown.sort(compare);
       told = `${wanted.length} of ${every.length} layers in ${shown.length} rows`;
     }
-    head({ tree: "module", op: "main operator", scheme: "scheme", component: "component" }[state.v] || "layer");
+    const shownAs = { tree: "module", op: "main operator", scheme: "scheme", component: "component" }[state.v] || "layer";
+    heads(table, columns(), state, (c) => (c.key === "ratio" ? `${data.labels[+state.r]} ÷ ${data.labels[0]}` : c.key === "layer" ? shownAs : c.text));
     const scale = state.v === "tree" ? [{ ms: whole }] : shown.filter((r) => !layerless(r)); // their bars may be cut off
     body(shown, Math.max(1e-9, ...scale.flatMap((r) => r.ms.map((v) => v || 0))));
     foot(state.v === "layers" ? shown : wanted, state.v === "layers" ? every : wanted);
     count.textContent = told;
   }
 
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => {
-    for (const k of ["c", "v", "q"]) state[k] = form[k].value;
-    for (const k of ["r", "n"]) if (form[k].value) state[k] = form[k].value;
-    state.all = form.all.checked ? "1" : "";
-    write();
-    draw();
-  });
-  table.tHead.addEventListener("click", (event) => {
-    const key = event.target.dataset && event.target.dataset.key;
-    if (!key) return;
-    const upwards = ["layer", "op", "scheme", "bound", "order"].includes(key);
-    state.dir = state.sort === key ? (state.dir === "asc" ? "desc" : "asc") : upwards ? "asc" : "desc";
-    state.sort = key;
-    write();
-    draw();
-  });
+  listen(form, table, state, ["layer", "op", "scheme", "bound", "order"], () => { write(); draw(); }, draw);
   table.tBodies[0].addEventListener("click", (event) => {
     const button = event.target.closest("button[data-node]");
     if (!button) return;
     open.set(button.dataset.node, button.getAttribute("aria-expanded") !== "true");
     draw();
   });
-  window.addEventListener("hashchange", draw);
   draw();
 })();

@@ -1,4 +1,4 @@
-"use strict";
+{% include "table.js" %}
 // The table of layers: joins two candidates of a target, sorts, filters, rolls up; its state lives in the URL hash.
 (() => {
   const data = JSON.parse(document.getElementById("layer-data").textContent);
@@ -26,8 +26,7 @@
   const state = { t: targets[0], a: "", b: "", sort: "a", dir: "desc", q: "", all: "", by: "layer" };
 
   function read() {
-    const hash = location.hash.slice(1);
-    if (hash.includes("=")) for (const [k, v] of new URLSearchParams(hash)) if (k in state) state[k] = v;
+    readHash(state);
     if (!data.profiles[state.t]) state.t = targets[0];
     const names = Object.keys(data.profiles[state.t]);
     if (!names.includes(state.a)) state.a = names[0];
@@ -40,8 +39,6 @@
     const kept = Object.entries(state).filter(([, v]) => v !== "");
     history.replaceState(null, "", "#" + new URLSearchParams(kept));
   }
-
-  const add = (x, y) => (x == null ? y : y == null ? x : x + y);
 
   // Rows of one candidate keyed by component and (rolled-up) layer.
   function rowsOf(name) {
@@ -80,70 +77,22 @@
   // Rows that make up 95 % of the time of A or of B.
   function heavy(rows) {
     const kept = new Set();
-    for (const side of ["a", "b"]) {
-      const whole = sum(rows, side);
-      let run = 0;
-      for (const row of [...rows].sort((x, y) => (y[side] || 0) - (x[side] || 0))) {
-        if (run >= 0.95 * whole || !row[side]) break;
-        run += row[side];
-        kept.add(row);
-      }
-    }
+    for (const side of ["a", "b"]) heaviest(rows, (r) => r[side], 0.95, kept);
     return kept;
   }
 
-  function compare(x, y) {
-    const key = state.sort, flip = state.dir === "asc" ? 1 : -1;
-    if (key === "layer" || key === "op" || key === "scheme") {
-      const u = key === "layer" ? x.component + "." + x.layer : x[key] || "";
-      const v = key === "layer" ? y.component + "." + y.layer : y[key] || "";
-      return flip * u.localeCompare(v, "en", { numeric: true });
-    }
-    if (x[key] == null || y[key] == null) return (x[key] == null) - (y[key] == null); // unmeasured last, either way
-    return flip * (x[key] - y[key]);
-  }
+  const value = (r, key) => (key === "layer" ? r.component + "." + r.layer : r[key]);
+  const compare = (x, y) => inOrder(value(x, state.sort), value(y, state.sort), state.dir);
 
-  const ms = (v) => (v == null ? "–" : v.toFixed(v >= 100 ? 1 : 3));
   const ratio = (v) => (v == null ? "–" : v.toFixed(2));
   const whole = (v) => (v == null || v === 0 ? "–" : Math.round(v).toLocaleString("en"));
-  function big(v) {
-    if (v == null || v === 0) return "–";
-    for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) if (v >= size) return (v / size).toFixed(v >= 100 * size ? 0 : v >= 10 * size ? 1 : 2) + " " + unit;
-    return String(v);
-  }
-
-  function cell(row, tag, text, type) {
-    const c = row.appendChild(document.createElement(tag));
-    if (type) c.className = type;
-    c.append(text);
-    return c;
-  }
 
   function name(row, r) {
     const th = cell(row, "th", "", "name");
     th.scope = "row";
     const head = th.appendChild(document.createElement("span"));
     head.textContent = r.component + (r.layer ? " " : "");
-    r.layer.split(".").forEach((part, i) => {
-      if (i) th.append(".", document.createElement("wbr")); // long paths break at dots
-      th.append(part);
-    });
-  }
-
-  function head() {
-    const row = document.createElement("tr");
-    for (const column of COLUMNS) {
-      const th = cell(row, "th", "", column.num ? "num" : "");
-      th.scope = "col";
-      if (state.sort === column.key) th.setAttribute("aria-sort", state.dir === "asc" ? "ascending" : "descending");
-      const button = th.appendChild(document.createElement("button"));
-      button.type = "button";
-      button.dataset.key = column.key;
-      button.textContent = column.text || state[column.key] + ", ms";
-    }
-    const focused = document.activeElement && document.activeElement.dataset.key;
-    table.tHead.replaceChildren(row);
-    if (focused) table.tHead.querySelector(`[data-key="${focused}"]`).focus();
+    dotted(th, r.layer);
   }
 
   function body(shown, most) {
@@ -179,49 +128,25 @@
     }
   }
 
-  function options(select, names, value) {
-    select.replaceChildren(...names.map((n) => new Option(n, n, n === value, n === value)));
-  }
-
   function draw() {
     read();
-    options(form.t, targets, state.t);
-    options(form.a, Object.keys(data.profiles[state.t]), state.a);
-    options(form.b, Object.keys(data.profiles[state.t]), state.b);
+    const there = Object.keys(data.profiles[state.t]);
+    for (const [key, names] of [["t", targets], ["a", there], ["b", there]]) options(form[key], names.map((n) => [n, n]), state[key]);
     form.by.value = state.by;
     if (form.q.value !== state.q) form.q.value = state.q;
     form.all.checked = state.all === "1";
     const every = join();
-    const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-    const wanted = every.filter((r) => {
-      const text = [r.component, r.layer, r.op, r.scheme].join(" ").toLowerCase();
-      return words.every((w) => text.includes(w));
-    });
+    const typed = words(state.q);
+    const wanted = every.filter((r) => holds([r.component, r.layer, r.op, r.scheme], typed));
     const kept = heavy(every);
-    const cut = state.all !== "1" && !words.length;
+    const cut = state.all !== "1" && !typed.length;
     const shown = (cut ? wanted.filter((r) => kept.has(r)) : wanted).sort(compare);
-    head();
+    heads(table, COLUMNS, state, (column) => column.text || state[column.key] + ", ms");
     body(shown, Math.max(1e-9, ...every.map((r) => Math.max(r.a || 0, r.b || 0))));
     foot(shown, every);
     count.textContent = `${shown.length} of ${every.length} rows` + (cut ? ", those that make up 95 % of the time of A or of B" : "");
   }
 
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => {
-    for (const k of ["t", "a", "b", "by", "q"]) state[k] = form[k].value;
-    state.all = form.all.checked ? "1" : "";
-    draw();
-    write();
-  });
-  table.tHead.addEventListener("click", (event) => {
-    const key = event.target.dataset && event.target.dataset.key;
-    if (!key) return;
-    const text = ["layer", "op", "scheme"].includes(key);
-    state.dir = state.sort === key ? (state.dir === "asc" ? "desc" : "asc") : text ? "asc" : "desc";
-    state.sort = key;
-    draw();
-    write();
-  });
-  window.addEventListener("hashchange", draw);
+  listen(form, table, state, ["layer", "op", "scheme"], () => { draw(); write(); }, draw);
   draw();
 })();
