@@ -94,7 +94,7 @@ def measured(network: Any, want: Any, threads: int, passes: int) -> dict[str, An
         run.run(None, feed)
         times.append((time.perf_counter() - start) * 1e3)
     del run
-    layers = profile_layers(network.file, feed, threads, 0, 1)
+    layers = profile_layers(network, threads, 0, 1)
     own = layers.table[layers.table.layer.str.endswith((".attn1", ".attn2")) | (layers.table.layer == "attn1")]
     peak = peak_memory("onnxruntime", [network], threads)
     return {

@@ -150,9 +150,11 @@ def test_layers_that_went_away_and_came_are_named():
 def measured(name: str, file: Path, feed: dict[str, Any], scheme: str) -> tuple[dict[str, Any], pd.DataFrame]:
     from workbench.graphs.macs import count_graph
     from workbench.measure.layers import ordered
+    from workbench.measure.network import Network
     from workbench.runtimes.onnxruntime.layers import profile_layers
 
-    layers, count = profile_layers(file, feed, 1, 1, 4, scheme), count_graph(file).count
+    network = Network(name, "model", scheme, feed, file)
+    layers, count = profile_layers(network, 1, 1, 4), count_graph(file).count
     summary = profile(
         name,
         layers.wall_ms,

@@ -12,6 +12,7 @@ import pytest
 
 from workbench.errors import InputError
 from workbench.graphs.names import layer_of
+from workbench.measure.network import Network
 from workbench.runtimes.onnxruntime.layers import profile_layers
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.onnxruntime.trace import read_passes
@@ -27,6 +28,10 @@ FIRST = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
 
 def out(path: Path, feed: dict[str, np.ndarray]) -> np.ndarray:
     return session(path, 1).run(None, feed)[0]
+
+
+def network(path: Path, feed: dict[str, np.ndarray]) -> Network:
+    return Network("own", "model", "fp32", feed, path)
 
 
 def attention(path: Path, rows: int, heads: int = 4, mask: bool = False, free: bool = False) -> Path:
@@ -121,7 +126,7 @@ def test_names_still_lead_to_the_layer_and_all_kernel_time_stays_on_layers(unet,
     assert {layer_of(name) for name in after} == {layer_of(name) for name in before}
     of_first = Counter(name.rsplit("/")[-1].split("#")[0] for name in after if layer_of(name) == FIRST)
     assert (of_first["MatMul"], of_first["Softmax"], of_first["Slice"], of_first["Concat"]) == (8, 4, 4, 1)
-    plain, tiled = (profile_layers(p, given, 1, 0, 1) for p in (path, tmp_path / "tiled.onnx"))
+    plain, tiled = (profile_layers(network(p, given), 1, 0, 1) for p in (path, tmp_path / "tiled.onnx"))
     assert tiled.unmapped_share == plain.unmapped_share == 0
     rows = {name: one.table.set_index("layer").loc[FIRST] for name, one in (("plain", plain), ("tiled", tiled))}
     assert rows["tiled"].attention_macs == rows["plain"].attention_macs > 0
@@ -150,7 +155,7 @@ def test_the_memory_of_scores_falls_with_the_number_of_tiles(tmp_path: Path) -> 
         cut = path if tiles == 1 else tmp_path / f"tiled_{tiles}.onnx"
         if tiles > 1:
             tile_file(path, cut, tiles=tiles)
-        layers = profile_layers(cut, given, 1, 0, 1)
+        layers = profile_layers(network(cut, given), 1, 0, 1)
         found[tiles] = layers.live_peak_bytes, int(layers.table.runtime_bytes.max())
     assert found[1][0] >= 2 * scores and found[1][1] >= scores
     for estimated_or_held in (0, 1):

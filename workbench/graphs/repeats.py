@@ -41,32 +41,26 @@ def times_of(nodes: Sequence[GraphNode], model: onnx.ModelProto, shapes: Mapping
             continue
         at = (node.outer, node.branch)
         if at not in inside:
-            inside[at] = _inside(nodes, *at, found[node.outer], values, shapes, version)
+            outer, around = nodes[node.outer].proto, found[node.outer]
+            scanned = _steps(outer, shapes) if outer.op_type == "Scan" and version >= _SINCE_AXES else None
+            inside[at] = _inside(node, outer, around, values, scanned)
         found.append(inside[at])
     return found
 
 
-def _inside(
-    nodes: Sequence[GraphNode],
-    outer: int,
-    branch: str,
-    around: Times,
-    values: Values,
-    shapes: Mapping[str, Shape],
-    version: int,
-) -> Times:
-    """How often the nodes in a branch or body of the node at ``outer`` run, which itself runs as ``around`` says."""
-    node = nodes[outer].proto
+def _inside(inner: GraphNode, node: onnx.NodeProto, around: Times, values: Values, scanned: int | None) -> Times:
+    """How often the nodes in the branch or body of ``inner`` run: that of ``node``, which runs as ``around`` says.
+
+    ``scanned``: the rounds of a Scan, where they are known.
+    """
     if around.why or not around.count:
         return around
     if node.op_type == "If":
         condition = _scalar(node, 0, values)
         if condition is None:
-            return Times(around.count, choice=outer)
-        return around if branch == ("then_branch" if condition else "else_branch") else Times(0)
-    trips = _trips(node, values) if node.op_type == "Loop" else None
-    if node.op_type == "Scan" and version >= _SINCE_AXES:
-        trips = _steps(node, shapes)
+            return Times(around.count, choice=inner.outer)
+        return around if inner.branch == ("then_branch" if condition else "else_branch") else Times(0)
+    trips = _trips(node, values) if node.op_type == "Loop" else scanned
     if trips is None:
         return Times(0, f"in {node.op_type}")
     return Times(around.count * trips, choice=around.choice if trips else None)

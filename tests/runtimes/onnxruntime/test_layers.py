@@ -10,17 +10,22 @@ from torch import nn
 
 from workbench.graphs.macs import count_graph
 from workbench.measure.layers import COLUMNS, OUTSIDE, UNMAPPED
+from workbench.measure.network import Network
 from workbench.runtimes.onnxruntime.layers import profile_layers
+
+
+def profile(path, feed, warmup, iterations, scheme="fp32"):
+    return profile_layers(Network("own", "model", scheme, feed, path), 1, warmup, iterations)
 
 
 @pytest.fixture(scope="module")
 def float_layers(exported, feeds):
-    return profile_layers(exported["unet"], feeds["unet"], 1, 1, 3)
+    return profile(exported["unet"], feeds["unet"], 1, 3)
 
 
 @pytest.fixture(scope="module")
 def int8_layers(quantized_unet, feeds):
-    return profile_layers(quantized_unet, feeds["unet"], 1, 1, 3, "w8a8")
+    return profile(quantized_unet, feeds["unet"], 1, 3, "w8a8")
 
 
 @pytest.fixture(params=["float_layers", "int8_layers"])
@@ -108,7 +113,7 @@ def test_what_the_runtime_says_it_holds_is_in_a_column_of_its_own(float_layers):
 
 def test_a_layer_that_is_computed_with_another_is_shown_with_it(exported, feeds):
     """The decoder's last blocks only add their shortcut, which the convolution before them does for them."""
-    table = profile_layers(exported["vae_decoder"], feeds["vae_decoder"], 1, 1, 2).table.set_index("layer")
+    table = profile(exported["vae_decoder"], feeds["vae_decoder"], 1, 2).table.set_index("layer")
     fused = table[table["fused_into"] != ""]
     assert fused.loc["decoder.up_blocks.0.resnets.1", "fused_into"] == "decoder.up_blocks.0.resnets.1.conv2"
     assert (fused["latency_ms"] == 0).all() and (fused["calls"] == 0).all() and set(fused["op"]) == {"(fused)"}
@@ -117,9 +122,7 @@ def test_a_layer_that_is_computed_with_another_is_shown_with_it(exported, feeds)
 
 def test_a_layer_made_slower_on_purpose_is_found_by_name(exported, feeds, slowed_decoder, gained_most):
     victim, slow = slowed_decoder
-    before, after = (
-        profile_layers(path, feeds["vae_decoder"], 1, 2, 9).samples for path in (exported["vae_decoder"], slow)
-    )
+    before, after = (profile(path, feeds["vae_decoder"], 2, 9).samples for path in (exported["vae_decoder"], slow))
     assert gained_most(before, after) == victim
 
 
@@ -167,7 +170,7 @@ def test_a_file_of_foreign_origin_is_profiled_by_its_own_names(foreign):
     kind, path = foreign
     (name,) = [value.name for value in onnx.load(path).graph.input]
     side = 8 if kind == "dynamo" else 12
-    found = profile_layers(path, {name: np.zeros((1, 3, side, side), np.float32)}, 1, 1, 2)
+    found = profile(path, {name: np.zeros((1, 3, side, side), np.float32)}, 1, 2)
     table = found.table.set_index("layer")
     assert found.unmapped_share == 0
     convolutions = table[(table["op"] == "Conv") & (table["calls"] > 0)]
@@ -195,7 +198,7 @@ def test_kernels_in_a_branch_are_on_their_own_layers_and_not_counted_twice(tmp_p
         node.name = names[node.output[0]]
     onnx.save(model, tmp_path / "if.onnx")
     feed = {"flag": np.array(True), "x": np.zeros((128, 128), np.float32)}
-    found = profile_layers(tmp_path / "if.onnx", feed, 1, 1, 3)
+    found = profile(tmp_path / "if.onnx", feed, 1, 3)
     table = found.table.set_index("layer")
     assert set(table.index) == {"(root)", "big.one", "big.two", "big", "small", UNMAPPED, OUTSIDE}
     assert found.unmapped_share == 0 and table.loc["small", "op"] == "(not run)"

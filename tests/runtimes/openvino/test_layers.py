@@ -155,7 +155,9 @@ def test_conversions_between_precisions_are_counted(layers):
 def test_a_layer_made_slower_on_purpose_is_found_by_name(exported, feeds, slowed_decoder, gained_most):
     victim, slow = slowed_decoder
     before, after = (
-        profile_openvino(path, feeds["vae_decoder"], 1, 2, 5, "fp32", Count((), {})).samples
+        profile_openvino(
+            Network("own", "vae_decoder", "fp32", feeds["vae_decoder"], path), Count((), {}), 1, 2, 5
+        ).samples
         for path in (exported["vae_decoder"], slow)
     )
     assert gained_most(before, after) == victim

@@ -80,7 +80,7 @@ def profiled(tmp_path_factory):
             return call
 
         compiled = Compiled(wrapped, tmp_path_factory.mktemp("kernels"), "net")
-        layers = profile_compiled(wrapped, compiled, one_pass, counted, warmup=1, iterations=5, wrapper="net")
+        layers = profile_compiled(compiled, one_pass, counted, warmup=1, iterations=5, wrapper="net")
         with torch.inference_mode():
             assert torch.allclose(compiled(x), net(x), atol=1e-4)
         return layers

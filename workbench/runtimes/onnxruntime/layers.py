@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from workbench.graphs.read import read_model
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
 from workbench.measure.layers import UNMAPPED, Event, Layers
+from workbench.measure.network import Network
 from workbench.runtimes.onnxruntime.alignment import align
 from workbench.runtimes.onnxruntime.attribution import attribute
 from workbench.runtimes.onnxruntime.liveness import live_bytes
@@ -23,44 +24,39 @@ from workbench.runtimes.onnxruntime.trace import Pass, read_passes
 from workbench.runtimes.onnxruntime.transitions import transitions
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
 def profile_layers(
-    path: Path,
-    feed: Mapping[str, np.ndarray],
-    threads: int,
-    warmup: int,
-    iterations: int,
-    scheme: str = "fp32",
-    counted: Count | None = None,
+    network: Network, threads: int, warmup: int, iterations: int, counted: Count | None = None
 ) -> Layers:
     """Runs an ONNX file ``warmup`` + ``iterations`` times with profiling on and puts every kernel on its layer.
 
     Args:
-        path: the ONNX file, from whatever exporter.
-        feed: inputs by name.
+        network: with an ONNX file, from whatever exporter; its scheme is what integer layers are called in the column
+            ``scheme`` (``w8a8`` unless it differs).
         threads: threads inside an operator.
         warmup: passes that are not counted.
         iterations: passes that are.
-        scheme: what integer layers are called in the column ``scheme`` (``w8a8`` unless the candidate's differs).
         counted: MACs and parameters of the layers where they are known better than from the graph.
 
     Raises:
         RunError: the file can't be loaded, or the runtime wrote no profile.
     """
+    path, feed = network.file, dict(network.feed)
+    assert path is not None, "there is no file"
     exported = count_graph(path, {name: value.shape for name, value in feed.items()})
     with tempfile.TemporaryDirectory(prefix="workbench-profile-") as scratch:
         executed_file = Path(scratch) / "executed.onnx"
         run = session(path, threads, profile_prefix=Path(scratch) / "trace", optimized_path=executed_file)
         for _ in range(warmup + iterations):
-            run.run(None, dict(feed))
+            run.run(None, feed)
         passes = read_passes(Path(run.end_profiling()))
         del run
         executed = read_model(executed_file).graph
     if len(passes) <= warmup or not passes[0].kernels:
         raise RunError(f"{path}: ONNX Runtime wrote no kernel times")
-    return assemble(exported, executed, passes[warmup:], scheme, counted, passes[0])
+    return assemble(exported, executed, passes[warmup:], network.scheme, counted, passes[0])
 
 
 def assemble(

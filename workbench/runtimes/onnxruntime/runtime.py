@@ -47,7 +47,7 @@ class OnnxRuntime:
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own profile."""
-        return profile_layers(_file(network), network.feed, threads, warmup, iterations, network.scheme, counted)
+        return profile_layers(network, threads, warmup, iterations, counted)
 
 
 def _file(network: Network) -> Path:

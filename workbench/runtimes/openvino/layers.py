@@ -5,47 +5,40 @@ Counters have a resolution of 1 µs; kernels below it are not seen. How kernels 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.errors import RunError
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
 from workbench.measure.layers import OUTSIDE, UNMAPPED, Layers
+from workbench.measure.network import Network
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
 from workbench.runtimes.openvino.session import compile_model, read_model
 from workbench.runtimes.openvino.trace import Node, Pass, record
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
-def profile_openvino(
-    path: Path,
-    feed: Mapping[str, np.ndarray],
-    threads: int,
-    warmup: int,
-    iterations: int,
-    scheme: str,
-    counted: Count,
-) -> Layers:
-    """Runs an ``.onnx`` or ``.xml`` file with counters on and puts every kernel on its layer.
+def profile_openvino(network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
+    """Runs a network's ``.onnx`` or ``.xml`` file with counters on and puts every kernel on its layer.
 
     Args:
-        path: the file, operations named by layer.
-        feed: inputs by name.
+        network: operations of its file are named by layer; its scheme is what integer layers are called in the column
+            ``scheme`` (``w8a8`` unless it differs).
+        counted: MACs and parameters of the layers.
         threads: threads inside an operator.
         warmup: passes that are not counted.
         iterations: passes that are.
-        scheme: what integer layers are called in the column ``scheme`` (``w8a8`` unless the candidate's differs).
-        counted: MACs and parameters of the layers.
 
     Raises:
         InputError: OpenVINO isn't installed.
         RunError: the file can't be loaded or run.
     """
+    path, feed, scheme = network.file, network.feed, network.scheme
+    assert path is not None, "there is no file"
     model = read_model(path, {name: value.shape for name, value in feed.items()})
     file = File(path, model)
     nodes, passes = record(lambda: compile_model(model, path, threads, count=True), feed, warmup, iterations)

@@ -45,7 +45,7 @@ class OpenVino:
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own counters."""
-        return profile_openvino(_file(network), network.feed, threads, warmup, iterations, network.scheme, counted)
+        return profile_openvino(network, counted, threads, warmup, iterations)
 
 
 def _file(network: Network) -> Path:

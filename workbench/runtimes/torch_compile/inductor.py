@@ -51,7 +51,7 @@ class Compiled:
 
         function = _with_own_code(module)
         self._run: Callable[..., Any] = torch.compile(function, backend="inductor", dynamic=False)
-        self._cache, self._label, self._built = cache, label, False
+        self.module, self._cache, self._label, self._built = module, cache, label, False
         weakref.finalize(self, _forget, function.__code__)
 
     def __call__(self, *inputs: torch.Tensor) -> Any:

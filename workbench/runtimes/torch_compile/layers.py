@@ -28,7 +28,6 @@ _ONE = "workbench: one pass"
 
 
 def profile_compiled(
-    module: torch.nn.Module,
     compiled: Compiled,
     one_pass: Callable[[Callable[..., object]], Callable[[], object]],
     counted: Count,
@@ -36,7 +35,7 @@ def profile_compiled(
     iterations: int,
     wrapper: str = "",
 ) -> Layers:
-    """Compiles ``module`` with Inductor's records of where each kernel comes from, and times the kernels.
+    """Compiles a module with Inductor's records of where each kernel comes from, and times the kernels.
 
     The kernels are those of the timed pass, found in the same cache. A kernel that covers several modules gives its
     time to the one whose product it computes, else to the one for which it handles the most elements; the others are
@@ -45,17 +44,17 @@ def profile_compiled(
     not known: Inductor decides which of them ever exist.
 
     Args:
-        module: the component, or a wrapper that holds it in the attribute ``wrapper``.
-        compiled: ``module``, not called yet.
+        compiled: not called yet; the component, or a wrapper that holds it in the attribute ``wrapper``.
         one_pass: makes a function without arguments from one that takes the inputs.
         counted: MACs and parameters of the component's layers.
         warmup: passes that are not counted.
         iterations: passes that are.
-        wrapper: name of the attribute that holds the component; "" when ``module`` is the component.
+        wrapper: name of the attribute that holds the component; "" when the module is the component.
 
     Raises:
         RunError: the module can't be compiled or run.
     """
+    module = compiled.module
     modules = modules_by_layer(module, wrapper)
     with tempfile.TemporaryDirectory(prefix="workbench-compile-") as scratch, quiet():
         records = Records(Path(scratch))

@@ -79,7 +79,7 @@ class TorchCompile:
         module, wrapper = build(form_of(network))
         compiled = Compiled(module, self.cache(network), network.label)
         return profile_compiled(
-            module, compiled, lambda run: one_pass(run, network.feed, threads), counted, warmup, iterations, wrapper
+            compiled, lambda run: one_pass(run, network.feed, threads), counted, warmup, iterations, wrapper
         )
 
 

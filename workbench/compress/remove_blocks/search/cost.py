@@ -22,12 +22,14 @@ def measured_times(ctx: StepContext) -> dict[str, list[float]]:
 
     What belongs to no layer is in ``(unmapped)``; what the runtime spends outside kernels is left out.
     """
+    from workbench.measure.network import Network
     from workbench.runtimes.onnxruntime.layers import profile_layers
     from workbench.store.processor import default_threads
 
     unet = ctx.parent.denoiser.name
     feed, file = ctx.parent.spec(unet).seeded(), ctx.export(ctx.parent, unet)
-    found = profile_layers(file, feed, default_threads(), WARMUP, ITERATIONS)
+    network = Network(ctx.parent.name, unet, "fp32", feed, file)
+    found = profile_layers(network, default_threads(), WARMUP, ITERATIONS)
     return {layer: list(times) for layer, times in found.samples.items() if layer != OUTSIDE}
 
 
