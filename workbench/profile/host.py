@@ -16,7 +16,7 @@ from workbench.measure.record import Measured, Record, Timed, with_family
 from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
 from workbench.profile.peak_memory import peak_memory
-from workbench.runtimes.base import Compiles, Runtime, described, runtime
+from workbench.runtimes.base import Compiles, Runtime, runtime
 from workbench.runtimes.load import file_size
 from workbench.store.environment import environment
 from workbench.store.store import Store
@@ -79,7 +79,7 @@ def measure_host(
             "noise": disturbance.between(before, disturbance.moment()),
             "runtime_settings": dict(place.settings),
             "ceilings": ceilings(name, settings.threads, store),
-            "environment": environment([described(name).distribution]),
+            "environment": environment(),
         }
         for candidate in dict.fromkeys(n.candidate for n in own_networks):
             own = [n for n in own_networks if n.candidate == candidate]

@@ -5,31 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workbench.store.processor import cpu_flags, cpu_model, usable_cores
 
-LIBRARIES = (
-    "torch",
-    "onnxruntime",
-    "openvino",
-    "onnx",
-    "nncf",
-    "diffusers",
-    "transformers",
-    "numpy",
-    "pandas",
-    "accelerate",
-)
+DISTRIBUTION = "edge-workbench"
 FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 
 
-def environment(also: Collection[str] = ()) -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """Facts for a profile or a report (JSON): CPU, cores, memory, system, Python, library versions.
 
-    ``unknown`` maps each fact that can't be read to the reason; ``also`` names further libraries.
+    ``unknown`` maps each fact that can't be read to the reason.
     """
     unknown: dict[str, str] = {}
 
@@ -51,7 +41,7 @@ def environment(also: Collection[str] = ()) -> dict[str, Any]:
         "memory_bytes": read("memory_bytes", lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
         "os": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "libraries": _versions(also),
+        "libraries": _versions(),
     }
     return found | {"unknown": unknown}
 
@@ -62,9 +52,11 @@ def fingerprint() -> dict[str, Any]:
     return {name: facts[name] for name in ("cpu", "machine", "cpu_flags", "cores_usable", "memory_bytes", "python")}
 
 
-def _versions(also: Collection[str]) -> dict[str, str | None]:
+def _versions() -> dict[str, str | None]:
+    """Of the libraries that this package and its extras require, but not its tests; None: not installed."""
+    required = [line for line in importlib.metadata.requires(DISTRIBUTION) or () if 'extra == "dev"' not in line]
     found: dict[str, str | None] = {}
-    for name in dict.fromkeys((*LIBRARIES, *also)):
+    for name in (re.split(r"[^\w.-]", line)[0] for line in required):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
