@@ -8,8 +8,8 @@ import pytest
 
 from workbench.metrics.registry import metrics
 from workbench.report.figures import bars, svg
-from workbench.report.figures.pareto import pareto
 from workbench.report.ranking.rank import rank
+from workbench.report.sections.candidates.pareto import pareto
 
 
 @pytest.fixture(scope="module")

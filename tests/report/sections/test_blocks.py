@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from workbench.report.figures.block_search import every_block, sets, short
 from workbench.report.html import write_report
 from workbench.report.sections import blocks
+from workbench.report.sections.blocks.figures import every_block, sets, short
 
 
 def damage(error: float) -> dict[str, Any]:

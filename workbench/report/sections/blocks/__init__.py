@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.report.data import RunData
-from workbench.report.figures.block_search import every_block, sets
 from workbench.report.format import MISSING, big, known, number, span
 from workbench.report.ranking.rank import Ranking
+from workbench.report.sections.blocks.figures import every_block, sets
 from workbench.report.sections.registry import Section
 
 KEY = "block_search"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.report.data import RunData, kind_of
-from workbench.report.figures.pareto import pareto
 from workbench.report.format import MISSING, big, known, number, span, whole
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
 from workbench.report.ranking.verdict import verdicts
+from workbench.report.sections.candidates.pareto import pareto
 from workbench.report.sections.registry import Section
 from workbench.report.sections.speedup import TONES
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from workbench.profile.roofline import ESTIMATE, roofline, summary
 from workbench.profile.summary import Ceilings, Reached, Summary
 from workbench.report.data import RunData
-from workbench.report.figures.roofline import Panel, roofline_figure
 from workbench.report.format import COMPONENTS, number, percent
 from workbench.report.ranking.rank import Ranking
+from workbench.report.sections.why.roofline import Panel, roofline_figure
 
 if TYPE_CHECKING:
     import pandas as pd
