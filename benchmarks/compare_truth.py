@@ -27,7 +27,7 @@ from workbench.comparing.layers import called
 from workbench.comparing.ratio import FASTER, SAME, SLOWER
 from workbench.measure.network import Network
 from workbench.profile import disturbance
-from workbench.progress import quiet, shown
+from workbench.progress import quiet, visible
 from workbench.runtimes.base import Runtime, runtime
 from workbench.sources import Request, resolve
 from workbench.store.environment import environment
@@ -43,7 +43,7 @@ def main() -> int:
     """Runs the benchmark; 0 when the figures are reached."""
     asked = _arguments()
     place = runtime("onnxruntime")
-    (network,) = resolve(Request("demo", Store(asked.store), asked.component, progress=shown))
+    (network,) = resolve(Request("demo", Store(asked.store), asked.component, progress=visible))
     plan = Plan(min_seconds=asked.min_seconds, max_seconds=asked.max_seconds)
     before, start = disturbance.moment(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="workbench-truth-") as folder:
@@ -107,7 +107,7 @@ def _calibrated(
 
 def _many(what: str, a: Network, b: Network, n: int, place: Runtime, threads: int, plan: Plan) -> dict[str, Any]:
     found: list[Taken] = []
-    with shown(what, n) as tick:
+    with visible(what, n) as tick:
         for done in range(n):
             found.append(measure(partial(place.load, a, threads), partial(place.load, b, threads), plan))
             tick(done + 1, found[-1].ratio.verdict())
@@ -135,7 +135,7 @@ def _layers(network: Network, place: Runtime, threads: int, plan: Plan, n: int, 
         network, candidate="slowed", file=with_wider_kernel(network.file, folder / "slowed.onnx", layer, 1)
     )
     runs: dict[str, list[dict[str, Any]]] = {"equal": [], "slowed": []}
-    with shown("layers", 2 * n) as tick:
+    with visible("layers", 2 * n) as tick:
         for done in range(2 * n):
             which = ("equal", "slowed")[done % 2]
             b = network if which == "equal" else slowed

@@ -140,13 +140,13 @@ def prepare(work: Path, store_folder: Path, small: bool) -> dict[str, Any]:
     """Exports the float U-Net to the store, copies it and writes the four inputs."""
     import numpy as np
 
-    from workbench.progress import shown
+    from workbench.progress import visible
     from workbench.runtimes.openvino.session import openvino_files
     from workbench.sources import Request, resolve
     from workbench.store.environment import environment
     from workbench.store.store import Store
 
-    network = resolve(Request(SOURCES[small], Store(store_folder), "unet", progress=shown))[0]
+    network = resolve(Request(SOURCES[small], Store(store_folder), "unet", progress=visible))[0]
     rng, arrays = np.random.default_rng(0), {}
     for i, timestep in enumerate(CALIBRATE + CHECK):
         for name, value in network.feed.items():

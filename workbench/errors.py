@@ -1,4 +1,4 @@
-"""The two ways in which workbench ends badly, each with its exit code."""
+"""The two kinds of failure of workbench, each with its exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class WorkbenchError(Exception):
-    """A failure that is told in one message, without a traceback."""
+    """A failure that is reported in one message, without a traceback."""
 
     exit_code = 1
 
@@ -20,36 +20,32 @@ class WorkbenchError(Exception):
 
 
 class InputError(WorkbenchError):
-    """What the user gave can't be used as it is: recipe, file, option. Nothing was started."""
+    """The user's input (recipe, file, option) can't be used as it is. Nothing was started."""
 
     exit_code = 2
 
 
 class RunError(WorkbenchError):
-    """The input was sound but the work failed; finished steps are kept and the run can be resumed."""
+    """The input was valid but the work failed; finished steps are kept and the run can be resumed."""
 
 
-def nearest(found: str, known: Iterable[str], *, however_far: bool = False) -> str | None:
-    """The one of the known words that is most like the one found; None where none is near."""
+def nearest(word: str, known: Iterable[str], *, however_far: bool = False) -> str | None:
+    """The known word that is most like ``word``; None where none is close."""
     import difflib
 
-    near = difflib.get_close_matches(found, list(known), 1, cutoff=0.0 if however_far else 0.6)
-    return near[0] if near else None
+    return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff=0.0 if however_far else 0.6)), None)
 
 
-def did_you_mean(found: str, known: Iterable[str], before: str = "", after: str = "") -> str:
-    """The end of a message about a word that isn't known: ``; did you mean NEAREST?``, or nothing where none is near.
+def did_you_mean(word: str, known: Iterable[str], before: str = "", after: str = "") -> str:
+    """The end of a message about an unknown word: ``; did you mean NEAREST?``, or nothing where none is close.
 
-    Args:
-        found: what the user wrote.
-        known: what there is in its place.
-        before, after: what the user would have to write around the nearest.
+    ``before`` and ``after`` are what the user has to write around the suggestion.
     """
-    near = nearest(found, known)
-    return "" if near is None else f"; did you mean {before}{near}{after}?"
+    suggestion = nearest(word, known)
+    return "" if suggestion is None else f"; did you mean {before}{suggestion}{after}?"
 
 
-def unknown(problem: str, found: str, known: Iterable[str], known_as: str = "known") -> InputError:
-    """The error of a word that isn't among those known: the problem, the nearest of them, and as a hint all."""
-    there = list(known)
-    return InputError(f"{problem}{did_you_mean(found, there)}", hint=f"{known_as}: {', '.join(there)}")
+def unknown(problem: str, word: str, known: Iterable[str], known_as: str = "known") -> InputError:
+    """The error about an unknown word: the problem, the nearest known word, and all of them as a hint."""
+    words = list(known)
+    return InputError(f"{problem}{did_you_mean(word, words)}", hint=f"{known_as}: {', '.join(words)}")

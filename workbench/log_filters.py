@@ -1,32 +1,30 @@
-"""Keeps quiet what libraries log on import and a user can do nothing about: messages known word for word, no others."""
+"""Drops log messages of libraries that a user can do nothing about: those listed here, no others."""
 
 from __future__ import annotations
 
 import logging
 
 KNOWN = {
-    # Its CUDA kernels, which are built for one version of torch and which nothing here uses.
+    # Its CUDA kernels: built for one version of torch, and unused here.
     "torchao": ("Failed to load ",),
-    # torchao registers two of its own enums in a way that torch will give up.
+    # torchao registers two of its enums in a way that torch has deprecated.
     "torch.utils._pytree": ("%s is an Enum subclass",),
-    # diffusers looks for names that torchao has moved; we load no torchao checkpoints.
+    # diffusers looks for names that torchao has moved; no torchao checkpoints are loaded here.
     "diffusers.quantizers.torchao.torchao_quantizer": ("Unable to import `torchao` Tensor objects",),
 }
-"""Logger to the beginnings of the messages that it may not print."""
+"""Logger name to the beginnings of the messages that are dropped."""
 
 
-class _Known(logging.Filter):
-    """Drops the messages that begin so."""
-
-    def __init__(self, beginnings: tuple[str, ...]) -> None:
+class _DropsByPrefix(logging.Filter):
+    def __init__(self, prefixes: tuple[str, ...]) -> None:
         super().__init__()
-        self._beginnings = beginnings
+        self._prefixes = prefixes
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith(self._beginnings)
+        return not str(record.msg).startswith(self._prefixes)
 
 
 def silence() -> None:
-    """Has to be called before the libraries are imported."""
-    for name, beginnings in KNOWN.items():
-        logging.getLogger(name).addFilter(_Known(beginnings))
+    """Adds the filters; to be called before the libraries are imported."""
+    for name, prefixes in KNOWN.items():
+        logging.getLogger(name).addFilter(_DropsByPrefix(prefixes))

@@ -1,35 +1,30 @@
-"""Progress of long work: a bar with time left on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar with the remaining time on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 Tick = Callable[..., None]
-"""``tick(done, note="")``: how many of the total are done."""
+"""``tick(done, note="")``: how many units of the total are done."""
 Progress = Callable[[str, int], AbstractContextManager[Tick]]
 """``with progress("distill", 300) as tick: …``"""
 LINE_EVERY_S = 10.0
 
 
 def warn(message: str) -> None:
-    """Says on standard error what a user should know although the work goes on."""
+    """Warns on standard error; the work continues."""
     print(f"warning: {message}", file=sys.stderr, flush=True)
 
 
 def quiet(_what: str, _total: int) -> AbstractContextManager[Tick]:
-    """Progress that says nothing."""
-    return _silent()
+    """No progress output."""
+    return nullcontext(lambda _done, _note="": None)
 
 
-@contextmanager
-def _silent() -> Iterator[Tick]:
-    yield lambda _done, _note="": None
-
-
-def shown(what: str, total: int) -> AbstractContextManager[Tick]:
+def visible(what: str, total: int) -> AbstractContextManager[Tick]:
     """Progress on standard error: a rich bar on a terminal, else a line every ten seconds."""
     return _bar(what, total) if sys.stderr.isatty() else _lines(what, total)
 
@@ -37,23 +32,11 @@ def shown(what: str, total: int) -> AbstractContextManager[Tick]:
 @contextmanager
 def _bar(what: str, total: int) -> Iterator[Tick]:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        *("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()),
+        *("left", TimeRemainingColumn(), "{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(what, total=total, note="")
@@ -73,7 +56,7 @@ def _lines(what: str, total: int) -> Iterator[Tick]:
             return
         last = now
         rate = (done - first_done) / max(now - start, 1e-9)
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        print(f"  {what}: {done}/{total}{left}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
+        remaining = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        print(f"  {what}: {done}/{total}{remaining}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
 
     yield tick

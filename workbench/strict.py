@@ -1,4 +1,4 @@
-"""The base of what a recipe is read into."""
+"""The base class of everything that a recipe is parsed into."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
-    """The base of everything in a recipe: unknown keys are refused, values are not coerced."""
+    """Unknown keys are refused, values are not coerced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

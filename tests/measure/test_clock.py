@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from workbench.measure.clock import Stats, interleaved, turns, warm_up, weighted_sum
+from workbench.measure.clock import Stats, abba_times, interleaved, warm_up, weighted_sum
 
 
 def test_statistics_are_those_of_numpy():
@@ -97,7 +97,7 @@ def test_without_a_wish_for_steadiness_exactly_the_asked_calls_are_made_and_told
 
 def test_in_turns_both_are_called_equally_often_in_orders_that_mirror_each_other():
     order: list[str] = []
-    a, b = turns(lambda: order.append("a"), lambda: order.append("b"), 40, random.Random(0))
+    a, b = abba_times(lambda: order.append("a"), lambda: order.append("b"), 40, random.Random(0))
     rounds = ["".join(order[i : i + 4]) for i in range(0, 160, 4)]
     assert set(rounds) == {"abba", "baab"} and len(a) == len(b) == 80
     assert 10 < rounds.count("abba") < 30

@@ -42,7 +42,7 @@ def compare(
 
     from workbench.cli.options import shapes_of
     from workbench.comparing.interleaved import Plan
-    from workbench.progress import quiet, shown
+    from workbench.progress import quiet, visible
     from workbench.sources.request import Request
     from workbench.store.store import Store
     from workbench.verbs.compare.compare import How, check_gate, with_gate, write
@@ -51,7 +51,7 @@ def compare(
 
     limit = None if fail_above is None else share_of(fail_above)
     how = How(runtime, threads, Plan(iterations, min_seconds, max_seconds), layers)
-    first = Request(a, Store(store), component, shapes_of(shape), seed=seed, progress=quiet if as_json else shown)
+    first = Request(a, Store(store), component, shapes_of(shape), seed=seed, progress=quiet if as_json else visible)
     found = with_gate(work(first, replace(first, source=b), how), limit)
     show(found, limit, write(found, out, limit) if out else [], as_json)
     if limit is not None:

@@ -30,10 +30,10 @@ def train_demo(
     import json
 
     from workbench.demo.make import make
-    from workbench.progress import quiet, shown
+    from workbench.progress import quiet, visible
 
     counts = dict(_stage_steps(entry) for entry in steps or ())
-    facts = make(pictures, out, counts, compiled, quiet if as_json else shown)
+    facts = make(pictures, out, counts, compiled, quiet if as_json else visible)
     print(json.dumps(facts, indent=1) if as_json else f"{out / 'demo'}: {json.dumps(facts)}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.comparing.layers import Batch
 from workbench.comparing.ratio import LEAST_LOADS, Load, Ratio, of_loads
-from workbench.measure.clock import once_ms, turns, warm_up
+from workbench.measure.clock import abba_times, once_ms, warm_up
 
 if TYPE_CHECKING:
     from workbench.measure.layers import Layers
@@ -129,7 +129,7 @@ def _one(
     for call in (a, b):
         warm_up(call, LEAST_WARMUP, STEADY)
     rounds = rounds or _rounds(plan, once_ms(a)[0] / 1e3, once_ms(b)[0] / 1e3)
-    return Load(*turns(a, b, rounds, order), a_first=a_first), rounds
+    return Load(*abba_times(a, b, rounds, order), a_first=a_first), rounds
 
 
 def _rounds(plan: Plan, *seconds: float) -> int:

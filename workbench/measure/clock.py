@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 SPREAD_LIMIT = 0.15
-"""IQR ÷ median above which a run says that it is noisy: on a quiet machine it is below 0.05."""
+"""IQR ÷ median above which a run is reported as noisy; on a quiet machine it is below 0.05."""
 DRIFT_LIMIT = 0.10
-"""Change of the median from the first to the last third above which a run says that it drifts."""
+"""Change of the median from the first to the last third above which a run is reported as drifting."""
 LEAST_FOR_DRIFT = 9
 SETTLED = 3
 """A call is warm when this many calls in a row were not faster than all before them."""
 MOST_WARMUP = 30
-"""Unmeasured calls after which a call is taken as it is."""
+"""Unmeasured calls after which measuring begins, steady or not."""
 
 
 class Latency(TypedDict, total=False):
     """Statistics of durations in ``unit``.
 
-    Of one network's passes also ``warmup`` (passes before them), ``drift`` (last third ÷ first − 1), samples in order.
+    For a network's passes also ``warmup`` (unmeasured passes), ``drift`` (last third ÷ first − 1), samples in order.
     """
 
     median: float
@@ -38,10 +38,7 @@ class Latency(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Stats:
-    """Durations of equal calls in ms, in the order in which they were taken; none is dropped.
-
-    ``warmup``: how many unmeasured calls were made before them.
-    """
+    """Durations of equal calls in ms, in order; none is dropped. ``warmup``: unmeasured calls before them."""
 
     samples: tuple[float, ...]
     warmup: int = 0
@@ -51,12 +48,12 @@ class Stats:
             raise ValueError("statistics need at least one sample")
 
     def quantile(self, q: float) -> float:
-        """The ``q``-quantile (0…1), linear between neighbouring samples as numpy's default."""
+        """The ``q``-quantile (0…1), linear between neighbouring samples, numpy's default."""
         ordered = sorted(self.samples)
-        place = q * (len(ordered) - 1)
-        below = int(place)
+        position = q * (len(ordered) - 1)
+        below = int(position)
         above = min(below + 1, len(ordered) - 1)
-        return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+        return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
 
     @property
     def n(self) -> int:
@@ -98,8 +95,8 @@ class Stats:
         return last / first - 1 if first else None
 
     def summary(self, *, samples: bool = False) -> Latency:
-        """As JSON; with the samples where asked for."""
-        found: Latency = {
+        """As JSON; with the samples if ``samples``."""
+        summary: Latency = {
             "median": self.median,
             "p90": self.p90,
             "iqr": self.iqr,
@@ -109,16 +106,18 @@ class Stats:
             "unit": "ms",
             "warmup": self.warmup,
         }
-        return {**found, "samples": [round(s, 4) for s in self.samples]} if samples else found
+        return {**summary, "samples": [round(s, 4) for s in self.samples]} if samples else summary
 
     def warnings(self, what: str) -> list[str]:
         """Sentences about ``what`` when the spread or the drift is too large for the median to be trusted."""
-        found = []
+        warnings = []
         if self.spread > SPREAD_LIMIT:
-            found.append(f"{what}: noisy, IQR {self.spread:.0%} of the median (limit {SPREAD_LIMIT:.0%}, n={self.n})")
+            warnings.append(
+                f"{what}: noisy, IQR {self.spread:.0%} of the median (limit {SPREAD_LIMIT:.0%}, n={self.n})"
+            )
         if self.drift is not None and abs(self.drift) > DRIFT_LIMIT:
-            found.append(f"{what}: drifted by {self.drift:+.0%} from the first third to the last (n={self.n})")
-        return found
+            warnings.append(f"{what}: drifted by {self.drift:+.0%} from the first third to the last (n={self.n})")
+        return warnings
 
 
 def interleaved(
@@ -129,73 +128,71 @@ def interleaved(
     on_round: Callable[[int], None] | None = None,
     steady: float | None = None,
 ) -> dict[str, Stats]:
-    """Times all ``calls`` in turns, so that whatever the machine does meanwhile hits all of them alike.
+    """Times all ``calls`` interleaved, so that disturbances of the machine affect all of them alike.
 
-    Each call is made ``warmup`` times unmeasured, and more often until it is steady where that is asked for; then come
-    rounds in which every call is made once, forwards and backwards by turns (so that none always follows the same one),
-    until each has at least ``iterations`` samples and ``min_seconds`` of measured time.
+    Each call is made ``warmup`` times unmeasured, or until it is steady. Then come rounds in which every call is made
+    once, in alternating order (so that none always follows the same one), until each has at least ``iterations``
+    samples and ``min_seconds`` of measured time.
 
     Args:
         calls: name to a function without arguments.
-        warmup: least number of unmeasured calls of each; how many were made is in ``Stats.warmup``.
+        warmup: least number of unmeasured calls of each; the actual number is in ``Stats.warmup``.
         iterations: least number of samples of each.
         min_seconds: least sum of the samples of each, in seconds.
         on_round: called with the number of finished rounds.
         steady: see ``warm_up``; None makes exactly ``warmup`` unmeasured calls.
     """
     warm = {name: warm_up(call, warmup, steady) for name, call in calls.items()}
-    taken: dict[str, list[float]] = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     spent = dict.fromkeys(calls, 0.0)
     order, rounds = list(calls), 0
     while calls and (rounds < iterations or min(spent.values()) < min_seconds):
         for name in order:
-            start = time.perf_counter()
-            calls[name]()
-            seconds = time.perf_counter() - start
-            taken[name].append(seconds * 1e3)
-            spent[name] += seconds
+            ms, _ = once_ms(calls[name])
+            times[name].append(ms)
+            spent[name] += ms / 1e3
         order.reverse()
         rounds += 1
         if on_round:
             on_round(rounds)
-    return {name: Stats(tuple(samples), warm[name]) for name, samples in taken.items()}
+    return {name: Stats(tuple(samples), warm[name]) for name, samples in times.items()}
 
 
 def warm_up(call: Callable[[], object], least: int, steady: float | None = None, most: int = MOST_WARMUP) -> int:
-    """Calls ``call`` unmeasured ``least`` times, and on until it is steady; how many calls were made.
+    """Calls ``call`` unmeasured at least ``least`` times and until it is steady; the number of calls.
 
-    Steady means that the last three calls brought no new fastest time by more than ``steady`` (0.05 is 5 %): what a
-    machine does besides makes single calls slower and never faster, so that fastest times settle where medians don't.
-    A call that isn't steady after ``most`` calls is taken as it is.
+    Steady means that none of the last three calls beat the fastest time by more than ``steady`` (0.05 is 5 %): other
+    work of the machine makes single calls slower and never faster, so fastest times settle where medians don't. A call
+    that isn't steady after ``most`` calls is accepted as it is.
     """
-    fastest, since, made = float("inf"), 0, 0
-    while made < least or (steady is not None and since < SETTLED and made < most):
-        taken, _ = once_ms(call)
-        made += 1
-        if steady is None or taken < fastest * (1 - steady):
-            fastest, since = taken, 0
+    fastest, since_fastest, calls = float("inf"), 0, 0
+    while calls < least or (steady is not None and since_fastest < SETTLED and calls < most):
+        ms, _ = once_ms(call)
+        calls += 1
+        if steady is None or ms < fastest * (1 - steady):
+            fastest, since_fastest = ms, 0
         else:
-            since += 1
-    return made
+            since_fastest += 1
+    return calls
 
 
-def turns(
+def abba_times(
     a: Callable[[], object], b: Callable[[], object], rounds: int, order: random.Random
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Times of ``a`` and of ``b`` in ms, two of each per round, in the order a b b a or b a a b as ``order`` draws it.
+    """Times of ``a`` and of ``b`` in ms, two of each per round, in the order a b b a or b a a b, drawn from ``order``.
 
-    A drift that is even within a round adds the same to both, and no rhythm of the machine can favour one of them.
+    A drift that is linear within a round adds the same to both, and no rhythm of the machine can favour one of them.
     """
-    taken: tuple[list[float], list[float]] = ([], [])
+    times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         first = order.randrange(2)
         for which in (first, 1 - first, 1 - first, first):
-            taken[which].append(once_ms((a, b)[which])[0])
-    return tuple(taken[0]), tuple(taken[1])
+            times[which].append(once_ms((a, b)[which])[0])
+    return tuple(times[0]), tuple(times[1])
 
 
 def once_ms(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Duration of one call in ms, and what it returned."""
+    """Duration of one call in ms, and its result."""
     start = time.perf_counter()
     result = call()
     return (time.perf_counter() - start) * 1e3, result
@@ -204,7 +201,7 @@ def once_ms(call: Callable[[], Any]) -> tuple[float, Any]:
 def weighted_sum(parts: Mapping[str, tuple[Stats, float]]) -> Latency:
     """Statistics of Σ weight × part, quantile by quantile: the median is the sum of medians, p90 the sum of p90s.
 
-    That takes all parts as slow at the same time, since what disturbs a machine lasts longer than one call; with
+    This assumes that all parts are slow at the same time, since disturbances last longer than one call; with
     independent parts the true spread would be smaller. ``n`` is that of the part with the fewest samples.
     """
 

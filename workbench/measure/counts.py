@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerCount:
-    """One module's own work, without that of its submodules, in one forward pass.
+    """One module's own work in one forward pass, without that of its submodules.
 
     ``macs`` counts convolutions and products with a weight, ``attention_macs`` products of two activations,
     ``element_ops`` one per output element of pointwise and per input element of norm, softmax, pooling and resizing
-    operators.
-    ``activation_bytes`` is what the layer's operators write (estimated: a runtime that fuses writes less).
+    operators. ``activation_bytes`` is what its operators write (estimated: a runtime that fuses writes less).
     """
 
     layer: str
@@ -34,7 +33,7 @@ class LayerCount:
 class Count:
     """A component's layers in order of the module tree, and the operators that could not be counted.
 
-    ``notes`` are sentences on what was counted otherwise than one would think.
+    ``notes`` are sentences on what is counted in an unexpected way.
     """
 
     layers: tuple[LayerCount, ...]
@@ -43,7 +42,7 @@ class Count:
 
     @property
     def params(self) -> int:
-        """Parameters; one that several modules share counts once."""
+        """Parameters; one shared by several modules counts once."""
         return sum(layer.params for layer in self.layers)
 
     @property

@@ -1,4 +1,4 @@
-"""95 % confidence intervals by the bootstrap: pictures are drawn anew with replacement, with a fixed seed."""
+"""95 % bootstrap confidence intervals: pictures are resampled with replacement, with a fixed seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESAMPLES = 1000
 
 
 class Interval(TypedDict):
-    """A statistic's ``value`` with the ends of its 95 % interval; ``n``: how many rows it was worked out from."""
+    """A statistic's ``value`` with the ends of its 95 % interval; ``n``: the number of rows that it rests on."""
 
     value: float
     low: float
@@ -32,9 +32,9 @@ def interval(
 ) -> Interval:
     """``value`` of the statistic over ``rows`` [N, ...] and the 2.5 and 97.5 % points of its bootstrap distribution.
 
-    The distribution is moved so that its mean is the value: resampling repeats rows, which makes a distance of
-    distributions too large every time, and an interval around the wrong place would say nothing of the value.
-    ``bounds``: what the statistic can't go beyond (a share: 0 and 1).
+    The distribution is shifted so that its mean is the value: resampling repeats rows, which always makes a distance
+    between distributions too large, so that an unshifted interval could miss the value. ``bounds``: the limits of the
+    statistic (of a share: 0 and 1).
     """
     rng = np.random.default_rng(0)
     values = [statistic(rows[rng.integers(0, len(rows), len(rows))]) for _ in range(resamples)]

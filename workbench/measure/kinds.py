@@ -1,9 +1,9 @@
-"""Kinds of work: what an executed operator does, by the name that its runtime gives it."""
+"""Kinds of work: what an executed operator does, by its name in the runtime."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 INT8, FLOAT, CONVERSION, MOVE, REST = "int8 products", "float products", "conversions", "moves", "everything else"
@@ -13,21 +13,21 @@ KINDS = (INT8, FLOAT, CONVERSION, MOVE, REST)
 
 _FLOATS = ("fp32", "fp16", "bf16", "")
 VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
-"""Moves that leave the numbers where they are: what they take is the profiler's time, not theirs."""
+"""Moves that leave the numbers where they are: their time is the profiler's."""
 MOVES = (
     *VIEWS, "Transpose", "Concat", "Split", "Slice", "Pad", "Expand", "Tile", "Gather", "DepthToSpace", "SpaceToDepth",
     "Dropout",
 )  # fmt: skip
-"""Moves that most runtimes call alike."""
+"""Moves that have these names in most runtimes."""
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """A runtime's operators by the kind of their work; what isn't named does something else (``REST``).
+    """A runtime's operators by kind of work; those not listed are ``REST``.
 
-    ``integers``: how the names of operators begin that multiply integers. ``by_scheme``: the names don't tell it there,
-    but the scheme that a layer's products are stored in. ``wrapped``: a regular expression of what the runtime puts
-    before an operator's name when it computes more than that, or computes it in integers.
+    ``integers``: prefixes of the operators that multiply integers. ``by_scheme``: names don't tell them apart, but the
+    scheme in which a layer's products are stored does. ``wrapped``: a regular expression of the prefix that the runtime
+    gives an operator that it fuses with others or computes in integers.
     """
 
     products: tuple[str, ...]
@@ -50,17 +50,16 @@ class Kernels:
         return MOVE if op in self.moves else REST
 
     def unwrapped(self, op: str) -> str:
-        """The operator's name without what the runtime put before it."""
+        """The operator's name without the runtime's prefix."""
         return re.sub(f"^({self.wrapped})", "", op)
 
 
-def together(every: Iterable[Kernels]) -> Kernels:
-    """What several runtimes call their operators, for names of which nobody knows whose they are."""
-    known = list(every)
+def merged(runtimes: Sequence[Kernels]) -> Kernels:
+    """The operators of several runtimes, for names of an unknown one."""
     return Kernels(
-        products=tuple(op for one in known for op in one.products),
-        integers=tuple(op for one in known for op in one.integers),
-        conversions=tuple(op for one in known for op in one.conversions),
-        moves=tuple(op for one in known for op in one.moves),
-        wrapped="|".join(one.wrapped for one in known if one.wrapped),
+        products=tuple(op for kernels in runtimes for op in kernels.products),
+        integers=tuple(op for kernels in runtimes for op in kernels.integers),
+        conversions=tuple(op for kernels in runtimes for op in kernels.conversions),
+        moves=tuple(op for kernels in runtimes for op in kernels.moves),
+        wrapped="|".join(kernels.wrapped for kernels in runtimes if kernels.wrapped),
     )

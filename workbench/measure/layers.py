@@ -1,4 +1,4 @@
-"""The table of layers that every runtime fills, and what is said of it in one line."""
+"""The per-layer table that every runtime fills."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ COLUMNS = (
     "weight_bytes", "activation_bytes", "peak_bytes", "attention_macs", "element_ops", "fused_into", "runtime_bytes",
 )  # fmt: skip
 """Columns of a CSV. ``macs`` is convolution and linear; ``peak_bytes`` is estimated (values alive while the layer
-runs), ``runtime_bytes`` is what the runtime itself says that it holds then; all times are measured. A layer that has no
-kernel of its own has zero time and the layer that computes it in ``fused_into``."""
+runs), ``runtime_bytes`` is what the runtime reports that it holds then; all times are measured. A layer without a
+kernel of its own has zero time; ``fused_into`` names the layer that computes it."""
 
 UNMAPPED, OUTSIDE = "(unmapped)", "(runtime)"
-"""Rows that stand in every table: kernels that no layer could be found for, and wall time outside all kernels."""
+"""Rows of every table: kernels whose layer is unknown, and wall time outside all kernels."""
 
-WHOLE = (
+INTEGER_COLUMNS = (
     "calls", "macs", "params", "weight_bytes", "activation_bytes", "peak_bytes", "attention_macs", "element_ops",
     "runtime_bytes",
 )  # fmt: skip
-"""Columns of whole numbers."""
+"""Columns of integers."""
 
 
 @dataclass(frozen=True)
 class Integer:
-    """Shares (0…1) of MACs that integer kernels really computed: of convolutions and linears, and of all products.
+    """Shares (0…1) of the MACs that integer kernels computed: of convolutions and linears, and of all products.
 
     ``stored`` is the share of convolutions and linears whose operands the file holds as integers; where it is larger,
     the runtime dequantized them and computed in float.
@@ -65,10 +65,9 @@ class Transition:
 class Layers:
     """The per-layer pass of one component.
 
-    ``rows`` are those of the table of layers, each by ``COLUMNS`` without ``component`` and ``share``, what isn't known
-    left out; ``kernel_ms`` and ``wall_ms`` are medians per pass with
-    the runtime's profiling on; ``op_ms`` the median time per pass by kind of operator. None: this runtime doesn't tell.
-    ``integer`` says how much is computed in integers.
+    ``rows``: a mapping for each layer, by ``COLUMNS`` without ``component`` and ``share``; unknown values are left out.
+    ``kernel_ms`` and ``wall_ms`` are medians per pass with the runtime's profiling on, ``op_ms`` the median time per
+    pass by kind of operator; None: this runtime doesn't report it. ``integer``: how much is computed in integers.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -89,7 +88,7 @@ class Layers:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The rows, and each one's part of all rows' time in the column ``share``, which sums to 1."""
+        """The rows, and in the column ``share`` each row's share of the total time; it sums to 1."""
         import pandas as pd
 
         table = pd.DataFrame(list(self.rows))
@@ -98,5 +97,5 @@ class Layers:
 
 
 def ordered(table: pd.DataFrame, component: str) -> pd.DataFrame:
-    """``table`` as it goes to the CSV: all ``COLUMNS``, this component's name in front."""
+    """``table`` as written to the CSV: all ``COLUMNS``, the component's name first."""
     return table.assign(component=component).reindex(columns=list(COLUMNS))

@@ -1,4 +1,4 @@
-"""The memory that there is, and that a process took at most."""
+"""Available memory, and the peak of a process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 class Peak:
     """Peak resident set in bytes of a process that runs one pass of each component; else None and the ``reason``.
 
-    ``before`` is the part that the runtime itself takes, before anything is loaded; ``running`` the resident set
-    after the pass, when what loading alone needed is given back.
+    ``before`` is the runtime's own part, before anything is loaded; ``running`` the resident set after the pass, when
+    memory needed only for loading has been returned.
     """
 
     peak: int | None
@@ -23,18 +23,18 @@ class Peak:
 
 
 def available_bytes() -> int | None:
-    """Memory that can be had without swapping (MemAvailable); None where the system doesn't tell."""
+    """Memory available without swapping (MemAvailable); None where the system doesn't report it."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        return None
+        pass
     return None
 
 
 def drop_from_cache(files: Iterable[Path]) -> None:
-    """Asks the kernel to drop files from the page cache, so that the next load reads the disk; it may not obey."""
+    """Asks the kernel to drop files from the page cache, so that the next load reads the disk; it may refuse."""
     if not hasattr(os, "posix_fadvise"):
         return
     for file in files:

@@ -1,4 +1,4 @@
-"""One network as the profiler takes it: its files or how to build it, and seeded inputs."""
+"""One network to profile: its files or how to build it, and seeded inputs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class TorchForm:
 
 @dataclass(frozen=True)
 class Network:
-    """One component of one candidate, in the forms that there are of it.
+    """One component of one candidate, in all forms that exist of it.
 
-    ``candidate`` is the candidate's name (a file's stem, an architecture's name), ``component`` that of one of its
+    ``candidate`` is the candidate's name (a file's stem, an architecture's name), ``component`` the name of one of its
     ``family``'s components, or ``model`` where there is no pipeline. ``file`` is an ONNX file or an OpenVINO ``.xml``.
-    ``feed`` holds inputs by name, in the order in which the torch module takes them.
+    ``feed`` holds inputs by name, in the order of the torch module's arguments.
     """
 
     candidate: str
@@ -52,7 +52,7 @@ class Network:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Equal for networks that are the same files: they are measured once."""
+        """Equal for networks with the same files, which are measured once."""
         where = str(self.file.resolve()) if self.file else self.torch.where if self.torch else ""
         return self.component, where
 
@@ -71,7 +71,7 @@ class Network:
 
 
 def from_description(described: Mapping[str, Any]) -> Network:
-    """The network that ``described`` gave; its inputs are zeros, which is enough to measure memory."""
+    """The network of ``described``; its inputs are zeros, which is enough to measure memory."""
     import numpy as np
 
     return Network(
@@ -86,7 +86,7 @@ def from_description(described: Mapping[str, Any]) -> Network:
 
 def network_of(candidate: Candidate, component: str, file: Path | None, seed: int) -> Network:
     """A candidate's component as a network; ``file`` is its ONNX or OpenVINO file where there is one."""
-    own = candidate.components[component]
-    form = TorchForm("folder", str(own.path), component, str(candidate.source)) if own.kind == "torch" else None
+    entry = candidate.components[component]
+    form = TorchForm("folder", str(entry.path), component, str(candidate.source)) if entry.kind == "torch" else None
     feed = candidate.spec(component).seeded(seed)
-    return Network(candidate.name, component, own.scheme, feed, file, form, candidate.family)
+    return Network(candidate.name, component, entry.scheme, feed, file, form, candidate.family)

@@ -1,4 +1,4 @@
-"""All that was measured of one candidate at one place, as data: the store keeps it, profiles are written from it."""
+"""All measurements of one candidate on one target, as data: the store keeps it, profiles are written from it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Timed:
-    """What the clock found for one network: passes, and in ms the first load from disk, the second, the first call."""
+    """Times of one network: its passes, and in ms the first load from disk, the second, and the first call."""
 
     stats: Stats
     load_cold_ms: float
     load_warm_ms: float
     first_call_ms: float
     first_call_cache: str | None = None
-    """For runtimes that compile in their first call: whether their cache was ``cold`` or ``warm``."""
+    """Where the first call compiles: whether the cache was ``cold`` or ``warm``."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All that is known of one network on one runtime.
+    """All measurements of one network on one runtime.
 
-    ``inputs`` are named in order, ``size_bytes`` is as deployed; ``shared_with`` names the network whose figures
-    these are.
+    ``inputs`` are names in order, ``size_bytes`` is as deployed; ``shared_with`` names the network whose figures these
+    are.
     """
 
     scheme: str
@@ -51,11 +51,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Record:
-    """A candidate's networks by component, measured at one place.
+    """A candidate's networks by component, measured on one target.
 
-    ``denoiser`` and ``formula`` (one picture's cost) are those of its family, empty where there is none.
-    ``facts`` say where and how, as they go into the profile (JSON): threads, seed, environment, … ``apart`` names the
-    components of which not all candidates fit into memory, so that each was timed by itself.
+    ``denoiser`` and ``formula`` (the cost of a picture) are its family's, empty where there is none. ``facts`` are the
+    conditions as the profile states them (JSON): threads, seed, environment, … ``apart`` names components whose
+    candidates don't fit into memory together, so that each was timed separately.
     """
 
     candidate: str
@@ -71,12 +71,12 @@ class Record:
 
     @property
     def main(self) -> Measured:
-        """The denoiser, which stands for the candidate; where there is none, the first network."""
+        """The denoiser, which represents the candidate; where there is none, the first network."""
         return self.components.get(self.denoiser) or next(iter(self.components.values()))
 
 
 def with_family(record: Record, family: Family | None) -> Record:
-    """The record with what its family says of it."""
+    """The record with its family's denoiser and formula."""
     return replace(record, denoiser=family.denoiser.name, formula=family.formula) if family else record
 
 
@@ -89,12 +89,12 @@ def from_json(text: str | bytes) -> Record:
     """The record that ``to_json`` wrote.
 
     Raises:
-        ValueError: it is no record, or one of another version.
+        ValueError: it isn't a record, or one of another version.
     """
-    found = _adapter().validate_json(text)
-    if found.version != VERSION:
-        raise ValueError(f"a record of version {found.version}; this is {VERSION}")
-    return found
+    record = _adapter().validate_json(text)
+    if record.version != VERSION:
+        raise ValueError(f"a record of version {record.version}; this is {VERSION}")
+    return record
 
 
 @cache

@@ -5,20 +5,20 @@ from __future__ import annotations
 from workbench.models.schemes import SCHEMES
 
 HALF = 0.5
-"""Of the quantized layers' MACs: with less than this in integer kernels, a scheme of integers is simulated."""
+"""Share of the quantized layers' MACs in integer kernels below which an integer scheme is simulated."""
 SOME = 0.1
-"""Share of MACs between stored integers from which a network of unknown scheme is taken for one of integers."""
+"""Share of MACs between stored integers above which a network of unknown scheme counts as an integer one."""
 
 
 def simulated(scheme: str, integer: float, stored: float) -> bool:
-    """True where integers are to be multiplied, but the runtime multiplies (most of) them as floats.
+    """Whether the scheme multiplies integers but the runtime multiplies (most of) them as floats.
 
-    Schemes of weights only (``w4a16``) and of half floats ask for no integer products, so they are never simulated.
-    Only 8-bit integers on both sides have kernels, so ``stored`` counts no others: with 16-bit activations, whose pairs
-    OpenVINO drops altogether, or 4-bit weights, the integer share is held against all MACs.
+    Weight-only schemes (``w4a16``) and half floats require no integer products, so they are never simulated. Only
+    8-bit integers on both sides have kernels, so ``stored`` counts no others: with 16-bit activations, whose pairs
+    OpenVINO drops altogether, or 4-bit weights, the integer share is compared with all MACs.
 
     Args:
-        scheme: the component's; where the name is none of ours (a file of somebody else's), ``stored`` decides.
+        scheme: the component's; where it is unknown (a foreign file), ``stored`` decides.
         integer: share (0…1) of the MACs of convolutions and linears that integer kernels computed.
         stored: share of them whose operands are both integers in the file.
     """
@@ -30,7 +30,7 @@ def simulated(scheme: str, integer: float, stored: float) -> bool:
 
 
 def in_float(scheme: str, integer: float, stored: float) -> str | None:
-    """A warning where a runtime computes in float what is stored, or asked for, as integers; arguments as above."""
+    """A warning where a runtime computes in float what is stored or required as integers; arguments as above."""
     if integer < 0.9 * stored:
         return (
             f"{stored:.0%} of the MACs are quantized in the file, but only {integer:.0%} run in integers: the runtime "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from workbench.measure.clock import weighted_sum
-from workbench.measure.layers import WHOLE, ordered
+from workbench.measure.layers import INTEGER_COLUMNS, ordered
 from workbench.measure.record import Measured, Record
 from workbench.measure.simulated import simulated
 from workbench.models import guidance
@@ -80,7 +80,7 @@ def layer_table(record: Record) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.concat([ordered(m.layers.table, name) for name, m in record.components.items()], ignore_index=True)
-    return table.astype(dict.fromkeys(WHOLE, "Int64"))
+    return table.astype(dict.fromkeys(INTEGER_COLUMNS, "Int64"))
 
 
 def summarize(record: Record, budget: Budget | None, warnings: Sequence[str], lineage: Sequence[str] = ()) -> Summary:

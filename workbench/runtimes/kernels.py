@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.measure.kinds import Kernels, together
+from workbench.measure.kinds import Kernels, merged
 from workbench.runtimes.base import RUNTIMES, all_described, described
 
 
 def kernels_of(name: str | None) -> Kernels:
     """The kinds of a runtime's kernels; where it isn't known (a profile from elsewhere), all names together."""
-    return described(name).kernels if name in RUNTIMES else together(one.kernels for one in all_described())
+    return described(name).kernels if name in RUNTIMES else merged([runtime.kernels for runtime in all_described()])

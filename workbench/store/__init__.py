@@ -1,1 +1,1 @@
-"""Results on disk: content-addressed, written atomically, with the environment they came from."""
+"""Results on disk: content-addressed, written atomically, with the environment that they come from."""

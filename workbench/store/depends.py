@@ -1,10 +1,9 @@
-"""What code a result depends on, found from the source: the import closure of the functions that make it.
+"""The code that a result depends on, derived from the source: the import closure of the functions that make it.
 
-Imports inside functions count, those that only types need (``if TYPE_CHECKING``) don't. Modules are hashed by what they
-do: comments, docstrings, annotations, descriptions of keys and the words of errors may change freely. What a registry
-loads by name is not an import: whoever asks it names the module as a further root. Files that a module reads from its
-own folder (``Path(__file__).parent / "templates"``) are part of it, and so are those that lie beside a package's own
-``__init__.py``.
+Imports inside functions count, those for types only (``if TYPE_CHECKING``) don't. Modules are hashed by what they do:
+comments, docstrings, annotations, descriptions of keys and the text of errors can change freely. What a registry loads
+by name is not an import: its callers name the module as a further root. Files that a module reads from its own folder
+(``Path(__file__).parent / "templates"``) are part of it, and so are those beside a package's ``__init__.py``.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ LEFT_OUT = frozenset(
     f"{PACKAGE}{name}"
     for name in ("", ".errors", ".log_filters", ".progress", ".store.depends", ".store.files", ".store.follower")
 ) | {f"{PACKAGE}.store.store"}
-"""What no result depends on: messages, progress, and the store itself, which says where a result lies, not what it is.
-The package's own ``__init__`` only sets what libraries may report."""
+"""What no result depends on: messages, progress, and the store itself, which decides where a result is, not what it is.
+The package's ``__init__`` only sets what libraries report."""
 RESOURCES = frozenset({".c", ".css", ".h", ".html", ".j2", ".js", ".json", ".sh", ".yaml"})
-"""Files that are read as code is; weights and pictures come into a key by their own contents."""
+"""Files that are hashed as code; weights and pictures enter a key by their own contents."""
 
 Root = str | Callable[..., Any]
 
@@ -47,7 +46,7 @@ def depends_on(*roots: Root, without: Collection[str] = ()) -> dict[str, Any]:
 
     Args:
         roots: functions that make the result, or dotted names of modules and packages (all their modules).
-        without: modules that are imported somewhere but not reached in making this result.
+        without: modules that are imported but not used for this result.
 
     Returns:
         ``code``: SHA-256 over all modules of the closure; ``libraries``: installed distribution to version.
@@ -65,20 +64,20 @@ def depends_on(*roots: Root, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def closure(*roots: Root, without: Collection[str] = ()) -> list[str]:
-    """Names of all modules that ``roots`` reach, themselves included, in order."""
-    found: set[str] = set()
+    """Names of all modules that ``roots`` import directly or indirectly, themselves included, sorted."""
+    reached: set[str] = set()
     todo = [name for root in roots for name in _modules_of(root)]
     while todo:
         name = todo.pop()
-        if not (name in found or name in LEFT_OUT or name in without):
-            found.add(name)
+        if not (name in reached or name in LEFT_OUT or name in without):
+            reached.add(name)
             todo += _read(name).imports
-    return sorted(found)
+    return sorted(reached)
 
 
 def library_versions(imported: Iterable[str]) -> dict[str, str]:
-    """Versions of the installed distributions that bring the named packages, without importing them."""
-    return dict(sorted(each for name in imported for each in _distributions(name)))
+    """Versions of the installed distributions that provide the named packages, without importing them."""
+    return dict(sorted(version for name in imported for version in _distributions(name)))
 
 
 def _modules_of(root: Root) -> list[str]:
@@ -89,17 +88,17 @@ def _modules_of(root: Root) -> list[str]:
         raise ModuleNotFoundError(root)
     if file.name != "__init__.py":
         return [root]
-    inside = (part.relative_to(ROOT).with_suffix("").parts for part in sorted(file.parent.rglob("*.py")))
-    return [".".join((PACKAGE, *parts)).removesuffix(".__init__") for parts in inside]
+    modules = (path.relative_to(ROOT).with_suffix("").parts for path in sorted(file.parent.rglob("*.py")))
+    return [".".join((PACKAGE, *parts)).removesuffix(".__init__") for parts in modules]
 
 
 def _file(name: str) -> Path | None:
     """The source of a module of this package; None where there is none of that name."""
-    return _found(ROOT, name)
+    return _source(ROOT, name)
 
 
 @cache
-def _found(root: Path, name: str) -> Path | None:
+def _source(root: Path, name: str) -> Path | None:
     package, *parts = name.split(".")
     if package != PACKAGE or not all(part.isidentifier() for part in parts):
         return None
@@ -117,15 +116,15 @@ def _read(name: str) -> _Module:
 @cache
 def _parsed(name: str, file: Path, _mtime_ns: int) -> _Module:
     tree = ast.parse(file.read_bytes())
-    digest = hashlib.sha256(ast.dump(_Plain().visit(tree)).encode())
+    digest = hashlib.sha256(ast.dump(_WithoutText().visit(tree)).encode())
     beside = file.parent.iterdir() if file.name == "__init__.py" else ()
     for resource in sorted({*_resources(tree, file), *(f for f in beside if f.suffix in RESOURCES)}):
         digest.update(f"{resource.relative_to(ROOT)}\0".encode() + resource.read_bytes())
-    asked = set(_imported(tree, file))
-    own = {target for each in asked if (target := _target(each)) is not None}
+    imported = set(_imported(tree, file))
+    internal = {target for import_ in imported if (target := _target(import_)) is not None}
     parents = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
-    outside = {each.partition(".")[0] for each in asked} - {PACKAGE} - sys.stdlib_module_names
-    return _Module(digest.hexdigest(), frozenset(own | parents), frozenset(outside))
+    libraries = {import_.partition(".")[0] for import_ in imported} - {PACKAGE} - sys.stdlib_module_names
+    return _Module(digest.hexdigest(), frozenset(internal | parents), frozenset(libraries))
 
 
 def _target(name: str) -> str | None:
@@ -138,9 +137,9 @@ def _target(name: str) -> str | None:
 
 
 def _imported(tree: ast.AST, file: Path) -> Iterator[str]:
-    """Dotted names of all that is imported, and of this package's modules that are started by name.
+    """Dotted names of all imports, and of this package's modules that are started by name.
 
-    A package that goes through its own ``__path__`` imports all that lies in it.
+    A package that iterates over its own ``__path__`` imports all its modules.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -150,8 +149,8 @@ def _imported(tree: ast.AST, file: Path) -> Iterator[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _file(node.value) is not None:
             yield node.value
         elif isinstance(node, ast.Call) and ast.unparse(node) == "pkgutil.iter_modules(__path__)":
-            here = ".".join((PACKAGE, *file.parent.relative_to(ROOT).parts))
-            yield from (f"{here}.{module.name}" for module in pkgutil.iter_modules([str(file.parent)]))
+            package = ".".join((PACKAGE, *file.parent.relative_to(ROOT).parts))
+            yield from (f"{package}.{module.name}" for module in pkgutil.iter_modules([str(file.parent)]))
 
 
 def _resources(tree: ast.AST, module: Path) -> Iterator[Path]:
@@ -172,8 +171,8 @@ def _beside(node: ast.expr, module: Path) -> Path | None:
     return module.parents[int(up[1] or 0)] if up else None
 
 
-class _Plain(ast.NodeTransformer):
-    """Leaves out of a module what changes no result."""
+class _WithoutText(ast.NodeTransformer):
+    """Removes from a module what changes no result."""
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
@@ -198,13 +197,13 @@ class _Plain(ast.NodeTransformer):
 
 @cache
 def _distributions(imported: str) -> tuple[tuple[str, str], ...]:
-    """The installed distributions that bring a top-level package, with their versions; mostly one of the same name."""
+    """Installed distributions that provide a top-level package, with their versions; mostly one of the same name."""
     try:
         return ((imported, importlib.metadata.version(imported)),)
     except importlib.metadata.PackageNotFoundError:
-        return tuple((name, importlib.metadata.version(name)) for name in set(_brought().get(imported, ())))
+        return tuple((name, importlib.metadata.version(name)) for name in set(_providers().get(imported, ())))
 
 
 @cache
-def _brought() -> dict[str, list[str]]:
+def _providers() -> dict[str, list[str]]:
     return dict(importlib.metadata.packages_distributions())

@@ -1,4 +1,4 @@
-"""The machine and the libraries that numbers come from. A value that can't be read is None, the reason beside it."""
+"""The machine and the libraries behind the numbers. A value that can't be read is None, with the reason beside it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
             unknown[name] = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
             return None
 
-    found = {
+    facts = {
         "cpu": read("cpu", cpu_model),
         "machine": platform.machine(),
         "cpu_flags": read("cpu_flags", cpu_flags),
@@ -43,11 +43,11 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": _versions(),
     }
-    return found | {"unknown": unknown}
+    return facts | {"unknown": unknown}
 
 
 def fingerprint() -> dict[str, Any]:
-    """What a stored profile stays valid for: CPU, its features, usable cores, memory, Python; no machine's name."""
+    """The facts for which a stored profile is valid: CPU, its features, usable cores, memory, Python; no host name."""
     facts = environment()
     return {name: facts[name] for name in ("cpu", "machine", "cpu_flags", "cores_usable", "memory_bytes", "python")}
 
@@ -55,10 +55,10 @@ def fingerprint() -> dict[str, Any]:
 def _versions() -> dict[str, str | None]:
     """Of the libraries that this package and its extras require, but not its tests; None: not installed."""
     required = [line for line in importlib.metadata.requires(DISTRIBUTION) or () if 'extra == "dev"' not in line]
-    found: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}
     for name in (re.split(r"[^\w.-]", line)[0] for line in required):
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions

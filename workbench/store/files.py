@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not there at all."""
+"""Atomic writing: a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     payload = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.fchmod(handle, 0o666 & ~_UMASK)  # mkstemp makes files that only their owner reads
+    os.fchmod(handle, 0o666 & ~_UMASK)  # mkstemp makes files readable by their owner only
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(payload)
@@ -38,7 +38,7 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """``sync`` of everything in a folder and of the folder itself."""
+    """Syncs everything in a folder and the folder itself."""
     for path in sorted(folder.rglob("*"), reverse=True):
         if not path.is_symlink():
             sync(path)
@@ -46,7 +46,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder, by its path there."""
+    """SHA-256 of every file in a folder, by its relative path."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {str(file.relative_to(folder)): hash_file(file) for file in files}
 

@@ -1,4 +1,4 @@
-"""The store of a process that trains along with the first of its group: what that one makes is waited for."""
+"""The store of a process that trains together with the first of its group: it waits for the results of the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POLL_S = 0.2
 
 
 def rank() -> int:
-    """This process's place among those that ``torchrun`` or ``accelerate launch`` started together; 0 when alone."""
+    """This process's rank among those that ``torchrun`` or ``accelerate launch`` started together; 0 without them."""
     return int(os.environ.get("RANK") or 0)
 
 
@@ -26,20 +26,20 @@ class Follower(Store):
     def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
         """The result of ``key`` once the first process has stored it.
 
-        Work that is done ``together`` is done here, too, in a folder of its own beside the saved state of the first
-        process, and dropped.
+        Work that is done ``together`` is done here too, in a temporary folder with the checkpoints of the first
+        process, and its result is dropped.
         """
         if together and self.get(key) is None:
             state = self.root / "work" / key / "state"
             state.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory() as own:
-                (Path(own) / "state").symlink_to(state, target_is_directory=True)
-                work(Path(own))
-        while (found := self.get(key)) is None:
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "state").symlink_to(state, target_is_directory=True)
+                work(Path(folder))
+        while (result := self.get(key)) is None:
             time.sleep(POLL_S)
-        return found
+        return result
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """The first process holds it for all."""
+        """Nothing: the first process holds the lock for all."""
         yield

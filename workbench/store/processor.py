@@ -1,4 +1,4 @@
-"""What results may depend on of this machine's processor: its features and the cores that this process may use."""
+"""Facts of the processor on which results can depend: its features and the cores usable by this process."""
 
 from __future__ import annotations
 
@@ -7,29 +7,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 FLAGS = (
-    "avx2",
-    "avx512f",
-    "avx_vnni",
-    "avx512_vnni",
-    "avx512_bf16",
-    "amx_bf16",
-    "amx_int8",
-    "asimd",
-    "asimddp",
-    "i8mm",
-    "sve",
-    "bf16",
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"),
+    *("asimd", "asimddp", "i8mm", "sve", "bf16"),
 )
-"""CPU features that decide how fast float and 8-bit products are (x86, then Arm)."""
+"""CPU features that determine the speed of float and 8-bit products (x86, then Arm)."""
 WIDE_SUMS = frozenset({"avx_vnni", "avx512_vnni", "amx_int8"})
-"""x86 features with which sums of 8-bit products are 32 bits wide at once."""
+"""x86 features that sum 8-bit products directly in 32 bits."""
 CPUINFO = Path("/proc/cpuinfo")
 
 
 def int8_overflows(flags: Collection[str] | None = None) -> bool:
     """Whether 8-bit products are summed in 16 bits, where they overflow: x86 without VNNI or AMX.
 
-    ``flags``: features of the processor in question, as its ``/proc/cpuinfo`` names them; None: of this machine's.
+    ``flags``: the processor's features, named as in ``/proc/cpuinfo``; None: this machine's.
     """
     if flags is None:
         flags = features()
@@ -37,7 +27,7 @@ def int8_overflows(flags: Collection[str] | None = None) -> bool:
 
 
 def features() -> list[str]:
-    """``cpu_flags``; none where the system doesn't tell."""
+    """``cpu_flags``; empty where the system doesn't report them."""
     return cpu_flags() if CPUINFO.is_file() else []
 
 
@@ -47,9 +37,9 @@ def usable_cores() -> int:
 
 
 def default_threads() -> int:
-    """``OMP_NUM_THREADS`` where it is set (the runtime itself doesn't heed it), else the cores this process may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))
+    """``OMP_NUM_THREADS`` where it is set (the runtime itself ignores it), else the cores this process may use."""
+    requested = os.environ.get("OMP_NUM_THREADS", "")
+    return int(requested) if requested.isdigit() and int(requested) else usable_cores()
 
 
 def _cpu_info(*keys: str) -> str:
@@ -66,6 +56,6 @@ def cpu_model() -> str:
 
 
 def cpu_flags() -> list[str]:
-    """Those of ``FLAGS`` that this machine has; raises OSError or ValueError where the system doesn't tell."""
+    """Those of ``FLAGS`` that this machine has; raises OSError or ValueError where the system doesn't report them."""
     present = set(_cpu_info("flags", "Features").split())
     return [flag for flag in FLAGS if flag in present]

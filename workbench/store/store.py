@@ -1,7 +1,7 @@
-"""A content-addressed store: a result lies under the key of all that went into it, or is not there.
+"""A content-addressed store: a result is stored under the key of everything that it depends on.
 
-Work happens in ``work/KEY`` (kept after a crash, so that long steps resume) and is renamed to ``results/KEY`` as the
-last act. A failure never becomes a result.
+Work happens in ``work/KEY`` (kept after a crash, so that long steps resume) and is renamed to ``results/KEY`` at the
+very end. A failure never becomes a result.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ RESULT = "result.json"
 SCHEMA = 1
 """Of ``result.json``: the hash of every file of the result, and what the work returned."""
 RACY_NS = 2_000_000_000
-"""A file changed this shortly before it was hashed may change again within the same time stamp."""
+"""A file changed this shortly before hashing can change again within the same time stamp."""
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of ``parts``: what a result depends on."""
+    """SHA-256 over the canonical JSON of ``parts``, everything that a result depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -41,7 +41,7 @@ class Store:
         self._read: dict[str, dict[str, Any]] = {}
 
     def folder(self, key: str) -> Path:
-        """Where the finished result of ``key`` lies."""
+        """The folder of the finished result of ``key``."""
         return self.root / "results" / key
 
     def has(self, key: str) -> bool:
@@ -51,21 +51,21 @@ class Store:
     def get(self, key: str) -> dict[str, Any] | None:
         """The result of ``key``, or None when it was never finished.
 
-        Its files are hashed when it is first read here; one that isn't what was stored is said and set aside in
-        ``damaged/``, and then the result counts as never made.
+        Its files are hashed on the first read by this process. If they aren't what was stored, the result is reported,
+        moved to ``damaged/`` and counts as never made.
         """
         if not self.has(key):
             return None
         if key not in self._read:
             try:
                 record = json.loads((self.folder(key) / RESULT).read_bytes())
-                kept, result = record["files"], dict(record["result"])
-                there = {name: own for name, own in hashes(self.folder(key)).items() if name != RESULT}
+                stored, result = record["files"], dict(record["result"])
+                files = {name: digest for name, digest in hashes(self.folder(key)).items() if name != RESULT}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 self._set_aside(key, f"{RESULT}: {type(error).__name__}: {error}")
                 return None
-            if there != kept:
-                wrong = min(name for name in there.keys() | kept.keys() if there.get(name) != kept.get(name))
+            if files != stored:
+                wrong = min(name for name in files.keys() | stored.keys() if files.get(name) != stored.get(name))
                 self._set_aside(key, f"{wrong} isn't what was stored")
                 return None
             self._read[key] = result
@@ -74,24 +74,22 @@ class Store:
     def _set_aside(self, key: str, why: str) -> None:
         damaged = self.root / "damaged"
         damaged.mkdir(exist_ok=True)
-        n = sum(1 for _ in damaged.glob(f"{key}*"))
-        self.folder(key).replace(damaged / f"{key}.{n}")
-        warn(f"{self.folder(key)}: {why}; it is kept in {damaged} and made again")
+        self.folder(key).replace(damaged / f"{key}.{len(list(damaged.glob(f'{key}*')))}")
+        warn(f"{self.folder(key)}: {why}; it was moved to {damaged} and is made again")
 
     def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
-        """The stored result of ``key``; else ``work(folder)`` makes it and what it returns is stored with its files.
+        """The stored result of ``key``; else ``work(folder)`` makes it, and its return value is stored with its files.
 
-        ``folder`` is the same one again after a crash; its subfolder ``state`` is dropped from the result.
-        ``together``: processes that were started together all have to do the work (see ``Follower``).
+        After a crash ``folder`` is the same again; its subfolder ``state`` (checkpoints) isn't part of the result.
+        ``together``: all processes that were started together have to do the work (see ``Follower``).
         """
-        found = self.get(key)
-        if found is not None:
-            return found
+        if (stored := self.get(key)) is not None:
+            return stored
         folder, target = self.root / "work" / key, self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
         result = dict(work(folder))
         shutil.rmtree(folder / "state", ignore_errors=True)
-        (folder / RESULT).unlink(missing_ok=True)  # of an attempt that ended between here and the renaming
+        (folder / RESULT).unlink(missing_ok=True)  # of an attempt that died between here and the renaming
         record = {"schema": SCHEMA, "files": hashes(folder), "result": result}
         write_atomic(folder / RESULT, json.dumps(record, indent=1))
         sync_tree(folder)
@@ -103,7 +101,7 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the store for one run; a second one is refused instead of working on the same folders."""
+        """Locks the store for one run; a second run is refused instead of working in the same folders."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as file:
             try:
@@ -125,7 +123,7 @@ class Store:
             ) from error
 
     def folder_hash(self, folder: Path, files: Iterable[Path]) -> str:
-        """SHA-256 over names and contents of ``files`` in ``folder``; one is read anew only if its mark has changed."""
+        """SHA-256 over names and contents of ``files`` in ``folder``; a file is read again only if its mark changed."""
         cache_file = self.root / "hashes.json"
         cache = _marks(cache_file)
         digest, changed = hashlib.sha256(), False
@@ -145,12 +143,12 @@ class Store:
 
 
 def _marks(file: Path) -> dict[str, list[Any]]:
-    """Hashes of files by path, each with the size, times and inode that it was read at; none where they are damaged."""
+    """Hashes of files by path, each with the file's size, times and inode; empty where the cache is damaged."""
     try:
-        found = json.loads(file.read_bytes())
-        return {path: mark for path, mark in found.items() if isinstance(mark, list) and len(mark) == 5}
+        marks = json.loads(file.read_bytes())
+        return {path: mark for path, mark in marks.items() if isinstance(mark, list) and len(mark) == 5}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError):
-        warn(f"{file}: is damaged; what it knew is hashed again")
+        warn(f"{file}: is damaged; the files are hashed again")
         return {}
