@@ -18,6 +18,7 @@ from workbench.compress.distill.step import DistillConfig, distill
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.layouts import student_of
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
+from workbench.models.candidate import Candidate
 from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.models.families.stable_diffusion.layouts import LAYOUTS
 from workbench.progress import quiet
@@ -47,21 +48,27 @@ def test_base_and_small_pair_all_eight_blocks(layout):
     assert pairs == [(name, name) for name in names]
 
 
-@pytest.fixture
-def context(base, tmp_path):
-    ctx = StepContext(base, base, 0, None, tmp_path / "cut", tmp_path / "s", quiet, export=lambda *_: None)
+@pytest.fixture(scope="module")
+def cut(demo_candidate, tmp_path_factory):
+    """The context of a step after the removal of blocks."""
+    base, out = demo_candidate, tmp_path_factory.mktemp("cut")
+    ctx = StepContext(base, base, 0, None, out, out / "state", quiet, export=lambda *_: None)
     tiny = remove_blocks(ctx, RemoveBlocksConfig(layout="bk-tiny"))
-    parent = replace(base, name="bk_tiny", components={**base.components, **tiny.components})
-    return replace(ctx, parent=parent, out=tmp_path / "out", state=tmp_path / "out" / "state")
+    return replace(ctx, parent=replace(base, name="bk_tiny", components={**base.components, **tiny.components}))
+
+
+@pytest.fixture
+def context(cut, tmp_path):
+    return replace(cut, out=tmp_path / "out", state=tmp_path / "out" / "state")
 
 
 def test_all_three_terms_fall_and_are_logged(context):
-    result = distill(context, DistillConfig(steps=24, batch=8, lr=1e-3, warmup=2, save_every=100))
+    result = distill(context, DistillConfig(steps=16, batch=4, lr=1e-3, warmup=2, save_every=100))
     first, last = result.report["first_tenth"], result.report["last_tenth"]
     assert set(first) == {"loss", "task", "output", "feature"}
     assert last["output"] < first["output"] and last["feature"] < first["feature"]
     rows = [json.loads(line) for line in (context.out / "loss.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(24))
+    assert [row["step"] for row in rows] == list(range(16))
     assert rows[5]["loss"] == pytest.approx(rows[5]["task"] + rows[5]["output"] + rows[5]["feature"], rel=1e-5)
 
 
@@ -85,10 +92,9 @@ def test_the_teacher_is_run_only_where_its_answer_counts(context, monkeypatch, o
 RECIPE = """
 version: 1
 name: killed
-model: demo
+model: {model}
 steps:
-  - remove_blocks: {layout: bk-tiny}
-  - distill: {steps: 12, batch: 4, save_every: 2}
+  - distill: {{steps: 40, batch: 4, save_every: 2, weights: {{feature: 0.0}}}}
 """
 BUILD = """
 import sys
@@ -103,9 +109,9 @@ def build(recipe: Path, store: Path) -> str:
     return candidates_of(load_recipe(recipe), Store(store), quiet)[-1].report["weights_sha256"]
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_same_weights(tmp_path: Path):
+def test_killed_in_the_middle_it_goes_on_to_the_same_weights(tiny: Candidate, tmp_path: Path):
     recipe, store = tmp_path / "killed.yaml", tmp_path / "store"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE.format(model=tiny.source))
     victim = subprocess.Popen([sys.executable, "-c", BUILD, str(recipe), str(store)], env=environment())
     while victim.poll() is None and not list((store / "work").glob("*/state/state.safetensors")):
         time.sleep(0.01)
