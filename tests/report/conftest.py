@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from workbench.metrics.scores import SCHEMA, MetricValue, Scores
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.models.sources import demo_folder
 from workbench.recipe.schema import Recipe
 from workbench.report.data import CandidateData, RunData
@@ -125,7 +126,7 @@ def profile_of(candidate: str, target: str) -> dict[str, Any]:
         "runtime_rss_bytes": 46_000_000, "running_rss_bytes": 150_000_000,
         "simulated": False, "emulated": False, "threads": 2, "seed": 0,
         "pipeline": {
-            "steps": 10, "guidance_passes": 2, "parts_ms": parts,
+            "steps": 10, "guidance_passes": 2, "formula": FAMILY.formula, "parts_ms": parts,
             "latency_ms": latency,
         },
         "components": components, "size_bytes": SIZES[candidate], "peak_rss_bytes": 310_000_000 + 4 * SIZES[candidate],

@@ -123,7 +123,7 @@ def _pipeline(record: Record, budget: Budget) -> Pipeline | None:
     """The cost of one picture; None where the record isn't that of a whole pipeline."""
     own, steps = record.components, budget.own.get(record.candidate, budget.steps)
     passes = guidance.passes(budget.guidance_scale, guidance.INPUT in record.main.inputs)
-    factors = calls(record.formula, {STEPS: steps, PASSES: passes}) if record.formula else {}
+    factors = calls(record.formula, {STEPS: steps, PASSES: passes})
     if not factors or not factors.keys() <= own.keys():
         return None
     times = {name: math.prod(of) for name, of in factors.items()}

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from workbench.measure.interval import Interval
 
 MISSING = "–"
-COMPONENTS = {"text_encoder": "text encoder", "unet": "U-Net", "vae_decoder": "decoder"}
-"""Components as readers know them."""
 MINUS = "−"
 
 

@@ -1,16 +1,42 @@
-"""What one picture takes of each component, from a profile's summary."""
+"""What one picture takes of each component, from a profile's summary: its formula says what is repeated how often."""
 
 from __future__ import annotations
 
+import math
+
+from workbench.models.families import component_label, denoisers
+from workbench.models.families.base import PASSES, STEPS, calls, repeats
 from workbench.profile.summary import Summary
 from workbench.report.format import known
 
 
+def repeats_of(profile: Summary) -> dict[str, tuple[str, ...]]:
+    """The components in order, each with the names of what its pass is multiplied by; none without a pipeline."""
+    return repeats((profile.get("pipeline") or {}).get("formula"))
+
+
+def calls_of(profile: Summary) -> dict[str, tuple[int, ...]]:
+    """The factors themselves, such as (steps, guidance passes); none where the profile doesn't tell them all."""
+    pipeline = profile.get("pipeline") or {}
+    counts = {STEPS: pipeline.get("steps"), PASSES: pipeline.get("guidance_passes")}
+    return calls(pipeline.get("formula"), {name: int(value) for name, value in counts.items() if known(value)})
+
+
 def passes_of(profile: Summary) -> dict[str, int]:
     """How often each component runs for one picture; one that isn't named here runs once."""
-    pipeline = profile.get("pipeline") or {}
-    guidance = pipeline.get("guidance_passes") or 1
-    return {"text_encoder": guidance, "unet": guidance * (pipeline.get("steps") or 1)}
+    return {name: math.prod(factors) for name, factors in calls_of(profile).items()}
+
+
+def denoiser_of(profile: Summary) -> str:
+    """The component that is repeated with the steps; without a pipeline one that is some family's denoiser, or ""."""
+    repeated = [name for name, by in repeats_of(profile).items() if STEPS in by]
+    return next(iter([*repeated, *(name for name in profile.get("components") or {} if name in denoisers())]), "")
+
+
+def told(profile: Summary) -> str:
+    """``2 × text encoder + 10 × 2 × U-Net + decoder``; "" where the profile doesn't tell."""
+    parts = calls_of(profile).items()
+    return " + ".join(" × ".join((*map(str, factors), component_label(name))) for name, factors in parts)
 
 
 def picture_macs(profile: Summary) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from workbench.measure.counts import Count
 from workbench.measure.network import Network
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.profile.host import Settings, measure_host
 from workbench.profile.write import summarize
 from workbench.progress import quiet
@@ -50,7 +51,7 @@ def profile(
     }
     return {
         "candidate": name,
-        "pipeline": {"steps": 10, "guidance_passes": 2},
+        "pipeline": {"steps": 10, "guidance_passes": 2, "formula": FAMILY.formula},
         "components": parts,
         "simulated": parts["unet"]["simulated"],
         "size_bytes": sum(c["size_bytes"] for c in parts.values()),
@@ -103,7 +104,7 @@ def test_speed_is_that_of_the_whole_picture():
 @pytest.mark.parametrize(("steps", "often"), [(2, "2 times"), (1, "once")])
 def test_fewer_steps_are_faster_by_what_the_parent_needs_for_its_own(samples, steps, often):
     """20 passes and 2 of the text encoder → ``steps`` passes and 1: 224 → 42 or 32 ms."""
-    few = {**profile("q", 10.0), "pipeline": {"steps": steps, "guidance_passes": 1}}
+    few = {**profile("q", 10.0), "pipeline": {**FLOAT["pipeline"], "steps": steps, "guidance_passes": 1}}
     before, after = (p if samples else strip(p) for p in (FLOAT, few))
     ratio = speed(before, after)
     assert ratio is not None and ratio.value == pytest.approx((steps * 10 + 22) / 224, rel=0.01)

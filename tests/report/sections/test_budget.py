@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.report.page import fill
 from workbench.report.sections.budget import Facts
-from workbench.report.sections.budget.sums import rows
+from workbench.report.sections.budget.sums import Row, table
 
 TIMES = {"text_encoder": 2.0, "unet": 10.0, "vae_decoder": 6.0}
 
@@ -16,7 +18,7 @@ def profile(times: dict[str, float], steps: int = 10, passes: int = 2, told: flo
     whole = sum(ms * {"unet": steps * passes, "text_encoder": passes}.get(name, 1) for name, ms in times.items())
     latency = {"median": told or whole, "iqr": 3.0, "n": 30}
     return {
-        "pipeline": {"steps": steps, "guidance_passes": passes, "latency_ms": latency},
+        "pipeline": {"steps": steps, "guidance_passes": passes, "formula": FAMILY.formula, "latency_ms": latency},
         "components": {name: {"latency_ms": {"median": ms, "iqr": 0.1, "n": 40}} for name, ms in times.items()},
     } | more
 
@@ -27,13 +29,17 @@ def run(*names: str, **targets: dict[str, Any]) -> Any:
     return SimpleNamespace(candidates=candidates, profiles=profiles, targets=list(targets))
 
 
+def rows(of: Any) -> Sequence[Row]:
+    return table(of).rows
+
+
 def test_a_two_step_student_shows_what_the_decoder_costs():
     few = profile(TIMES | {"unet": 4.0}, steps=2, passes=1)
     base, student = rows(run("base", "few-2steps", host={"base": profile(TIMES, steps=25), "few-2steps": few}))
-    assert base.text_encoder == "2 × 2.00 = 4.00" and base.unet == "25 × 2 × 10.0 = 500"
-    assert (base.decoder, base.total, base.share, base.spread) == ("6.00", "510", "1.2 %", "IQR 3.00 · n = 30")
+    assert base.parts == ["2 × 2.00 = 4.00", "25 × 2 × 10.0 = 500", "6.00"]
+    assert (base.total, base.share, base.spread) == ("510", "1.2 %", "IQR 3.00 · n = 30")
     assert (base.faster, base.than, base.note, base.kind) == ("1.00×", "", "", "measured")
-    assert student.text_encoder == "1 × 2.00 = 2.00" and student.unet == "2 × 1 × 4.00 = 8.00"
+    assert student.parts[:2] == ["1 × 2.00 = 2.00", "2 × 1 × 4.00 = 8.00"]
     assert (student.total, student.share) == ("16.0", "38 %")
     assert (student.faster, student.than) == ("31.9×", "base")
 
@@ -56,17 +62,17 @@ def test_a_device_with_only_the_unet_has_no_sum_and_no_zero():
     alone = profile({"unet": 10.0}) | {"pipeline": None}
     two = profile({"unet": 10.0, "vae_decoder": 6.0})
     only, without, whole = rows(run("a", "b", "c", phone={"a": alone, "b": two, "c": profile(TIMES)}))
-    assert (only.text_encoder, only.unet, only.decoder) == ("missing", "10.0 a call", "missing")
+    assert only.parts == ["missing", "10.0 a call", "missing"]
     assert (only.total, only.spread, only.share, only.faster) == ("–", "", "–", "–")
     assert only.note == "no sum: text encoder and decoder missing"
-    assert (without.unet, without.decoder, without.total) == ("10 × 2 × 10.0 = 200", "6.00", "–")
+    assert (without.parts, without.total) == (["missing", "10 × 2 × 10.0 = 200", "6.00"], "–")
     assert without.note == "no sum: text encoder missing; the profile's pipeline latency: 206 ms"
     assert (whole.total, whole.faster) == ("210", "–"), "nothing to be faster than"
 
 
 def test_all_parts_without_a_pipeline_are_not_added_up():
     (row,) = rows(run("a", phone={"a": profile(TIMES) | {"pipeline": None}}))
-    assert (row.text_encoder, row.decoder, row.total) == ("2.00 a call", "6.00", "–")
+    assert (row.parts, row.total) == (["2.00 a call", "10.0 a call", "6.00 a call"], "–")
     assert row.note == "no sum: the profile tells no steps and guidance passes"
 
 
@@ -78,7 +84,7 @@ def test_both_are_told_where_the_profile_says_something_else():
 
 def shown(of: Any) -> str:
     """The table of sums on the page."""
-    page = fill("budget/section.html", facts=Facts(None, rows(of), [], few_steps=False))
+    page = fill("budget/section.html", facts=Facts(None, table(of), [], few_steps=False))
     return page[: page.index("Components one by one")]
 
 

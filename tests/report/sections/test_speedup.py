@@ -45,7 +45,7 @@ def test_the_row_keeps_files_loading_memory_and_time_apart(small: RunData):
     (target,) = gather(small, None)
     row = next(r for r in target.rows if r.candidate == "w8a8")
     expected: dict[str, Any] = {
-        "unet": ("5.03", "0.68×"),
+        "denoiser": ("5.03", "0.68×"),
         "files": ("15.1", "0.68×"),
         "load": ("183", "73.5"),
         "memory": ("104", "370"),

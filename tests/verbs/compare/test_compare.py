@@ -20,6 +20,7 @@ from workbench.comparing.ratio import SAME, SLOWER
 from workbench.errors import InputError, RunError
 from workbench.measure.layers import COLUMNS
 from workbench.measure.network import Network
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.sources import Request
 from workbench.store.store import Store
 from workbench.verbs.compare.compare import How, check_gate, compare, paired, with_gate, write
@@ -144,7 +145,7 @@ def profile(folder: Path, name: str, scale: float = 1.0, **changes: Any) -> Path
         }
     summary = {
         "schema_version": 2, "candidate": name, "target": "host", "runtime": "onnxruntime", "threads": 1,
-        "components": components, "pipeline": {"steps": 10, "guidance_passes": 2},
+        "components": components, "pipeline": {"steps": 10, "guidance_passes": 2, "formula": FAMILY.formula},
         "noise": {"steal_share": 0.0, "others_share": 0.0}, "warnings": [],
         "environment": {"cpu": "one", "libraries": {"onnxruntime": "1"}},
     } | changes  # fmt: skip

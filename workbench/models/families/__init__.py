@@ -81,7 +81,7 @@ def component_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for family in families() for name in family.names))
 
 
-def label(component: str) -> str:
+def component_label(component: str) -> str:
     """A component as readers know it; its name where no family has it."""
     known = parts().get(component)
     return known.label if known else component

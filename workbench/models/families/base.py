@@ -217,10 +217,15 @@ class Family:
         return self.latents(self.configs(folder)(self.decoder.name))
 
 
-def calls(formula: str, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """The components of a family's formula, in order, and the factors of each one's calls for a picture.
+def repeats(formula: str | None) -> dict[str, tuple[str, ...]]:
+    """The components of a family's formula, in order, each with what its pass is multiplied by for a picture."""
+    terms = [term.split(" × ") for term in formula.split(" + ")] if formula else []
+    return {name: tuple(by) for name, *by in terms}
 
-    ``counts``: values of what the formula names besides, ``STEPS`` and ``PASSES``.
-    """
-    terms = [term.split(" × ") for term in formula.split(" + ")]
-    return {name: tuple(counts[repeat] for repeat in repeats) for name, *repeats in terms}
+
+def calls(formula: str | None, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The same with values for what passes are multiplied by; nothing where ``counts`` lacks one of them."""
+    found = repeats(formula)
+    if any(by not in counts for factors in found.values() for by in factors):
+        return {}
+    return {name: tuple(counts[by] for by in factors) for name, factors in found.items()}

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.metrics.base import Metric
+from workbench.models.families import component_label
 from workbench.report.figures.svg import BG, FG, MUTED, SERIES, canvas, end_labels, style, to_svg
-from workbench.report.format import COMPONENTS, change, known, milliseconds, number
+from workbench.report.format import change, known, milliseconds, number
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import Scored, value_of
 
@@ -95,11 +96,7 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
                 bars.append((target, label, {p: v for p, v in parts.items() if known(v)}))
     if not bars:
         return None
-    kinds = list(
-        dict.fromkeys(
-            p for p in (*COMPONENTS, *(p for *_, parts in bars for p in parts)) if any(p in b[2] for b in bars)
-        )
-    )
+    kinds = list(dict.fromkeys(part for *_, parts in bars for part in parts))
     tint = {kind: SERIES[(5, 6, 4)[i % 3]] for i, kind in enumerate(kinds)}  # not those of the candidates
     longest: dict[str, float] = {}
     for target, _, parts in bars:
@@ -138,11 +135,11 @@ def _budget_bar(axes: Axes, y: float, parts: Mapping[str, float], tint: Mapping[
     for kind, ms in parts.items():
         width = ms / longest
         axes.barh(y, width, left=left, height=0.68, color=tint[kind], edgecolor=BG, linewidth=0.5)
-        text = f"{COMPONENTS.get(kind, kind)} {milliseconds(ms)}"
+        text = f"{component_label(kind)} {milliseconds(ms)}"
         label = axes.annotate(text, (left + width / 2, y), ha="center", va="center", color=BG)
         if label.get_window_extent().width * 1.1 > width * pixels:
             label.remove()
-            outside.append(f"{COMPONENTS.get(kind, kind)} {number(ms)}")
+            outside.append(f"{component_label(kind)} {number(ms)}")
         left += width
     end = axes.annotate(
         milliseconds(sum(parts.values())), (left, y), (6, 0), textcoords="offset points", va="center", color=FG

@@ -10,6 +10,7 @@ from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
 from workbench.profile.summary import Latency, Summary
 from workbench.report.format import big, change, join, known, megabytes, milliseconds, number, percent, whole
+from workbench.report.per_picture import told
 
 HEAVY = 0.95
 """Share of the time that the layers have which are shown first."""
@@ -45,8 +46,8 @@ def headline(profile: ReadProfile, component: str) -> tuple[str, Latency]:
     """What the latency at the top is of, and its statistics."""
     pipeline = profile.summary.get("pipeline")
     if pipeline:
-        steps, passes = pipeline.get("steps"), pipeline.get("guidance_passes")
-        return f"one picture: {steps} steps × {passes} U-Net passes, text encoder, decoder", pipeline["latency_ms"]
+        how = told(profile.summary)
+        return f"one picture{f': {how}' if how else ''}", pipeline["latency_ms"]
     if component not in profile.summary["components"]:
         component = main_component([profile])
     return f"one pass of {component}", profile.summary["components"][component]["latency_ms"]

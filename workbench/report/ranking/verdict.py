@@ -8,11 +8,12 @@ from typing import Any
 
 from workbench.comparing.ratio import FASTER as QUICKER
 from workbench.comparing.ratio import SLOWER, Ratio
+from workbench.models.families import component_label
 from workbench.models.schemes import SCHEMES
 from workbench.profile.summary import Summary
 from workbench.report.data import RunData
-from workbench.report.format import COMPONENTS, join, known, number, percent
-from workbench.report.per_picture import passes_of
+from workbench.report.format import join, known, number, percent
+from workbench.report.per_picture import denoiser_of, passes_of
 from workbench.report.ranking.speedup import speed
 
 ACCELERATED, SMALLER, SIMULATED = "accelerated", "smaller only", "simulated"
@@ -23,7 +24,7 @@ WORDS = {
     ACCELERATED: "quantized, and faster than what it was made from by more than the noise",
     SMALLER: "quantized, with smaller files, but not faster",
     SIMULATED: "its scheme asks for integers, but the runtime multiplies less than half of them as such",
-    FEWER: "needs fewer passes of its U-Net for a picture, and is faster by more than the noise",
+    FEWER: "needs fewer passes of its denoiser for a picture, and is faster by more than the noise",
     FASTER: "made of fewer or smaller layers, and faster by more than the noise",
     NOT_FASTER: "made of fewer or smaller layers, but not faster",
     NO_GAIN: "quantized, but neither faster nor smaller",
@@ -102,13 +103,14 @@ def judge(before: Summary, after: Summary) -> Verdict:
     said = _sentence(word, parent, judged, size, changed, after)
     if fewer:
         often = "once" if calls[1] == 1 else f"{calls[1]} times"
-        said = f"Its U-Net runs {often} a picture, that of {parent} {calls[0]} times. {said}"
+        its = component_label(denoiser_of(after))
+        said = f"Its {its} runs {often} a picture, that of {parent} {calls[0]} times. {said}"
     return Verdict(word, parent, judged, size, said)
 
 
 def _calls(profile: Summary) -> int:
-    """Passes of the U-Net for one picture."""
-    return passes_of(profile)["unet"]
+    """Passes of the denoiser for one picture."""
+    return passes_of(profile).get(denoiser_of(profile), 1)
 
 
 def _share(after: Any, before: Any) -> float | None:
@@ -150,7 +152,7 @@ def _sentence(
         return f"Its speed can't be judged: {why}. {files}".strip()
     if word == SIMULATED:
         asked = [part for part in _parts(after) if asks_integers(part.scheme)]
-        said = join([f"{part.scheme} in the {COMPONENTS.get(part.name, part.name)}" for part in asked]) or "integers"
+        said = join([f"{part.scheme} in the {component_label(part.name)}" for part in asked]) or "integers"
         shares = join([percent(part.integer) for part in asked])
         return (
             f"Asks for {said}, of which this runtime runs {shares or 'less than half'} of the MACs in integers and the "
@@ -177,7 +179,7 @@ def _how(quantized: Sequence[_Part], word: str) -> str:
     """Why a quantized candidate is as fast as it is, by what its scheme asks for and what ran."""
     said = []
     for part in quantized:
-        name = COMPONENTS.get(part.name, part.name)
+        name = component_label(part.name)
         scheme = SCHEMES.get(part.scheme)
         if asks_integers(part.scheme) or part.integer:
             yet = "" if word in (ACCELERATED, UNSETTLED) else ", which does not pay here"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,8 @@ from workbench.comparing.layers import LAYER_LOAD_SPREAD, of_profiles
 from workbench.comparing.ratio import LOAD_SPREAD, Doubt, Part, of_stored
 from workbench.errors import InputError
 from workbench.measure.clock import Stats
-from workbench.models.families.base import PASSES, STEPS, calls
 from workbench.profile.read import ReadProfile, read_profile
+from workbench.report.per_picture import passes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +116,9 @@ def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> 
         warnings.append(f"{PICTURE}: budgets differ ({told}): not compared")
         return None
     a, b = profiles
-    counts = {STEPS: budgets[0]["steps"], PASSES: budgets[0]["guidance_passes"]}
-    weights = {name: math.prod(factors) for name, factors in calls(budgets[0]["formula"], counts).items()}
+    weights = passes_of(a.summary)
+    if not weights:
+        return None
     parts = [Part(_samples(a, name), _samples(b, name), weight) for name, weight in weights.items()]
     a_ms, b_ms = (
         sum(part.weight * Stats(tuple(side(part))).median for part in parts) for side in (lambda p: p.a, lambda p: p.b)

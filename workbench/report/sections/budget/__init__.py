@@ -17,7 +17,7 @@ class Facts:
     """``figure`` is an SVG; ``few_steps``: whether some candidate takes fewer steps than the others."""
 
     figure: str | None
-    sums: Sequence[sums.Row]
+    sums: sums.Table
     components: Sequence[components.Row]
     few_steps: bool
 
@@ -25,7 +25,7 @@ class Facts:
 def gather(run: RunData, ranking: Ranking) -> Facts:
     """A stacked bar, what the parts add up to, and every component by itself."""
     figure = bars.budget(run.profiles, [c.name for c in run.candidates])
-    return Facts(figure, sums.rows(run), components.rows(run), any(c.steps for c in run.candidates))
+    return Facts(figure, sums.table(run), components.rows(run), any(c.steps for c in run.candidates))
 
 
 SECTION = Section(__name__, "Where the time of one picture goes", 60, gather, link="Budget")

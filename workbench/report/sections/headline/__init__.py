@@ -8,9 +8,10 @@ from typing import Any
 from workbench.metrics.base import Metric
 from workbench.metrics.registry import limits, metrics
 from workbench.metrics.scores import MetricValue
+from workbench.models.families import component_label
 from workbench.report.data import RunData, kind_of
 from workbench.report.format import MISSING, big, capital, change, known, megabytes, milliseconds, number, percent, span
-from workbench.report.per_picture import picture_macs
+from workbench.report.per_picture import denoiser_of, picture_macs, told
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
 from workbench.report.sections.registry import Section
@@ -43,8 +44,7 @@ def gather(run: RunData, ranking: Ranking) -> list[Tile]:
 
     pipeline = profile.get("pipeline") or {}
     latency = pipeline.get("latency_ms") or {}
-    steps, passes = pipeline.get("steps"), pipeline.get("guidance_passes")
-    how = f"{passes} × text encoder + {steps} × {passes} × U-Net + decoder" if steps and passes else "whole pipeline"
+    how = told(profile) or "whole pipeline"
     spread = f"median; p90 {milliseconds(latency.get('p90'))}, n = {latency.get('n', MISSING)}"
     kind = kind_of(profile)
     memory = megabytes(row["peak_rss_bytes"])
@@ -60,8 +60,9 @@ def gather(run: RunData, ranking: Ranking) -> list[Tile]:
     if whole_picture:
         macs, in_int8 = whole_picture
         detail = f"for one picture; {percent(in_int8 / macs)} in int8" if in_int8 else "for one picture"
-        unet = (profile.get("components") or {}).get("unet") or {}
-        how = f"{big(unet.get('macs'))} per U-Net pass"
+        denoiser = denoiser_of(profile)
+        own = (profile.get("components") or {}).get(denoiser) or {}
+        how = f"{big(own.get('macs'))} per {component_label(denoiser)} pass" if own else ""
         moved_by = versus(macs, of_first[0] if of_first else None)
         out.append(Tile("Multiply-accumulates", big(macs), detail, how, "counted", moved_by))
     return out

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from workbench.comparing.ratio import Ratio
+from workbench.models.families import component_label
 from workbench.profile.summary import Component
 from workbench.report.data import RunData
 from workbench.report.format import MISSING, known, number, percent, whole
+from workbench.report.per_picture import denoiser_of
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.speedup import speed
 from workbench.report.ranking.verdict import (
@@ -36,7 +38,7 @@ class Row:
 
     candidate: str
     parent: str
-    unet: Cell
+    denoiser: Cell
     files: Cell
     load: Cell
     memory: Cell
@@ -54,6 +56,7 @@ class Target:
     """Rows in the order of the chain; ``words``: the verdicts that occur, each with its tone and what it means."""
 
     target: str
+    denoiser: str
     rows: Sequence[Row]
     words: Sequence[tuple[str, str, str]]
 
@@ -67,7 +70,8 @@ def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
         said = {verdict.word for verdict in own.values() if verdict}
         if said:
             words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in said]
-            found.append(Target(target, [_row(run, target, name, verdict) for name, verdict in own.items()], words))
+            rows = [_row(run, target, name, verdict) for name, verdict in own.items()]
+            found.append(Target(target, component_label(denoiser_of(run.profiles[target, names[0]])), rows, words))
     return found or None
 
 
@@ -75,7 +79,7 @@ def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
     profile, first = run.profiles[target, name], run.profiles.get((target, run.first))
     before = run.profiles.get((target, verdict.parent), {}) if verdict else {}
     components = profile.get("components") or {}
-    unet, other = (p.get("components", {}).get("unet") or {} for p in (profile, before))
+    denoiser, other = (p.get("components", {}).get(denoiser_of(profile)) or {} for p in (profile, before))
     own, running, peak = (
         profile.get("runtime_rss_bytes"),
         profile.get("running_rss_bytes"),
@@ -85,7 +89,7 @@ def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
     return Row(
         candidate=name,
         parent=verdict.parent if verdict else "",
-        unet=_size(unet.get("size_bytes"), other.get("size_bytes")),
+        denoiser=_size(denoiser.get("size_bytes"), other.get("size_bytes")),
         files=_size(profile.get("size_bytes"), before.get("size_bytes")),
         load=(_sum(components, "load_cold_ms"), _sum(components, "load_warm_ms")),
         memory=(
@@ -124,9 +128,8 @@ def _times(ratio: Ratio | None) -> Cell:
 
 def _integers(components: Mapping[str, Component]) -> list[str]:
     """Share of MACs in integers of each component that asks for them, or has some."""
-    names = {"text_encoder": "text", "unet": "U-Net", "vae_decoder": "decoder"}
     return [
-        f"{names.get(name, name)} {percent(c.get('quantized_macs_share') or 0.0)}"
+        f"{component_label(name)} {percent(c.get('quantized_macs_share') or 0.0)}"
         for name, c in components.items()
         if c.get("quantized_macs_share") or asks_integers(str(c.get("scheme", "")))
     ]

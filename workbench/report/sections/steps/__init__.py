@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.models.families import component_label
 from workbench.report.data import CandidateData, RunData
-from workbench.report.format import COMPONENTS, join, known, seconds
+from workbench.report.format import join, known, seconds
 from workbench.report.plain import by_key, inside, plain
 from workbench.report.ranking.rank import Ranking
 from workbench.report.sections.registry import Section, sections
@@ -57,7 +58,7 @@ def groups(report: Mapping[str, Any], drawn: Collection[str] = ()) -> list[Group
         inner["training"] = report["training"]
     nested = {name: part for name, part in inner.items() if isinstance(part, Mapping)}
     own = {key: value for key, value in report.items() if not (nested and key in ("components", "training"))}
-    parts = {"": own} | {COMPONENTS.get(name, plain(name)): part for name, part in nested.items()}
+    parts = {"": own} | {plain(component_label(name)): part for name, part in nested.items()}
     shown = [_group(title, {k: v for k, v in part.items() if k not in drawn}) for title, part in parts.items()]
     return [group for group in shown if group.facts or group.tables]
 

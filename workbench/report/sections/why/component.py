@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from workbench.comparing.explain import Change, Side, Why, Work
 from workbench.measure.kinds import KINDS
+from workbench.models.families import component_label
 from workbench.profile.summary import Transition
-from workbench.report.format import COMPONENTS, MISSING, change, milliseconds, number, whole
+from workbench.report.format import MISSING, change, milliseconds, number, whole
 from workbench.report.sections.why.prose import sentences
 
 MOST = 12
@@ -71,7 +72,7 @@ class Component:
 def component(why: Why, quantized: bool) -> Component:
     """What changed in one component; slower layers are listed for quantized candidates only."""
     return Component(
-        name=COMPONENTS.get(why.component, why.component),
+        name=component_label(why.component),
         sentences=sentences(why),
         kinds=_kinds(why),
         beneath=_beneath(why),

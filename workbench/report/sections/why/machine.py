@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.models.families import component_label
 from workbench.profile.roofline import ESTIMATE, roofline, summary
 from workbench.profile.summary import Ceilings, Reached, Summary
 from workbench.report.data import RunData
-from workbench.report.format import COMPONENTS, number, percent
+from workbench.report.format import number, percent
 from workbench.report.ranking.rank import Ranking
 from workbench.report.sections.why.roofline import Panel, roofline_figure
 
@@ -59,7 +60,7 @@ def machine(run: RunData, ranking: Ranking) -> Machine | None:
     return Machine(
         figure=roofline_figure(panels, found),
         target=ranking.target,
-        component=COMPONENTS.get(panels[-1].component, panels[-1].component),
+        component=component_label(panels[-1].component),
         ceilings=_ceilings(found),
         shares=shares,
         estimate=ESTIMATE,
@@ -73,7 +74,7 @@ def _largest(profile: Summary) -> str:
     if not parts:
         components = profile.get("components") or {}
         parts = {name: (c.get("latency_ms") or {}).get("median") or 0.0 for name, c in components.items()}
-    return str(max(parts, key=lambda name: parts[name], default="unet"))
+    return str(max(parts, key=lambda name: parts[name], default=""))
 
 
 def _ceilings(found: Ceilings) -> list[tuple[str, str]]:
@@ -105,7 +106,7 @@ def _shares(name: str, table: pd.DataFrame, lines: pd.DataFrame) -> list[Share]:
     return [
         Share(
             candidate=name,
-            component=COMPONENTS.get(component, component),
+            component=component_label(component),
             measured=number(one["measured_ms"]),
             bound=number(one["bound_ms"]),
             share=percent(one["share"]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from workbench.comparing.explain import Why
 from workbench.measure.kinds import CONVERSION, MOVE, REST
+from workbench.models.families import component_label
 from workbench.models.schemes import SCHEMES
-from workbench.report.format import COMPONENTS, join, milliseconds, number, percent
+from workbench.report.format import join, milliseconds, number, percent
 
 NOTICEABLE = 0.02
 """Share of the kernel time below which a kind of work isn't worth a word."""
@@ -33,7 +34,7 @@ def _times(ratio: float) -> str:
 
 
 def _speed(why: Why) -> str:
-    name = COMPONENTS.get(why.component, why.component)
+    name = component_label(why.component)
     ms = f"{milliseconds(why.before.ms)} → {milliseconds(why.after.ms)} per pass"
     if not why.settled:
         return f"The {name} is neither faster nor slower than in {why.before.candidate} beyond the spread ({ms})."
