@@ -21,7 +21,7 @@ from workbench.profile.doubts import doubts
 from workbench.profile.host import Settings, measure_host
 from workbench.profile.write import Budget, write_profile
 from workbench.progress import quiet
-from workbench.report.sections.budget.sums import rows
+from workbench.report.sections.budget.sums import table
 from workbench.runtimes.base import RUNTIMES, run_by
 from workbench.store.depends import closure
 from workbench.store.store import Store
@@ -105,14 +105,15 @@ def test_the_budget_is_the_formula_it_states(profiled):
 def test_the_reports_budget_of_real_profiles_adds_up(profiled):
     profiles = {(target, name): p for target, found in profiled[1].items() for name, p in found.items()}
     candidates = [SimpleNamespace(name=name) for name in ("base", "w8a8")]
-    found = rows(SimpleNamespace(candidates=candidates, profiles=profiles, targets=["host", "host-torch"]))
+    found = table(SimpleNamespace(candidates=candidates, profiles=profiles, targets=["host", "host-torch"])).rows
     assert [(r.target, r.candidate) for r in found] == [("host", "base"), ("host", "w8a8"), ("host-torch", "base")]
     for row in found:
         whole = profiles[row.target, row.candidate]["pipeline"]
-        assert row.note == "" and row.unet.startswith("10 × 2 × ")
+        unet = row.parts[1]
+        assert row.note == "" and unet.startswith("10 × 2 × ")
         for shown, ms in (
             (row.total, whole["latency_ms"]["median"]),
-            (row.unet.split(" = ")[1], whole["parts_ms"]["unet"]),
+            (unet.split(" = ")[1], whole["parts_ms"]["unet"]),
         ):
             assert float(shown.replace(",", "")) == pytest.approx(ms, rel=0.01)
 
