@@ -54,7 +54,8 @@ def compare(
     device: DeviceSession, ready: Ready, network: Network, settings: DeviceSettings, rounds: int, scratch: Path
 ) -> float:
     """Medians in turns, the host first in every other round; by how much their ratio is off 1."""
-    place, tools = device.place()
+    tools = device.tools()
+    place = tools.place
     assert network.file is not None and settings.threads is not None
     model = place_model(place, network, scratch)
     here = session(network.file, settings.threads)
@@ -106,8 +107,9 @@ def compare(
 
 def overhead(device: DeviceSession, ready: Ready, network: Network, settings: DeviceSettings, scratch: Path) -> float:
     """Seconds that a candidate costs besides the runner's own work: all files are on the device already."""
-    place, tools = device.place()
-    measure_network(place, tools, network, settings, ready.facts, scratch, lambda _event: None)
+    tools = device.tools()
+    place = tools.place
+    measure_network(tools, network, settings, ready.facts, scratch)
     start = time.perf_counter()
     for _ in range(2):  # before and after
         probe(ready.device)
@@ -116,7 +118,7 @@ def overhead(device: DeviceSession, ready: Ready, network: Network, settings: De
     place_model(place, network, scratch)
     pushed = time.perf_counter() - start
     start = time.perf_counter()
-    measure_network(place, tools, network, settings, ready.facts, scratch, lambda _event: None)
+    measure_network(tools, network, settings, ready.facts, scratch)
     taken = time.perf_counter() - start
     runner = stored_result(scratch).wall_ms / 1e3
     assert network.file is not None

@@ -17,7 +17,8 @@ from tests.device_rig.rig import Rig, RigDevice
 from workbench.devices.folder import FOLDER
 from workbench.devices.job import Job, ModelJob
 from workbench.devices.measure import DeviceSettings
-from workbench.devices.profile import DeviceSession, profile_devices
+from workbench.devices.profile import Work, profile_devices
+from workbench.devices.session import DeviceSession
 from workbench.devices.target import Ready
 from workbench.measure.network import Network
 from workbench.profile.counts import count_networks
@@ -30,7 +31,7 @@ GATE = str(Path(__file__).with_name("fault_gate.py"))
 
 def profiled(ready: Ready, network: Network, settings: DeviceSettings, store: Store, out: Path) -> dict[str, Any]:
     """The summary of a whole profile on one device."""
-    found = profile_devices([ready], [network], count_networks([network]), settings, None, 0, out, store, quiet)
+    found = profile_devices([ready], Work([network], count_networks([network]), 0), settings, out, store, quiet)
     return found[ready.target][network.candidate]
 
 
@@ -46,7 +47,8 @@ def job_on(
     """One call of the runner (or of the file given) with what the package would push, changed as asked."""
     assert network.file is not None
     with DeviceSession(ready, settings, store, quiet) as session:
-        place, tools = session.place()
+        tools = session.tools()
+        place = tools.place
         model = place.place([network.file], ["model.onnx"])[0].path
         program = place.place([runner], ["wbrun"])[0].path if runner else tools.runner
         folder = place.job_folder("network")

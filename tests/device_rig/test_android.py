@@ -17,7 +17,7 @@ from workbench.devices.conditions import cool_down, fast_cores, fixed_performanc
 from workbench.devices.folder import FOLDER, Workplace, clean
 from workbench.devices.measure import Tools, conditions_of, measure_network, stored_result
 from workbench.devices.probe import probe
-from workbench.devices.profile import profile_devices
+from workbench.devices.profile import Work, profile_devices
 from workbench.devices.target import Ready
 from workbench.devices.toolchain.build import build_runner, target_of
 from workbench.devices.toolchain.library import library_for
@@ -102,7 +102,7 @@ def test_a_phone_that_stays_warm_is_not_waited_for_for_ever(phone, device, monke
 def test_without_a_library_for_android_the_message_names_the_file(phone, device, network, settings, store, tmp_path):
     ready = Ready(device, probe(device))
     with pytest.raises(InputError) as caught:
-        profile_devices([ready], [network], count_networks([network]), settings, None, 0, tmp_path, store, quiet)
+        profile_devices([ready], Work([network], count_networks([network]), 0), settings, tmp_path, store, quiet)
     assert "no ONNX Runtime library for android-x86_64" in str(caught.value)
     assert "onnxruntime-android-" in str(caught.value) and "jni/x86_64/libonnxruntime.so" in str(caught.value)
     assert not list(phone.state.parent.glob("local/tmp/*")), "nothing was pushed"
@@ -130,6 +130,7 @@ def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
     library = library_for(target, store.root / "devices")
     place = Workplace(device, facts.space_bytes)
     tools = Tools(
+        place,
         place.place([build_runner(target, store.root / "devices")], ["wbrun"])[0].path,
         place.place([library.path], ["libonnxruntime.so"])[0].path,
         library,
@@ -141,7 +142,7 @@ def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
             (phone.cores / "cpu1/cpufreq/scaling_cur_freq").write_text("1401600\n")
 
     long = replace(settings, min_seconds=3.0)
-    found = measure_network(place, tools, network, long, facts, tmp_path, slow)
+    found = measure_network(tools, network, long, facts, tmp_path, slow)
     said = conditions_of(stored_result(tmp_path))
     assert said["cores"] == [1] and found["cores_missing"] == []
     assert said["clocks"]["khz_most"] == 2803200 and said["clocks"]["khz_least"] == 1401600

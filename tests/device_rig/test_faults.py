@@ -24,7 +24,7 @@ from tests.device_rig.provoke import (
 from workbench.devices import folder as device_folder
 from workbench.devices.adb import Adb, DeviceError, find_adb
 from workbench.devices.folder import FOLDER, Workplace
-from workbench.devices.profile import profile_devices
+from workbench.devices.profile import Work, profile_devices
 from workbench.devices.target import devices_of, ready_devices
 from workbench.errors import InputError, RunError
 from workbench.profile.counts import count_networks
@@ -243,7 +243,7 @@ def test_one_devices_failure_keeps_what_the_others_gave(up, adb, amd64, network,
     fresh = replace(settings, iterations=5)
 
     def profile():
-        return profile_devices(both, [network], count_networks([network]), fresh, None, 0, tmp_path, store, quiet)
+        return profile_devices(both, Work([network], count_networks([network]), 0), fresh, tmp_path, store, quiet)
 
     up.unplug(amd64)
     with pytest.raises(RunError) as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,11 @@ from workbench.models.sources import demo_folder
 from workbench.progress import quiet
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import load_recipe
-from workbench.recipe.plan_sets import plan_sets, scorer_key
+from workbench.recipe.plan_sets import Given, plan_sets, scorer_key
+from workbench.recipe.schema import Recipe
 from workbench.run.data_sets import made
 from workbench.run.execute import candidates_of
+from workbench.run.session import Session
 from workbench.store.store import Store
 
 RECIPE = """
@@ -32,6 +35,7 @@ data_sets:
 steps:
   - distill: {{candidate: longer, steps: 1, batch: 2, weights: {{feature: 0.0}}}}
   - distill: {{data: {data}, steps: 1, batch: 2, weights: {{feature: 0.0}}}}
+rank: {{maximize: psnr_db}}
 """
 
 
@@ -82,9 +86,14 @@ def _keys(scorer: str = "none", prompts: str | None = None) -> dict[str, str]:
     found = {}
     for one in (DRAWS, BEST, SQUARE, PLAIN):
         data_set = DataSet.model_validate(one)
-        asked = [data_set], data_set.name, ["base"], ["b"], 0, "d", str
-        found[data_set.name] = plan_sets(*asked, scorer, prompts)[-1].key
+        given = Given(0, "d", str, scorer, prompts)
+        found[data_set.name] = plan_sets([data_set], data_set.name, ["base"], ["b"], given)[-1].key
     return found
+
+
+def _session(store: Store, **told: Any) -> Session:
+    steps = [{"quantize": {"scheme": "w8a8"}}]
+    return Session(Recipe.model_validate({"version": 1, "name": "r", "model": "demo", "steps": steps, **told}), store)
 
 
 def _changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -117,11 +126,10 @@ def test_prompts_of_evaluation_are_held_out_and_in_the_key_of_what_draws(bare, b
     (bare / "asked.txt").write_text("A purple zeppelin.\r\n\n")
     before = _keys(prompts="asked.txt")
     assert _changed(_keys(), before) == {"drawn"}
-    planned = plan_sets(
-        [DataSet.model_validate(DRAWS)], "drawn", ["base"], [base.key], 0, "d", str, prompts="asked.txt"
-    )
+    given = Given(0, "d", str, prompts="asked.txt")
+    planned = plan_sets([DataSet.model_validate(DRAWS)], "drawn", ["base"], [base.key], given)
     with pytest.raises(InputError, match="no prompts: all 1 are held out"):
-        made(planned, [base], 0, None, store, quiet, "asked.txt")
+        made(planned, [base], _session(store, evaluate={"prompts": "asked.txt"}))
     (bare / "asked.txt").write_text("a zebra in a hat\n")
     assert _changed(before, _keys(prompts="asked.txt")) == {"drawn"}
 
@@ -136,9 +144,10 @@ def test_the_recipes_own_folder_is_taken_and_its_contents_are_in_the_key(bare, b
     taken = DataSet.model_validate({"name": "raw", "from": "data"})
 
     def planned(data: str | None):
-        return plan_sets([taken], "raw", ["base"], [base.key], 0, data_key(data, base.source, store), str)
+        given = Given(0, data_key(data, base.source, store), str)
+        return plan_sets([taken], "raw", ["base"], [base.key], given)
 
-    out = made(planned("mine"), [base], 0, "mine", store, quiet)
+    out = made(planned("mine"), [base], _session(store, data="mine"))
     assert captions(str(out), base.source) == ["a"]
     keys = {planned("mine")[0].key, planned(None)[0].key}
     (mine / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "another"}\n')

@@ -68,21 +68,21 @@ LAYER_PASSES = 20
 
 @dataclass(frozen=True)
 class Tools:
-    """What is needed on a device, placed there: paths of the runner and of the runtime's library."""
+    """What is needed on a device, placed there: our folder, and the paths of the runner and the runtime's library."""
 
+    place: Workplace
     runner: str
     library: str
     source: Library
 
 
 def measure_network(
-    place: Workplace,
     tools: Tools,
     network: Network,
     settings: DeviceSettings,
     facts: Facts,
     out: Path,
-    on_event: Callable[[dict[str, Any]], None],
+    on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
 ) -> dict[str, Any]:
     """Times, outputs and layers of one network; files go to ``out``, what comes back goes with them (JSON).
 
@@ -90,6 +90,7 @@ def measure_network(
         DeviceError: the device, the library or the runner failed.
     """
     assert network.file is not None
+    place = tools.place
     with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
         model = place_model(place, network, Path(scratch))
         folder = place.job_folder("network")
@@ -138,9 +139,10 @@ def measure_network(
 
 
 def measure_memory(
-    place: Workplace, tools: Tools, networks: Sequence[Network], settings: DeviceSettings, facts: Facts, out: Path
+    tools: Tools, networks: Sequence[Network], settings: DeviceSettings, facts: Facts, out: Path
 ) -> dict[str, Any]:
     """Peak memory of a process on the device that holds all ``networks`` and runs each once."""
+    place = tools.place
     with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
         models = tuple(place_model(place, network, Path(scratch)) for network in networks)
         folder = place.job_folder("memory")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workbench.devices.measure import DeviceSettings
@@ -22,17 +23,22 @@ Summaries = dict[str, Summary]
 """By candidate."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is to be profiled on every device, and what is known of it before."""
+
+    networks: Sequence[Network]
+    counts: Counts
+    seed: int
+    """Of the inputs."""
+    budget: Budget | None = None
+    """Of the whole pipeline; None where there is none."""
+    lineage: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The steps that made each candidate."""
+
+
 def profile_devices(
-    ready: Sequence[Ready],
-    networks: Sequence[Network],
-    counts: Counts,
-    settings: DeviceSettings,
-    budget: Budget | None,
-    seed: int,
-    out: Path,
-    store: Store,
-    progress: Progress,
-    lineage: Mapping[str, Sequence[str]] | None = None,
+    ready: Sequence[Ready], work: Work, settings: DeviceSettings, out: Path, store: Store, progress: Progress
 ) -> dict[str, Summaries]:
     """Profiles every network that has an ONNX file on every device; summaries by target and candidate.
 
@@ -42,14 +48,14 @@ def profile_devices(
     Raises:
         RunError: a device failed; the other devices were finished first, and all that is finished is kept.
     """
-    work = [n for n in networks if n.file is not None and n.file.suffix in RUNTIME.reads]
+    work = replace(work, networks=[n for n in work.networks if n.file is not None and n.file.suffix in RUNTIME.reads])
     found: dict[str, Summaries] = {}
     failed: list[RunError] = []
 
     def one(device: Ready, shown: Progress) -> None:
         try:
             with DeviceSession(device, settings, store, shown) as session:
-                found[device.target] = _profiled(session, work, counts, budget, seed, out, lineage or {})
+                found[device.target] = _profiled(session, work, out)
         except RunError as error:
             failed.append(error)
 
@@ -73,20 +79,13 @@ def profile_devices(
     return {device.target: found[device.target] for device in ready}
 
 
-def _profiled(
-    session: DeviceSession,
-    networks: Sequence[Network],
-    counts: Counts,
-    budget: Budget | None,
-    seed: int,
-    out: Path,
-    lineage: Mapping[str, Sequence[str]],
-) -> Summaries:
+def _profiled(session: DeviceSession, work: Work, out: Path) -> Summaries:
     """All candidates' summaries, in their order."""
-    taken = session.measure(networks)
+    taken = session.measure(work.networks)
     found = {}
-    for name in dict.fromkeys(n.candidate for n in networks):
-        record, warnings = record_of(session, taken, [n for n in networks if n.candidate == name], counts, seed)
-        whole = budget if agrees(record) else None
-        found[name] = write_profile(out, record, whole, warnings, lineage.get(name, ()))
+    for name in dict.fromkeys(n.candidate for n in work.networks):
+        own = [n for n in work.networks if n.candidate == name]
+        record, warnings = record_of(session, taken, own, work.counts, work.seed)
+        budget = work.budget if agrees(record) else None
+        found[name] = write_profile(out, record, budget, warnings, work.lineage.get(name, ()))
     return found

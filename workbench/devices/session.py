@@ -58,7 +58,7 @@ class DeviceSession:
         except InputError as error:
             raise InputError(f"device {self.device.serial}: {error.message}", hint=error.hint) from error
         self.system = system
-        self._ready: tuple[Workplace, Tools] | None = None
+        self._ready: Tools | None = None
         self._held = ExitStack()
         self.mode = "not asked"
         self.shared = self._key_parts()
@@ -79,7 +79,7 @@ class DeviceSession:
             "settings": {name: str(value) for name, value in chosen.items()},
         }
 
-    def place(self) -> tuple[Workplace, Tools]:
+    def tools(self) -> Tools:
         """Our folder there with runner and library in it; made when first needed."""
         if self._ready is None:
             runner = build_runner(self.system, self.kept)
@@ -89,7 +89,7 @@ class DeviceSession:
             self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))
             library = work.place([self.library.path], [NAME])[0]
             tool = work.place([runner], ["wbrun"])[0]
-            self._ready = work, Tools(tool.path, library.path, self.library)
+            self._ready = Tools(work, tool.path, library.path, self.library)
         return self._ready
 
     def measure(self, networks: Sequence[Network]) -> Taken:
@@ -117,9 +117,9 @@ class DeviceSession:
         key = key_of({**self.shared, "network": self._content(network), "scheme": network.scheme})
 
         def work(out: Path) -> dict[str, Any]:
-            place, tools = self.place()
+            tools = self.tools()
             before, waited = cool_down(self.device, probe(self.device), self.settings.cool_down_s, say)
-            found = measure_network(place, tools, network, self.settings, self.facts, out, lambda _event: None)
+            found = measure_network(tools, network, self.settings, self.facts, out)
             after = probe(self.device)
             return {
                 **found,
@@ -139,8 +139,7 @@ class DeviceSession:
         key = key_of({**self.shared, "memory": content})
 
         def work(out: Path) -> dict[str, Any]:
-            place, tools = self.place()
-            return measure_memory(place, tools, networks, self.settings, self.facts, out)
+            return measure_memory(self.tools(), networks, self.settings, self.facts, out)
 
         self.store.compute(key, work)
         return self.store.folder(key)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.compress.registry import Step, StepConfig, steps
-from workbench.recipe.plan_sets import PlannedSet, plan_sets
+from workbench.recipe.plan_sets import Given, PlannedSet, plan_sets
 from workbench.recipe.schema import Recipe
 from workbench.store.depends import depends_on
 from workbench.store.files import hash_file
@@ -50,14 +50,13 @@ def plan_steps(
     """
     planned: list[PlannedStep] = []
     keys, names = [base_key], recipe.candidate_names()
+    given = Given(recipe.seed, data_key, folder_key, scorer, recipe.evaluate.prompts)
     for entry, name, parent in zip(recipe.steps, names[1:], recipe.parents(), strict=True):
         step = steps()[entry.kind]
         others = {name: names.index(name) for name in entry.config.others().values()}
         sets: list[PlannedSet] = []
         if entry.config.data_set is not None:
-            there = names[: len(keys)]
-            asked = recipe.data_sets, entry.config.data_set, there, keys, recipe.seed, data_key, folder_key
-            sets = plan_sets(*asked, scorer, recipe.evaluate.prompts)
+            sets = plan_sets(recipe.data_sets, entry.config.data_set, names[: len(keys)], keys, given)
         parts: dict[str, Any] = {
             "step": step.kind,
             "config": entry.config.model_dump(mode="json", exclude={"candidate", "from_", "data"}),

@@ -42,44 +42,50 @@ def scorer_key(source: Path, store: Store) -> str:
     return store.folder_hash(folder, files) if files else "none"
 
 
-def plan_sets(
-    sets: Sequence[DataSet],
-    name: str,
-    names: Sequence[str],
-    keys: Sequence[str],
-    seed: int,
-    data_key: str,
-    folder_key: Callable[[str], str],
-    scorer: str = "none",
-    prompts: str | None = None,
-) -> list[PlannedSet]:
-    """What has to be made for the set ``name``, in order, itself the last.
+@dataclass(frozen=True)
+class Given:
+    """What the data sets of a recipe depend on besides themselves and who draws for them.
 
-    Args:
-        names, keys: of the candidates so far, the untouched model first; one of them may draw.
+    Attributes:
+        seed: the recipe's.
         data_key: of the recipe's own data, whose held-out captions are never drawn, and which ``from: data`` takes.
         folder_key: key of the contents of a folder of captioned pictures, or of demo.
         scorer: ``scorer_key`` of the model.
         prompts: the file ``evaluate.prompts``, which is never drawn from.
+    """
+
+    seed: int
+    data_key: str
+    folder_key: Callable[[str], str]
+    scorer: str = "none"
+    prompts: str | None = None
+
+
+def plan_sets(
+    sets: Sequence[DataSet], name: str, names: Sequence[str], keys: Sequence[str], given: Given
+) -> list[PlannedSet]:
+    """What has to be made for the set ``name``, in order, itself the last.
+
+    ``names`` and ``keys`` are those of the candidates so far, the untouched model first; one of them may draw.
     """
     found: dict[str, PlannedSet] = {}
     for data_set in needed(sets, name):
         inputs = {other: found[other].key for other in data_set.references().values() if other in found}
         teacher = names.index(data_set.teacher) if data_set.teacher is not None else None
         parts: dict[str, Any] = {
-            **key_parts(data_set, seed),
+            **key_parts(data_set, given.seed),
             **depends_on(build, *((drawing,) if teacher is not None or data_set.needs_scorer else ())),
             "stage": "data set",
             "base": keys[0],
-            "data": data_key,
+            "data": given.data_key,
             "inputs": inputs,
         }
         if teacher is not None:
             parts["teacher"] = keys[teacher]
-            parts["prompts"] = None if prompts is None else hash_file(Path(prompts))
+            parts["prompts"] = None if given.prompts is None else hash_file(Path(given.prompts))
         if data_set.needs_scorer:
-            parts["scorer"] = scorer
+            parts["scorer"] = given.scorer
         if data_set.from_ is not None and data_set.from_ not in inputs and data_set.from_ != DATA:
-            parts["folder"] = folder_key(data_set.from_)
+            parts["folder"] = given.folder_key(data_set.from_)
         found[data_set.name] = PlannedSet(data_set, key_of(parts), inputs, teacher)
     return list(found.values())

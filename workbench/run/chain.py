@@ -10,10 +10,9 @@ from typing import Any
 
 from workbench.compress.registry import StepContext
 from workbench.models.candidate import Candidate, Component
-from workbench.progress import Progress
 from workbench.recipe.plan import PlannedStep
 from workbench.run.data_sets import made
-from workbench.store.store import Store
+from workbench.run.session import Session
 
 
 def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str, Any], folder: Path) -> Candidate:
@@ -35,17 +34,11 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
     )
 
 
-def build(
-    base: Candidate,
-    plan: list[PlannedStep],
-    seed: int,
-    data: str | None,
-    store: Store,
-    progress: Progress,
-    prompts: str | None = None,
-) -> list[Candidate]:
-    """All candidates in order, the untouched model first. ``prompts``: a file of prompts that no data set may draw."""
-    chain = [base]
+def build(base: Candidate, plan: list[PlannedStep], session: Session) -> list[Candidate]:
+    """All candidates in order, the untouched model first."""
+    from workbench.export.store import stored_export
+
+    recipe, store, chain = session.recipe, session.store, [base]
     for planned in plan:
         parent = chain[planned.parent]
 
@@ -57,40 +50,25 @@ def build(
             parent: Candidate = parent,
             others: Mapping[str, Candidate] = others,
         ) -> dict[str, Any]:
-            own = data
-            if planned.sets:
-                own = str(made(planned.sets, chain, seed, data, store, progress, prompts))
-            return _apply(planned, base, parent, others, seed, own, store, progress, out)
+            context = StepContext(
+                base=base,
+                parent=parent,
+                seed=recipe.seed,
+                data=str(made(planned.sets, chain, session)) if planned.sets else recipe.data,
+                out=out,
+                state=out / "state",
+                progress=session.progress,
+                export=lambda candidate, component: stored_export(candidate, component, store),
+                others=others,
+            )
+            return _apply(planned, context)
 
         result = store.compute(planned.key, work, together=planned.config.trains)
         chain.append(candidate_after(planned, parent, result, store.folder(planned.key)))
     return chain
 
 
-def _apply(
-    planned: PlannedStep,
-    base: Candidate,
-    parent: Candidate,
-    others: Mapping[str, Candidate],
-    seed: int,
-    data: str | None,
-    store: Store,
-    progress: Progress,
-    out: Path,
-) -> dict[str, Any]:
-    from workbench.export.store import stored_export
-
-    context = StepContext(
-        base=base,
-        parent=parent,
-        seed=seed,
-        data=data,
-        out=out,
-        state=out / "state",
-        progress=progress,
-        export=lambda candidate, component: stored_export(candidate, component, store),
-        others=others,
-    )
+def _apply(planned: PlannedStep, context: StepContext) -> dict[str, Any]:
     start = time.monotonic()
     result = planned.step.apply(context, planned.config)
     if planned.config.trains:
@@ -100,7 +78,7 @@ def _apply(
     return {
         "step": planned.step.kind,
         "components": {
-            name: {"kind": c.kind, "path": str(c.path.relative_to(out)), "scheme": c.scheme}
+            name: {"kind": c.kind, "path": str(c.path.relative_to(context.out)), "scheme": c.scheme}
             for name, c in result.components.items()
         },
         "report": result.report,

@@ -13,43 +13,32 @@ from workbench.data.encode import keep
 from workbench.data.work import Context
 from workbench.evaluate.drawing import drawing, held_out, scorer, side
 from workbench.models.candidate import Candidate
-from workbench.progress import Progress
 from workbench.recipe.plan import PlannedStep
 from workbench.recipe.plan_sets import PlannedSet
+from workbench.run.session import Session
 from workbench.store.store import Store
 
 
-def made(
-    planned: Sequence[PlannedSet],
-    chain: Sequence[Candidate],
-    seed: int,
-    data: str | None,
-    store: Store,
-    say: Progress,
-    prompts: str | None = None,
-) -> Path:
-    """The folder of the last planned set; it and those that it is made from are made where the store lacks them.
-
-    ``data`` is what the recipe's own ``data:`` names; ``prompts`` the file ``evaluate.prompts``, which is held out too.
-    """
-    source = chain[0].source
+def made(planned: Sequence[PlannedSet], chain: Sequence[Candidate], session: Session) -> Path:
+    """The folder of the last planned set; it and those that it is made from are made where the store lacks them."""
+    recipe, store, source = session.recipe, session.store, chain[0].source
     for one in planned:
         teacher = None if one.teacher is None else chain[one.teacher]
 
         def work(out: Path, one: PlannedSet = one, teacher: Candidate | None = teacher) -> dict[str, Any]:
             context = Context(
                 source=source,
-                seed=seed,
+                seed=recipe.seed,
                 side=side(source),
                 score=scorer(source) if one.config.needs_scorer else None,
                 draw=None if teacher is None else drawing(teacher, store),
-                held_out=held_out(data, source, prompts),
-                data=data,
+                held_out=held_out(recipe.data, source, recipe.evaluate.prompts),
+                data=recipe.data,
             )
             inputs = {name: store.folder(key) for name, key in one.inputs.items()}
             start = time.monotonic()
-            manifest = build(one.config, inputs, context, out, say)
-            keep(out, [out / row["file"] for row in rows(str(out), source)], source, say)
+            manifest = build(one.config, inputs, context, out, session.progress)
+            keep(out, [out / row["file"] for row in rows(str(out), source)], source, session.progress)
             return {**manifest, "seconds": time.monotonic() - start}
 
         store.compute(one.key, work)

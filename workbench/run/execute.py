@@ -17,17 +17,17 @@ from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
-from workbench.progress import Progress, quiet
+from workbench.progress import Progress
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
 from workbench.recipe.plan_sets import scorer_key
-from workbench.recipe.schema import Recipe
 from workbench.run import chain, scores
 from workbench.run.data_sets import manifests
 from workbench.run.few_steps import at_steps
 from workbench.run.profiles import profile_all
-from workbench.run.publish import publish
+from workbench.run.publish import Results, publish
+from workbench.run.session import Session
 from workbench.store.follower import Follower
 from workbench.store.store import Store
 
@@ -72,7 +72,8 @@ def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, p
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
     base, plan = _planned(loaded, store)
-    made = _build(base, plan, recipe, store, progress)
+    session = Session(recipe, store, progress)
+    made = chain.build(base, plan, session)
     write_record(store, recipe.name, made)
     candidates = at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
@@ -80,9 +81,10 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     question = scores.question_of(recipe, source)
     keys = scores.score_keys(candidates, files, question)
     scored = scores.score_all(candidates, keys, files, question, store, progress)
-    profiles = profile_all(recipe, candidates, files, store, progress)
+    profiles = profile_all(session, candidates, files)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
-    return publish(loaded, candidates, scored, pictures, profiles, manifests(plan, store), store, out)
+    results = Results(candidates, scored, pictures, profiles, manifests(plan, store))
+    return publish(loaded, results, store, out)
 
 
 def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:
@@ -94,7 +96,7 @@ def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:
     loaded = load_recipe(recipe, overrides)
     base, plan = _planned(loaded, Follower(store))
     last = max((i for i, planned in enumerate(plan) if planned.config.trains), default=-1)
-    _build(base, plan[: last + 1], loaded.recipe, Follower(store), quiet)
+    chain.build(base, plan[: last + 1], Session(loaded.recipe, Follower(store)))
 
 
 def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | None = None) -> list[Candidate]:
@@ -102,13 +104,7 @@ def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | 
     base, plan = _planned(loaded, store)
     if last is not None:
         plan = plan[: loaded.recipe.candidate_names().index(last)]
-    return _build(base, plan, loaded.recipe, store, progress)
-
-
-def _build(
-    base: Candidate, plan: list[PlannedStep], recipe: Recipe, store: Store, progress: Progress
-) -> list[Candidate]:
-    return chain.build(base, plan, recipe.seed, recipe.data, store, progress, recipe.evaluate.prompts)
+    return chain.build(base, plan, Session(loaded.recipe, store, progress))
 
 
 def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.models.candidate import Candidate
 from workbench.profile.write import Budget, stem
-from workbench.progress import Progress
 from workbench.recipe.schema import DeviceConfig, Recipe
+from workbench.run.session import Session
 from workbench.runtimes.base import code_of, counted_by, described, run_by
 from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
 from workbench.store.files import write_atomic
 from workbench.store.processor import usable_cores
-from workbench.store.store import Store, key_of
+from workbench.store.store import key_of
 
 if TYPE_CHECKING:
     from workbench.devices.measure import DeviceSettings
@@ -51,7 +51,7 @@ class Profiled:
         return {(t, c): json.loads(self.file(t, c, "json").read_text()) for t, c in self.folders}
 
 
-def profile_all(recipe: Recipe, chain: list[Candidate], files: Files, store: Store, progress: Progress) -> Profiled:
+def profile_all(session: Session, chain: list[Candidate], files: Files) -> Profiled:
     """The profiles of all candidates on all targets of the recipe; on each target they are measured together.
 
     Raises:
@@ -60,36 +60,36 @@ def profile_all(recipe: Recipe, chain: list[Candidate], files: Files, store: Sto
     """
     found: dict[tuple[str, str], Path] = {}
     seconds = 0.0
-    for folder in _written(recipe, chain, files, store, progress):
-        result = store.get(folder.name) or {}
+    for folder in _written(session, chain, files):
+        result = session.store.get(folder.name) or {}
         seconds += result["seconds"]
         found |= {(target, name): folder for target, names in result["targets"].items() for name in names}
     return Profiled(found, seconds)
 
 
-def _written(recipe: Recipe, chain: list[Candidate], files: Files, store: Store, progress: Progress) -> Iterator[Path]:
+def _written(session: Session, chain: list[Candidate], files: Files) -> Iterator[Path]:
     """Folders of the profiles: those of this machine, then those of devices."""
     from workbench.measure.network import network_of
 
+    recipe = session.recipe
     networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in c.components]
     if "host" in recipe.profile.targets:
-        yield _on_host(recipe, chain, networks, store, progress)
+        yield _on_host(session, chain, networks)
     asked = [target for target in recipe.profile.targets if target != "host"]
     if asked:
         from workbench.devices.target import devices_of
 
-        yield _on_devices(recipe, chain, networks, devices_of(asked), store, progress)
+        yield _on_devices(session, chain, networks, devices_of(asked))
 
 
-def _on_host(
-    recipe: Recipe, chain: Sequence[Candidate], networks: Sequence[Network], store: Store, progress: Progress
-) -> Path:
+def _on_host(session: Session, chain: Sequence[Candidate], networks: Sequence[Network]) -> Path:
     """The profiles of this machine; written anew, from what was measured, where only the writing changed."""
     from workbench.measure.record import from_json
     from workbench.profile.doubts import doubts
     from workbench.profile.write import write_profile
 
-    measured = _measured_here(recipe, chain, networks, store, progress)
+    recipe, store = session.recipe, session.store
+    measured = _measured_here(session, chain, networks)
     budget, lineage = _budget(recipe, chain), {c.name: c.lineage for c in chain}
     key = key_of(
         {
@@ -113,15 +113,13 @@ def _on_host(
     return store.folder(key)
 
 
-def _measured_here(
-    recipe: Recipe, chain: Sequence[Candidate], networks: Sequence[Network], store: Store, progress: Progress
-) -> Path:
+def _measured_here(session: Session, chain: Sequence[Candidate], networks: Sequence[Network]) -> Path:
     """The folder of what was measured on this machine: a record for each candidate on each runtime, in order."""
     from workbench.measure.record import to_json
     from workbench.profile.counts import count_networks
     from workbench.profile.host import Settings, measure_host
 
-    config = recipe.profile
+    config, store = session.recipe.profile, session.store
     key = key_of(
         {
             "stage": "measured",
@@ -131,7 +129,7 @@ def _measured_here(
             "formulas": [c.family.formula for c in chain],
             "config": config.model_dump(mode="json", exclude={"targets", "device"}),
             "host": fingerprint(),
-            "seed": recipe.seed,
+            "seed": session.recipe.seed,
         }
     )
 
@@ -145,7 +143,7 @@ def _measured_here(
             min_seconds=config.min_seconds,
             warmup=config.warmup,
         )
-        records = measure_host(networks, counts, settings, recipe.seed, store, progress)
+        records = measure_host(networks, counts, settings, session.recipe.seed, store, session.progress)
         for i, record in enumerate(records):
             write_atomic(out / f"{i}-{stem(record.candidate, record.target)}{RECORD}", to_json(record))
         return {"records": len(records), "seconds": time.monotonic() - start}
@@ -155,18 +153,14 @@ def _measured_here(
 
 
 def _on_devices(
-    recipe: Recipe,
-    chain: Sequence[Candidate],
-    networks: Sequence[Network],
-    ready: Sequence[Ready],
-    store: Store,
-    progress: Progress,
+    session: Session, chain: Sequence[Candidate], networks: Sequence[Network], ready: Sequence[Ready]
 ) -> Path:
     """The profiles of devices; what is measured on each of them lies in the store by itself."""
-    from workbench.devices.profile import profile_devices
+    from workbench.devices.profile import Work, profile_devices
     from workbench.devices.session import shared_key
     from workbench.profile.counts import count_networks
 
+    recipe, store = session.recipe, session.store
     settings, budget = device_settings(recipe), _budget(recipe, chain)
     lineage = {c.name: c.lineage for c in chain}
     key = key_of(
@@ -184,7 +178,8 @@ def _on_devices(
     def measure(out: Path) -> dict[str, Any]:
         start = time.monotonic()
         counts = count_networks(networks, {c.name: c.parent for c in chain})
-        found = profile_devices(ready, networks, counts, settings, budget, recipe.seed, out, store, progress, lineage)
+        work = Work(networks, counts, recipe.seed, budget, lineage)
+        found = profile_devices(ready, work, settings, out, store, session.progress)
         return {"targets": {target: list(own) for target, own in found.items()}, "seconds": time.monotonic() - start}
 
     store.compute(key, measure)

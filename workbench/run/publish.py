@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
@@ -15,19 +16,24 @@ from workbench.store.environment import environment
 from workbench.store.files import hash_file, write_atomic
 from workbench.store.store import Store, key_of
 
+if TYPE_CHECKING:
+    from workbench.report.data import RunData
 
-def publish(
-    loaded: Loaded,
-    chain: list[Candidate],
-    scores: Mapping[str, Scores],
-    pictures: Mapping[str, Path],
-    profiles: Profiled,
-    data_sets: Mapping[str, Mapping[str, Any]],
-    store: Store,
-    out: Path,
-) -> Path:
+
+@dataclass(frozen=True)
+class Results:
+    """All that a run made or found, by candidate; ``data_sets`` by their own names."""
+
+    chain: Sequence[Candidate]
+    scores: Mapping[str, Scores]
+    pictures: Mapping[str, Path]
+    profiles: Profiled
+    data_sets: Mapping[str, Mapping[str, Any]]
+
+
+def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
     """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out`` and returns the page's path."""
-    recipe = loaded.recipe
+    recipe, profiles = loaded.recipe, results.profiles
     shown = out / "profiles" / recipe.name
     shown.mkdir(parents=True, exist_ok=True)
     for target, candidate in profiles.folders:
@@ -42,17 +48,17 @@ def publish(
             **depends_on("workbench.report.html", "workbench.report.sections", "workbench.run.publish"),
             "recipe": loaded.text,
             "settings": recipe.model_dump(mode="json"),
-            "candidates": [[c.name, c.key] for c in chain],
-            "scores": {name: str(folder.name) for name, folder in pictures.items()},
+            "candidates": [[c.name, c.key] for c in results.chain],
+            "scores": {name: str(folder.name) for name, folder in results.pictures.items()},
             "profiles": profiles.key,
-            "data_sets": data_sets,
+            "data_sets": results.data_sets,
         }
     )
 
     def work(folder: Path) -> dict[str, Any]:
         from workbench.report.html import write_report
 
-        write_report(_data(loaded, chain, scores, pictures, profiles, data_sets, store), folder)
+        write_report(_data(loaded, results, store), folder)
         return {"html": f"reports/{recipe.name}.html"}
 
     store.compute(key, work)
@@ -62,17 +68,10 @@ def publish(
     return out / "reports" / f"{recipe.name}.html"
 
 
-def _data(
-    loaded: Loaded,
-    chain: list[Candidate],
-    scores: Mapping[str, Scores],
-    pictures: Mapping[str, Path],
-    profiles: Profiled,
-    data_sets: Mapping[str, Mapping[str, Any]],
-    store: Store,
-) -> Any:
+def _data(loaded: Loaded, results: Results, store: Store) -> RunData:
     from workbench.report.data import CandidateData, RunData
 
+    chain, scores, profiles = results.chain, results.scores, results.profiles
     summaries = profiles.summaries()
     made = {c.name: store.get(c.key) or {} for c in chain}
     once = {c.key: c.name for c in reversed(chain)}.values()
@@ -84,14 +83,14 @@ def _data(
         recipe_text=loaded.text,
         candidates=[CandidateData(c.name, c.scheme, c.lineage, c.report, c.key, c.parent, c.steps) for c in chain],
         scores=scores,
-        pictures=pictures,
+        pictures=results.pictures,
         profiles=summaries,
         layers={pair: profiles.file(*pair, "csv") for pair in profiles.folders},
         warnings=list(dict.fromkeys(w for s in summaries.values() for w in s.get("warnings", []))),
         environment=environment(),
         timings=timings,
         recipe_hash=key_of({"recipe": loaded.recipe.model_dump(mode="json")}),
-        data_sets=data_sets,
+        data_sets=results.data_sets,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.devices.measure import DeviceSettings
-from workbench.devices.profile import profile_devices
+from workbench.devices.profile import Work, profile_devices
 from workbench.devices.target import devices_of
 from workbench.errors import InputError
 from workbench.measure.network import Network
@@ -68,7 +68,7 @@ def profile(
     records = measure_host(networks, counts, settings, seed, store, progress) if on_host else []
     summaries = [write_profile(folder, record, budget, doubts(record)) for record in records]
     if ready:
-        found = profile_devices(ready, networks, counts, device, budget, seed, folder, store, progress)
+        found = profile_devices(ready, Work(networks, counts, seed, budget), device, folder, store, progress)
         summaries += [summary for by_candidate in found.values() for summary in by_candidate.values()]
     return Outcome(summaries, folder / "profile.html", write_views(folder, summaries, networks))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress, Tick, quiet
 from workbench.run import chain
+from workbench.run.session import Session
 from workbench.runtimes.base import RUNTIMES, code_of, described, installed
 from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
@@ -136,13 +137,12 @@ class Table:
 
     def _made(self, wanted: Sequence[Pair], tick: Tick) -> tuple[dict[str, Candidate], dict[str, Cell]]:
         """Quantized candidates by the pair's name, and cells for those that couldn't be made."""
-        planned = self._planned(wanted)
+        planned, session = self._planned(wanted), Session(self.asked.recipe(wanted), self.store)
         made: dict[str, Candidate] = {}
         broken: dict[str, Cell] = {}
         for done, pair in enumerate(wanted, 1):
             try:
-                steps = [planned[pair.name]]
-                made[pair.name] = chain.build(self.base, steps, self.asked.seed, None, self.store, quiet)[-1]
+                made[pair.name] = chain.build(self.base, [planned[pair.name]], session)[-1]
             except Exception as error:  # one scheme's failure is its own row's, whatever the library behind it raises
                 broken[pair.name] = failed(f"quantize: {error}")
             tick(done, f"quantize {pair.name}")
