@@ -53,6 +53,7 @@ def test_pages_of_an_android_build_fit_devices_with_16_kib_pages(built):
     assert min(alignments) >= 16384
 
 
+@pytest.mark.long
 def test_the_android_build_starts_and_measures_over_a_stand_in_of_its_c_library(built, library, model, tmp_path):
     # No Android is at hand: its two libraries are stood in for by shims over this machine's, so that what is tested is
     # our start code, the link and the absence of anything that only the other C library has.
