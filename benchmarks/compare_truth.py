@@ -98,7 +98,7 @@ def _calibrated(
         return heavy, measure(partial(place.load, network, threads), partial(place.load, heavy, threads), plan)
 
     products = 64
-    for share in (0.3, slowdown):  # first roughly, with a ballast that is easily seen; then near the size in question
+    for share in (0.3, slowdown):  # first roughly, with a ballast that is easily seen; then near the size in evaluation
         _, taken = against(products, Plan(width=0.005))
         products = max(1, round(products * share / max(taken.ratio.value - 1, 0.002)))
     heavy, taken = against(products, Plan(min_seconds=6, width=0.0, max_seconds=40))
@@ -110,9 +110,9 @@ def _many(what: str, a: Network, b: Network, n: int, place: Runtime, threads: in
     with visible(what, n) as tick:
         for done in range(n):
             found.append(measure(partial(place.load, a, threads), partial(place.load, b, threads), plan))
-            tick(done + 1, found[-1].ratio.verdict())
-    verdicts = [taken.ratio.verdict() for taken in found]
-    counts = {verdict: verdicts.count(verdict) for verdict in (SLOWER, FASTER, SAME)}
+            tick(done + 1, found[-1].ratio.outcome())
+    outcomes = [taken.ratio.outcome() for taken in found]
+    counts = {outcome: outcomes.count(outcome) for outcome in (SLOWER, FASTER, SAME)}
     return {
         "what": what,
         "n": n,
@@ -145,7 +145,7 @@ def _layers(network: Network, place: Runtime, threads: int, plan: Plan, n: int, 
                 {
                     "whole": compared.ratio.as_json(),
                     "called": [change.as_json() for change in differ],
-                    "found": any(change.layer == layer and change.verdict == SLOWER for change in differ),
+                    "found": any(change.layer == layer and change.outcome == SLOWER for change in differ),
                     "others": sum(change.layer != layer for change in differ),
                 }
             )
@@ -167,7 +167,7 @@ def _show(
     for which in ("equal", "slowed"):
         for run in layers[which]:
             told = ", ".join(f"{c['layer']} {c['ratio']['value'] - 1:+.0%}" for c in run["called"]) or "no layer"
-            print(f"layers, {which}: {told} (whole {run['whole']['value']:.4f}, {run['whole']['verdict']})")
+            print(f"layers, {which}: {told} (whole {run['whole']['value']:.4f}, {run['whole']['outcome']})")
     taken = {name: f"{value:.0%}" for name, value in disturbed.items() if name.endswith("_share") and value is not None}
     print(f"reached: {reached}; {seconds / 60:.1f} min; meanwhile {taken}")
 

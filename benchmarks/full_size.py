@@ -10,7 +10,7 @@ the demo's U-Net, to try the program.
 Columns: bytes on disk; seconds that making it took, imports included; peak resident memory of the process that made
 it, mapped files included; share of the multiply-accumulates of convolutions and linears that the file has in int8. Then
 by runtime, all cores, float32 where nothing is quantized: median and interquartile range of one pass, all files and the
-runtime's fp32 in turns; how many times as fast as that fp32; SQNR against its output, mean of the two inputs.
+runtime's fp32 interleaved; how many times as fast as that fp32; SQNR against its output, mean of the two inputs.
 
 This file starts the processes and imports nothing large: a process's peak memory begins with its parent's.
 """
@@ -168,7 +168,7 @@ def main() -> int:
             warned += found["warnings"]
             timed[runtime] = found["rows"] | timed[runtime]  # fp32 as first measured; ratios are those of their turns
             wanted = found["left"]
-    print(f"\n{table(made, timed)}\n\nn = {asked.passes} passes of each, in turns, after {WARMUP}")
+    print(f"\n{table(made, timed)}\n\nn = {asked.passes} passes of each, interleaved, after {WARMUP}")
     print("\n".join(f"{name}: {PATHS[name][0]}" for name in made if name != "fp32"))
     warned = [*noise_of_making(made), *warned]
     print("\n".join([*problems, *warned] or ["The machine was quiet."]))

@@ -198,7 +198,7 @@ def make(name: str, fp32: Path, work: Path) -> dict[str, Any]:
 
 
 def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int) -> dict[str, Any]:
-    """Times fp32 and as many of the named files as memory takes, in turns; the others are ``left``."""
+    """Times fp32 and as many of the named files as memory takes, interleaved; the others are ``left``."""
     from workbench.measure.clock import interleaved
     from workbench.measure.memory import available_bytes
     from workbench.measure.sqnr import sqnr_db

@@ -62,7 +62,7 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     a, b = stored(tmp_path, "a", 1.0), stored(tmp_path, "b", 1.0)
     done = CliRunner().invoke(app, ["compare", a, b, "--json"])
     told = json.loads(done.stdout)
-    assert told["schema_version"] == 1 and told["components"]["unet"]["verdict"] == "no difference"
+    assert told["schema_version"] == 1 and told["components"]["unet"]["outcome"] == "no difference"
     assert done.exit_code == 0 and told["regressions"] is None and told["files"] == []
 
 

@@ -1,4 +1,4 @@
-"""Measuring in turns: both loaded anew in both orders, let go in between, and ended for a reason that is told."""
+"""Interleaved measurement: both loaded anew in both orders, let go in between, and ended for a reason that is told."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_twice_the_work_is_found_and_every_sample_kept():
     log: list[str] = []
     plan = Plan(iterations=24, min_seconds=0.0, width=0.2)
     taken = measure(loader("a", 0.5, log), loader("b", 1.0, log), plan)
-    assert taken.ratio.verdict() == SLOWER and taken.ratio.value == pytest.approx(2, rel=0.2)
+    assert taken.ratio.outcome() == SLOWER and taken.ratio.value == pytest.approx(2, rel=0.2)
     assert "".join(log[:8]) == "abbaabba", "A first and B first by turns"
     assert len(log) == 2 * len(taken.loads) and [load.a_first for load in taken.loads[:2]] == [True, False]
     assert sum(len(load.a) for load in taken.loads) >= 24 and {len(x.a) for x in taken.loads} == {len(taken.loads[0].b)}

@@ -44,7 +44,7 @@ def test_a_layer_slowed_by_a_third_is_the_only_one_called():
     slowed = {"block.7.conv": TIMES["block.7.conv"] * 4 / 3}
     for seed in range(5):
         (found,) = called(of_batches(batches(slowed, seed), whole(slowed)))
-        assert (found.layer, found.verdict) == ("block.7.conv", SLOWER)
+        assert (found.layer, found.outcome) == ("block.7.conv", SLOWER)
         assert found.ratio is not None and found.ratio.value == pytest.approx(4 / 3, rel=0.06)
 
 
@@ -56,15 +56,15 @@ def test_no_layer_of_equal_networks_is_called_although_the_pace_changes():
 def test_largest_differences_come_first_and_faster_layers_are_called_too():
     moved = {"block.3.conv": TIMES["block.3.conv"] * 1.4, "block.19.conv": TIMES["block.19.conv"] * 0.7}
     found = of_batches(batches(moved), whole(moved))
-    assert [(c.layer, c.verdict) for c in found[:2] if c.layer != "(runtime)"][:1] == [("block.19.conv", FASTER)]
+    assert [(c.layer, c.outcome) for c in found[:2] if c.layer != "(runtime)"][:1] == [("block.19.conv", FASTER)]
     assert {c.layer for c in called(found)} == set(moved)
     differences = [abs(c.difference_ms) for c in found]
     assert differences == sorted(differences, reverse=True)
 
 
-def test_layers_too_small_to_judge_are_listed_all_the_same():
+def test_layers_too_small_to_compare_are_listed_all_the_same():
     found = {c.layer: c for c in of_batches(batches({"tiny": 0.004}), whole({}))}
-    assert found["tiny"].verdict == SMALL and found["tiny"].p is None and set(found) == set(TIMES)
+    assert found["tiny"].outcome == SMALL and found["tiny"].p is None and set(found) == set(TIMES)
 
 
 def test_layers_of_one_side_are_said_to_be_so_and_fused_ones_where_they_went():
@@ -74,10 +74,10 @@ def test_layers_of_one_side_are_said_to_be_so_and_fused_ones_where_they_went():
     ]
     both = [Batch(dict(x.a) | {"act": (0.3,) * 12}, dict(x.b) | {"act": (0.0,) * 12}, x.a_first) for x in both]
     found = {c.layer: c for c in of_batches(both, whole({}), {"act": "in B computed in block.0.conv"})}
-    assert (found["gone"].verdict, found["gone"].difference_ms) == (ONLY_A, -0.5)
-    assert (found["new"].verdict, found["new"].a_ms, found["new"].difference_ms) == (ONLY_B, None, 0.7)
-    assert (found["act"].verdict, found["act"].note) == (ONLY_A, "in B computed in block.0.conv")
-    assert found["tiny"].verdict == SMALL, "there on both sides, only too short for the runtime's clock on one"
+    assert (found["gone"].outcome, found["gone"].difference_ms) == (ONLY_A, -0.5)
+    assert (found["new"].outcome, found["new"].a_ms, found["new"].difference_ms) == (ONLY_B, None, 0.7)
+    assert (found["act"].outcome, found["act"].note) == (ONLY_A, "in B computed in block.0.conv")
+    assert found["tiny"].outcome == SMALL, "there on both sides, only too short for the runtime's clock on one"
 
 
 def test_stored_profiles_show_only_what_single_loads_can_show():
@@ -88,6 +88,6 @@ def test_stored_profiles_show_only_what_single_loads_can_show():
 
     a, b = samples(one=1.0, two=1.0, three=1.0), samples(one=1.08, two=1.5, four=1.0)
     doubt = Doubt(load_spread=0.04)
-    found = {c.layer: c.verdict for c in of_profiles(a, b, doubt)}
+    found = {c.layer: c.outcome for c in of_profiles(a, b, doubt)}
     assert found == {"one": SAME, "two": SLOWER, "three": ONLY_A, "four": ONLY_B}
     assert called(of_profiles(a, b, Doubt(0.04, taken_b=0.6))) == []

@@ -39,29 +39,29 @@ def loads(draw: random.Random, truth: float, n: int = 8, place: float = 0.01, or
     return made
 
 
-def verdicts(truth: float, n: int = 200, **how: float) -> dict[str, int]:
+def outcomes(truth: float, n: int = 200, **how: float) -> dict[str, int]:
     draw = random.Random(0)
-    found = [of_loads(loads(draw, truth, **how)).verdict() for _ in range(n)]
-    return {verdict: found.count(verdict) for verdict in (SLOWER, FASTER, SAME)}
+    found = [of_loads(loads(draw, truth, **how)).outcome() for _ in range(n)]
+    return {outcome: found.count(outcome) for outcome in (SLOWER, FASTER, SAME)}
 
 
 def test_equal_networks_are_called_different_in_at_most_two_of_a_hundred():
-    found = verdicts(1.0)
+    found = outcomes(1.0)
     assert found[SLOWER] + found[FASTER] <= 4
 
 
 def test_a_slowdown_and_a_speedup_of_five_percent_are_found():
-    assert verdicts(1.05)[SLOWER] >= 190
-    assert verdicts(1 / 1.05)[FASTER] >= 190
+    assert outcomes(1.05)[SLOWER] >= 190
+    assert outcomes(1 / 1.05)[FASTER] >= 190
 
 
 def test_what_lies_under_a_hundredth_is_no_difference_however_sure():
     sure = Ratio(1.008, 1.006, 1.010, 8, 1e-6)
-    assert sure.verdict() == SAME and sure.verdict(least=0.005) == SLOWER
+    assert sure.outcome() == SAME and sure.outcome(least=0.005) == SLOWER
 
 
 def test_an_interval_around_one_is_no_difference_however_large_the_ratio():
-    assert Ratio(1.2, 0.97, 1.5, 8, 0.1).verdict() == SAME
+    assert Ratio(1.2, 0.97, 1.5, 8, 0.1).outcome() == SAME
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():
@@ -76,13 +76,13 @@ def test_one_wild_load_of_eight_neither_moves_the_ratio_nor_hides_the_difference
     calm = of_logs(logs, order)
     logs[3] = 0.7
     wild = of_logs(logs, order)
-    assert wild.value == pytest.approx(calm.value, abs=0.01) and wild.verdict() == calm.verdict() == SLOWER
+    assert wild.value == pytest.approx(calm.value, abs=0.01) and wild.outcome() == calm.outcome() == SLOWER
 
 
 def test_an_effect_of_the_loading_order_alone_is_no_difference():
     logs = [0.03 + e if i % 2 else -0.03 + e for i, e in enumerate((0.001, -0.001, 0.002, 0.0, -0.002, 0.001))]
     found = of_logs(logs, [True, False] * 3)
-    assert found.verdict() == SAME and found.half_width < 0.01
+    assert found.outcome() == SAME and found.half_width < 0.01
 
 
 def test_without_trimming_it_is_the_interval_of_a_t_test():
@@ -106,19 +106,19 @@ def test_stored_passes_are_compared_by_their_medians():
     rng = np.random.default_rng(0)
     a, b = rng.normal(10, 0.1, 60), rng.normal(12, 0.1, 60)
     found = of_stored([Part(list(a), list(b))], QUIET)
-    assert found.value == pytest.approx(np.median(b) / np.median(a)) and found.verdict() == SLOWER and found.n == 60
+    assert found.value == pytest.approx(np.median(b) / np.median(a)) and found.outcome() == SLOWER and found.n == 60
 
 
 def test_single_loads_never_show_a_difference_as_small_as_their_own_spread():
     found = of_stored([Part([10.0] * 30, [10.2] * 30)], QUIET)
-    assert found.verdict() == SAME and found.half_width == pytest.approx(math.exp(2.5758 * 0.015) - 1, rel=1e-3)
+    assert found.outcome() == SAME and found.half_width == pytest.approx(math.exp(2.5758 * 0.015) - 1, rel=1e-3)
 
 
 def test_a_busy_machine_takes_the_word_from_stored_profiles():
     parts = [Part([10.0] * 30, [13.0] * 30)]
-    assert of_stored(parts, QUIET).verdict() == SLOWER
-    assert of_stored(parts, Doubt(taken_b=0.5)).verdict() == SAME, "B may have been slowed down by others"
-    assert of_stored(parts, Doubt(taken_a=0.5)).verdict() == SLOWER, "A may have been: then B is slower still"
+    assert of_stored(parts, QUIET).outcome() == SLOWER
+    assert of_stored(parts, Doubt(taken_b=0.5)).outcome() == SAME, "B may have been slowed down by others"
+    assert of_stored(parts, Doubt(taken_a=0.5)).outcome() == SLOWER, "A may have been: then B is slower still"
 
 
 def test_a_pipeline_is_compared_by_its_weighted_parts_and_shared_parts_add_no_doubt():

@@ -26,7 +26,7 @@ def test_shipped_weights_are_the_trained_ones_in_half_precision(tiny, tmp_path):
     write_record(store, "edgefusion", [tiny, replace(few, report={"steps": 9})])
 
     facts = pack(store, tmp_path / "students", names=["few"])["students"]["few"]
-    assert (facts["made_from"], facts["taught_by"], facts["optimiser_steps"]) == ("base", "base", 9)
+    assert (facts["made_from"], facts["teacher_name"], facts["optimiser_steps"]) == ("base", "base", 9)
     assert facts["sha256"] != facts["sha256_fp32"]
     shipped = load_unet(tmp_path / "students" / "few").state_dict()
     assert all(torch.equal(shipped[name], value.half().float()) for name, value in trained.state_dict().items())

@@ -112,7 +112,7 @@ class Phone:
     cores: Path
 
     def calls(self) -> list[str]:
-        """What was asked of ``cmd`` since the last question."""
+        """What was asked of ``cmd`` since the last evaluation."""
         file = self.state / "calls"
         found = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from workbench.devices.adb import DeviceError
-from workbench.devices.lock import alone
+from workbench.devices.lock import exclusive
 
 SERIAL = "a test's serial; $(touch /tmp/none) ../../x"
 
@@ -16,9 +16,9 @@ SERIAL = "a test's serial; $(touch /tmp/none) ../../x"
 def in_another_process() -> str:
     code = f"""
 from workbench.devices.adb import DeviceError
-from workbench.devices.lock import alone
+from workbench.devices.lock import exclusive
 try:
-    with alone({SERIAL!r}):
+    with exclusive({SERIAL!r}):
         print("had")
 except DeviceError as error:
     print(error.message)
@@ -27,10 +27,10 @@ except DeviceError as error:
 
 
 def test_a_device_is_one_workbenchs_until_it_is_done():
-    with alone(SERIAL):
+    with exclusive(SERIAL):
         assert in_another_process() == f"device {SERIAL}: in use by another workbench"
-        with pytest.raises(DeviceError), alone(SERIAL):
+        with pytest.raises(DeviceError), exclusive(SERIAL):
             pass
-        with alone("another"):
+        with exclusive("another"):
             pass
     assert in_another_process() == "had"

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from workbench.comparing.comparison import IN_TURNS, STORED, Compared, Comparison, measured
+from workbench.comparing.comparison import INTERLEAVED, STORED, Compared, Comparison, measured
 from workbench.comparing.interleaved import Taken
 from workbench.comparing.layers import ONLY_B, SMALL, LayerChange
 from workbench.comparing.ratio import Load, Ratio, of_loads
@@ -16,7 +16,7 @@ from workbench.report.compare_page import render
 EVIL = "<script>alert(1)</script>"
 
 
-def comparison(value: float = 1.08, a: str = "demo", how: str = IN_TURNS) -> Comparison:
+def comparison(value: float = 1.08, a: str = "demo", how: str = INTERLEAVED) -> Comparison:
     draw = random.Random(0)
     loads = tuple(
         Load((10.0,) * 4, tuple(10.0 * value * (1 + draw.gauss(0, 0.002)) for _ in range(4)), i % 2 == 0)
@@ -42,7 +42,7 @@ def test_the_verdict_the_limit_and_the_layers_are_told() -> None:
         "unet: only in B: 1 layer, 0.2 ms",
         "in A computed in block.slow",
         "6 loads × 4 passes",
-        "onnxruntime, 2 threads, in turns",
+        "onnxruntime, 2 threads, interleaved",
     ):
         assert words in page
     assert page.count('class="load"') == 6 and page.count('class="limit"') == 1

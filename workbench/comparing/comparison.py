@@ -14,7 +14,7 @@ from workbench.measure.clock import Stats
 SCHEMA_VERSION = 1
 PICTURE = "pipeline"
 """The row that stands for a whole picture, where both sides are profiles of a pipeline with the same budget."""
-IN_TURNS, STORED = "in turns", "stored profiles"
+INTERLEAVED, STORED = "interleaved", "stored profiles"
 NAMED = 5
 """Layers that sentences name; tables have them all."""
 
@@ -39,16 +39,16 @@ class Compared:
     @property
     def sentence(self) -> str:
         """``unet: B is 5.2 % slower than A (99 % interval +4.1 % to +6.3 %)``, or what a difference it would show."""
-        ratio, verdict = self.ratio, self.ratio.verdict()
+        ratio, outcome = self.ratio, self.ratio.outcome()
         interval = f"{percent(ratio.level, 0)} interval {signed(ratio.low - 1)} to {signed(ratio.high - 1)}"
-        if verdict == SAME:
+        if outcome == SAME:
             seen = max(abs(ratio.low - 1), abs(ratio.high - 1))
             return f"{self.component}: no difference to be seen; B ÷ A is within {percent(seen)} of 1 ({interval})"
-        return f"{self.component}: B is {percent(abs(ratio.value - 1))} {verdict} than A ({interval})"
+        return f"{self.component}: B is {percent(abs(ratio.value - 1))} {outcome} than A ({interval})"
 
     def regressed(self, beyond: float) -> bool:
         """Whether B is surely slower (the interval lies above 1), and by more than ``beyond`` by the best estimate."""
-        return self.ratio.verdict() == SLOWER and self.ratio.value - 1 > beyond
+        return self.ratio.outcome() == SLOWER and self.ratio.value - 1 > beyond
 
     def as_json(self) -> dict[str, Any]:
         """The component in the JSON of ``Comparison``."""
@@ -57,7 +57,7 @@ class Compared:
             "a_ms": self.a_ms,
             "b_ms": self.b_ms,
             "ratio": self.ratio.as_json(),
-            "verdict": self.ratio.verdict(),
+            "outcome": self.ratio.outcome(),
             "sentence": self.sentence,
             "ended": taken and taken.ended,
             "seconds": taken and round(taken.seconds, 3),
@@ -73,7 +73,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A and B compared on one runtime: ``how`` is ``in turns`` or ``stored profiles``."""
+    """A and B compared on one runtime: ``how`` is ``interleaved`` or ``stored profiles``."""
 
     a: str
     b: str
@@ -109,13 +109,13 @@ class Comparison:
 
 
 STATISTIC = {
-    IN_TURNS: "per load the lower decile of its passes; ratio: mean over loads without the outermost eighths",
+    INTERLEAVED: "per load the lower decile of its passes; ratio: mean over loads without the outermost eighths",
     STORED: "medians of the stored passes",
 }
 
 
 def measured(component: str, taken: Taken, layers: Sequence[LayerChange] | None, reason: str = "") -> Compared:
-    """A component that was measured in turns."""
+    """A component that was measured interleaved."""
     a_ms, b_ms = (_middle([typical(side(load)) for load in taken.loads]) for side in (lambda x: x.a, lambda x: x.b))
     return Compared(component, taken.ratio, a_ms, b_ms, taken, None if layers is None else tuple(layers), reason)
 
@@ -126,7 +126,7 @@ def layer_words(compared: Compared) -> list[str]:
         return []
     found = [c for c in called(compared.layers) if c.ratio is not None]
     words = [
-        f"{c.layer} is {percent(abs(c.ratio.value - 1), 0)} {c.verdict} "
+        f"{c.layer} is {percent(abs(c.ratio.value - 1), 0)} {c.outcome} "
         f"({signed_ms(c.difference_ms)}; {c.a_ms:.3g} → {c.b_ms:.3g} ms)"
         for c in found[:NAMED]
         if c.ratio is not None
@@ -136,7 +136,7 @@ def layer_words(compared: Compared) -> list[str]:
     if not found:
         words.append("no layer that both have is seen to differ")
     for where in (ONLY_A, ONLY_B):
-        alone = [change for change in compared.layers if change.verdict == where]
+        alone = [change for change in compared.layers if change.outcome == where]
         if alone:
             total = sum(abs(change.difference_ms) for change in alone)
             words.append(f"{where}: {'1 layer' if len(alone) == 1 else f'{len(alone)} layers'}, {total:.3g} ms")

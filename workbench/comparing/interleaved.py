@@ -1,4 +1,4 @@
-"""Two networks measured in turns, each loaded anew several times: what ``compare`` makes its statistics of."""
+"""Two networks measured interleaved, each loaded anew several times: what ``compare`` makes its statistics of."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Plan:
     interval is at most ``width`` to either side, 16 loads were made, or ``max_seconds`` have passed.
 
     Whether to go on hangs on the width of the interval alone and never on the ratio, so that stopping favours no
-    verdict. Six loads of each are made whatever the time.
+    outcome. Six loads of each are made whatever the time.
     """
 
     iterations: int = 32
@@ -51,7 +51,7 @@ class Taken:
 def measure(
     load_a: Callable[[], Call], load_b: Callable[[], Call], plan: Plan, tick: Callable[[int], None] | None = None
 ) -> Taken:
-    """Loads both networks, by turns in either order, times their passes in turns, and again, until it is enough.
+    """Loads both networks, by turns in either order, times their passes interleaved, and again, until it is enough.
 
     Args:
         load_a: loads A; what comes back runs one pass, and loses what it holds when it is let go.

@@ -47,7 +47,7 @@ class LayerChange:
     b_ms: float | None
     ratio: Ratio | None
     p: float | None
-    verdict: str
+    outcome: str
     note: str = ""
 
     @property
@@ -65,7 +65,7 @@ class LayerChange:
             "difference_ms": self.difference_ms,
             "ratio": ratio and {"value": ratio.value, "low": ratio.low, "high": ratio.high, "level": ratio.level},
             "p": self.p,
-            "verdict": self.verdict,
+            "outcome": self.outcome,
             "note": self.note,
         }
 
@@ -105,7 +105,7 @@ def of_batches(batches: Sequence[Batch], whole: Ratio, fused: Mapping[str, str] 
             continue
         logs = [math.log(b / a) - off for a, b, off in zip(*times, pace, strict=True)]
         rows[layer] = _Row(a_ms, b_ms, of_logs(logs, orders), max(a_ms / totals[0], b_ms / totals[1]))
-    return _judged(rows, fused or {})
+    return _changes(rows, fused or {})
 
 
 def of_profiles(a: Samples, b: Samples, doubt: Doubt, fused: Mapping[str, str] | None = None) -> list[LayerChange]:
@@ -118,37 +118,37 @@ def of_profiles(a: Samples, b: Samples, doubt: Doubt, fused: Mapping[str, str] |
             rows[layer] = _Row(a_ms, b_ms)
             continue
         share = max(a_ms / totals[0], b_ms / totals[1])
-        judged = share >= LEAST_SHARE and all(a[layer]) and all(b[layer])
-        ratio = of_stored([Part(a[layer], b[layer])], doubt) if judged else None
+        large_enough = share >= LEAST_SHARE and all(a[layer]) and all(b[layer])
+        ratio = of_stored([Part(a[layer], b[layer])], doubt) if large_enough else None
         rows[layer] = _Row(a_ms, b_ms, ratio, share)
-    return _judged(rows, fused or {})
+    return _changes(rows, fused or {})
 
 
 def called(changes: Sequence[LayerChange]) -> list[LayerChange]:
     """Those that are slower or faster."""
-    return [change for change in changes if change.verdict in (SLOWER, FASTER)]
+    return [change for change in changes if change.outcome in (SLOWER, FASTER)]
 
 
 def differing(changes: Sequence[LayerChange]) -> list[LayerChange]:
     """Those that are slower or faster, or there on one side only; largest difference in ms first."""
-    return [change for change in changes if change.verdict in (SLOWER, FASTER, ONLY_A, ONLY_B)]
+    return [change for change in changes if change.outcome in (SLOWER, FASTER, ONLY_A, ONLY_B)]
 
 
-def _judged(rows: Mapping[str, _Row], fused: Mapping[str, str]) -> list[LayerChange]:
+def _changes(rows: Mapping[str, _Row], fused: Mapping[str, str]) -> list[LayerChange]:
     tested = [name for name, row in rows.items() if row.ratio is not None and row.share >= LEAST_SHARE]
     corrected = dict(zip(tested, holm([r.p for n in tested if (r := rows[n].ratio) is not None]), strict=True))
     changes = []
     for name, row in rows.items():
         if not row.a_ms and not row.b_ms:
             continue
-        verdict, p, note = SMALL, corrected.get(name), ""
+        outcome, p, note = SMALL, corrected.get(name), ""
         if not row.a_ms or not row.b_ms:
             note = fused.get(name, "")
             if note or row.a_ms is None or row.b_ms is None:  # else: too short for the runtime's clock on one side
-                verdict = ONLY_A if row.a_ms else ONLY_B
+                outcome = ONLY_A if row.a_ms else ONLY_B
         elif p is not None and row.ratio is not None:
-            verdict = row.ratio.verdict(LEAST_LAYER) if p <= FAMILY else SAME
-        changes.append(LayerChange(name, row.a_ms, row.b_ms, row.ratio, p, verdict, note))
+            outcome = row.ratio.outcome(LEAST_LAYER) if p <= FAMILY else SAME
+        changes.append(LayerChange(name, row.a_ms, row.b_ms, row.ratio, p, outcome, note))
     return sorted(changes, key=lambda change: -abs(change.difference_ms))
 
 

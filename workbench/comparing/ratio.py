@@ -1,4 +1,4 @@
-"""Is B slower than A? A ratio with its interval, from times taken in turns or from two stored sets. Pure statistics.
+"""Is B slower than A? A ratio with its interval, from times taken interleaved or from two stored sets. Pure statistics.
 
 What a machine does besides only ever makes a pass slower, so the time of one load of a network is the lower decile of
 its passes (as Chen & Revels 2016, https://arxiv.org/abs/1608.04295, argue for the minimum; a decile doesn't hang on
@@ -64,16 +64,16 @@ class Ratio:
         """Half the interval, as a share of the ratio."""
         return math.sqrt(self.high / self.low) - 1
 
-    def verdict(self, least: float = LEAST) -> str:
+    def outcome(self, least: float = LEAST) -> str:
         """``slower`` or ``faster`` (B than A) where the interval excludes 1 and the ratio is ``least`` away from it."""
         if abs(self.value - 1) < least or self.low <= 1 <= self.high:
             return SAME
         return SLOWER if self.value > 1 else FASTER
 
     def as_json(self) -> dict[str, Any]:
-        """All fields and the verdict."""
+        """All fields and the outcome."""
         fields = ("value", "low", "high", "n", "p", "level")
-        return {name: getattr(self, name) for name in fields} | {"verdict": self.verdict()}
+        return {name: getattr(self, name) for name in fields} | {"outcome": self.outcome()}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def typical(samples: Sequence[float]) -> float:
 
 
 def of_loads(loads: Sequence[Load], level: float = LEVEL) -> Ratio:
-    """The ratio of networks measured in turns over several loads of each.
+    """The ratio of networks measured interleaved over several loads of each.
 
     Raises:
         ValueError: there are fewer than ``LEAST_LOADS`` loads, or all have the same order.

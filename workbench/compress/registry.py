@@ -71,7 +71,7 @@ class StepConfig(Strict):
         return None
 
     @property
-    def taught_by(self) -> str | None:
+    def teacher_name(self) -> str | None:
         """The candidate that teaches the denoiser, against which its pictures are then held; None: nobody does."""
         return None
 

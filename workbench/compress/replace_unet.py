@@ -58,7 +58,7 @@ class ReplaceUnetConfig(StepConfig):
         return UNET
 
     @property
-    def taught_by(self) -> str | None:
+    def teacher_name(self) -> str | None:
         """As the recipe says."""
         return self.teacher
 

@@ -43,7 +43,7 @@ def pack(store: Store, out: Path, run: str = RUN, names: Sequence[str] = NAMES) 
         weights = f"{STEM}.safetensors"
         facts["students"][name] = {
             "made_from": made[name].parent,
-            "taught_by": made[name].teacher,
+            "teacher_name": made[name].teacher,
             "key": made[name].key,
             "optimiser_steps": made[name].report.get("steps"),
             "sha256_fp32": hash_file(source / weights),

@@ -14,7 +14,7 @@ from workbench.devices.adb import DeviceError
 
 
 @contextmanager
-def alone(serial: str) -> Iterator[None]:
+def exclusive(serial: str) -> Iterator[None]:
     """Holds the device for this process, among all of this user's on this computer; freed with the process.
 
     Raises:

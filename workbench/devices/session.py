@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.devices.conditions import cool_down, fixed_performance, state_of, too_warm
 from workbench.devices.folder import Workplace
-from workbench.devices.lock import alone
+from workbench.devices.lock import exclusive
 from workbench.devices.measure import DeviceSettings, Tools, measure_memory, measure_network
 from workbench.devices.probe import probe
 from workbench.devices.target import Ready
@@ -83,7 +83,7 @@ class DeviceSession:
         """Our folder there with runner and library in it; made when first needed."""
         if self._ready is None:
             runner = build_runner(self.system, self.kept)
-            self._held.enter_context(alone(self.device.serial))
+            self._held.enter_context(exclusive(self.device.serial))
             work = Workplace(self.device, self.facts.space_bytes)
             self._held.callback(work.close)
             self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))

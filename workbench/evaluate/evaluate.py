@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.evaluate.outputs import outputs
-from workbench.evaluate.prompts import Question
+from workbench.evaluate.prompts import EvaluationSet
 from workbench.evaluate.sampler import Networks, draw
 from workbench.metrics.drawn import Drawn, Outputs
 from workbench.metrics.registry import metrics
@@ -24,7 +24,7 @@ def evaluate(
     name: str,
     files: Mapping[str, Path],
     source: Path,
-    question: Question,
+    evaluation: EvaluationSet,
     steps: int,
     reference: Path | None,
     out: Path,
@@ -37,21 +37,21 @@ def evaluate(
         steps: denoising steps of its pictures.
         reference: folder of the reference's own evaluation, or None for the reference itself.
     """
-    start, config = time.monotonic(), question.config
+    start, config = time.monotonic(), evaluation.config
     networks = Networks.load(files, source)
     passes = config.pictures * steps
     with progress(f"draw {config.pictures} pictures with {name}", passes) as tick:
-        pictures, latents = draw(networks, question.prompts, steps, config.guidance_scale, question.seed, tick)
+        pictures, latents = draw(networks, evaluation.prompts, steps, config.guidance_scale, evaluation.seed, tick)
     base_latents = np.load(reference / _LATENTS) if reference else latents
     # A U-Net that was distilled to few steps says something else at a timestep than the one it came from.
     own = None
     if networks.guidance_width is None:
-        own = outputs(networks, base_latents, question.prompts, config.timesteps, config.samples, question.seed)
+        own = outputs(networks, base_latents, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
     scorer = load_scorer(source)
     drawn = Drawn(
         pictures,
-        question.prompts,
-        captions=question.distractors,
+        evaluation.prompts,
+        captions=evaluation.distractors,
         scorer=scorer,
         real=_real(source) if scorer else None,
         outputs=own,
@@ -67,9 +67,9 @@ def evaluate(
         "n": config.pictures,
         "steps": steps,
         "guidance_scale": config.guidance_scale,
-        "seed": question.seed,
+        "seed": evaluation.seed,
         "reference": None if reference is None else "base",
-        "prompts": list(question.prompts),
+        "prompts": list(evaluation.prompts),
         "pictures": _write_pictures(pictures, out),
         "metrics": values,
         "seconds": time.monotonic() - start,

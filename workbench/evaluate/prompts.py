@@ -11,7 +11,7 @@ from workbench.evaluate.config import Evaluate
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationSet:
     """Prompts to draw, distractors for retrieval, settings and seed."""
 
     prompts: Sequence[str]

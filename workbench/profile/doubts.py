@@ -17,7 +17,7 @@ SLOWED_LIMIT = 0.10
 def doubts(record: Record) -> list[str]:
     """All that speaks against what was measured on this machine: its state, then each network's own numbers."""
     facts, target = record.facts, record.target
-    found = [f"{target} {name}: too little memory to measure all candidates in turns" for name in record.apart]
+    found = [f"{target} {name}: too little memory to measure all candidates interleaved" for name in record.apart]
     found += disturbances(facts["noise"], target)
     cores = facts["environment"]["cores_usable"]
     if facts["threads"] > cores:

@@ -1,4 +1,4 @@
-"""Networks measured on this machine, against each other: times in turns, then layers, then memory."""
+"""Networks measured on this machine, against each other: interleaved times, then layers, then memory."""
 
 from __future__ import annotations
 

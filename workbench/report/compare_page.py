@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.comparing.comparison import (
-    IN_TURNS,
+    INTERLEAVED,
     STATISTIC,
     Comparison,
     layer_words,
@@ -37,7 +37,7 @@ class Layer:
     difference: str
     change: str
     interval: str
-    verdict: str
+    outcome: str
     tone: str
     note: str
     differs: bool
@@ -56,7 +56,7 @@ class Row:
     ratio: str
     interval: str
     n: str
-    verdict: str
+    outcome: str
     tone: str
     one: float
     limit: float | None
@@ -75,11 +75,11 @@ def render(comparison: Comparison, fail_above: float | None = None) -> str:
 
 def _values(comparison: Comparison, fail_above: float | None) -> dict[str, Any]:
     regressions = [] if fail_above is None else comparison.regressions(fail_above)
-    verdicts = {compared.ratio.verdict() for compared in comparison.components}
+    outcomes = {compared.ratio.outcome() for compared in comparison.components}
     return {
         "c": comparison,
-        "headline": _headline(verdicts, bool(regressions)),
-        "bad": bool(regressions) or SLOWER in verdicts,
+        "headline": _headline(outcomes, bool(regressions)),
+        "bad": bool(regressions) or SLOWER in outcomes,
         "gate": None
         if fail_above is None
         else f"Limit: B may be {percent(fail_above)} slower. "
@@ -88,7 +88,7 @@ def _values(comparison: Comparison, fail_above: float | None) -> dict[str, Any]:
         "layer_words": [word for compared in comparison.components for word in layer_words(compared)],
         "rows": _rows(comparison, fail_above),
         "how": ", ".join(filter(None, (comparison.runtime, threads_words(comparison.threads), comparison.how))),
-        "in_turns": comparison.how == IN_TURNS,
+        "interleaved": comparison.how == INTERLEAVED,
         "statistic": STATISTIC[comparison.how],
         "size": (WIDTH, HEIGHT),
         "limits": {
@@ -100,14 +100,14 @@ def _values(comparison: Comparison, fail_above: float | None) -> dict[str, Any]:
     }
 
 
-def _headline(verdicts: set[str], regressed: bool) -> str:
+def _headline(outcomes: set[str], regressed: bool) -> str:
     if regressed:
         return "B is slower: a regression"
-    if {SLOWER, FASTER} <= verdicts:
+    if {SLOWER, FASTER} <= outcomes:
         return "B is faster in part and slower in part"
-    if SLOWER in verdicts:
+    if SLOWER in outcomes:
         return "B is slower"
-    return "B is faster" if FASTER in verdicts else "No difference to be seen"
+    return "B is faster" if FASTER in outcomes else "No difference to be seen"
 
 
 def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
@@ -132,8 +132,8 @@ def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
                 ratio=f"{ratio.value:.3f}",
                 interval=f"{ratio.low:.3f} to {ratio.high:.3f}",
                 n=f"{len(taken.loads)} loads × {len(taken.loads[0].a)} passes" if taken else f"{ratio.n} passes",
-                verdict=ratio.verdict(),
-                tone=_TONE.get(ratio.verdict(), ""),
+                outcome=ratio.outcome(),
+                tone=_TONE.get(ratio.outcome(), ""),
                 one=at(1.0),
                 limit=at(1 + fail_above) if fail_above else None,
                 low=at(ratio.low),
@@ -158,8 +158,8 @@ def _layers(changes: Sequence[LayerChange]) -> list[Layer]:
             difference=signed_ms(change.difference_ms),
             change=signed(change.ratio.value - 1) if change.ratio else MISSING,
             interval=f"{signed(change.ratio.low - 1)} to {signed(change.ratio.high - 1)}" if change.ratio else "",
-            verdict=change.verdict,
-            tone=_TONE.get(change.verdict, ""),
+            outcome=change.outcome,
+            tone=_TONE.get(change.outcome, ""),
             note=change.note,
             differs=change in differ,
         )

@@ -9,8 +9,8 @@ from typing import Any
 from workbench.report import choice
 from workbench.report.data import RunData
 from workbench.report.page import fill
+from workbench.report.ranking.gain import gains
 from workbench.report.ranking.rank import Ranking, rank
-from workbench.report.ranking.verdict import verdicts
 from workbench.report.sections.registry import Section, sections
 from workbench.store.files import write_atomic
 
@@ -28,10 +28,10 @@ def write_report(run: RunData, out: Path) -> Path:
     """
     ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
     page = out / f"{run.recipe.name}.html"
-    table, judged = ranking.table.copy(), verdicts(run)
+    table, all_gains = ranking.table.copy(), gains(run)
     places = zip(table["target"], table["candidate"], strict=True)
-    words = [judged[place].word if place in judged else "" for place in places]
-    table.insert(table.columns.get_loc("reason"), "verdict", words)
+    words = [all_gains[place].word if place in all_gains else "" for place in places]
+    table.insert(table.columns.get_loc("reason"), "gain", words)
     write_atomic(page.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
     write_atomic(page, render(run, ranking))
     return page

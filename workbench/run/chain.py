@@ -26,7 +26,7 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
         name=planned.candidate,
         key=planned.key,
         parent=parent.name,
-        teacher=planned.config.taught_by,
+        teacher=planned.config.teacher_name,
         components={**parent.components, **changed},
         lineage=(*parent.lineage, planned.step.kind),
         report=result["report"],

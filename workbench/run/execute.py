@@ -78,9 +78,9 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     candidates = at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
     files = scores.exports(candidates, store, progress)
-    question = scores.question_of(recipe, source)
-    keys = scores.score_keys(candidates, files, question)
-    scored = scores.score_all(candidates, keys, files, question, store, progress)
+    evaluation = scores.evaluation_set(recipe, source)
+    keys = scores.score_keys(candidates, files, evaluation)
+    scored = scores.score_all(candidates, keys, files, evaluation, store, progress)
     profiles = profile_all(session, candidates, files)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
     results = Results(candidates, scored, pictures, profiles, manifests(plan, store))
@@ -141,9 +141,9 @@ def show(outcome: Outcome, as_json: bool) -> None:
         console = Console(width=WIDE)
     table = Table(box=None, pad_edge=False)
     quality = [name for name in qualities() if any(row.get(name) for row in outcome.rows)][:1]
-    columns = ("candidate", "target", "scheme", "latency_ms", "verdict", "size_bytes", *quality, "pareto", "chosen")
+    columns = ("candidate", "target", "scheme", "latency_ms", "gain", "size_bytes", *quality, "pareto", "chosen")
     for name in columns:
-        table.add_column(name, justify="left" if name in ("candidate", "target", "scheme", "verdict") else "right")
+        table.add_column(name, justify="left" if name in ("candidate", "target", "scheme", "gain") else "right")
     for row in outcome.rows:
         table.add_row(*(_cell(name, row.get(name, "")) for name in columns))
     console.print(table)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
-from workbench.evaluate.prompts import Question, choose_prompts
+from workbench.evaluate.prompts import EvaluationSet, choose_prompts
 from workbench.metrics.paired import comparisons
 from workbench.metrics.scores import Comparison, Scores
 from workbench.models.candidate import Candidate
@@ -34,7 +34,7 @@ def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[st
     return files
 
 
-def question_of(recipe: Recipe, source: Path) -> Question:
+def evaluation_set(recipe: Recipe, source: Path) -> EvaluationSet:
     """The prompts and distractors that all candidates are asked."""
     if recipe.evaluate.prompts:
         asked = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
@@ -44,22 +44,22 @@ def question_of(recipe: Recipe, source: Path) -> Question:
         asked = known
     if not asked:
         raise InputError("evaluate.prompts: no prompts there")
-    return Question(choose_prompts(asked, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
+    return EvaluationSet(choose_prompts(asked, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
 
 
-def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], question: Question) -> list[str]:
+def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], evaluation: EvaluationSet) -> list[str]:
     """The key of each candidate's scores; every one covers the reference's, the first candidate's."""
     opened = {c.name: {opened_by(path) for part in (chain[0], c) for path in files[part.name].values()} for c in chain}
     shared = {
         "stage": "evaluate",
-        "config": question.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
-        "prompts": list(question.prompts),
-        "distractors": list(question.distractors),
-        "seed": question.seed,
-        "reference": [chain[0].key, steps_of(chain[0], question)],
+        "config": evaluation.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
+        "prompts": list(evaluation.prompts),
+        "distractors": list(evaluation.distractors),
+        "seed": evaluation.seed,
+        "reference": [chain[0].key, steps_of(chain[0], evaluation)],
     }
     return [
-        key_of({**shared, **_code(opened[c.name]), "candidate": c.key, "steps": steps_of(c, question)}) for c in chain
+        key_of({**shared, **_code(opened[c.name]), "candidate": c.key, "steps": steps_of(c, evaluation)}) for c in chain
     ]
 
 
@@ -67,16 +67,16 @@ def _code(opened: set[str]) -> dict[str, Any]:
     return depends_on("workbench.evaluate.evaluate", "workbench.metrics", "workbench.export.store", *sorted(opened))
 
 
-def steps_of(candidate: Candidate, question: Question) -> int:
+def steps_of(candidate: Candidate, evaluation: EvaluationSet) -> int:
     """Denoising steps of its pictures."""
-    return candidate.steps or question.config.steps
+    return candidate.steps or evaluation.config.steps
 
 
 def score_all(
     chain: list[Candidate],
     keys: list[str],
     files: Mapping[str, Mapping[str, Path]],
-    question: Question,
+    evaluation: EvaluationSet,
     store: Store,
     progress: Progress,
 ) -> dict[str, Scores]:
@@ -89,15 +89,15 @@ def score_all(
             from workbench.evaluate.evaluate import evaluate
 
             own = files[candidate.name]
-            steps = steps_of(candidate, question)
-            return evaluate(candidate.name, own, candidate.source, question, steps, reference, out, progress)
+            steps = steps_of(candidate, evaluation)
+            return evaluate(candidate.name, own, candidate.source, evaluation, steps, reference, out, progress)
 
         scores[candidate.name] = cast(Scores, store.compute(key, work))
-    return {c.name: {**scores[c.name], "paired": _paired(c, chain, scores, question)} for c in chain}
+    return {c.name: {**scores[c.name], "paired": _paired(c, chain, scores, evaluation)} for c in chain}
 
 
 def _paired(
-    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, Scores], question: Question
+    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, Scores], evaluation: EvaluationSet
 ) -> list[Comparison]:
     """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
     own, found = scores[candidate.name], list[Comparison]()
@@ -105,7 +105,7 @@ def _paired(
         found += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
     teacher = next((c for c in chain if c.name == candidate.teacher), None)
     if teacher is not None and teacher.name != candidate.parent:
-        at = f", at {steps_of(teacher, question)} steps" if candidate.steps else ""
+        at = f", at {steps_of(teacher, evaluation)} steps" if candidate.steps else ""
         found += comparisons(own, scores[teacher.name], teacher.name, f"its teacher{at}")
     if candidate.report.get("method") == "qat":
         for other in chain:

@@ -44,7 +44,7 @@ def test_best_quality_within_the_limits_is_chosen():
     ranking = ranked(CHAIN, constraints={"latency_ms": 80.0, "alignment_drop": 0.1})
     assert ranking.chosen == "distilled"
     assert (
-        ranking.verdict
+        ranking.decision
         == "distilled is the best in alignment (demo) of the 2 candidates within the limits, measured on host."
     )
     assert ranking.table.chosen.tolist() == [False, False, True, False]
@@ -76,7 +76,7 @@ def test_dominated_by_a_lead_within_the_interval_is_called_equal():
 def test_overlapping_intervals_are_told_with_their_n():
     ranking = ranked({"base": (100, 40, 0.30), "w8a8": (40, 10, 0.29)}, interval=0.02, n=128)
     assert ranking.chosen == "base"
-    assert "Its 95 % interval overlaps that of w8a8: 128 pictures don't settle the order." in ranking.verdict
+    assert "Its 95 % interval overlaps that of w8a8: 128 pictures don't settle the order." in ranking.decision
     assert reasons(ranking)["w8a8"].endswith("(0.290 against 0.300; the 95 % intervals overlap)")
 
 
@@ -87,7 +87,7 @@ def test_ties_go_to_the_faster():
 
 
 def test_no_limits_are_told_apart_from_limits_kept():
-    assert ranked(CHAIN).verdict.startswith("base is the best in alignment (demo) of the 4 candidates (no limits set)")
+    assert ranked(CHAIN).decision.startswith("base is the best in alignment (demo) of the 4 candidates (no limits set)")
 
 
 @pytest.mark.parametrize(("aim", "chosen"), [("speed", "w8a8"), ("smallness", "w8a8")])
@@ -101,7 +101,7 @@ def test_none_fits_names_the_nearest_constraint_and_what_would_do():
     assert ranking.chosen is None and not ranking.table.chosen.any()
     assert ranking.nearest is not None and (ranking.nearest[0], ranking.nearest[1].key) == ("w8a8", "latency_ms")
     assert ranking.nearest[1].excess == pytest.approx(40 / 36.4 - 1)
-    assert ranking.verdict == (
+    assert ranking.decision == (
         "No candidate is within all limits. latency_ms is nearest to being met, by w8a8: "
         "9.9 % slower than the limit (40.0 ms, limit 36.4). latency_ms: 40.0 instead of 36.4 would let it in."
     )
@@ -115,7 +115,7 @@ def test_nearest_is_judged_by_a_candidates_worst_miss():
 
 def test_two_missed_constraints_are_both_named():
     ranking = ranked({"a": (110, 12, 0.3)}, constraints={"latency_ms": 100.0, "size_mb": 10.0})
-    assert ranking.verdict.endswith("It also misses latency_ms.")
+    assert ranking.decision.endswith("It also misses latency_ms.")
 
 
 def test_alignment_drop_is_relative_to_the_first_candidate_and_inclusive():
@@ -125,7 +125,7 @@ def test_alignment_drop_is_relative_to_the_first_candidate_and_inclusive():
 
 def test_loosened_limit_really_lets_it_in():
     ranking = ranked({"a": (36.47, 10, 0.3)}, constraints={"latency_ms": 30.0})
-    assert "latency_ms: 36.5 instead of 30" in ranking.verdict
+    assert "latency_ms: 36.5 instead of 30" in ranking.decision
     assert ranked({"a": (36.47, 10, 0.3)}, constraints={"latency_ms": 36.5}).chosen == "a"
 
 
@@ -214,7 +214,7 @@ def test_the_first_target_decides_unless_the_recipe_names_others():
     both = on_targets(BOTH, targets=["host", "host-openvino"])
     assert (both.chosen, both.target) == ("c", "host-openvino")
     assert both.table[both.table.chosen].target.tolist() == ["host-openvino"]
-    assert both.verdict.endswith("measured on host-openvino.")
+    assert both.decision.endswith("measured on host-openvino.")
 
 
 def test_an_emulated_target_decides_only_when_named():

@@ -13,7 +13,7 @@ import pytest
 
 from workbench.report.data import RunData
 from workbench.report.html import write_report
-from workbench.report.ranking.verdict import verdicts
+from workbench.report.ranking.gain import gains
 from workbench.report.sections.speedup import gather
 
 
@@ -23,7 +23,7 @@ def section(text: str, name: str) -> str:
 
 
 def words(run: RunData) -> dict[str, str]:
-    return {name: verdict.word for (target, name), verdict in verdicts(run).items() if target == "host"}
+    return {name: gain.word for (target, name), gain in gains(run).items() if target == "host"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def simulated(small: RunData) -> RunData:
 
 def test_every_candidate_is_judged_against_what_it_was_made_from(run: RunData):
     assert words(run) == {"bk_tiny": "faster", "distilled": "same network", "w8a8": "accelerated"}
-    assert verdicts(run)["host", "w8a8"].parent == "distilled"
+    assert gains(run)["host", "w8a8"].parent == "distilled"
 
 
 def test_the_row_keeps_files_loading_memory_and_time_apart(small: RunData):
@@ -89,9 +89,9 @@ def test_simulated_stands_beside_every_latency(simulated: RunData, tmp_path: Pat
 
 def test_the_csv_has_the_verdict_of_every_row(simulated: RunData, tmp_path: Path):
     rows = list(csv.DictReader(write_report(simulated, tmp_path).with_suffix(".csv").open()))
-    assert [r["verdict"] for r in rows] == ["", "faster", "same network", "simulated"]
+    assert [r["gain"] for r in rows] == ["", "faster", "same network", "simulated"]
     assert [r["simulated"] for r in rows] == ["False", "False", "False", "True"]
-    assert list(rows[0])[-2:] == ["verdict", "reason"]
+    assert list(rows[0])[-2:] == ["gain", "reason"]
 
 
 def test_a_report_of_one_candidate_has_no_such_section(small: RunData, tmp_path: Path):

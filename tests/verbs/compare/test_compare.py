@@ -67,17 +67,17 @@ def test_a_layer_of_twice_the_work_makes_the_whole_slower_and_is_named(small: Pa
     heavier = slowed.with_wider_kernel(small, tmp_path / "heavier.onnx", "block.1.conv", 3)
     found = run(small, heavier, tmp_path)
     (whole,) = found.components
-    assert whole.ratio.verdict() == SLOWER and 1.1 < whole.ratio.value < 1.8
+    assert whole.ratio.outcome() == SLOWER and 1.1 < whole.ratio.value < 1.8
     layers = {change.layer: change for change in whole.layers or ()}
-    assert layers["block.1.conv"].verdict == SLOWER
-    assert {c.layer for c in layers.values() if c.verdict == SLOWER and c.layer.startswith("block")} == {"block.1.conv"}
+    assert layers["block.1.conv"].outcome == SLOWER
+    assert {c.layer for c in layers.values() if c.outcome == SLOWER and c.layer.startswith("block")} == {"block.1.conv"}
 
     check_gate(found, 2.0)
     with pytest.raises(RunError, match=r"^regression: B is slower than A beyond the limit of 5.0 %: model \+"):
         check_gate(found, 0.05)
     files = write(found, tmp_path / "out", 0.05)
     told = json.loads(files[0].read_text())
-    assert told["regressions"] == ["model"] and told["components"]["model"]["verdict"] == SLOWER
+    assert told["regressions"] == ["model"] and told["components"]["model"]["outcome"] == SLOWER
     assert sum(len(load["a_ms"]) for load in told["components"]["model"]["loads"]) >= 48
     page = files[1].read_text()
     assert (
@@ -162,13 +162,13 @@ def profile(folder: Path, name: str, scale: float = 1.0, **changes: Any) -> Path
 
 def test_stored_profiles_are_compared_by_component_in_all_and_by_layer(tmp_path: Path) -> None:
     found = run(profile(tmp_path, "a"), profile(tmp_path, "b", 1.2), tmp_path)
-    verdicts = {c.component: c.ratio.verdict() for c in found.components}
-    assert verdicts == {"text_encoder": SAME, "unet": SLOWER, "vae_decoder": SAME, "pipeline": SLOWER}
+    outcomes = {c.component: c.ratio.outcome() for c in found.components}
+    assert outcomes == {"text_encoder": SAME, "unet": SLOWER, "vae_decoder": SAME, "pipeline": SLOWER}
     whole = found.components[-1].ratio
     assert whole.value == pytest.approx((2 + 20 * 12 + 5) / (2 + 20 * 10 + 5), rel=0.01)
     unet = next(c for c in found.components if c.component == "unet")
-    assert {c.layer: c.verdict for c in unet.layers or ()} == {"big": SLOWER, "rest": SLOWER}
-    assert any("not measured in turns" in word for word in found.warnings)
+    assert {c.layer: c.outcome for c in unet.layers or ()} == {"big": SLOWER, "rest": SLOWER}
+    assert any("not measured interleaved" in word for word in found.warnings)
     assert [c.component for c in found.regressions(0.05)] == ["unet", "pipeline"]
     assert run(tmp_path / "a@host.csv", tmp_path / "b@host.json", tmp_path, component="unet").components[0] == unet
 

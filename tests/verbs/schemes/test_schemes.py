@@ -66,9 +66,9 @@ def test_the_page_says_of_every_cell_what_a_run_says(table):
     assert page.keys() == cells.keys(), "run: workbench schemes --markdown, and put the table into the page"
     for where, cell in cells.items():
         told = page[where]
-        possible = cell["verdict"] != "not possible"
-        assert (told["verdict"] != "not possible") == possible, where
-        assert (told["verdict"] == "simulated") == (cell.get("simulated") is True), where
+        possible = cell["outcome"] != "not possible"
+        assert (told["outcome"] != "not possible") == possible, where
+        assert (told["outcome"] == "simulated") == (cell.get("simulated") is True), where
         if not possible:
             assert told["note"] == cell["note"], where
             continue
@@ -81,16 +81,16 @@ def test_the_page_says_of_every_cell_what_a_run_says(table):
 
 @pytest.mark.long
 def test_every_measured_cell_has_its_figures_and_their_spread(table):
-    measured = [cell for cell in table["cells"] if cell["verdict"] != "not possible"]
+    measured = [cell for cell in table["cells"] if cell["outcome"] != "not possible"]
     assert len(measured) >= 14 and {cell["scheme"] for cell in measured} == {"w8a8", "w8a16", "w4a16", "w4a8", "fp16"}
     for cell in measured:
-        assert cell["verdict"] in {"accelerated", "simulated", "storage only", "no gain", "unsettled"}, cell["sentence"]
+        assert cell["outcome"] in {"accelerated", "simulated", "storage only", "no gain", "unsettled"}, cell["sentence"]
         for side in (cell, cell["float"]):
             assert side["latency_ms"]["n"] >= 3 and side["latency_ms"]["iqr"] >= 0 and side["load_cold_ms"] > 0
         assert cell["time_ratio"]["low"] <= cell["time_ratio"]["value"] <= cell["time_ratio"]["high"]
         assert cell["times_faster"] == pytest.approx(1 / cell["time_ratio"]["value"])
         assert cell["sqnr_db"]["mean"] > 5 and cell["sqnr_db"]["n"] == 16
-        assert (cell["verdict"] == "simulated") == cell["simulated"]
+        assert (cell["outcome"] == "simulated") == cell["simulated"]
     by = {label(cell): cell for cell in measured}
     assert by["w8a8", "onnxruntime", "onnxruntime"]["integer_macs_share"] > 0.5
     assert by["w8a16", "onnxruntime", "onnxruntime"]["simulated"]
@@ -127,15 +127,15 @@ def test_a_file_that_a_runtime_cannot_read_costs_its_own_cells_only(place, table
         assert done.exit_code == 0, done.stderr[-2000:]
         cells = {label(cell): cell for cell in json.loads(done.stdout)["cells"]}
         broken = cells["fp16", "onnxruntime", "onnxruntime"]
-        assert (broken["verdict"] == "not possible") != keep
-        assert cells["w4a8", "onnxruntime", "onnxruntime"]["verdict"] == "simulated"
+        assert (broken["outcome"] == "not possible") != keep
+        assert cells["w4a8", "onnxruntime", "onnxruntime"]["outcome"] == "simulated"
     assert "can't load it" in broken["note"] and str(tmp_path) not in broken["note"]
 
 
 def test_plain_output_is_one_line_per_row_and_names_the_machine(place):
     done = workbench(place, "--model", "small", *QUICK[:-1], "--only", "w8a16")
     lines = done.stdout.splitlines()
-    assert re.split(r" {2,}", lines[0])[:4] == ["scheme", "backend", "runtime", "verdict"]
+    assert re.split(r" {2,}", lines[0])[:4] == ["scheme", "backend", "runtime", "outcome"]
     assert [line.split()[0] for line in lines[1:6]] == ["w8a16"] * 5
     assert "which can't make w8a16" in lines[4] and "n ≥ 3" in done.stdout and "QAT leaves" in done.stdout
 
@@ -168,8 +168,8 @@ def test_a_model_without_captions_asks_for_prompts(place, tmp_path):
 @pytest.mark.long
 def test_the_page_explains_every_word_scheme_and_policy(table):
     text = PAGE.read_text()
-    for verdict in {cell["verdict"] for cell in table["cells"]}:
-        assert f"| {verdict} |" in text
+    for outcome in {cell["outcome"] for cell in table["cells"]}:
+        assert f"| {outcome} |" in text
     for scheme in {cell["scheme"] for cell in table["cells"]}:
         assert f"| `{scheme}` |" in text
     for name, policy in POLICIES.items():

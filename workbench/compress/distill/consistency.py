@@ -89,8 +89,8 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
 
     parent = ctx.parent.denoiser
     own, widths = replace(parent, path=ctx.out / parent.name), read_widths(parent.path)
-    taught_by = ctx.others.get(config.teacher, ctx.base)
-    teacher = load_unet(taught_by.denoiser.path).requires_grad_(False)
+    teacher_name = ctx.others.get(config.teacher, ctx.base)
+    teacher = load_unet(teacher_name.denoiser.path).requires_grad_(False)
     student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
     usual = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))

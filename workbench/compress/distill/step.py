@@ -74,8 +74,8 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     from workbench.training.precision import chosen
 
     own = replace(ctx.parent.denoiser, path=ctx.out / ctx.parent.denoiser.name)
-    taught_by = ctx.others.get(config.teacher, ctx.base)
-    folders = taught_by.denoiser.path, ctx.parent.denoiser.path
+    teacher_name = ctx.others.get(config.teacher, ctx.base)
+    folders = teacher_name.denoiser.path, ctx.parent.denoiser.path
     teacher, student = (load_unet(folder) for folder in folders)
     teacher.requires_grad_(False)
     widths = tuple(read_widths(folder) for folder in folders)

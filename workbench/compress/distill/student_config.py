@@ -43,7 +43,7 @@ class TaughtConfig(StepConfig):
         return self.data
 
     @property
-    def taught_by(self) -> str:
+    def teacher_name(self) -> str:
         """As the recipe says."""
         return self.teacher
 

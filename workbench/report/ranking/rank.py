@@ -12,7 +12,7 @@ from workbench.metrics.registry import metrics, qualities
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
 from workbench.report.ranking.constraints import Check, check_limits
-from workbench.report.ranking.standing import SUPERLATIVE, Judge, Row, overlap
+from workbench.report.ranking.standing import SUPERLATIVE, Ranker, Row, overlap
 from workbench.report.ranking.table import Profiles, Scored, build_table, measured
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Ranking:
     table: pd.DataFrame
     target: str
     chosen: str | None
-    verdict: str
+    decision: str
     nearest: tuple[str, Check] | None
     quality: str | None
     quality_label: str
@@ -67,31 +67,31 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     table = build_table(candidates, scores, profiles)
     rows = table.to_dict("records")
     targets = _deciding(rows, profiles, config)
-    judge = Judge(rows[0]["candidate"], config, quality, scores)
+    ranker = Ranker(rows[0]["candidate"], config, quality, scores)
     limits = config.constraints.limits()
     deciding = [row for row in rows if row["target"] in targets]
     of = {_place(row): row for row in rows}
     checks = {_place(row): check_limits(row, rows[0], limits, of) for row in deciding}
     fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[_place(r)])]
-    fitting = [r for r in fitting if not math.isnan(judge.merit(r))]
-    best = max(fitting, key=lambda r: (judge.merit(r), -r["latency_ms"]), default=None)
+    fitting = [r for r in fitting if not math.isnan(ranker.merit(r))]
+    best = max(fitting, key=lambda r: (ranker.merit(r), -r["latency_ms"]), default=None)
     chosen = best["candidate"] if best else None
     nearest = None if best else _nearest(checks)
     target = best["target"] if best else nearest[0][1] if nearest else targets[0]
 
-    table["pareto"] = [judge.measured(r) and not judge.dominators(r, rows) for r in rows]
+    table["pareto"] = [ranker.measured(r) and not ranker.dominators(r, rows) for r in rows]
     table["chosen"] = [best is not None and _place(r) == _place(best) for r in rows]
     table["reason"] = [
-        judge.reason(r, rows, checks[_place(r)], best, fitting)
+        ranker.reason(r, rows, checks[_place(r)], best, fitting)
         if r["target"] in targets
-        else judge.standing(r, rows) + (f"; chosen on {target}" if r["candidate"] == chosen else "")
+        else ranker.standing(r, rows) + (f"; chosen on {target}" if r["candidate"] == chosen else "")
         for r in rows
     ]
-    verdict = judge.verdict(best, fitting) if best else _none_fits(nearest, checks, limits)
+    decision = ranker.decision(best, fitting) if best else _none_fits(nearest, checks, limits)
     missed = (nearest[0][0], nearest[1]) if nearest else None
     axis = quality.name if quality else None
     steps = by_step(table, axis, {c.name: c.parent for c in candidates})
-    return Ranking(table, target, chosen, verdict, missed, axis, judge.label, steps, tuple(targets))
+    return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets))
 
 
 def _place(row: Row) -> tuple[str, str]:

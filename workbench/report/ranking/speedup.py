@@ -35,7 +35,7 @@ def speed(before: Summary, after: Summary) -> Ratio | None:
     """Time after ÷ before; None where the two profiles share no measured component.
 
     It is the time of one picture, or of one pass of the components that differ where there is no picture. Candidates
-    of a run are measured in turns, so what else the machine did is in the passes of both. The interval is that of
+    of a run are measured interleaved, so what else the machine did is in the passes of both. The interval is that of
     ``profile.compare.of_stored`` (99 %, with the spread of single loads), as ``workbench compare`` judges; where a
     profile keeps no samples, it is the one that the middle halves of the passes leave.
     """

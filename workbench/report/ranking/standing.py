@@ -25,7 +25,7 @@ def overlap(a: Row, b: Row, metric: str) -> bool:
     return bool(low_a <= high_b and low_b <= high_a)  # never true of NaN
 
 
-class Judge:
+class Ranker:
     """Compares rows of the table by the recipe's measure; ``first`` is the recipe's first candidate."""
 
     def __init__(self, first: str, config: Rank, quality: Metric | None, scores: Scored) -> None:
@@ -97,7 +97,7 @@ class Judge:
         less = COMPARATIVE.get(self.aim, f"lower in {self.label}")
         return f"within the limits, but {less} than {best['candidate']} ({self._compare(row, best)})"
 
-    def verdict(self, best: Row, fitting: Sequence[Row]) -> str:
+    def decision(self, best: Row, fitting: Sequence[Row]) -> str:
         """The choice in one or two sentences."""
         what = self._superlative(fitting)
         text = f"{best['candidate']} is {what}, measured on {best['target']}."

@@ -1,4 +1,4 @@
-"""``workbench compare``: two sources measured in turns, or two stored profiles, and what is left behind."""
+"""``workbench compare``: two sources measured interleaved, or two stored profiles, and what is left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from workbench.comparing.comparison import IN_TURNS, Compared, Comparison, measured, percent, signed
+from workbench.comparing.comparison import INTERLEAVED, Compared, Comparison, measured, percent, signed
 from workbench.comparing.interleaved import LAYER_BATCHES, MOST_LOADS, Plan, batches, measure
 from workbench.comparing.layers import of_batches
 from workbench.comparing.ratio import of_loads
@@ -52,7 +52,7 @@ def compare(a: Request, b: Request, how: How) -> Comparison:
     if any(stored):
         which, other = (a, b) if stored[0] else (b, a)
         raise InputError(
-            f"{which.source} is a stored profile and {other.source} is not: the two can't be measured in turns",
+            f"{which.source} is a stored profile and {other.source} is not: the two can't be measured interleaved",
             hint="give two sources, or two profiles",
         )
     return _sources(a, b, how)
@@ -81,7 +81,7 @@ def _sources(a: Request, b: Request, how: How) -> Comparison:
     return Comparison(
         a.source,
         b.source,
-        IN_TURNS,
+        INTERLEAVED,
         place.name,
         threads,
         tuple(compared),
@@ -121,11 +121,11 @@ def paired(a: Sequence[Network], b: Sequence[Network]) -> tuple[dict[str, tuple[
 def compare_networks(
     a: Network, b: Network, place: Runtime, how: How, progress: Progress
 ) -> tuple[Compared, list[str]]:
-    """One component measured in turns, its layers too where asked for; and sentences on what limits the answer."""
+    """One component measured interleaved, its layers too where asked for; and sentences on what limits the answer."""
     name, plan, threads = b.component, how.plan, threads_asked(how.threads)
     warnings: list[str] = []
     _check_memory(place, a, b)
-    with progress(f"{name}: passes in turns, loads", MOST_LOADS) as tick:
+    with progress(f"{name}: interleaved passes, loads", MOST_LOADS) as tick:
         taken = measure(partial(place.load, a, threads), partial(place.load, b, threads), plan, tick)
         tick(MOST_LOADS)
     if taken.ended != "interval":
@@ -136,7 +136,7 @@ def compare_networks(
         )
     if not how.layers:
         return measured(name, taken, None, "not asked for"), warnings
-    with progress(f"{name}: layers in turns", LAYER_BATCHES) as tick:
+    with progress(f"{name}: interleaved layers", LAYER_BATCHES) as tick:
         passes_a = partial(place.layers, a, count_network(a), threads)
         passes_b = partial(place.layers, b, count_network(b), threads)
         found, fused = batches(passes_a, passes_b, plan.max_seconds, tick)

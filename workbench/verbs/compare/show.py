@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.comparing.comparison import IN_TURNS, Comparison, layer_words, signed, signed_ms, threads_words
+from workbench.comparing.comparison import INTERLEAVED, Comparison, layer_words, signed, signed_ms, threads_words
 from workbench.comparing.layers import LayerChange, differing
 
 SHOWN = 15
@@ -24,7 +24,7 @@ def show(comparison: Comparison, fail_above: float | None, files: Sequence[Path]
     console = Console()
     console.print(f"A: {comparison.a}", f"B: {comparison.b}", sep="\n", markup=False, highlight=False, soft_wrap=True)
     how = [part for part in (comparison.runtime, threads_words(comparison.threads), comparison.how) if part]
-    told = "; n: loads × passes of each" if comparison.how == IN_TURNS else "; n: passes"
+    told = "; n: loads × passes of each" if comparison.how == INTERLEAVED else "; n: passes"
     console.print(", ".join(how) + told, markup=False, highlight=False)
     console.print(_components(comparison))
     for compared in comparison.components:
@@ -49,7 +49,7 @@ def _table(title: str, names: Sequence[str]) -> Any:
 
 
 def _components(comparison: Comparison) -> Any:
-    table = _table("", ("component", "A ms", "B ms", "B ÷ A", "99 % interval", "n", "verdict"))
+    table = _table("", ("component", "A ms", "B ms", "B ÷ A", "99 % interval", "n", "outcome"))
     for compared in comparison.components:
         ratio, taken = compared.ratio, compared.taken
         table.add_row(
@@ -59,20 +59,20 @@ def _components(comparison: Comparison) -> Any:
             f"{ratio.value:.3f}",
             f"{ratio.low:.3f}–{ratio.high:.3f}",
             f"{len(taken.loads)}×{len(taken.loads[0].a)}" if taken else str(ratio.n),
-            ratio.verdict(),
+            ratio.outcome(),
         )
     return table
 
 
 def _layers(component: str, differ: Sequence[LayerChange]) -> Any:
-    table = _table(f"{component}: layers that differ", ("layer", "A ms", "B ms", "B − A", "change", "verdict"))
+    table = _table(f"{component}: layers that differ", ("layer", "A ms", "B ms", "B − A", "change", "outcome"))
     for change in differ[:SHOWN]:
         table.add_row(
             change.layer,
             *("–" if ms is None else f"{ms:.3g}" for ms in (change.a_ms, change.b_ms)),
             signed_ms(change.difference_ms),
             "–" if change.ratio is None else signed(change.ratio.value - 1),
-            f"{change.verdict} ({change.note})" if change.note else change.verdict,
+            f"{change.outcome} ({change.note})" if change.note else change.outcome,
         )
     if len(differ) > SHOWN:
         table.caption = f"{len(differ) - SHOWN} more"

@@ -1,4 +1,4 @@
-"""Two stored profiles compared: they were not measured in turns, which is said, and is in the interval."""
+"""Two stored profiles compared: they were not measured interleaved, which is said, and is in the interval."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MOST_TAKEN = 0.95
 """A machine that others had wholly would make any difference possible; the interval stays finite."""
-NOT_IN_TURNS = (
-    "two stored profiles, not measured in turns: the interval holds the passes' spread, "
+NOT_INTERLEAVED = (
+    "two stored profiles, not measured interleaved: the interval holds the passes' spread, "
     f"{percent(LOAD_SPREAD)} for where single loads lie in memory, and what others on the machine took of its CPU time"
 )
 
@@ -38,7 +38,7 @@ def compare_stored(a: Path, b: Path, component: str | None) -> Comparison:
     if not names:
         has = " and ".join(f"{p.label}: {', '.join(c)}" for p, c in zip(profiles, own, strict=True))
         raise InputError(f"no component {component or ''} in both profiles".replace("  ", " "), hint=has)
-    warnings = [NOT_IN_TURNS, *_differences(*(p.summary for p in profiles))]
+    warnings = [NOT_INTERLEAVED, *_differences(*(p.summary for p in profiles))]
     warnings += [f"{p.label}: {note}" for p in profiles for note in p.notes]
     warnings += [
         f"only {side} has {name}"

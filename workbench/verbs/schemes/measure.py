@@ -1,4 +1,4 @@
-"""Cells of one runtime: quantized U-Nets beside the float one, in turns, on the inputs of drawing."""
+"""Cells of one runtime: quantized U-Nets beside the float one, interleaved, on the inputs of drawing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.profile.host import Settings, measure_host
 from workbench.profile.summary import Summary
 from workbench.profile.write import summarize
 from workbench.progress import Progress
-from workbench.report.ranking import verdict
+from workbench.report.ranking.gain import SMALLER, gain_of
 from workbench.runtimes.base import Runtime, runtime
 from workbench.store.store import Store
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Cell = dict[str, Any]
 NOT_POSSIBLE, FAILED, STORAGE_ONLY = "not possible", "failed", "storage only"
-_WORDS = {verdict.SMALLER: STORAGE_ONLY}
-"""Of a report's verdicts, those that have another name here."""
+_WORDS = {SMALLER: STORAGE_ONLY}
+"""Of the words of a report, those that have another name here."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Prog
     """What the runtime ``name`` makes of every network, by the network's candidate.
 
     One that it refuses, can't load or can't run is not possible, with the runtime's own words. The others are measured
-    together, in turns; where that fails, each by itself, so that one failure leaves the others their figures.
+    together, interleaved; where that fails, each by itself, so that one failure leaves the others their figures.
 
     Raises:
         InputError: the runtime isn't installed.
@@ -132,18 +132,18 @@ def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progres
 
 
 def _cell(before: Summary, after: Summary) -> Cell:
-    judged = verdict.judge(before, after)
+    gain = gain_of(before, after)
     (part,) = after["components"].values()
     return {
-        "verdict": _WORDS.get(judged.word, judged.word),
+        "outcome": _WORDS.get(gain.word, gain.word),
         "note": "",
-        "sentence": judged.sentence,
-        "times_faster": judged.times,
-        "time_ratio": judged.speed.as_json() if judged.speed else None,
+        "sentence": gain.sentence,
+        "times_faster": gain.times,
+        "time_ratio": gain.speed.as_json() if gain.speed else None,
         "simulated": after["simulated"],
         "integer_macs_share": part["quantized_macs_share"],
         "stored_integer_macs_share": part["stored_quantized_macs_share"],
-        "size_ratio": judged.size,
+        "size_ratio": gain.size,
         **_figures(after),
         "float": _figures(before),
         "noise": after["noise"],
@@ -166,11 +166,11 @@ def _figures(profile: Mapping[str, Any]) -> dict[str, Any]:
 
 def failed(reason: str) -> Cell:
     """A cell of which nothing is known, since the work failed; ``reason`` may go on in lines that aren't kept."""
-    return {"verdict": FAILED, "note": reason.strip().split("\n")[0]}
+    return {"outcome": FAILED, "note": reason.strip().split("\n")[0]}
 
 
 def _impossible(reason: str) -> Cell:
-    return {"verdict": NOT_POSSIBLE, "note": reason}
+    return {"outcome": NOT_POSSIBLE, "note": reason}
 
 
 def _told(error: Exception, network: Network) -> str:

@@ -104,7 +104,7 @@ def check(found: Found) -> None:
     Raises:
         RunError: some cell failed.
     """
-    bad = [cell for cell in found.cells if cell["verdict"] == FAILED]
+    bad = [cell for cell in found.cells if cell["outcome"] == FAILED]
     if bad:
         told = ", ".join(f"{c['scheme']} by {c['backend']} on {c['runtime']}" for c in bad)
         raise RunError(f"{len(bad)} of {len(found.cells)} cells failed: {told}", hint="the same call tries them again")

@@ -13,10 +13,10 @@ from workbench.store.environment import environment
 from workbench.verbs.schemes.measure import Cell
 from workbench.verbs.schemes.schemes import HOST, QAT, Found
 
-COLUMNS = ("scheme", "backend", "runtime", "verdict", "× faster", "integer MACs", "size ÷ fp32", "SQNR dB")
+COLUMNS = ("scheme", "backend", "runtime", "outcome", "× faster", "integer MACs", "size ÷ fp32", "SQNR dB")
 MORE = ("load ms", "memory")
 """Only where there is room: of the quantized U-Net, that of the float one behind the stroke."""
-LEFT = ("scheme", "backend", "runtime", "verdict", "note")
+LEFT = ("scheme", "backend", "runtime", "outcome", "note")
 WIDE = 1000
 """Columns where there is no terminal to fit into: one row stays one line."""
 
@@ -69,7 +69,7 @@ def _rows(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     for _, own in groupby(cells, key=lambda c: (c["scheme"], c["backend"], tuple(c["settings"].items()))):
         said: dict[tuple[str, str], list[Cell]] = {}
         for cell in own:
-            said.setdefault((cell["verdict"], cell["note"] or cell["runtime"]), []).append(cell)
+            said.setdefault((cell["outcome"], cell["note"] or cell["runtime"]), []).append(cell)
         yield from said.values()
 
 
@@ -79,7 +79,7 @@ def _cells(cells: Sequence[Cell]) -> list[str]:
         first["scheme"],
         ", ".join([first["backend"], *(f"{key}: {value}" for key, value in first["settings"].items())]),
         ", ".join(cell["runtime"] for cell in cells),
-        first["verdict"],
+        first["outcome"],
         _faster(first.get("time_ratio")),
         percent(first.get("integer_macs_share")),
         number(first.get("size_ratio"), 2),
@@ -108,7 +108,7 @@ def _told(found: Found) -> list[str]:
     names = dict.fromkeys([*(one.distribution for one in all_described()), "nncf"])
     versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
     passes = [cell["latency_ms"]["n"] for cell in found.cells if "latency_ms" in cell]
-    least = f", n ≥ {min(passes)} passes each in turns" if passes else ""
+    least = f", n ≥ {min(passes)} passes each interleaved" if passes else ""
     return [
         f"U-Net of {found.asked.model}, batch 1, against its fp32 on the same runtime{least}, interval of 99 %; "
         f"seed {found.asked.seed}.",

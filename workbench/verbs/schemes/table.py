@@ -51,7 +51,7 @@ class Table:
         for pair, runtime in [(pair, runtime) for runtime in RUNTIMES for pair in able]:
             where = (pair.name, runtime)
             if not installed(runtime):
-                found[where] = {"verdict": NOT_INSTALLED, "note": described(runtime).install_line}
+                found[where] = {"outcome": NOT_INSTALLED, "note": described(runtime).install_line}
                 continue
             if rerun:
                 shutil.rmtree(self.store.folder(keys[where]), ignore_errors=True)
@@ -73,7 +73,7 @@ class Table:
             problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksUNet) else []
             if problems:
                 note = "; ".join(f"quantize.{key}: {what}" for key, what in problems)
-                found[pair.name] = {"verdict": NOT_POSSIBLE, "note": note}
+                found[pair.name] = {"outcome": NOT_POSSIBLE, "note": note}
         return found
 
     def _planned(self, pairs: Sequence[Pair]) -> dict[str, PlannedStep]:
@@ -129,7 +129,7 @@ class Table:
                 cells = self._of_runtime(runtime, sound, _within(tick, done, count, runtime)) if sound else {}
                 found |= {(name, runtime): cell for name, cell in cells.items()}
                 for name, cell in cells.items():
-                    if cell["verdict"] != FAILED:  # a failure is tried again the next time
+                    if cell["outcome"] != FAILED:  # a failure is tried again the next time
                         self.store.compute(keys[name, runtime], partial(_as_it_is, cell))
                 done += count
                 tick(done, runtime)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from workbench.report.data import RunData, kind_of
 from workbench.report.format import MISSING, big, known, number, span, whole
+from workbench.report.ranking.gain import gains
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
-from workbench.report.ranking.verdict import verdicts
 from workbench.report.sections.candidates.pareto import pareto
 from workbench.report.sections.registry import Section
 from workbench.report.sections.speedup import TONES
@@ -17,7 +17,7 @@ from workbench.report.sections.speedup import TONES
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate on one target, as words; ``word`` is the verdict on it, ``said`` its standing."""
+    """One candidate on one target, as words; ``word`` is its gain, ``said`` its standing."""
 
     candidate: str
     target: str
@@ -57,14 +57,14 @@ def gather(run: RunData, ranking: Ranking) -> Facts:
 
 def _rows(run: RunData, ranking: Ranking) -> list[Row]:
     firsts: dict[str, float] = {}
-    judged = verdicts(run)
+    all_gains = gains(run)
     out = []
     for row in ranking.table.to_dict("records"):
         name, target, latency = row["candidate"], row["target"], row["latency_ms"]
         base = firsts.setdefault(target, latency)
         speed = base / latency if known(base) and known(latency) and latency else None
         quality = value_of(run.scores, name, ranking.quality) if ranking.quality else None
-        word = judged[target, name].word if (target, name) in judged else ""
+        word = all_gains[target, name].word if (target, name) in all_gains else ""
         out.append(
             Row(
                 candidate=name,

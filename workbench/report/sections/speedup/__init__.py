@@ -12,22 +12,22 @@ from workbench.profile.summary import Component
 from workbench.report.data import RunData
 from workbench.report.format import MISSING, known, number, percent, whole
 from workbench.report.per_picture import denoiser_of
-from workbench.report.ranking.rank import Ranking
-from workbench.report.ranking.speedup import speed
-from workbench.report.ranking.verdict import (
+from workbench.report.ranking.gain import (
     ACCELERATED,
     FASTER,
     FEWER,
     SIMULATED,
     WORDS,
-    Verdict,
+    Gain,
     asks_integers,
-    verdicts,
+    gains,
 )
+from workbench.report.ranking.rank import Ranking
+from workbench.report.ranking.speedup import speed
 from workbench.report.sections.registry import Section
 
 TONES = {ACCELERATED: "good", FASTER: "good", FEWER: "good", SIMULATED: "loud"}
-"""CSS class of the tag that a verdict stands in; the others have none."""
+"""CSS class of the tag that a gain is shown in; the others have none."""
 Cell = tuple[str, str]
 """A figure and the small one beneath it."""
 
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Target:
-    """Rows in the order of the chain; ``words``: the verdicts that occur, each with its tone and what it means."""
+    """Rows in the order of the chain; ``words``: the gains that occur, each with its tone and what it means."""
 
     target: str
     denoiser: str
@@ -62,22 +62,22 @@ class Target:
 
 
 def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
-    """The targets on which there is any verdict."""
-    found, judged = [], verdicts(run)
+    """The targets on which any gain was found."""
+    found, all_gains = [], gains(run)
     for target in run.targets:
         names = [c.name for c in run.candidates if (target, c.name) in run.profiles]
-        own = {name: judged.get((target, name)) for name in names}
-        said = {verdict.word for verdict in own.values() if verdict}
+        own = {name: all_gains.get((target, name)) for name in names}
+        said = {gain.word for gain in own.values() if gain}
         if said:
             words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in said]
-            rows = [_row(run, target, name, verdict) for name, verdict in own.items()]
+            rows = [_row(run, target, name, gain) for name, gain in own.items()]
             found.append(Target(target, component_label(denoiser_of(run.profiles[target, names[0]])), rows, words))
     return found or None
 
 
-def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
+def _row(run: RunData, target: str, name: str, gain: Gain | None) -> Row:
     profile, first = run.profiles[target, name], run.profiles.get((target, run.first))
-    before = run.profiles.get((target, verdict.parent), {}) if verdict else {}
+    before = run.profiles.get((target, gain.parent), {}) if gain else {}
     components = profile.get("components") or {}
     denoiser, other = (p.get("components", {}).get(denoiser_of(profile)) or {} for p in (profile, before))
     own, running, peak = (
@@ -85,10 +85,10 @@ def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
         profile.get("running_rss_bytes"),
         profile.get("peak_rss_bytes"),
     )
-    overall = speed(first, profile) if first and verdict and not profile.get("emulated") else None
+    overall = speed(first, profile) if first and gain and not profile.get("emulated") else None
     return Row(
         candidate=name,
-        parent=verdict.parent if verdict else "",
+        parent=gain.parent if gain else "",
         denoiser=_size(denoiser.get("size_bytes"), other.get("size_bytes")),
         files=_size(profile.get("size_bytes"), before.get("size_bytes")),
         load=(_sum(components, "load_cold_ms"), _sum(components, "load_warm_ms")),
@@ -96,13 +96,13 @@ def _row(run: RunData, target: str, name: str, verdict: Verdict | None) -> Row:
             number((running - own) / 1e6) if known(running) and known(own) else MISSING,
             number(peak / 1e6) if known(peak) else MISSING,
         ),
-        speed=_times(verdict.speed) if verdict else (MISSING, ""),
+        speed=_times(gain.speed) if gain else (MISSING, ""),
         overall=_times(overall)[0],
         integers=_integers(components),
         simulated="simulated" if profile.get("simulated") else "",
-        word=verdict.word if verdict else "",
-        tone=TONES.get(verdict.word, "") if verdict else "",
-        sentence=verdict.sentence if verdict else "Untouched: what the others are held against.",
+        word=gain.word if gain else "",
+        tone=TONES.get(gain.word, "") if gain else "",
+        sentence=gain.sentence if gain else "Untouched: what the others are held against.",
     )
 
 

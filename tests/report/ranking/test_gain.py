@@ -17,8 +17,8 @@ from workbench.models.families.stable_diffusion import FAMILY
 from workbench.profile.host import Settings, measure_host
 from workbench.profile.write import summarize
 from workbench.progress import quiet
+from workbench.report.ranking.gain import WORDS, gain_of
 from workbench.report.ranking.speedup import speed
-from workbench.report.ranking.verdict import WORDS, judge
 from workbench.store.store import Store
 
 SIZE = {"fp32": 4.0, "fp16": 2.0, "w8a8": 1.0, "w8a16": 1.0, "w4a16": 0.5, "w4a8": 0.5}
@@ -79,9 +79,9 @@ FLOAT = profile("float", 10.0)
 )
 def test_word(after, word, samples):
     before, own = (strip(p) if not samples else p for p in (FLOAT, after))
-    verdict = judge(before, own)
-    assert verdict.word == word and word in WORDS
-    assert verdict.parent == "float" and verdict.sentence.endswith(".")
+    gain = gain_of(before, own)
+    assert gain.word == word and word in WORDS
+    assert gain.parent == "float" and gain.sentence.endswith(".")
 
 
 def strip(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,10 +108,10 @@ def test_fewer_steps_are_faster_by_what_the_parent_needs_for_its_own(samples, st
     before, after = (p if samples else strip(p) for p in (FLOAT, few))
     ratio = speed(before, after)
     assert ratio is not None and ratio.value == pytest.approx((steps * 10 + 22) / 224, rel=0.01)
-    verdict = judge(before, after)
-    assert verdict.word == "fewer steps"
-    assert verdict.sentence.startswith(f"Its U-Net runs {often} a picture, that of float 20 times. ")
-    assert judge(after, before).word == "same network", "more steps in the same layers are no gain of a step"
+    gain = gain_of(before, after)
+    assert gain.word == "fewer steps"
+    assert gain.sentence.startswith(f"Its U-Net runs {often} a picture, that of float 20 times. ")
+    assert gain_of(after, before).word == "same network", "more steps in the same layers are no gain of a step"
 
 
 def test_without_a_picture_only_what_differs_is_compared():
@@ -123,23 +123,23 @@ def test_without_a_picture_only_what_differs_is_compared():
 def test_what_the_clock_cannot_tell_is_not_called_smaller_only():
     before, after = profile("float", 10.0, spread=0.5), profile("q", 9.5, "w8a8", spread=0.5, quantized_macs_share=1.0)
     for old, new in ((before, after), (strip(before), strip(after))):
-        verdict = judge(old, new)
-        assert verdict.word == "unsettled"
-        assert "The clock doesn't settle it: " in verdict.sentence and "(n = 60)" in verdict.sentence
-        assert "does not pay" not in verdict.sentence
+        gain = gain_of(old, new)
+        assert gain.word == "unsettled"
+        assert "The clock doesn't settle it: " in gain.sentence and "(n = 60)" in gain.sentence
+        assert "does not pay" not in gain.sentence
 
 
 def test_an_emulated_machine_is_no_judge_of_speed_but_its_kernels_are_counted():
     fast = profile("q", 1.0, "w8a8", quantized_macs_share=1.0)
-    verdict = judge(FLOAT, {**fast, "emulated": True})
-    assert (verdict.word, verdict.speed, verdict.times) == ("not judged", None, None)
-    assert "times say nothing" in verdict.sentence and verdict.size is not None
-    assert judge(FLOAT, {**fast, "emulated": True, "simulated": True}).word == "simulated"
+    gain = gain_of(FLOAT, {**fast, "emulated": True})
+    assert (gain.word, gain.speed, gain.times) == ("not compared", None, None)
+    assert "times say nothing" in gain.sentence and gain.size is not None
+    assert gain_of(FLOAT, {**fast, "emulated": True, "simulated": True}).word == "simulated"
 
 
 def test_sentences_say_what_is_known():
     said = {
-        name: judge(FLOAT, after).sentence
+        name: gain_of(FLOAT, after).sentence
         for name, after in {
             "accelerated": profile("q", 5.0, "w8a8", quantized_macs_share=0.97),
             "slower": profile("q", 14.0, "w4a16"),
@@ -156,7 +156,7 @@ def test_sentences_say_what_is_known():
 
 
 def test_nothing_measured_is_not_judged():
-    assert judge({"candidate": "float"}, {"candidate": "q", "components": {}}).word == "not judged"
+    assert gain_of({"candidate": "float"}, {"candidate": "q", "components": {}}).word == "not compared"
 
 
 def test_real_profiles_of_four_schemes(tmp_path):
@@ -193,11 +193,11 @@ def test_real_profiles_of_four_schemes(tmp_path):
     records = measure_host(networks, counts, settings, 0, Store(tmp_path / "store"), quiet)
     found = {record.candidate: summarize(record, None, []) for record in records}
     assert [found[name]["simulated"] for name in ("fp32", "w8a8", "w8a16", "w4a16")] == [False, False, True, False]
-    judged = {name: judge(found["fp32"], found[name]) for name in ("w8a8", "w8a16", "w4a16")}
-    assert judged["w8a16"].word == "simulated"
+    gained = {name: gain_of(found["fp32"], found[name]) for name in ("w8a8", "w8a16", "w4a16")}
+    assert gained["w8a16"].word == "simulated"
     # Whether integers are faster, and whether that shows beside the noise, is the machine's.
-    assert {judged[name].word for name in ("w8a8", "w4a16")} <= {"accelerated", "smaller only", "unsettled"}
-    assert all(v.size is not None and v.size < 0.35 and v.speed is not None for v in judged.values())
+    assert {gained[name].word for name in ("w8a8", "w4a16")} <= {"accelerated", "smaller only", "unsettled"}
+    assert all(v.size is not None and v.size < 0.35 and v.speed is not None for v in gained.values())
 
 
 def quantized(value: str, name: str) -> list[Any]:

@@ -19,7 +19,7 @@ from workbench.report.ranking.speedup import speed
 ACCELERATED, SMALLER, SIMULATED = "accelerated", "smaller only", "simulated"
 FASTER, NOT_FASTER, NO_GAIN, SAME = "faster", "not faster", "no gain", "same network"
 FEWER = "fewer steps"
-UNSETTLED, NOT_JUDGED = "unsettled", "not judged"
+UNSETTLED, NOT_COMPARED = "unsettled", "not compared"
 WORDS = {
     ACCELERATED: "quantized, and faster than what it was made from by more than the noise",
     SMALLER: "quantized, with smaller files, but not faster",
@@ -30,9 +30,9 @@ WORDS = {
     NO_GAIN: "quantized, but neither faster nor smaller",
     SAME: "other weights in the same layers, so neither speed nor size can change",
     UNSETTLED: "the passes differ so much that the interval holds both no gain and a real one: measure longer",
-    NOT_JUDGED: "not measured together with what it was made from, or on an emulated machine",
+    NOT_COMPARED: "not measured together with what it was made from, or on an emulated machine",
 }
-"""What each verdict means."""
+"""What each word means."""
 A_GAIN = 1.1
 """As fast as that would be worth something: not faster is said only where the interval excludes it."""
 SMALLER_BY = 0.99
@@ -40,7 +40,7 @@ SMALLER_BY = 0.99
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Gain:
     """``word`` is one of ``WORDS``. ``speed`` and ``size`` are those of the candidate ÷ its parent's (below 1: better).
 
     ``speed`` compares the times of one picture, or of one pass of each component that both have where there is no
@@ -59,20 +59,20 @@ class Verdict:
         return 1 / self.speed.value if self.speed else None
 
 
-def verdicts(run: RunData) -> dict[tuple[str, str], Verdict]:
-    """The verdict on every candidate that was profiled together with what it was made from, by target and candidate."""
+def gains(run: RunData) -> dict[tuple[str, str], Gain]:
+    """The gain of every candidate that was profiled together with what it was made from, by target and candidate."""
     found = {}
     for target in run.targets:
         for candidate in run.candidates:
             after = run.profiles.get((target, candidate.name))
             before = run.profiles.get((target, run.compared_with(candidate.name) or ""))
             if before is not None and after is not None:
-                found[target, candidate.name] = judge(before, after)
+                found[target, candidate.name] = gain_of(before, after)
     return found
 
 
-def judge(before: Summary, after: Summary) -> Verdict:
-    """The verdict on a candidate against what it was made from.
+def gain_of(before: Summary, after: Summary) -> Gain:
+    """The gain of a candidate over what it was made from.
 
     Args:
         before: profile (what its JSON holds) of the candidate that ``after`` was made from, on the same target.
@@ -80,32 +80,32 @@ def judge(before: Summary, after: Summary) -> Verdict:
     """
     ratio, size = speed(before, after), _share(after.get("size_bytes"), before.get("size_bytes"))
     changed = _changed(before, after)
-    judged = None if after.get("emulated") else ratio
+    compared = None if after.get("emulated") else ratio
     smaller = size is not None and size < SMALLER_BY
-    faster = judged is not None and judged.verdict() == QUICKER
+    faster = compared is not None and compared.outcome() == QUICKER
     calls = [_calls(profile) for profile in (before, after)]
     fewer = calls[1] < calls[0]
     if after.get("simulated"):
         word = SIMULATED
-    elif judged is None:
-        word = NOT_JUDGED
+    elif compared is None:
+        word = NOT_COMPARED
     elif fewer and faster:
         word = FEWER
     elif not changed and not fewer:
         word = SAME
-    elif not faster and 1 / judged.low > A_GAIN:
+    elif not faster and 1 / compared.low > A_GAIN:
         word = UNSETTLED
     elif any(part.quantized for part in changed):
         word = ACCELERATED if faster else SMALLER if smaller else NO_GAIN
     else:
         word = FASTER if faster else NOT_FASTER
     parent = str(before.get("candidate", ""))
-    said = _sentence(word, parent, judged, size, changed, after)
+    said = _sentence(word, parent, compared, size, changed, after)
     if fewer:
         often = "once" if calls[1] == 1 else f"{calls[1]} times"
         its = component_label(denoiser_of(after))
         said = f"Its {its} runs {often} a picture, that of {parent} {calls[0]} times. {said}"
-    return Verdict(word, parent, judged, size, said)
+    return Gain(word, parent, compared, size, said)
 
 
 def _calls(profile: Summary) -> int:
@@ -147,9 +147,9 @@ def _sentence(
     files = f"Its files are {number(size, 2)}× those of {parent}." if size is not None else ""
     if word == SAME:
         return f"The same layers as {parent} with other weights: neither speed nor size can change by it."
-    if word == NOT_JUDGED:
+    if word == NOT_COMPARED:
         why = "on an emulated machine, whose times say nothing" if after.get("emulated") else "the times are missing"
-        return f"Its speed can't be judged: {why}. {files}".strip()
+        return f"Its speed can't be compared: {why}. {files}".strip()
     if word == SIMULATED:
         asked = [part for part in _parts(after) if asks_integers(part.scheme)]
         said = join([f"{part.scheme} in the {component_label(part.name)}" for part in asked]) or "integers"
@@ -166,13 +166,13 @@ def _sentence(
 
 def _speed(ratio: Ratio, parent: str) -> str:
     times = f"{number(1 / ratio.value)}× as fast as {parent}"
-    verdict = ratio.verdict()
-    if 1 / ratio.low > A_GAIN and verdict != QUICKER:
+    outcome = ratio.outcome()
+    if 1 / ratio.low > A_GAIN and outcome != QUICKER:
         ends = f"{number(1 / ratio.high)} to {number(1 / ratio.low)}× as fast as {parent}"
         return f"The clock doesn't settle it: {ends} (n = {ratio.n})."
-    if verdict not in (QUICKER, SLOWER):
+    if outcome not in (QUICKER, SLOWER):
         return f"Neither faster nor slower than {parent} beyond the noise ({number(1 / ratio.value)}×)."
-    return f"{times}." if verdict == QUICKER else f"Slower: {times}."
+    return f"{times}." if outcome == QUICKER else f"Slower: {times}."
 
 
 def _how(quantized: Sequence[_Part], word: str) -> str:
