@@ -29,7 +29,9 @@ def profile(
     shape: Shapes = None,
     value: Inputs = None,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps of the pipeline's budget.")] = 10,
-    guidance_scale: Annotated[float, typer.Option(min=1, max=50, help="Above 1: two U-Net passes a step.")] = 3.0,
+    guidance_scale: Annotated[
+        float, typer.Option(min=1, max=50, help="Above 1: two passes of the denoiser a step.")
+    ] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
     ort_library: Annotated[
         Path | None, typer.Option("--ort-library", metavar="FILE", help="The runtime for devices: a .so or an .aar.")

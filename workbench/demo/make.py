@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.demo.pictures import Pictures, load_pictures
 from workbench.errors import InputError
+from workbench.models.families.stable_diffusion import FAMILY
 from workbench.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from workbench.demo.unet import Known
     from workbench.models.scorer import ContrastivePair
 
-STEPS = {"autoencoder": 3800, "scorer": 340, "unet": 3400}
+UNET = FAMILY.denoiser.name
+STEPS = {"autoencoder": 3800, "scorer": 340, UNET: 3400}
 """Optimiser steps of each stage, as the shipped model was trained."""
 
 
@@ -42,7 +44,7 @@ def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progr
     from workbench.demo.unet import known_of
 
     known = known_of(data, vae, text_encoder_of(pair), tokenizer)
-    unet = _unet(data, known, out, counts["unet"], compiled, progress)
+    unet = _unet(data, known, out, counts[UNET], compiled, progress)
 
     facts = {
         "steps": counts,
@@ -76,5 +78,5 @@ def _scorer(data: Pictures, out: Path, steps: int, progress: Progress) -> tuple[
 def _unet(data: Pictures, known: Known, out: Path, steps: int, compiled: bool, progress: Progress) -> Any:
     from workbench.demo.unet import train_unet
 
-    with progress("unet", steps) as tick:
-        return train_unet(data, known, out / "unet", steps, compiled, lambda n, v: tick(n, f"loss {v['loss']:.4f}"))
+    with progress(UNET, steps) as tick:
+        return train_unet(data, known, out / UNET, steps, compiled, lambda n, v: tick(n, f"loss {v['loss']:.4f}"))

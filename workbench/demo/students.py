@@ -36,7 +36,7 @@ def pack(store: Store, out: Path, run: str = RUN, names: Sequence[str] = NAMES) 
     made = {candidate.name: candidate for candidate in read_record(store, run)}
     facts: dict[str, Any] = {"run": run, "code": depends_on(pack)["code"], "students": {}}
     for name in names:
-        source, folder = made[name].components["unet"].path, out / name
+        source, folder = made[name].denoiser.path, out / name
         shutil.rmtree(folder, ignore_errors=True)
         save_unet(load_unet(source).half(), folder, read_widths(source))
         shutil.copyfile(source.parent / LOG, folder / LOG)

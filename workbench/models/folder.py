@@ -37,7 +37,7 @@ def inspect_folder(folder: Path) -> list[str]:
         if not _is_named(named):
             problems.append(f"{index}: {name}: names no class; the pipeline needs {', '.join(_needed(family))}")
         elif part is not None and named[1] != part.cls:
-            problems.append(f"{index}: {name}: found a {named[1]}; {family.label} has a {part.cls} there")
+            problems.append(f"{index}: {name}: found {named[1]}; {family.label} needs {part.cls} there")
         elif not (folder / name).is_dir():
             problems.append(f"{folder / name}: missing; {index.name} lists it as {'.'.join(named)}")
         else:

@@ -24,7 +24,7 @@ class Request:
         source: ``demo``, a diffusers folder, ``hub:OWNER/NAME``, ``RUN/CANDIDATE`` of a run that the store knows,
             ``arch:NAME``, ``module:function``, or an ONNX file.
         store: where runs are looked up and exports are kept.
-        component: one of ``text_encoder``, ``unet``, ``vae_decoder``; None for all (of an architecture: the U-Net).
+        component: one of the family's, or ``DENOISER``; None for all (of an architecture: the denoiser).
         shapes: of inputs by name, where they can't be known or are to be others.
         values: what all elements of an input are, by its name, instead of seeded ones.
         seed: of the inputs.

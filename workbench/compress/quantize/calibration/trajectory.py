@@ -36,7 +36,7 @@ class Trajectory:
     """
 
     source: Path
-    text_encoder: Path
+    prompt_encoder: Path
     steps: int
     guidance_scale: float
     timesteps: Sequence[int] | None = None
@@ -135,7 +135,7 @@ class Trajectory:
 
     @cached_property
     def _text(self) -> Any:
-        return runner(self.text_encoder, 1)
+        return runner(self.prompt_encoder, 1)
 
     @property
     def _length(self) -> int:

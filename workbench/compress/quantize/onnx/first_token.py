@@ -32,11 +32,11 @@ SAME = 1e-3
 """Greatest difference between two prompts' first states, relative to the largest value, that counts as rounding."""
 
 
-def first_state(text_encoder: Path, tokenizer: Path, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
+def first_state(prompt_encoder: Path, tokenizer: Path, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
     """The text encoder's state of the first token, float32 [1, 1, D], the same for every prompt.
 
     Args:
-        text_encoder: its exported file; takes token ids [1, L].
+        prompt_encoder: its exported file; takes token ids [1, L].
         tokenizer: folder of the CLIP tokenizer.
         prompts: texts that it is checked on, two or more.
 
@@ -47,7 +47,7 @@ def first_state(text_encoder: Path, tokenizer: Path, prompts: Sequence[str] = PR
     from transformers import CLIPTokenizer
 
     tokens = CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
-    run = runner(text_encoder)
+    run = runner(prompt_encoder)
     length = run.get_inputs()[0].shape[1]
     ids = tokens(
         list(prompts), padding="max_length", truncation=True, max_length=length, return_tensors="np"
