@@ -21,7 +21,7 @@ from workbench.devices.conditions import fast_cores, mask_of
 from workbench.devices.job import Job
 from workbench.devices.measure import DeviceSettings, measure_network, place_model, stored_result
 from workbench.devices.probe import probe
-from workbench.devices.profile import DeviceSession
+from workbench.devices.session import DeviceSession
 from workbench.devices.target import Ready, devices_of
 from workbench.measure.network import Network
 from workbench.progress import quiet

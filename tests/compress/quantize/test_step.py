@@ -253,7 +253,7 @@ REFUSED = {
     "group that doesn't divide": ({"scheme": "w4a16", "group_size": 64}, "group_size", "16, 8 would, or leave it out"),
     "pattern of nothing": ({"exempt": {"patterns": ["conv_inn"]}}, "exempt.patterns.0", "the nearest is conv_in"),
     "qat of fp16": ({"scheme": "fp16", "method": "qat"}, "method", "nothing to train"),
-    "qat of the decoder": ({"method": "qat", "components": ["vae_decoder"]}, "method", "needs components: [unet]"),
+    "qat of the decoder": ({"method": "qat", "components": ["vae_decoder"]}, "method", "needs the denoiser alone"),
     "qat settings of ptq": ({"qat": {"steps": 3}}, "qat", "needs method: qat"),
     "special case of weights": ({"scheme": "w4a16", "exempt": {"first_token": True}}, "exempt.first_token", "leave it"),
     "unpack of w8a8": ({"unpack": "pass"}, "unpack", "w4a16's"),
