@@ -52,10 +52,10 @@ def compare(
     limit = None if fail_above is None else share_of(fail_above)
     how = How(runtime, threads, Plan(iterations, min_seconds, max_seconds), layers)
     first = Request(a, Store(store), component, shapes_of(shape), seed=seed, progress=quiet if as_json else visible)
-    found = with_gate(work(first, replace(first, source=b), how), limit)
-    show(found, limit, write(found, out, limit) if out else [], as_json)
+    comparison = with_gate(work(first, replace(first, source=b), how), limit)
+    show(comparison, limit, write(comparison, out, limit) if out else [], as_json)
     if limit is not None:
-        check_gate(found, limit)
+        check_gate(comparison, limit)
 
 
 def share_of(text: str) -> float:

@@ -50,11 +50,11 @@ def shapes_of(given: list[str] | None) -> dict[str, tuple[int, ...]]:
     """
     from workbench.errors import InputError
 
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for text in given or ():
         name, sign, sides = text.rpartition("=")
         parts = sides.lower().split("x") if sides else []
         if not sign or not name or not all(part.isdecimal() and int(part) for part in parts):
             raise InputError(f"--shape: found {text!r}; needs INPUT=SIDExSIDE…, such as sample=1x4x64x64")
-        found[name] = tuple(int(part) for part in parts)
-    return found
+        shapes[name] = tuple(int(part) for part in parts)
+    return shapes

@@ -46,6 +46,6 @@ def schemes(
     wanted = schemes_asked(only)
     settings = Settings(RUNTIMES, threads_asked(threads), iterations, min_seconds, warmup=3)
     progress = quiet if as_json else visible
-    found = work(Asked(model, prompts, seed), wanted, settings, rerun, Store(store), progress)
-    show(found, as_json, as_markdown)
-    check(found)
+    table = work(Asked(model, prompts, seed), wanted, settings, rerun, Store(store), progress)
+    show(table, as_json, as_markdown)
+    check(table)

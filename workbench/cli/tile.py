@@ -69,8 +69,8 @@ def tile(
     ]
     request = Request(source, Store(store), shapes=shapes_of(shape))
     asked = work.AskedTile(request, machine(parse_size(sram), *rates), dtype, side, tiles)
-    found = work.tile_source(asked, write)
+    result = work.tile_source(asked, write)
     if as_json:
-        print(json.dumps(described(found), indent=1))
+        print(json.dumps(described(result), indent=1))
     else:
-        show(found)
+        show(result)

@@ -65,7 +65,7 @@ def layer_changes(before: Rows, after: Rows, old: Samples, new: Samples, profile
         profiler_ms: what profiling adds to a kernel.
     """
     sides = {row["layer"]: row for row in before}, {row["layer"]: row for row in after}
-    found = []
+    changes = []
     for group in _groups(before, after):
         if not any(layer in sides[0] for layer in group) or not any(layer in sides[1] for layer in group):
             continue
@@ -78,7 +78,7 @@ def layer_changes(before: Rows, after: Rows, old: Samples, new: Samples, profile
         if not apart or moved * net <= 0 or min(abs(moved), abs(net)) < max(LEAST_MS, LEAST_SHARE * a.ms):
             continue
         head = max(group, key=lambda layer: sum(_ms(side.get(layer)) for side in sides))
-        found.append(
+        changes.append(
             Change(
                 layer=head,
                 fused=tuple(layer for layer in group if layer != head),
@@ -91,7 +91,7 @@ def layer_changes(before: Rows, after: Rows, old: Samples, new: Samples, profile
                 after_iqr_ms=b.high - b.low,
             )
         )
-    return sorted(found, key=lambda change: -abs(change.after_ms - change.before_ms))
+    return sorted(changes, key=lambda change: -abs(change.after_ms - change.before_ms))
 
 
 @dataclass(frozen=True)

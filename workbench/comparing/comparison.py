@@ -124,16 +124,16 @@ def layer_words(compared: Compared) -> list[str]:
     """Sentences on the layers that became slower or faster, and on how many there are on one side only."""
     if compared.layers is None:
         return []
-    found = [c for c in called(compared.layers) if c.ratio is not None]
+    changes = [c for c in called(compared.layers) if c.ratio is not None]
     words = [
         f"{c.layer} is {percent(abs(c.ratio.value - 1), 0)} {c.outcome} "
         f"({signed_ms(c.difference_ms)}; {c.a_ms:.3g} → {c.b_ms:.3g} ms)"
-        for c in found[:NAMED]
+        for c in changes[:NAMED]
         if c.ratio is not None
     ]
-    if len(found) > NAMED:
-        words.append(f"{len(found) - NAMED} more layers differ")
-    if not found:
+    if len(changes) > NAMED:
+        words.append(f"{len(changes) - NAMED} more layers differ")
+    if not changes:
         words.append("no layer that both have is seen to differ")
     for where in (ONLY_A, ONLY_B):
         alone = [change for change in compared.layers if change.outcome == where]

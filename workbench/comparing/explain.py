@@ -63,8 +63,8 @@ class Side:
 
     def best(self, *kinds: str) -> float:
         """Kernel time of some kinds in ms: net where that is known, else as profiled."""
-        found = [self.work[kind] for kind in kinds or KINDS]
-        return sum(work.ms if work.net_ms is None else work.net_ms for work in found)
+        works = [self.work[kind] for kind in kinds or KINDS]
+        return sum(work.ms if work.net_ms is None else work.net_ms for work in works)
 
     @property
     def net(self) -> bool:
@@ -158,7 +158,7 @@ def explain(before: Summary, after: Summary, old: pd.DataFrame | None, new: pd.D
         old: table of layers of ``before``; None: there is none, and no layers are compared.
         new: that of ``after``.
     """
-    found = []
+    reasons = []
     for name, component in (after.get("components") or {}).items():
         other = (before.get("components") or {}).get(name)
         if other is None or _identity(before, name, other) == _identity(after, name, component):
@@ -177,7 +177,7 @@ def explain(before: Summary, after: Summary, old: pd.DataFrame | None, new: pd.D
         )
         layers = [{row["layer"] for row in rows} for rows in tables]
         both = bool(tables[0]) and bool(tables[1])
-        found.append(
+        reasons.append(
             Why(
                 component=name,
                 target=str(after.get("target", "")),
@@ -191,7 +191,7 @@ def explain(before: Summary, after: Summary, old: pd.DataFrame | None, new: pd.D
                 transitions=component.get("transitions") or [],
             )
         )
-    return found
+    return reasons
 
 
 def _identity(profile: Summary, name: str, component: Component) -> str:

@@ -98,11 +98,11 @@ def batches(
     fused: dict[str, str] = {}
     while len(taken) < LAYER_BATCHES:
         a_first = len(taken) % 2 == 0
-        found: dict[str, Layers] = {}
+        by_side: dict[str, Layers] = {}
         for side in ("A", "B") if a_first else ("B", "A"):
-            found[side] = (layers_a if side == "A" else layers_b)(LAYER_WARMUP, LAYER_PASSES)
-        taken.append(Batch(found["A"].samples, found["B"].samples, a_first))
-        for side, layers in found.items():
+            by_side[side] = (layers_a if side == "A" else layers_b)(LAYER_WARMUP, LAYER_PASSES)
+        taken.append(Batch(by_side["A"].samples, by_side["B"].samples, a_first))
+        for side, layers in by_side.items():
             fused |= {name: f"in {side} computed in {into}" for name, into in _fused(layers).items()}
         if tick:
             tick(len(taken))

@@ -177,11 +177,11 @@ def of_stored(parts: Sequence[Part], doubt: Doubt, level: float = LEVEL, seed: i
 
 def holm(p: Sequence[float]) -> list[float]:
     """``p`` values made larger so that, over all of them, a level keeps its meaning (Holm 1979)."""
-    found, largest = [0.0] * len(p), 0.0
+    corrected, largest = [0.0] * len(p), 0.0
     for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
         largest = max(largest, min(1.0, p[i] * (len(p) - rank)))
-        found[i] = largest
-    return found
+        corrected[i] = largest
+    return corrected
 
 
 def _median(values: Sequence[float]) -> float:

@@ -148,7 +148,7 @@ def _of_set(folder: Path, context: Context) -> list[Row]:
 def _of_folder(folder: Path, context: Context) -> list[Row]:
     """Rows of a folder of one's own; names are made plain, so that none leads out of the set."""
     root = folder.resolve()
-    found = []
+    rows = []
     for row in table_of(str(folder), context.source):
         file = (folder / row["file"]).resolve()
         name = file.relative_to(root).as_posix().removeprefix(f"{PICTURES}/")
@@ -156,8 +156,8 @@ def _of_folder(folder: Path, context: Context) -> list[Row]:
             raise InputError(
                 f"{folder / METADATA}: {name}: found the split {row['split']!r}; needs another text, such as train"
             )
-        found.append(Row(file, name, row["caption"], row["split"]))
-    return found
+        rows.append(Row(file, name, row["caption"], row["split"]))
+    return rows
 
 
 def _refuse_none_left(data_set: DataSet, dropped: Sequence[Drop], none_left: bool) -> None:

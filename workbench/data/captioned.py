@@ -45,14 +45,14 @@ def rows(data: str | None, source: Path) -> list[dict[str, str]]:
     folder = _folder(data, source)
     if data in (None, "demo"):
         return _own_rows(folder / "captions.json")
-    found = []
+    table = []
     for where, name, text, row in captioned_lines(folder / "metadata.jsonl"):
         if "\0" in name or not _lies_in(folder, name):
             raise InputError(f"{where}: file_name: no picture {name!r} in {folder}")
-        found.append({"caption": text, "split": row.get("split", "train"), "file": name})
-    if not found:
+        table.append({"caption": text, "split": row.get("split", "train"), "file": name})
+    if not table:
         raise InputError(f"{folder / 'metadata.jsonl'}: no pictures in it")
-    return found
+    return table
 
 
 def _lies_in(folder: Path, name: str) -> bool:

@@ -31,21 +31,21 @@ def curate(train: Sequence[Row], work: Work) -> Done:
             scores.append(scored(work.context.score, pictures, [row.text for row in batch]))
             done += len(batch)
             tick(done)
-    found = np.concatenate(scores)
+    values = np.concatenate(scores)
     if settings.keep is not None:
         count = max(1, round(settings.keep * len(train)))
         stays = np.zeros(len(train), dtype=bool)
-        stays[np.argsort(-found, kind="stable")[:count]] = True
+        stays[np.argsort(-values, kind="stable")[:count]] = True
         why = f"not among the best {settings.keep:.0%}"
     else:
         assert settings.least is not None
-        stays = found >= settings.least
+        stays = values >= settings.least
         why = f"scores below {settings.least:g}"
     left = [row for row, stay in zip(train, stays, strict=True) if stay]
     dropped = [
         Drop(row.name, why, f"score {value:.4f}")
-        for row, value, stay in zip(train, found, stays, strict=True)
+        for row, value, stay in zip(train, values, stays, strict=True)
         if not stay
     ]
-    facts = {"score_before": float(found.mean()), "score_after": float(found[stays].mean()) if left else None}
+    facts = {"score_before": float(values.mean()), "score_after": float(values[stays].mean()) if left else None}
     return Done(left, dropped, facts=facts)

@@ -28,8 +28,8 @@ def numbered(file: Path) -> Iterator[tuple[int, str]]:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            found = f"found the byte 0x{line[error.start]:02x} in column {error.start + 1}"
-            raise InputError(f"{file}:{number}: not UTF-8: {found}", hint="save the file as UTF-8") from None
+            what = f"found the byte 0x{line[error.start]:02x} in column {error.start + 1}"
+            raise InputError(f"{file}:{number}: not UTF-8: {what}", hint="save the file as UTF-8") from None
         if text.strip():
             yield number, text
 

@@ -43,12 +43,12 @@ def operation(name: str, settings: Any, came_in: int, done: Done) -> dict[str, A
 
 def named(dropped: Sequence[Drop]) -> dict[str, list[str]]:
     """By reason, the first few names with what is to be said of each."""
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for drop in dropped:
-        here = found.setdefault(drop.why, [])
+        here = names.setdefault(drop.why, [])
         if len(here) < _NAMED:
             here.append(f"{drop.name}: {drop.detail}" if drop.detail else drop.name)
-    return found
+    return names
 
 
 def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[str, Any], out: Path) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def batches(rows: Sequence[Row], count: int = _BATCH) -> Iterator[Sequence[Row]]
 
 def scored(score: Score, pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
     """Scores float64 [N]; a scorer whose answer isn't one number a picture is a fault of the program."""
-    found = np.asarray(score(pictures, captions), dtype=np.float64)
-    if found.shape != (len(captions),) or not np.isfinite(found).all():
-        raise ValueError(f"scores of shape {found.shape} or not finite for {len(captions)} pictures")
-    return found
+    values = np.asarray(score(pictures, captions), dtype=np.float64)
+    if values.shape != (len(captions),) or not np.isfinite(values).all():
+        raise ValueError(f"scores of shape {values.shape} or not finite for {len(captions)} pictures")
+    return values

@@ -160,24 +160,24 @@ class DataSet(Strict):
 
     def references(self) -> dict[tuple[str | int, ...], str]:
         """What may name another set, by its place in this one."""
-        found: dict[tuple[str | int, ...], str] = {} if self.from_ is None else {("from",): self.from_}
-        found |= {("join", i): name for i, name in enumerate(self.join or [])}
+        names: dict[tuple[str | int, ...], str] = {} if self.from_ is None else {("from",): self.from_}
+        names |= {("join", i): name for i, name in enumerate(self.join or [])}
         if self.synthesize and isinstance(self.synthesize.prompts, Prompts) and self.synthesize.prompts.captions_of:
-            found[("synthesize", "prompts", "captions_of")] = self.synthesize.prompts.captions_of
-        return found
+            names[("synthesize", "prompts", "captions_of")] = self.synthesize.prompts.captions_of
+        return names
 
     def files(self) -> Mapping[tuple[str | int, ...], Path]:
         """Files that the set reads besides pictures, by their place in it: their contents are part of its key."""
-        found: dict[tuple[str | int, ...], Path] = {}
+        paths: dict[tuple[str | int, ...], Path] = {}
         if self.captions and self.captions.file is not None:
-            found[("captions", "file")] = Path(self.captions.file)
+            paths[("captions", "file")] = Path(self.captions.file)
         if self.synthesize and isinstance(self.synthesize.prompts, str):
-            found[("synthesize", "prompts")] = Path(self.synthesize.prompts)
+            paths[("synthesize", "prompts")] = Path(self.synthesize.prompts)
         if self.synthesize and isinstance(self.synthesize.prompts, Prompts):
             for name, words in self.synthesize.prompts.words.items():
                 if isinstance(words, str):
-                    found[("synthesize", "prompts", "words", name)] = Path(words)
-        return found
+                    paths[("synthesize", "prompts", "words", name)] = Path(words)
+        return paths
 
 
 def _fields(template: str) -> list[str]:

@@ -125,10 +125,10 @@ def _filled(prompts: Prompts) -> list[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    found = [line.strip() for _, line in numbered(file)]
-    if not found:
+    lines = [line.strip() for _, line in numbered(file)]
+    if not lines:
         raise InputError(f"{file}: empty; needs one prompt or word a line")
-    return found
+    return lines
 
 
 def _in_order(prompts: Sequence[str], count: int, seed: int) -> list[str]:

@@ -125,21 +125,21 @@ class Adb:
             raise RunError(str(error), hint=_server_hint()) from None
         if done.code:
             raise RunError(f"adb devices: {done.said}", hint=_server_hint())
-        found = []
+        listed = []
         mismatch = next((line for line in (done.err + done.out).splitlines() if REPLACED in line), None)
         for line in done.out.splitlines():
             words = line.split()
             if len(words) < 2 or line.startswith((*STARTED, "List of devices")):
                 continue
             facts = dict(word.split(":", 1) for word in words[2:] if ":" in word)
-            found.append(Listed(words[0], words[1], facts))
-        if mismatch and not found:
+            listed.append(Listed(words[0], words[1], facts))
+        if mismatch and not listed:
             raise RunError(
                 f"adb: a server of another version ran and was replaced: {mismatch.partition(';')[0]}",
                 hint=f"it has forgotten its devices: reconnect them, use one adb for all tools (this is {self.path}; "
                 "$WORKBENCH_ADB names another), then give the same command again",
             )
-        return found
+        return listed
 
     def on(self, serial: str) -> Device:
         """The device of that serial."""

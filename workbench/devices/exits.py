@@ -86,15 +86,15 @@ def about_model(message: str, version: str | None = None) -> str:
     """
     library, said = f"ONNX Runtime {version}" if version else "this ONNX Runtime", _short(message)
     for pattern in _TOO_NEW:
-        if found := pattern.search(message):
-            kind = "IR version" if "IR version" in found[0] else "opset"
+        if match := pattern.search(message):
+            kind = "IR version" if "IR version" in match[0] else "opset"
             return (
-                f"the model is too new for {library}: it has {kind} {found['has']}, {found['most']} is the newest it "
+                f"the model is too new for {library}: it has {kind} {match['has']}, {match['most']} is the newest it "
                 f"takes; give a newer library ({said})"
             )
     for pattern in _MISSING:
-        if found := pattern.search(message):
-            parts = found.groupdict()
+        if match := pattern.search(message):
+            parts = match.groupdict()
             name = f"{parts['domain']}:{parts['op']}" if parts.get("domain") else parts["op"]
             at = f" (node {parts['node']})" if parts.get("node") else ""
             return f"{library} has no operator {name} as the model uses it{at}; give a library that has it ({said})"

@@ -73,7 +73,7 @@ class Workplace:
         named = list(names) or [file.name for file in files]
         hashes = [hash_file(file) for file in files]
         folder = hash_of(hashes)
-        found = []
+        placed = []
         missing = [
             (file, name, digest)
             for file, name, digest in zip(files, named, hashes, strict=True)
@@ -96,8 +96,8 @@ class Workplace:
             self._space = None if self._space is None else self._space - file.stat().st_size
         pushed = {name for _, name, _ in missing}
         for name in named:
-            found.append(Placed(f"{FOLDER}/files/{folder}/{name}", name in pushed))
-        return found
+            placed.append(Placed(f"{FOLDER}/files/{folder}/{name}", name in pushed))
+        return placed
 
     def _finish(self, target: str, size: int) -> None:
         part = f"{target}.part"

@@ -177,10 +177,10 @@ def _event(line: str) -> dict[str, Any] | None:
     if not line.lstrip().startswith("{"):
         return None
     try:
-        found = json.loads(line)
+        event = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("event"), str) else None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
 def failure(stream: Stream, code: int | None, stderr: str = "") -> RunError | None:
@@ -244,7 +244,7 @@ def read_outputs(result: Result, folder: Path) -> dict[str, np.ndarray]:
     """
     import numpy as np
 
-    found = {}
+    outputs = {}
     for output in result.outputs:
         file = folder / (output.file or "")
         kind = np.dtype("<u2") if output.type == "bfloat16" else np.dtype(output.type).newbyteorder("<")
@@ -253,5 +253,5 @@ def read_outputs(result: Result, folder: Path) -> dict[str, np.ndarray]:
         values = np.fromfile(file, dtype=kind).reshape(output.shape)
         if output.type == "bfloat16":
             values = (values.astype("<u4") << 16).view("<f4")
-        found[output.name] = values
-    return found
+        outputs[output.name] = values
+    return outputs

@@ -65,19 +65,19 @@ class PerfTestCall:
             InputError: an option of the provider can't be passed to the tool.
         """
         entries = " ".join(f"{key}|{value}" for key, value in machine_config(self.features).items())
-        found = [self.tool, "-I", "-m", "times", "-r", str(self.iterations), "-x", str(self.threads), "-y", "1"]
-        found += ["-o", "99", "-C", entries, "-e", self.provider.name if self.provider else "cpu"]
+        arguments = [self.tool, "-I", "-m", "times", "-r", str(self.iterations), "-x", str(self.threads), "-y", "1"]
+        arguments += ["-o", "99", "-C", entries, "-e", self.provider.name if self.provider else "cpu"]
         options = self.provider.options if self.provider else {}
         for text in (*options, *options.values()):
             if " " in text or "|" in text:
-                raise InputError(f"provider {found[-1]}: option {text!r} can't be passed to onnxruntime_perf_test")
+                raise InputError(f"provider {arguments[-1]}: option {text!r} can't be passed to onnxruntime_perf_test")
         if options:
-            found += ["-i", " ".join(f"{key}|{value}" for key, value in options.items())]
+            arguments += ["-i", " ".join(f"{key}|{value}" for key, value in options.items())]
         if self.profile_prefix is not None:
-            found += ["-p", self.profile_prefix]
+            arguments += ["-p", self.profile_prefix]
         if self.executed is not None:
-            found += ["-u", self.executed]
-        return [*found, self.model, self.csv]
+            arguments += ["-u", self.executed]
+        return [*arguments, self.model, self.csv]
 
 
 def read_perf_test(csv: str, stdout: str = "") -> PerfTest:
@@ -113,5 +113,5 @@ def read_perf_test(csv: str, stdout: str = "") -> PerfTest:
 
 
 def _told(pattern: str, text: str) -> float | None:
-    found = re.search(pattern, text)
-    return float(found[1]) if found else None
+    match = re.search(pattern, text)
+    return float(match[1]) if match else None

@@ -79,14 +79,14 @@ def probe(device: Device) -> Facts:
 
 
 def _sections(text: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    sections: dict[str, list[str]] = {}
     current: list[str] = []
     for line in text.replace("\r", "").splitlines():
         if line.startswith("@@"):
-            current = found.setdefault(line[2:].strip(), [])
+            current = sections.setdefault(line[2:].strip(), [])
         else:
             current.append(line)
-    return found
+    return sections
 
 
 def facts(serial: str, sections: Mapping[str, list[str]]) -> Facts:
@@ -157,9 +157,9 @@ def facts(serial: str, sections: Mapping[str, list[str]]) -> Facts:
 
 def _abi(machine: str | None, props: Mapping[str, str]) -> str | None:
     """The ABI to build for; None on a 64-bit processor under a 32-bit Android, too."""
-    found = ABIS.get(machine or "")
+    abi = ABIS.get(machine or "")
     listed = props.get("ro.product.cpu.abilist")
-    return found if not listed or {"arm64": "arm64-v8a"}.get(found or "", found) in listed.split(",") else None
+    return abi if not listed or {"arm64": "arm64-v8a"}.get(abi or "", abi) in listed.split(",") else None
 
 
 def _emulated(lines: list[str]) -> bool:
@@ -221,21 +221,21 @@ def _after(lines: list[str], label: str) -> str:
 
 def _numbers(ranges: str) -> tuple[int, ...]:
     """``0-3,6`` as 0, 1, 2, 3, 6."""
-    found: list[int] = []
+    numbers: list[int] = []
     for part in ranges.split(","):
         first, _, last = part.partition("-")
         if first.isdecimal():
-            found += range(int(first), int(last or first) + 1)
-    return tuple(found)
+            numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
 
 
 def _by_core(lines: list[str], name: str) -> dict[int, int]:
-    found = {}
+    by_core = {}
     for path, value in _pairs(lines).items():
         told = re.search(r"/cpu(\d+)/(?:cpufreq/)?" + name + "$", path)
         if told and value.isdecimal():
-            found[int(told[1])] = int(value)
-    return found
+            by_core[int(told[1])] = int(value)
+    return by_core
 
 
 def _classes(sections: Mapping[str, list[str]], online: tuple[int, ...]) -> tuple[Cores, ...]:
@@ -267,32 +267,34 @@ def _temperatures(sections: Mapping[str, list[str]]) -> dict[str, float]:
     # What is cached may be hours old; where the hardware doesn't answer, it is all there is.
     for part in (lines[current:], lines):
         told = (re.search(r"Temperature\{mValue=([-\d.]+), mType=(-?\d+), mName=([^,}]+)", line) for line in part)
-        found = {t[3]: float(t[1]) for t in told if t and t[2] not in _NO_TEMPERATURES}
-        if found:
-            return found
-    found = {}
+        temperatures = {t[3]: float(t[1]) for t in told if t and t[2] not in _NO_TEMPERATURES}
+        if temperatures:
+            return temperatures
+    temperatures = {}
     zones = _pairs(sections.get("zones", []))
     for path, kind in zones.items():
         value = zones.get(path.removesuffix("type") + "temp", "") if path.endswith("/type") else ""
         if value.lstrip("-").isdecimal():
-            # Kernels give thousandths of a degree; some vendors tenths or whole degrees.
+            # Kernels give thousandths of a degree; some vendors tenths or whole temperatures.
             number = int(value)
-            found[kind] = number / 1000 if abs(number) >= 1000 else number / 10 if abs(number) > 150 else float(number)
-    return found
+            temperatures[kind] = (
+                number / 1000 if abs(number) >= 1000 else number / 10 if abs(number) > 150 else float(number)
+            )
+    return temperatures
 
 
 _NO_TEMPERATURES = ("6", "7", "8")
 """Android's types of "temperature" that are the battery's volts, amperes and per cent."""
 
 
-def missing(found: Facts) -> list[str]:
+def missing(known: Facts) -> list[str]:
     """What stands in the way of profiling there, one sentence each with the remedy; empty when nothing does."""
     told = []
-    if found.abi is None:
-        told.append(f"its processor or system ({found.machine}) isn't supported; 64-bit x86 and Arm are")
-    if found.space_bytes is not None and found.space_bytes < LEAST_SPACE:
+    if known.abi is None:
+        told.append(f"its processor or system ({known.machine}) isn't supported; 64-bit x86 and Arm are")
+    if known.space_bytes is not None and known.space_bytes < LEAST_SPACE:
         told.append(
-            f"only {found.space_bytes / 1e6:.0f} MB free in /data/local/tmp; make room or run: workbench devices clean"
+            f"only {known.space_bytes / 1e6:.0f} MB free in /data/local/tmp; make room or run: workbench devices clean"
         )
     return told
 

@@ -49,13 +49,13 @@ def profile_devices(
         RunError: a device failed; the other devices were finished first, and all that is finished is kept.
     """
     work = replace(work, networks=[n for n in work.networks if n.file is not None and n.file.suffix in RUNTIME.reads])
-    found: dict[str, Summaries] = {}
+    by_target: dict[str, Summaries] = {}
     failed: list[RunError] = []
 
     def one(device: Ready, shown: Progress) -> None:
         try:
             with DeviceSession(device, settings, store, shown) as session:
-                found[device.target] = _profiled(session, work, out)
+                by_target[device.target] = _profiled(session, work, out)
         except RunError as error:
             failed.append(error)
 
@@ -70,22 +70,22 @@ def profile_devices(
     if failed and len(ready) == 1:
         raise failed[0]
     if failed:
-        kept = ", ".join(found) or "none"
+        kept = ", ".join(by_target) or "none"
         told = "\n".join(str(error) for error in failed)
         raise RunError(
             f"{told}\n{len(failed)} of {len(ready)} devices failed; finished: {kept}",
             hint="give the same command again: what is finished is not measured again",
         )
-    return {device.target: found[device.target] for device in ready}
+    return {device.target: by_target[device.target] for device in ready}
 
 
 def _profiled(session: DeviceSession, work: Work, out: Path) -> Summaries:
     """All candidates' summaries, in their order."""
     taken = session.measure(work.networks)
-    found = {}
+    summaries = {}
     for name in dict.fromkeys(n.candidate for n in work.networks):
         own = [n for n in work.networks if n.candidate == name]
         record, warnings = record_of(session, taken, own, work.counts, work.seed)
         budget = work.budget if agrees(record) else None
-        found[name] = write_profile(out, record, budget, warnings, work.lineage.get(name, ()))
-    return found
+        summaries[name] = write_profile(out, record, budget, warnings, work.lineage.get(name, ()))
+    return summaries

@@ -48,13 +48,13 @@ def placement(profile: Path) -> dict[str, Counter[str]]:
 
     All passes in the profile are counted, those of the warm-up, too.
     """
-    found: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for event in json.loads(profile.read_text()):
         if event.get("cat") == "Node" and event.get("name", "").endswith(KERNEL):
             arguments = event.get("args", {})
-            ops = found.setdefault(arguments.get("provider", ""), Counter())
+            ops = counts.setdefault(arguments.get("provider", ""), Counter())
             ops[arguments.get("op_name", "")] += 1
-    return found
+    return counts
 
 
 def on_cpu(ran: Mapping[str, Mapping[str, float]]) -> str | None:

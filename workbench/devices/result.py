@@ -118,33 +118,33 @@ def read_result(text: str) -> Result:
         RunError: it is damaged or of another version of the runner.
     """
     try:
-        found = json.loads(text)
-        if found.get("runner") != "wbrun" or found.get("schema") != SCHEMA:
-            raise RunError(f"the result is not one of this runner (schema {found.get('schema')}, expected {SCHEMA})")
-        return _result(found)
+        record = json.loads(text)
+        if record.get("runner") != "wbrun" or record.get("schema") != SCHEMA:
+            raise RunError(f"the result is not one of this runner (schema {record.get('schema')}, expected {SCHEMA})")
+        return _result(record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"the runner's result is damaged ({type(error).__name__}: {error})") from error
 
 
-def _result(found: Mapping[str, Any]) -> Result:
+def _result(record: Mapping[str, Any]) -> Result:
     parts = ("time", "outputs", "profile", "memory", "inputs", "readings")
     return Result(
-        version=found["library"]["version"],
-        api=found["library"]["api"],
-        providers=tuple(found["library"]["providers"]),
-        machine=found["machine"],
-        release=found["release"],
-        cpus=tuple(found["cpus"]),
-        threads=found["threads"],
-        thermal_zones=tuple(found["thermal_zones"]),
-        inputs=tuple(_tensor(t) for t in found["inputs"]),
-        outputs=tuple(_tensor(t) for t in found.get("outputs", ())),
-        times=_times(found["time"]) if "time" in found else None,
-        recorded=_recorded(found["profile"]) if "profile" in found else None,
-        memory=_memory(found["memory"]) if "memory" in found else None,
-        readings=tuple(_reading(r) for r in found["readings"]),
-        wall_ms=found["wall_ms"],
-        settings={name: value for name, value in found.items() if name not in parts},
+        version=record["library"]["version"],
+        api=record["library"]["api"],
+        providers=tuple(record["library"]["providers"]),
+        machine=record["machine"],
+        release=record["release"],
+        cpus=tuple(record["cpus"]),
+        threads=record["threads"],
+        thermal_zones=tuple(record["thermal_zones"]),
+        inputs=tuple(_tensor(t) for t in record["inputs"]),
+        outputs=tuple(_tensor(t) for t in record.get("outputs", ())),
+        times=_times(record["time"]) if "time" in record else None,
+        recorded=_recorded(record["profile"]) if "profile" in record else None,
+        memory=_memory(record["memory"]) if "memory" in record else None,
+        readings=tuple(_reading(r) for r in record["readings"]),
+        wall_ms=record["wall_ms"],
+        settings={name: value for name, value in record.items() if name not in parts},
     )
 
 

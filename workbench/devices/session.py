@@ -119,10 +119,10 @@ class DeviceSession:
         def work(out: Path) -> dict[str, Any]:
             tools = self.tools()
             before, waited = cool_down(self.device, probe(self.device), self.settings.cool_down_s, say)
-            found = measure_network(tools, network, self.settings, self.facts, out)
+            measured = measure_network(tools, network, self.settings, self.facts, out)
             after = probe(self.device)
             return {
-                **found,
+                **measured,
                 "fixed_performance": self.mode,
                 "cooled_s": waited,
                 "started_warm": too_warm(before),

@@ -110,30 +110,30 @@ def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers
 
 def warnings_of(network: Network, said: Mapping[str, Any], target: str, providers: Sequence[Provider]) -> list[str]:
     """What makes a network's numbers doubtful, one sentence each; ``said`` is its conditions and stored result."""
-    what, found = f"{network.label}@{target}", []
+    what, warnings = f"{network.label}@{target}", []
     agreed = said["agreement"]
     if not agreed["agrees"]:
-        found.append(
+        warnings.append(
             f"{what}: its outputs differ from the host's (SQNR {agreed['sqnr_db']:.1f} dB, at least "
             f"{agreed['least_db']:.1f} expected): the whole picture's latency doesn't count"
         )
     if said["clocks"]["throttled"]:
-        found.append(f"{what}: throttled, clocks fell to {said['clocks']['khz_least'] / 1e6:.2f} GHz")
+        warnings.append(f"{what}: throttled, clocks fell to {said['clocks']['khz_least'] / 1e6:.2f} GHz")
     if said["started_warm"]:
-        found.append(f"{what}: started warm ({said['started_warm']}) after {said['cooled_s']:.0f} s of cooling down")
+        warnings.append(f"{what}: started warm ({said['started_warm']}) after {said['cooled_s']:.0f} s of cooling down")
     before, after = said["before"]["thermal_status"], said["after"]["thermal_status"]
     if before is not None and after is not None and after > before:
-        found.append(f"{what}: the thermal status rose from {before} to {after}")
+        warnings.append(f"{what}: the thermal status rose from {before} to {after}")
     if said["cut"]:
-        found.append(f"{what}: ended at the time limit with n={said['validity']['n']}")
+        warnings.append(f"{what}: ended at the time limit with n={said['validity']['n']}")
     if said["before"]["battery_charging"]:
-        found.append(f"{what}: the battery was charging, which warms the device")
+        warnings.append(f"{what}: the battery was charging, which warms the device")
     if said["cores_missing"]:
-        found.append(f"{what}: cores {said['cores_missing']} were asked for and not had, it ran on {said['cores']}")
+        warnings.append(f"{what}: cores {said['cores_missing']} were asked for and not had, it ran on {said['cores']}")
     fallen = on_cpu(said["kernels_per_pass"]) if any(p.name != "cpu" for p in providers) else None
     if fallen:
-        found.append(f"{what}: {fallen}")
-    return found
+        warnings.append(f"{what}: {fallen}")
+    return warnings
 
 
 def environment_of(facts: Facts, version: str) -> dict[str, Any]:

@@ -63,8 +63,8 @@ def ready_devices(adb: Adb, serial: str | None = None, model: str | None = None)
             "adb: no device is ready" + (f"; {'; '.join(others)}" if others else ""),
             hint=None if others else "attach one with USB debugging on, or adb connect HOST:PORT; see: adb devices",
         )
-    for found in usable:
-        _can_be_used(found)
+    for device in usable:
+        _can_be_used(device)
     return usable
 
 
@@ -80,14 +80,14 @@ def devices_of(asked: Sequence[Any], program: Path | None = None) -> list[Ready]
         RunError: adb's server or a device doesn't answer.
     """
     adb = Adb(find_adb(program))
-    found: dict[str, Ready] = {}
+    by_serial: dict[str, Ready] = {}
     for target in asked:
         if not isinstance(target, str):
             some = ready_devices(adb, model=target.adb.model)
         else:
             some = ready_devices(adb, serial=target.removeprefix(PREFIX) if target.startswith(PREFIX) else None)
-        found |= {ready.device.serial: ready for ready in some}
-    return list(found.values())
+        by_serial |= {ready.device.serial: ready for ready in some}
+    return list(by_serial.values())
 
 
 def _named(adb: Adb, serial: str, listed: Sequence[Listed]) -> Ready:
@@ -99,12 +99,12 @@ def _named(adb: Adb, serial: str, listed: Sequence[Listed]) -> Ready:
         )
     if known[serial] != "device":
         raise InputError(f"adb: {serial} {state_in_words(known[serial])}")
-    found = Ready(adb.on(serial), probe(adb.on(serial)))
-    _can_be_used(found)
-    return found
+    ready = Ready(adb.on(serial), probe(adb.on(serial)))
+    _can_be_used(ready)
+    return ready
 
 
-def _can_be_used(found: Ready) -> None:
-    reasons = missing(found.facts)
+def _can_be_used(ready: Ready) -> None:
+    reasons = missing(ready.facts)
     if reasons:
-        raise InputError(f"adb: {found.device.serial} can't be profiled: {'; '.join(reasons)}")
+        raise InputError(f"adb: {ready.device.serial} can't be profiled: {'; '.join(reasons)}")

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def held_out(data: str | None, source: Path, prompts: str | None) -> frozenset[str]:
     """Held-out captions, if there are pictures at all, and the prompts of ``evaluate.prompts``."""
-    found = set(captions(data, source, "held_out")) if is_there(data, source) else set()
+    prompts_held_out = set(captions(data, source, "held_out")) if is_there(data, source) else set()
     if prompts is not None:
-        found |= {line.strip() for _, line in numbered(Path(prompts))}
-    return frozenset(found)
+        prompts_held_out |= {line.strip() for _, line in numbered(Path(prompts))}
+    return frozenset(prompts_held_out)
 
 
 def side(source: Path) -> int:
@@ -35,8 +35,8 @@ def scorer(source: Path) -> Any:
     """``score(pictures, captions)`` by the model's scorer; None where it brings none."""
     from workbench.models.scorer import load_scorer
 
-    found = load_scorer(source)
-    return found.agreement if found else None
+    loaded = load_scorer(source)
+    return loaded.agreement if loaded else None
 
 
 def drawing(teacher: Candidate, store: Store) -> Draw:

@@ -78,11 +78,11 @@ def evaluate(
 
 def _reference(folder: Path) -> Drawn:
     """What the reference drew, from the folder of its evaluation."""
-    stored, found = folder / _OUTPUTS, None
+    stored, outputs_there = folder / _OUTPUTS, None
     if stored.is_file():
         with np.load(stored) as arrays:
-            found = Outputs(**arrays)
-    return Drawn(np.load(folder / _PICTURES), outputs=found)
+            outputs_there = Outputs(**arrays)
+    return Drawn(np.load(folder / _PICTURES), outputs=outputs_there)
 
 
 def _real(source: Path) -> np.ndarray | None:

@@ -34,8 +34,8 @@ def outputs(module: torch.nn.Module, inputs: Mapping[str, np.ndarray]) -> list[n
     import torch
 
     with torch.inference_mode():
-        found = module(*(torch.from_numpy(v) for v in inputs.values()))
-    return [value.numpy() for value in ((found,) if isinstance(found, torch.Tensor) else found)]
+        values = module(*(torch.from_numpy(v) for v in inputs.values()))
+    return [value.numpy() for value in ((values,) if isinstance(values, torch.Tensor) else values)]
 
 
 def agreement(
@@ -49,18 +49,18 @@ def agreement(
     import numpy as np
 
     worst = {"max_abs_error": 0.0, "sqnr_db": 200.0}
-    for found, wanted in zip(session(path, threads).run(None, dict(inputs)), expected, strict=True):
+    for value, wanted in zip(session(path, threads).run(None, dict(inputs)), expected, strict=True):
         floating = np.issubdtype(wanted.dtype, np.floating)
-        if found.shape != wanted.shape or (floating and not np.isfinite(found).all()):
-            shapes = f"{list(found.shape)}, PyTorch's is {list(wanted.shape)}"
+        if value.shape != wanted.shape or (floating and not np.isfinite(value).all()):
+            shapes = f"{list(value.shape)}, PyTorch's is {list(wanted.shape)}"
             raise RunError(f"{path}: ONNX Runtime's output isn't finite or has another shape: {shapes}")
         if not floating or not wanted.size:
             continue  # a choice such as an argmax can fall otherwise where two values are almost equal
-        error, sqnr = float(np.abs(found.astype(np.float64) - wanted).max()), sqnr_db(wanted, found)
+        error, sqnr = float(np.abs(value.astype(np.float64) - wanted).max()), sqnr_db(wanted, value)
         if sqnr < least_db:
             raise RunError(
                 f"{path}: ONNX Runtime disagrees with PyTorch: SQNR {sqnr:.1f} dB (least {least_db:g} dB), "
                 f"largest error {error:.3g} at outputs up to {float(np.abs(wanted).max()):.3g}"
             )
-        worst = min(worst, {"max_abs_error": error, "sqnr_db": sqnr}, key=lambda found: found["sqnr_db"])
+        worst = min(worst, {"max_abs_error": error, "sqnr_db": sqnr}, key=lambda value: value["sqnr_db"])
     return worst

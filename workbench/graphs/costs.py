@@ -54,7 +54,7 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
     proto = read_model(model) if isinstance(model, Path) else model
     shapes, constant = resolve(proto), constants(proto.graph)
     eight = dequantized(proto.graph)
-    found = (product_of(n, shapes, constant) for n in proto.graph.node if n.op_type in PRODUCTS)
+    products = (product_of(n, shapes, constant) for n in proto.graph.node if n.op_type in PRODUCTS)
     return [
         NodeCost(
             product.node.name,
@@ -64,7 +64,7 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
             product.weights,
             eight.issuperset(product.node.input[:2]) or product.node.op_type.startswith(INTEGER),
         )
-        for product in found
+        for product in products
         if not product.why
     ]
 
@@ -78,8 +78,8 @@ def dequantized(graph: onnx.GraphProto) -> set[str]:
     for node in graph.node:
         if node.op_type == "QuantizeLinear":
             kinds[node.output[0]] = kinds.get(node.input[2], eight[1]) if len(node.input) > 2 else eight[1]
-    found = (node for node in graph.node if node.op_type == "DequantizeLinear")
-    return {node.output[0] for node in found if kinds.get(node.input[0], eight[0]) in eight}
+    nodes = (node for node in graph.node if node.op_type == "DequantizeLinear")
+    return {node.output[0] for node in nodes if kinds.get(node.input[0], eight[0]) in eight}
 
 
 def product_of(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> Product:
@@ -92,14 +92,14 @@ def product_of(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> Prod
 
 def constants(graph: onnx.GraphProto) -> set[str]:
     """Values that are the same in every pass: weights, and what is made of them alone."""
-    found: set[str] = set()
+    names: set[str] = set()
     for part in scopes(graph):
-        found |= {tensor.name for tensor in part.initializer}
-        found |= {tensor.values.name for tensor in part.sparse_initializer}
+        names |= {tensor.name for tensor in part.initializer}
+        names |= {tensor.values.name for tensor in part.sparse_initializer}
         for node in part.node:
-            if all(value in found for value in node.input if value) and not bodies(node):
-                found |= {value for value in node.output if not node.op_type.startswith("Random")}
-    return found
+            if all(value in names for value in node.input if value) and not bodies(node):
+                names |= {value for value in node.output if not node.op_type.startswith("Random")}
+    return names
 
 
 def int8_shares(costs: list[NodeCost]) -> dict[str, float]:

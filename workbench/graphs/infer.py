@@ -31,12 +31,12 @@ def with_loops(model: onnx.ModelProto) -> onnx.ModelProto:
     ONNX's own ends at a Loop, since what goes round may change its shape. Here each such value is taken to keep the
     shape that it enters with, and keeps it where the body, inferred so, gives it back in the same.
     """
-    found, changing = _inferred(model), set[str]()
+    inferred, changing = _inferred(model), set[str]()
     while True:
-        trial = _copy(found)
+        trial = _copy(inferred)
         carried = list(_carried(trial.graph, static_shapes(trial.graph), changing))
         if not carried:
-            return found
+            return inferred
         for one in carried:
             set_shape(one.before, one.before.type.tensor_type.elem_type, one.shape)
         names = {one.before.name: one for one in carried}
@@ -47,19 +47,19 @@ def with_loops(model: onnx.ModelProto) -> onnx.ModelProto:
         if not wrong:
             kinds = {one.out: one.before.type.tensor_type.elem_type for one in carried}
             tell(trial.graph, {one.out: one.shape for one in carried}, kinds)
-            found = _inferred(trial)
+            inferred = _inferred(trial)
 
 
 def static_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
     """The shapes that are written down without open sides, in all graphs inside."""
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     for part in scopes(graph):
         for value in (*part.input, *part.output, *part.value_info):
             tensor = value.type.tensor_type
             if tensor.HasField("shape") and all(side.HasField("dim_value") for side in tensor.shape.dim):
-                found[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
-        found |= {tensor.name: tuple(tensor.dims) for tensor in part.initializer}
-    return found
+                shapes[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
+        shapes |= {tensor.name: tuple(tensor.dims) for tensor in part.initializer}
+    return shapes
 
 
 def tell(graph: onnx.GraphProto, shape: Mapping[str, Shape], kind: Mapping[str, int]) -> None:

@@ -113,38 +113,38 @@ class Names:
         # A program that was flattened before it was exported has the root everywhere: that tells nothing. Our own
         # exports say so in as many words where they mean it.
         flat = {*told} <= {None, ROOT} and not any(n.proto.name.startswith(f"{ROOT}/") for n in self.nodes)
-        found: list[str | None] = [None if flat else layer for layer in told]
-        computing = [layer for layer, n in zip(found, self.nodes, strict=True) if n.proto.op_type != "Constant"]
+        layers: list[str | None] = [None if flat else layer for layer in told]
+        computing = [layer for layer, n in zip(layers, self.nodes, strict=True) if n.proto.op_type != "Constant"]
         by_hierarchy = sum(layer is not None for layer in computing) >= _MOSTLY * len(computing)
         for i, node in enumerate(self.nodes):
-            if found[i] is None:
-                found[i] = self._by_weight(node.proto)
+            if layers[i] is None:
+                layers[i] = self._by_weight(node.proto)
         if by_hierarchy:
-            self._from_neighbours(found)
+            self._from_neighbours(layers)
         for i, node in enumerate(self.nodes):
             users = [user for value in node.proto.output for user in self.users[value]]
-            if node.proto.op_type == "Constant" and found[i] is None and users:
-                found[i] = found[users[0]] or self.nodes[users[0]].label
-        return [_printable(layer or node.label) for layer, node in zip(found, self.nodes, strict=True)]
+            if node.proto.op_type == "Constant" and layers[i] is None and users:
+                layers[i] = layers[users[0]] or self.nodes[users[0]].label
+        return [_printable(layer or node.label) for layer, node in zip(layers, self.nodes, strict=True)]
 
     def _by_weight(self, proto: Any) -> str | None:
         own = (_PARAMETER.fullmatch(value) for value in proto.input if value in self.constants)
         return next((match[1] for match in own if match), None)
 
-    def _from_neighbours(self, found: list[str | None]) -> None:
+    def _from_neighbours(self, layers: list[str | None]) -> None:
         """Gives nodes without a layer that of what makes their first inputs, else of what uses their outputs."""
         while True:
             near: dict[int, str] = {}
             for i, node in enumerate(self.nodes):
-                if found[i] is None:
+                if layers[i] is None:
                     before = [self.producer[v] for v in node.proto.input if v in self.producer]
                     after = [user for value in node.proto.output for user in self.users[value]]
-                    layer = next((found[k] for k in (*before, *after) if found[k] is not None), None)
+                    layer = next((layers[k] for k in (*before, *after) if layers[k] is not None), None)
                     near |= {i: layer} if layer is not None else {}
             if not near:
                 return
             for i, layer in near.items():
-                found[i] = layer
+                layers[i] = layer
 
 
 def nodes_of(graph: Any) -> list[GraphNode]:

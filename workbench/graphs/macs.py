@@ -141,7 +141,7 @@ class _Counting:
             )
             for layer, t in self.tallies.items()
         )
-        held = {layer: sum(self._stored_bytes(name) for name in found) for layer, found in self.used.items()}
+        held = {layer: sum(self._stored_bytes(name) for name in names) for layer, names in self.used.items()}
         bits = {label: bits for label, p in self.products.items() if (bits := self._weight_bits(p.node))}
         return GraphCount(
             Count(layers, dict(sorted(self.uncounted.items())), tuple(self._choices())),
@@ -188,14 +188,14 @@ class _Counting:
 
     def _kinds(self) -> dict[str, str]:
         """The operator that a layer is named by: what multiplies, else what it does last."""
-        found: dict[str, str] = {}
+        kinds: dict[str, str] = {}
         multiplies: set[str] = set()
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
             if layer not in multiplies and node.proto.op_type not in FREE:
-                found[layer] = node.proto.op_type
+                kinds[layer] = node.proto.op_type
                 if node.label in self.products:
                     multiplies.add(layer)
-        return defaultdict(str, found)
+        return defaultdict(str, kinds)
 
     def _weight_bits(self, node: Any) -> int:
         """Bits of each number of a weight that is stored in integers; 0 for one in floats."""
@@ -212,12 +212,12 @@ class _Counting:
 
         types = onnx.TensorProto
         known = {types.FLOAT: "fp32", types.FLOAT16: "fp16", types.BFLOAT16: "bf16", types.DOUBLE: "fp64"}
-        found: dict[str, str] = {}
+        floats: dict[str, str] = {}
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
             kind = known.get(self.shapes.type.get("".join(node.proto.output[:1]), 0))
-            if kind is not None and (layer not in found or node.label in self.products):
-                found[layer] = kind
-        return found
+            if kind is not None and (layer not in floats or node.label in self.products):
+                floats[layer] = kind
+        return floats
 
     def _stored_bytes(self, name: str) -> int:
         parts = [self.sparse[name].values, self.sparse[name].indices] if name in self.sparse else [self.tensors[name]]

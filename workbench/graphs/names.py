@@ -31,10 +31,10 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
     while True:
         # Nodes that a function's body or a split brought in have no metadata: they belong to whoever uses them.
         orphans = [node for node, layer in layers.items() if layer is None]
-        found = {node: near for node in orphans if (near := _neighbour(node, layers)) is not None}
-        if not found:
+        renamed = {node: near for node in orphans if (near := _neighbour(node, layers)) is not None}
+        if not renamed:
             break
-        layers.update(found)
+        layers.update(renamed)
     unknown = [node.name or node.op_type for node, layer in layers.items() if layer is None]
 
     keep = {*graph.inputs, *graph.outputs}

@@ -21,7 +21,7 @@ def is_plain(model: onnx.ModelProto) -> bool:
     """Whether ``plain`` would change nothing."""
     domains = {node.domain for node in nodes_of(model)} | {entry.domain for entry in model.opset_import}
     orders = (order(graph) for graph in graphs_of(model))
-    return not model.functions and ALIAS not in domains and all(found == sorted(found) for found in orders)
+    return not model.functions and ALIAS not in domains and all(indices == sorted(indices) for indices in orders)
 
 
 def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
@@ -67,15 +67,15 @@ def order(graph: onnx.GraphProto) -> list[int]:
         for value in values:
             users.setdefault(value, []).append(i)
     ready = [i for i, values in enumerate(waits) if not values]
-    found = []
+    ordered = []
     while ready:
-        found.append(heapq.heappop(ready))
-        for value in graph.node[found[-1]].output:
+        ordered.append(heapq.heappop(ready))
+        for value in graph.node[ordered[-1]].output:
             for user in users.pop(value, ()):
                 waits[user].discard(value)
                 if not waits[user]:
                     heapq.heappush(ready, user)
-    return found
+    return ordered
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:

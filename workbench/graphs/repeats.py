@@ -32,20 +32,20 @@ class Times:
 
 def times_of(nodes: Sequence[GraphNode], model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> list[Times]:
     """For each node how often it runs; ``nodes`` are those of the model, outer ones first."""
-    values, found = Values(model, shapes), list[Times]()
+    values, times = Values(model, shapes), list[Times]()
     version = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     inside: dict[tuple[int, str], Times] = {}
     for node in nodes:
         if node.outer is None:
-            found.append(Times())
+            times.append(Times())
             continue
         at = (node.outer, node.branch)
         if at not in inside:
-            outer, around = nodes[node.outer].proto, found[node.outer]
+            outer, around = nodes[node.outer].proto, times[node.outer]
             scanned = _steps(outer, shapes) if outer.op_type == "Scan" and version >= _SINCE_AXES else None
             inside[at] = _inside(node, outer, around, values, scanned)
-        found.append(inside[at])
-    return found
+        times.append(inside[at])
+    return times
 
 
 def _inside(inner: GraphNode, node: onnx.NodeProto, around: Times, values: Values, scanned: int | None) -> Times:

@@ -24,8 +24,8 @@ def make_unique(graph: onnx.GraphProto) -> None:
 
 def _own(graph: onnx.GraphProto) -> list[str]:
     """Names of the values that a graph itself brings in or makes."""
-    found = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
-    return found + [value for node in graph.node for value in node.output if value]
+    names = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
+    return names + [value for node in graph.node for value in node.output if value]
 
 
 def _rename(graph: onnx.GraphProto, around: dict[str, str], taken: set[str]) -> None:

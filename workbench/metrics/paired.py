@@ -22,19 +22,19 @@ def paired(own: Sequence[float], other: Sequence[float]) -> Difference:
     picks = rng.integers(0, len(a), (RESAMPLES, len(a)))
     means = a[picks].mean(1), b[picks].mean(1)
     low, high = np.percentile(means[0] - means[1], [2.5, 97.5]).tolist()
-    found: Difference = {"difference": float(a.mean() - b.mean()), "low": low, "high": high, "n": len(a)}
+    difference: Difference = {"difference": float(a.mean() - b.mean()), "low": low, "high": high, "n": len(a)}
     if (b > 0).all():
         low, high = np.percentile(means[0] / means[1], [2.5, 97.5]).tolist()
-        found |= {"ratio": float(a.mean() / b.mean()), "ratio_low": low, "ratio_high": high}
-    return found
+        difference |= {"ratio": float(a.mean() / b.mean()), "ratio_low": low, "ratio_high": high}
+    return difference
 
 
 def comparisons(own: Scores, other: Scores, against: str, why: str) -> list[Comparison]:
     """The paired comparison of every metric that both have for each picture; ``why``: what the other one is."""
-    found: list[Comparison] = []
+    compared: list[Comparison] = []
     for metric in by_picture():
         mine, others = own["metrics"].get(metric), other["metrics"].get(metric)
         if mine and others and mine["n"] == others["n"]:
             difference = paired(mine["by_picture"], others["by_picture"])
-            found.append({"metric": metric, "against": against, "why": why, **difference})
-    return found
+            compared.append({"metric": metric, "against": against, "why": why, **difference})
+    return compared

@@ -16,8 +16,8 @@ def metrics() -> dict[str, Metric]:
     package = workbench.metrics
     files = [file for folder in package.__path__ for file in Path(folder).glob("*.py")]
     names = [f"{package.__name__}.{file.stem}" for file in files if "\nMETRIC = " in file.read_text()]
-    found: list[Metric] = sorted((importlib.import_module(n).METRIC for n in names), key=lambda m: (m.order, m.name))
-    return {metric.name: metric for metric in found}
+    in_order: list[Metric] = sorted((importlib.import_module(n).METRIC for n in names), key=lambda m: (m.order, m.name))
+    return {metric.name: metric for metric in in_order}
 
 
 def qualities() -> list[str]:

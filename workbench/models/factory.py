@@ -59,14 +59,14 @@ def call_factory(where: str, meta: bool = False) -> Made:
         try:
             with torch.random.fork_rng(devices=[]), torch.device(device):
                 torch.manual_seed(0)
-                found = function()
+                returned = function()
             break
         except Exception as error:
             if device == "cpu":  # what fails on the meta device only, such as reading a value, is tried again
                 raise InputError(f"{where}: the function raised {told(error)}") from None
-    module, inputs = found if isinstance(found, tuple | list) and len(found) == 2 else (found, {})
+    module, inputs = returned if isinstance(returned, tuple | list) and len(returned) == 2 else (returned, {})
     if not isinstance(module, torch.nn.Module):
-        raise InputError(f"{where}: returned {_described(found)}", hint=_RETURNS)
+        raise InputError(f"{where}: returned {_described(returned)}", hint=_RETURNS)
     by_keyword = isinstance(inputs, Mapping)
     return Made(module.eval().requires_grad_(False), _inputs(where, module, inputs), by_keyword and bool(inputs))
 

@@ -45,7 +45,7 @@ def read_record(store: Store, name: str) -> list[Candidate]:
         record = json.loads(file.read_text(encoding="utf-8"))
         if record["version"] != VERSION:
             raise InputError(f"{file}: found version {record['version']}; needs {VERSION}", hint=AGAIN)
-        return [_read(found, store) for found in record["candidates"]]
+        return [_read(entry, store) for entry in record["candidates"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: not a run's record ({type(error).__name__}: {error})", hint=AGAIN) from None
 
@@ -67,22 +67,22 @@ def _described(candidate: Candidate, store: Store) -> dict[str, Any]:
     }
 
 
-def _read(found: dict[str, Any], store: Store) -> Candidate:
+def _read(entry: dict[str, Any], store: Store) -> Candidate:
     components = {
         name: Component(name, own["kind"], store.root / own["path"], own["scheme"])
-        for name, own in found["components"].items()
+        for name, own in entry["components"].items()
     }
-    source = store.root / found["source"]
+    source = store.root / entry["source"]
     return Candidate(
-        found["name"],
-        found["key"],
+        entry["name"],
+        entry["key"],
         source,
         components,
-        tuple(found["lineage"]),
-        found["report"],
-        found["parent"],
-        found.get("teacher"),
-        {name: store.root / folder for name, folder in found["configs"].items()},
+        tuple(entry["lineage"]),
+        entry["report"],
+        entry["parent"],
+        entry.get("teacher"),
+        {name: store.root / folder for name, folder in entry["configs"].items()},
     )
 
 

@@ -34,20 +34,20 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
 
     widths = read_widths(folder)
     if widths is None:
-        found = UNet2DConditionModel.from_pretrained(folder, use_safetensors=True, local_files_only=True)
-        return found.float().eval()
+        shapes = UNet2DConditionModel.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+        return shapes.float().eval()
     from safetensors.torch import load_file
 
     weights = {name: value for file in weight_files(folder, STEM) for name, value in load_file(file).items()}
     unet = meta_unet(read_object(folder / "config.json"), widths)
     wanted = {name: tuple(value.shape) for name, value in unet.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    wrong = sorted(name for name in wanted.keys() | shapes.keys() if wanted.get(name) != shapes.get(name))
     if wrong:
         first = wrong[0]
         raise InputError(
             f"{folder / FILE}: doesn't fit the weights beside it: {first} should be {wanted.get(first, 'absent')}, "
-            f"found {found.get(first, 'nothing')} ({len(wrong)} of {len(wanted)} tensors differ)",
+            f"found {shapes.get(first, 'nothing')} ({len(wrong)} of {len(wanted)} tensors differ)",
             hint="config.json, widths.json and the weights belong together: copy all of them",
         )
     unet.load_state_dict(weights, assign=True)

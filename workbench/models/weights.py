@@ -102,8 +102,8 @@ def weight_files(folder: Path, stem: str) -> list[Path]:
             f"{pickled[0]}: pickled weights can run code and aren't read; needs {single.name}", hint=_TO_SAFETENSORS
         )
     others = sorted(f.name for f in folder.glob("*.safetensors"))
-    found = f"found {', '.join(others)}: rename it" if others else "no safetensors file there"
-    raise InputError(f"{single}: missing; {found}")
+    there = f"found {', '.join(others)}: rename it" if others else "no safetensors file there"
+    raise InputError(f"{single}: missing; {there}")
 
 
 def tensors_of(folder: Path, stem: str) -> Tensors:

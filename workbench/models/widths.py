@@ -46,11 +46,11 @@ def read_widths(folder: Path) -> Widths | None:
     if not file.is_file():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        version = found["version"]
-        layers = {str(name): (_width(pair[0]), _width(pair[1])) for name, pair in found["layers"].items()}
-        heads = {str(name): _width(count) for name, count in found["heads"].items()}
-        kept = {str(name): tuple(int(i) for i in channels) for name, channels in found["kept"].items()}
+        record = json.loads(file.read_text(encoding="utf-8"))
+        version = record["version"]
+        layers = {str(name): (_width(pair[0]), _width(pair[1])) for name, pair in record["layers"].items()}
+        heads = {str(name): _width(count) for name, count in record["heads"].items()}
+        kept = {str(name): tuple(int(i) for i in channels) for name, channels in record["kept"].items()}
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: can't be read as the widths of a pruned U-Net ({error})") from None
     if version != VERSION:

@@ -70,10 +70,10 @@ def ceilings(name: str, threads: int, store: Store) -> Ceilings:
     if stored is not None:
         return cast("Ceilings", stored)
     with tempfile.TemporaryDirectory(prefix="workbench-ceilings-") as scratch:
-        found = _measure(own, threads, load, Path(scratch))
-    if not found["warnings"]:  # what a busy machine gave is used once, and measured again the next time
-        store.compute(key, lambda _folder: found)
-    return found
+        measured = _measure(own, threads, load, Path(scratch))
+    if not measured["warnings"]:  # what a busy machine gave is used once, and measured again the next time
+        store.compute(key, lambda _folder: measured)
+    return measured
 
 
 def _measure(
@@ -95,20 +95,20 @@ def _measure(
     for _ in range(ROUNDS):
         for probe, call in calls.items():
             samples[probe] += interleaved({"": call}, 1, 3, LEAST_SECONDS)[""].samples
-    found: dict[str, list[Reached]] = {"fp32": [], "int8": [], "memory": []}
+    reached: dict[str, list[Reached]] = {"fp32": [], "int8": [], "memory": []}
     for probe, taken in samples.items():
-        found[probe.kind].append(_rate(probe, taken))
-    if not found["fp32"] or not found["memory"]:
+        reached[probe.kind].append(_rate(probe, taken))
+    if not reached["fp32"] or not reached["memory"]:
         raise RunError(f"{own.name}: its ceilings can't be measured: {'; '.join(refused.values())}")
-    fp32 = max(found["fp32"], key=lambda r: r["best"])
-    int8 = max(found["int8"], key=lambda r: r["best"], default=None)
+    fp32 = max(reached["fp32"], key=lambda r: r["best"])
+    int8 = max(reached["int8"], key=lambda r: r["best"], default=None)
     return {
         "runtime": own.name,
         "threads": threads,
         "what": WHAT,
         "fp32": fp32,
         "int8": int8,
-        "memory": sorted(found["memory"], key=lambda r: r["bytes"]),
+        "memory": sorted(reached["memory"], key=lambda r: r["bytes"]),
         "refused": refused,
         "warnings": _warnings(fp32, int8),
         "seconds": round(time.perf_counter() - started, 2),
@@ -118,7 +118,7 @@ def _measure(
 def _rate(probe: Probe, taken: Sequence[float]) -> Reached:
     rates = Stats(tuple(probe.work / ms / 1e6 for ms in taken))  # per ms / 1e6: units of 1e9 per second
     memory = probe.kind == "memory"
-    found: Reached = {
+    reached: Reached = {
         "best": round(max(rates.samples), 2),
         "median": round(rates.median, 2),
         "iqr": round(rates.iqr, 2),
@@ -127,8 +127,8 @@ def _rate(probe: Probe, taken: Sequence[float]) -> Reached:
         "of": probe.words,
     }
     if memory:
-        found["bytes"] = probe.bytes_per_op
-    return found
+        reached["bytes"] = probe.bytes_per_op
+    return reached
 
 
 def _warnings(*rates: Reached | None) -> list[str]:

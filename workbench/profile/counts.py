@@ -18,15 +18,15 @@ def count_networks(
     A network that exists only as a file keeps the count of its parent when both have the same MACs: quantizing changes
     neither, and a graph alone can't tell a folded constant from a bias.
     """
-    found: dict[tuple[str, str], Count] = {}
+    counts: dict[tuple[str, str], Count] = {}
     known: dict[tuple[str, str], Count] = {}
     for network in networks:
         if network.identity not in known:
             known[network.identity] = count_network(
-                network, found.get(((parents or {}).get(network.candidate) or "", network.component))
+                network, counts.get(((parents or {}).get(network.candidate) or "", network.component))
             )
-        found[network.candidate, network.component] = known[network.identity]
-    return found
+        counts[network.candidate, network.component] = known[network.identity]
+    return counts
 
 
 def count_network(network: Network, parent: Count | None = None) -> Count:

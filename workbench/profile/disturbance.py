@@ -56,13 +56,13 @@ def _temperature() -> float | None:
 
 def _numbers(files: list[Path]) -> list[int]:
     """What the files hold; those that can't be read now are left out, as a sleeping CPU's or sensor's."""
-    found = []
+    numbers = []
     for file in files:
         try:
-            found.append(int(file.read_text()))
+            numbers.append(int(file.read_text()))
         except (OSError, ValueError):
             continue
-    return found
+    return numbers
 
 
 def between(before: Moment, after: Moment) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
     Those are ``load``, ``frequency_mhz`` (mean over CPUs) and ``temperature_c`` (hottest zone), each as ``…_before``
     and ``…_after``. A value is None where the system doesn't tell it; ``unknown`` maps its name to the reason.
     """
-    found: dict[str, Any] = {"steal_share": None, "others_share": None}
+    shares: dict[str, Any] = {"steal_share": None, "others_share": None}
     unknown = {}
     if before.ticks and after.ticks and len(after.ticks) > _STEAL:
         passed = [b - a for a, b in zip(before.ticks, after.ticks, strict=True)]
@@ -79,9 +79,9 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
         if total > 0:
             idle = sum(passed[i] for i in _IDLE)
             busy_elsewhere = total - idle - passed[_STEAL] - (after.own - before.own)
-            found["steal_share"] = passed[_STEAL] / total
-            found["others_share"] = max(0.0, busy_elsewhere / total)
-    if found["steal_share"] is None:
+            shares["steal_share"] = passed[_STEAL] / total
+            shares["others_share"] = max(0.0, busy_elsewhere / total)
+    if shares["steal_share"] is None:
         reason = "too short a time" if before.ticks and after.ticks else f"{STAT} doesn't tell"
         unknown["steal_share"] = unknown["others_share"] = reason
     for name, own, place in (
@@ -89,7 +89,7 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
         ("frequency_mhz", "frequency", f"{CPUS}/cpu*/cpufreq"),
         ("temperature_c", "temperature", f"{ZONES}/thermal_zone*"),
     ):
-        found |= {f"{name}_before": getattr(before, own), f"{name}_after": getattr(after, own)}
+        shares |= {f"{name}_before": getattr(before, own), f"{name}_after": getattr(after, own)}
         if None in (getattr(before, own), getattr(after, own)):
             unknown[name] = f"{place} doesn't tell"
-    return found | {"unknown": unknown}
+    return shares | {"unknown": unknown}

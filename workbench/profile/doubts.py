@@ -17,15 +17,15 @@ SLOWED_LIMIT = 0.10
 def doubts(record: Record) -> list[str]:
     """All that speaks against what was measured on this machine: its state, then each network's own numbers."""
     facts, target = record.facts, record.target
-    found = [f"{target} {name}: too little memory to measure all candidates interleaved" for name in record.apart]
-    found += disturbances(facts["noise"], target)
+    sentences = [f"{target} {name}: too little memory to measure all candidates interleaved" for name in record.apart]
+    sentences += disturbances(facts["noise"], target)
     cores = facts["environment"]["cores_usable"]
     if facts["threads"] > cores:
-        found.append(f"{target}: {facts['threads']} threads on {cores} usable cores")
-    found += [f"{target}: {warning}" for warning in facts["ceilings"]["warnings"]]
+        sentences.append(f"{target}: {facts['threads']} threads on {cores} usable cores")
+    sentences += [f"{target}: {warning}" for warning in facts["ceilings"]["warnings"]]
     if record.peak.peak is None:
-        found.append(f"{record.candidate}@{target}: peak memory: {record.peak.reason}")
-    return [*found, *_of_networks(record)]
+        sentences.append(f"{record.candidate}@{target}: peak memory: {record.peak.reason}")
+    return [*sentences, *_of_networks(record)]
 
 
 def _of_networks(record: Record) -> Iterator[str]:
@@ -42,19 +42,19 @@ def _of_networks(record: Record) -> Iterator[str]:
 
 def disturbances(noise: Mapping[str, Any], what: str) -> list[str]:
     """Sentences about ``what`` when the machine was not left to this process; ``noise`` as ``disturbance.between``."""
-    found = []
+    sentences = []
     if (noise["steal_share"] or 0) > STEAL_LIMIT:
-        found.append(f"{what}: the hypervisor took {noise['steal_share']:.0%} of the CPU time meanwhile")
+        sentences.append(f"{what}: the hypervisor took {noise['steal_share']:.0%} of the CPU time meanwhile")
     if (noise["others_share"] or 0) > OTHERS_LIMIT:
-        found.append(
+        sentences.append(
             f"{what}: other processes used {noise['others_share']:.0%} of the CPU time meanwhile; "
             "run again on a quiet machine"
         )
     before, after = noise.get("frequency_mhz_before"), noise.get("frequency_mhz_after")
     if before and after and after < before * (1 - SLOWED_LIMIT):
         heat = noise.get("temperature_c_after")
-        found.append(
+        sentences.append(
             f"{what}: the CPUs' frequency fell from {before:.0f} to {after:.0f} MHz meanwhile"
             + (f", the hottest sensor is at {heat:.0f} °C" if heat else "")
         )
-    return found
+    return sentences

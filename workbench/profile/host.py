@@ -66,7 +66,7 @@ def measure_host(
         RunError: a network can't be loaded or run.
         InputError: a runtime isn't installed.
     """
-    found: list[Record] = []
+    records: list[Record] = []
     for name in settings.runtimes:
         place = runtime(name)
         refused = {n.candidate for n in networks if place.refuses(n)}
@@ -86,8 +86,8 @@ def measure_host(
             components = {n.component: measured[n.candidate, n.component] for n in own}
             peak = peak_memory(place.name, own, settings.threads)
             record = Record(candidate, place.name, place.target, components, peak, facts, apart)
-            found.append(with_family(record, own[0].family))
-    return found
+            records.append(with_family(record, own[0].family))
+    return records
 
 
 def _measure(

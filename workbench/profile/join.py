@@ -84,9 +84,9 @@ def pick(joined: pd.DataFrame, metric: str, places: Sequence[Place] | None = Non
     known = list(dict.fromkeys(joined.columns.get_level_values("metric")))
     if metric not in known:
         raise InputError(f"no profile has {metric!r}", hint=f"known: {', '.join(known)}")
-    found = joined[metric]
-    absent = [place for place in places or () if place not in found.columns]
+    columns = joined[metric]
+    absent = [place for place in places or () if place not in columns.columns]
     if absent:
-        there = "; ".join("/".join(place) for place in found.columns)
+        there = "; ".join("/".join(place) for place in columns.columns)
         raise InputError(f"no profile of {'/'.join(absent[0])} has {metric!r}", hint=f"there are: {there}")
-    return found if places is None else found[list(places)]
+    return columns if places is None else columns[list(places)]

@@ -41,8 +41,8 @@ def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         return Peak(None, reason=f"the probe ended with {done.returncode}: {lines[-1] if lines else 'no message'}")
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    return Peak(found["peak"], found["before"], running=found["running"])
+    peaks = json.loads(done.stdout.strip().splitlines()[-1])
+    return Peak(peaks["peak"], peaks["before"], running=peaks["running"])
 
 
 def _resident(what: str) -> int:

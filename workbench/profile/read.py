@@ -51,8 +51,8 @@ def read_profile(path: Path) -> ReadProfile:
     """
     file = path.with_suffix(".json") if path.suffix == ".csv" else path
     if file.is_dir():
-        found = sorted(f.name for f in file.glob("*@*.json") if not f.stem.endswith((".trace", ".explorer")))
-        raise InputError(f"{file}: is a folder, not a profile", hint=f"profiles in it: {', '.join(found) or 'none'}")
+        files = sorted(f.name for f in file.glob("*@*.json") if not f.stem.endswith((".trace", ".explorer")))
+        raise InputError(f"{file}: is a folder, not a profile", hint=f"profiles in it: {', '.join(files) or 'none'}")
     summary = _summary(file)
     notes: tuple[str, ...] = ()
     if summary["schema_version"] == 1:

@@ -47,16 +47,16 @@ def rollup(table: pd.DataFrame, by: By, depth: int | None = None, samples: Sampl
     key = ["component", "module"] if by == "module" else [by]
     keyed[key] = keyed[key].fillna("")
     groups = keyed.groupby(key, sort=False, dropna=False)
-    found = groups[list(SUMMED)].sum(min_count=1).assign(layers=groups.size(), **groups[list(GREATEST)].max())
+    sums = groups[list(SUMMED)].sum(min_count=1).assign(layers=groups.size(), **groups[list(GREATEST)].max())
     if samples and any(samples.values()):
-        found = found.join(_over_passes(keyed, key, samples))
-        found["latency_ms"] = found["median_of_passes"].fillna(found["latency_ms"])
+        sums = sums.join(_over_passes(keyed, key, samples))
+        sums["latency_ms"] = sums["median_of_passes"].fillna(sums["latency_ms"])
     else:
-        found["latency_iqr_ms"] = float("nan")
-    total = found["latency_ms"].sum()
-    found["share"] = found["latency_ms"] / total if total else 0.0
+        sums["latency_iqr_ms"] = float("nan")
+    total = sums["latency_ms"].sum()
+    sums["share"] = sums["latency_ms"] / total if total else 0.0
     columns = ["layers", "latency_ms", "latency_iqr_ms", "share", *SUMMED[1:], *GREATEST]
-    return found.sort_values("latency_ms", ascending=False, kind="stable")[columns].reset_index()
+    return sums.sort_values("latency_ms", ascending=False, kind="stable")[columns].reset_index()
 
 
 def samples_of(profile: Path) -> Samples:

@@ -29,7 +29,7 @@ ESTIMATE = (
 )
 
 
-def roofline(table: pd.DataFrame, found: Ceilings) -> pd.DataFrame:
+def roofline(table: pd.DataFrame, ceilings: Ceilings) -> pd.DataFrame:
     """The rows of a table of layers under the ceilings of the machine and runtime that it was measured on.
 
     Args:
@@ -41,8 +41,8 @@ def roofline(table: pd.DataFrame, found: Ceilings) -> pd.DataFrame:
     """
     import pandas as pd
 
-    kernels = kernels_of(found["runtime"])
-    rows = [_row(row, found, kernels) for row in table.fillna(_EMPTY).to_dict("records")]
+    kernels = kernels_of(ceilings["runtime"])
+    rows = [_row(row, ceilings, kernels) for row in table.fillna(_EMPTY).to_dict("records")]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -51,19 +51,19 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _row(row: Mapping[str, Any], found: Ceilings, kernels: Kernels) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], ceilings: Ceilings, kernels: Kernels) -> dict[str, Any]:
     macs, attention = float(row.get("macs", 0)), float(row.get("attention_macs", 0))
     moved = float(row.get("weight_bytes", 0)) + 2 * float(row.get("activation_bytes", 0))
     named = {"component": row.get("component", ""), "layer": row["layer"], "products": macs + attention}
     measured = float(row["latency_ms"])
     if row["layer"] in (OUTSIDE, UNMAPPED) or not moved or measured <= 0:
         return named | {"bytes_moved": moved, "intensity": None, "bound": "", "bound_ms": None, "bound_share": None}
-    int8 = found["int8"] if kernels.computes_integers(str(row["op"]), str(row["scheme"])) else None
+    int8 = ceilings["int8"] if kernels.computes_integers(str(row["op"]), str(row["scheme"])) else None
     compute = {
         "int8": macs / int8["best"] / 1e6 if int8 else 0.0,
-        "fp32": (attention if int8 else macs + attention) / found["fp32"]["best"] / 1e6,
+        "fp32": (attention if int8 else macs + attention) / ceilings["fp32"]["best"] / 1e6,
     }
-    memory = moved / bandwidth(found, moved / max(1.0, float(row.get("calls") or 1))) / 1e6
+    memory = moved / bandwidth(ceilings, moved / max(1.0, float(row.get("calls") or 1))) / 1e6
     bound = max(compute, key=lambda kind: compute[kind]) if sum(compute.values()) >= memory else "memory"
     bound_ms = max(sum(compute.values()), memory)
     return named | {
@@ -75,13 +75,13 @@ def _row(row: Mapping[str, Any], found: Ceilings, kernels: Kernels) -> dict[str,
     }
 
 
-def bandwidth(found: Ceilings, moved: float) -> float:
+def bandwidth(ceilings: Ceilings, moved: float) -> float:
     """GB/s that this machine was seen to reach when one operator moves ``moved`` bytes or more.
 
     ``found`` is what ``ceilings`` gives. More than the largest probe: what the largest reached.
     """
-    reached = [entry["best"] for entry in found["memory"] if entry["bytes"] >= moved]
-    return max(reached, default=found["memory"][-1]["best"])
+    reached = [entry["best"] for entry in ceilings["memory"] if entry["bytes"] >= moved]
+    return max(reached, default=ceilings["memory"][-1]["best"])
 
 
 def summary(table: pd.DataFrame, lines: pd.DataFrame) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def summary(table: pd.DataFrame, lines: pd.DataFrame) -> dict[str, Any]:
     """
     both = lines.assign(measured_ms=table["latency_ms"].to_numpy())
     both = both[both["bound"] != ""]
-    found: dict[str, Any] = {}
+    shares: dict[str, Any] = {}
     for component, rows in both.groupby("component", sort=False):
         by_bound = {
             str(bound): {
@@ -103,10 +103,10 @@ def summary(table: pd.DataFrame, lines: pd.DataFrame) -> dict[str, Any]:
             for bound, part in rows.groupby("bound", sort=True)
         }
         measured, bound_ms = float(rows["measured_ms"].sum()), float(rows["bound_ms"].sum())
-        found[str(component)] = {
+        shares[str(component)] = {
             "measured_ms": measured,
             "bound_ms": bound_ms,
             "share": bound_ms / measured,
             "by_bound": by_bound,
         }
-    return found
+    return shares

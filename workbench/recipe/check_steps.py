@@ -24,8 +24,8 @@ def chain_problems(recipe: Recipe) -> Iterator[Problem]:
     yield from _names(recipe)
     yield from _branches(recipe)
     yield from _files(recipe)
-    found = list(set_problems(recipe.data_sets))
-    yield from found or _set_uses(recipe)
+    problems = list(set_problems(recipe.data_sets))
+    yield from problems or _set_uses(recipe)
 
 
 def _order(recipe: Recipe) -> Iterator[Problem]:
@@ -130,19 +130,19 @@ def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
         if needed not in (None, is_a):
             yield ("steps", i, entry.kind), f"works on a {needed} only, and this model's denoiser is a {is_a}"
             return
-        found = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
-        found += step.check_model(folder) if isinstance(step, ChecksModel) else []
+        problems = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
+        problems += step.check_model(folder) if isinstance(step, ChecksModel) else []
         if config.get(FIELD) and step.denoises:
             what = (
                 f"{names[parent]} is distilled to few steps, but this step runs it as one of many; move it before that"
             )
-            found.append(("", what))
+            problems.append(("", what))
         for key, name in step.others().items():
             if name in names[: i + 1] and configs[names.index(name)].get(FIELD):
                 what = f"found {name!r}, which is distilled to few steps; needs one that is drawn in many"
-                found.append((key, what))
-        yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in found)
-        if found:
+                problems.append((key, what))
+        yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in problems)
+        if problems:
             return
         configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
     if "few_steps" in recipe.evaluate.model_fields_set and not any(c.get(FIELD) for c in configs):

@@ -42,10 +42,10 @@ _BOUNDS = {
 
 def explain(errors: list[ErrorDetails], data: Any, model: type[BaseModel]) -> dict[Place, str]:
     """One sentence for every place in ``data`` that is wrong; a union's several complaints become one."""
-    found: dict[Place, list[ErrorDetails]] = {}
+    by_place: dict[Place, list[ErrorDetails]] = {}
     for error in errors:
-        found.setdefault(_place(error, data), []).append(error)
-    return {place: _sentence(place, group, data, model) for place, group in found.items()}
+        by_place.setdefault(_place(error, data), []).append(error)
+    return {place: _sentence(place, group, data, model) for place, group in by_place.items()}
 
 
 def _place(error: ErrorDetails, data: Any) -> Place:

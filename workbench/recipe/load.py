@@ -50,8 +50,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     lines: dict[Place, int] = {}
     data = parse(text, str(path), lines)
     if not isinstance(data, dict):
-        found = "an empty file" if data is None else show(data)
-        raise InputError(f"{path}:1: found {found}; needs a mapping that starts with version: 1 and name: …")
+        content = "an empty file" if data is None else show(data)
+        raise InputError(f"{path}:1: found {content}; needs a mapping that starts with version: 1 and name: …")
     marks: dict[Place, Mark] = dict(lines)
     for override in overrides:
         touched = apply_override(data, override, Recipe.model_fields, StepEntry.model_fields)

@@ -68,9 +68,9 @@ def plan_sets(
 
     ``names`` and ``keys`` are those of the candidates so far, the untouched model first; one of them may draw.
     """
-    found: dict[str, PlannedSet] = {}
+    planned: dict[str, PlannedSet] = {}
     for data_set in needed(sets, name):
-        inputs = {other: found[other].key for other in data_set.references().values() if other in found}
+        inputs = {other: planned[other].key for other in data_set.references().values() if other in planned}
         teacher = names.index(data_set.teacher) if data_set.teacher is not None else None
         parts: dict[str, Any] = {
             **key_parts(data_set, given.seed),
@@ -87,5 +87,5 @@ def plan_sets(
             parts["scorer"] = given.scorer
         if data_set.from_ is not None and data_set.from_ not in inputs and data_set.from_ != DATA:
             parts["folder"] = given.folder_key(data_set.from_)
-        found[data_set.name] = PlannedSet(data_set, key_of(parts), inputs, teacher)
-    return list(found.values())
+        planned[data_set.name] = PlannedSet(data_set, key_of(parts), inputs, teacher)
+    return list(planned.values())

@@ -157,8 +157,8 @@ class Rank(Strict):
     def metrics(self) -> dict[str, Metric]:
         """The metrics that the choice can't do without, by the key that asks for each."""
         asked = {key for key, limit in self.constraints.limits().items() if limit is not None}
-        found = {f"rank.constraints.{key}": metric for key, (metric, _) in limits().items() if key in asked}
-        return ({"rank.maximize": metrics()[self.maximize]} if self.maximize in metrics() else {}) | found
+        used = {f"rank.constraints.{key}": metric for key, (metric, _) in limits().items() if key in asked}
+        return ({"rank.maximize": metrics()[self.maximize]} if self.maximize in metrics() else {}) | used
 
 
 class Recipe(Strict):

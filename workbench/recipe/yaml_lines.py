@@ -82,8 +82,8 @@ def parse(text: str, name: str, marks: dict[Place, int] | None = None) -> Any:
 
 
 def _key_on(line: str) -> str:
-    found = _KEY.match(line)
-    return f"{found[1]}: " if found else ""
+    match = _KEY.match(line)
+    return f"{match[1]}: " if match else ""
 
 
 class _Reader:

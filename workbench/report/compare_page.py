@@ -121,10 +121,10 @@ def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
     def at(ratio: float) -> float:
         return round(WIDTH * (0.5 + math.log(ratio) / reach / 2), 2)
 
-    found = []
+    rows = []
     for compared, dots in points:
         ratio, taken = compared.ratio, compared.taken
-        found.append(
+        rows.append(
             Row(
                 component=compared.component,
                 a_ms=number(compared.a_ms),
@@ -144,7 +144,7 @@ def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
                 layers_reason=compared.layers_reason,
             )
         )
-    return found
+    return rows
 
 
 def _layers(changes: Sequence[LayerChange]) -> list[Layer]:

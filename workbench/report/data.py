@@ -68,8 +68,8 @@ class RunData:
         """The layers of one profile, or None where it has none."""
         import pandas as pd
 
-        found = self.layers.get((target, candidate))
-        return pd.read_csv(found) if isinstance(found, Path) else found
+        table = self.layers.get((target, candidate))
+        return pd.read_csv(table) if isinstance(table, Path) else table
 
     def compared_with(self, candidate: str) -> str | None:
         """What a candidate is held against: what it was made from; a quantized one, its nearest ancestor in float."""

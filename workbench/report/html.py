@@ -39,9 +39,9 @@ def write_report(run: RunData, out: Path) -> Path:
 
 def render(run: RunData, ranking: Ranking) -> str:
     """The page as a string."""
-    found = [(section, facts) for section in sections() if (facts := section.gather(run, ranking)) is not None]
-    room = LIMIT_BYTES - len(_page(run, ranking, [each for each in found if not each[0].fit]).encode()) - 1000
-    cut = [(section, section.fit(facts, room) if section.fit else facts) for section, facts in found]
+    shown = [(section, facts) for section in sections() if (facts := section.gather(run, ranking)) is not None]
+    room = LIMIT_BYTES - len(_page(run, ranking, [each for each in shown if not each[0].fit]).encode()) - 1000
+    cut = [(section, section.fit(facts, room) if section.fit else facts) for section, facts in shown]
     return _page(run, ranking, [(section, facts) for section, facts in cut if facts is not None])
 
 

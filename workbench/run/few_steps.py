@@ -17,16 +17,16 @@ def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidat
     """
     few = {candidate.name for candidate in chain if candidate.guidance_width}
     teachers: dict[str, str | None] = {}
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     for candidate in chain:
         teachers[candidate.name] = candidate.teacher or teachers.get(candidate.parent or "")
         parent = candidate.parent
         from_few = parent is not None and parent in few
         if candidate.name not in few:
-            found.append(replace(candidate, parent=at(parent, counts[0])) if parent and from_few else candidate)
+            candidates.append(replace(candidate, parent=at(parent, counts[0])) if parent and from_few else candidate)
             continue
         for i, count in enumerate(counts):
-            found.append(
+            candidates.append(
                 replace(
                     candidate,
                     name=at(candidate.name, count),
@@ -36,4 +36,4 @@ def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidat
                     report=candidate.report if i == 0 else {},
                 )
             )
-    return found
+    return candidates

@@ -58,13 +58,13 @@ def profile_all(session: Session, chain: list[Candidate], files: Files) -> Profi
         InputError: a device that the recipe asks for isn't ready.
         RunError: measuring failed somewhere; what is finished is kept.
     """
-    found: dict[tuple[str, str], Path] = {}
+    folders: dict[tuple[str, str], Path] = {}
     seconds = 0.0
     for folder in _written(session, chain, files):
         result = session.store.get(folder.name) or {}
         seconds += result["seconds"]
-        found |= {(target, name): folder for target, names in result["targets"].items() for name in names}
-    return Profiled(found, seconds)
+        folders |= {(target, name): folder for target, names in result["targets"].items() for name in names}
+    return Profiled(folders, seconds)
 
 
 def _written(session: Session, chain: list[Candidate], files: Files) -> Iterator[Path]:
@@ -102,12 +102,12 @@ def _on_host(session: Session, chain: Sequence[Candidate], networks: Sequence[Ne
     )
 
     def write(out: Path) -> dict[str, Any]:
-        found: dict[str, list[str]] = {}
+        targets: dict[str, list[str]] = {}
         for file in sorted(measured.glob(f"*{RECORD}"), key=lambda file: int(file.name.partition("-")[0])):
             record = from_json(file.read_bytes())
             write_profile(out, record, budget, doubts(record), lineage[record.candidate])
-            found.setdefault(record.target, []).append(record.candidate)
-        return {"targets": found, "seconds": (store.get(measured.name) or {})["seconds"]}
+            targets.setdefault(record.target, []).append(record.candidate)
+        return {"targets": targets, "seconds": (store.get(measured.name) or {})["seconds"]}
 
     store.compute(key, write)
     return store.folder(key)
@@ -179,8 +179,11 @@ def _on_devices(
         start = time.monotonic()
         counts = count_networks(networks, {c.name: c.parent for c in chain})
         work = Work(networks, counts, recipe.seed, budget, lineage)
-        found = profile_devices(ready, work, settings, out, store, session.progress)
-        return {"targets": {target: list(own) for target, own in found.items()}, "seconds": time.monotonic() - start}
+        by_target = profile_devices(ready, work, settings, out, store, session.progress)
+        return {
+            "targets": {target: list(own) for target, own in by_target.items()},
+            "seconds": time.monotonic() - start,
+        }
 
     store.compute(key, measure)
     return store.folder(key)

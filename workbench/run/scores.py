@@ -100,16 +100,16 @@ def _paired(
     candidate: Candidate, chain: list[Candidate], scores: Mapping[str, Scores], evaluation: EvaluationSet
 ) -> list[Comparison]:
     """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
-    own, found = scores[candidate.name], list[Comparison]()
+    own, compared = scores[candidate.name], list[Comparison]()
     if candidate.parent is not None:
-        found += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
+        compared += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
     teacher = next((c for c in chain if c.name == candidate.teacher), None)
     if teacher is not None and teacher.name != candidate.parent:
         at = f", at {steps_of(teacher, evaluation)} steps" if candidate.steps else ""
-        found += comparisons(own, scores[teacher.name], teacher.name, f"its teacher{at}")
+        compared += comparisons(own, scores[teacher.name], teacher.name, f"its teacher{at}")
     if candidate.report.get("method") == "qat":
         for other in chain:
             same = (other.parent, other.scheme) == (candidate.parent, candidate.scheme)
             if same and other.report.get("method") == "ptq":
-                found += comparisons(own, scores[other.name], other.name, "the same scheme after training")
-    return found
+                compared += comparisons(own, scores[other.name], other.name, "the same scheme after training")
+    return compared

@@ -15,9 +15,9 @@ def format_of(path: Path) -> Format:
     Raises:
         InputError: no runtime opens it.
     """
-    found = runtime_for_suffix(path).format
-    assert found is not None
-    return found
+    format_ = runtime_for_suffix(path).format
+    assert format_ is not None
+    return format_
 
 
 def runner(path: Path, threads: int | None = None) -> Any:

@@ -37,7 +37,7 @@ def networks_of(candidate: Candidate, components: tuple[str, ...], request: Requ
             for done, name in enumerate(exported, 1):
                 files[name] = stored_export(candidate, name, request.store, contracts[name])
                 tick(done, name)
-    found = []
+    networks = []
     for name in components:
         own, feed = candidate.components[name], contracts[name].seeded(request.seed)
         for given in feed.keys() & request.values.keys():
@@ -45,8 +45,8 @@ def networks_of(candidate: Candidate, components: tuple[str, ...], request: Requ
         torch = None
         if own.kind == "torch":
             torch = TorchForm("folder", str(own.path.absolute()), name, str(candidate.source.absolute()))
-        found.append(Network(candidate.name, name, own.scheme, feed, files.get(name), torch, candidate.family))
-    return found
+        networks.append(Network(candidate.name, name, own.scheme, feed, files.get(name), torch, candidate.family))
+    return networks
 
 
 def check_there(candidate: Candidate, components: tuple[str, ...], hint: str) -> None:

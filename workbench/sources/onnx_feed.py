@@ -90,7 +90,7 @@ def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
 
     preset = {tensor.name for tensor in model.graph.initializer}
     preset |= {tensor.values.name for tensor in model.graph.sparse_initializer}
-    found = []
+    inputs = []
     for value in (value for value in model.graph.input if value.name not in preset):
         kind = value.type.tensor_type.elem_type
         if not value.type.HasField("tensor_type"):
@@ -108,8 +108,8 @@ def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
                 d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else _NAMELESS.sub("", d.dim_param)
                 for d in dims
             )
-        found.append(Input(value.name, kind, sides))
-    return found
+        inputs.append(Input(value.name, kind, sides))
+    return inputs
 
 
 def _fed() -> set[int]:
@@ -158,16 +158,16 @@ def _shapes(inputs: list[Input], given: Mapping[str, tuple[int, ...]], path: Pat
                 f"{written(side if isinstance(side, int) else '?' for side in i.sides)}",
                 hint=f"inputs: {', '.join(map(str, inputs))}",
             )
-    found: dict[str, tuple[int, ...]] = {}
+    by_name: dict[str, tuple[int, ...]] = {}
     ask: list[str] = []
     asked: set[int | str] = set()
     for i in inputs:
         sides = [_side(i, at, symbols) for at in range(len(i.sides or ()))]
         open_sides = {side for side in sides if isinstance(side, str)}
         if i.name in given:
-            found[i.name] = given[i.name]
+            by_name[i.name] = given[i.name]
         elif i.sides is not None and not open_sides:
-            found[i.name] = tuple(int(side) for side in sides)
+            by_name[i.name] = tuple(int(side) for side in sides)
         elif i.sides is None or open_sides - asked or "" in open_sides:  # else another input's shape will tell
             fixed = (side if isinstance(side, int) else "?" for side in sides)
             ask.append(f"--shape {i.name}={'…' if i.sides is None else written(fixed)}")
@@ -177,7 +177,7 @@ def _shapes(inputs: list[Input], given: Mapping[str, tuple[int, ...]], path: Pat
             f"{path}: has dynamic shapes that can't be known; say {' '.join(ask)} with numbers",
             hint=f"inputs: {', '.join(map(str, inputs))}",
         )
-    return found
+    return by_name
 
 
 def _side(i: Input, at: int, symbols: Mapping[str, tuple[int, str]]) -> int | str:

@@ -55,7 +55,7 @@ def indices_of(model: onnx.ModelProto, inputs: Iterable[str]) -> dict[str, Indic
     tables = {tensor.name: list(tensor.dims) for graph in graphs for tensor in graph.initializer}
     producers = {value: node for graph in graphs for node in graph.node for value in node.output if value}
     origin = {name: name for name in inputs}
-    found: dict[str, Indices] = {name: Indices() for name in origin}
+    by_input: dict[str, Indices] = {name: Indices() for name in origin}
     for graph in graphs:
         for node in graph.node:
             if node.op_type in _KEEPS and node.input and node.input[0] in origin:
@@ -63,9 +63,9 @@ def indices_of(model: onnx.ModelProto, inputs: Iterable[str]) -> dict[str, Indic
             for at in _LOOKUPS.get(node.op_type, ()):
                 name = origin.get(node.input[at]) if at < len(node.input) else None
                 if name is not None:
-                    limits = [n for n in (found[name].limit, _length(node, at, tables, producers)) if n is not None]
-                    found[name] = Indices(True, min(limits, default=None))
-    return found
+                    limits = [n for n in (by_input[name].limit, _length(node, at, tables, producers)) if n is not None]
+                    by_input[name] = Indices(True, min(limits, default=None))
+    return by_input
 
 
 def _length(node: Any, at: int, tables: dict[str, list[int]], producers: dict[str, Any]) -> int | None:

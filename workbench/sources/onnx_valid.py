@@ -195,7 +195,7 @@ def _check_inference(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True)
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError) as error:
-        found = _INFERENCE.search(str(error))
-        if found:
-            why = _PLACE.sub("", found["why"].strip()).splitlines()[0]
-            raise InputError(f"{path}: node {found['node'] or ''!r} ({found['op']}): {why}") from None
+        match = _INFERENCE.search(str(error))
+        if match:
+            why = _PLACE.sub("", match["why"].strip()).splitlines()[0]
+            raise InputError(f"{path}: node {match['node'] or ''!r} ({match['op']}): {why}") from None

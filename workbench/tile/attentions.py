@@ -91,14 +91,14 @@ def _seen(net: Any, run: Callable[[], object]) -> list[Attention]:
     from workbench.runtimes.torch.modules import watched
 
     stack: list[str] = []
-    found: list[Attention] = []
+    attentions: list[Attention] = []
 
     class Watching(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func is torch.nn.functional.scaled_dot_product_attention:
                 query, key, value = args if len(args) == 3 else (kwargs[n] for n in ("query", "key", "value"))
                 module = net.get_submodule(stack[-1])
-                found.append(
+                attentions.append(
                     Attention(
                         layer=stack[-1],
                         kind="cross" if module.is_cross_attention else "self",
@@ -116,4 +116,4 @@ def _seen(net: Any, run: Callable[[], object]) -> list[Attention]:
 
     with torch.no_grad(), watched(net, "", stack.append, leave), Watching():
         run()
-    return found
+    return attentions

@@ -57,11 +57,11 @@ def find(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> Found:
     order = {node: i for i, node in enumerate(model.graph)}
     regions, left_out = list[Region](), dict[str, str]()
     for node in model.graph:
-        found = _region(node, order, shapes) if _multiplies(node) else None
-        if isinstance(found, str):
-            left_out[node.name or node.outputs[0].name or ""] = found
-        elif found is not None:
-            regions.append(found)
+        region = _region(node, order, shapes) if _multiplies(node) else None
+        if isinstance(region, str):
+            left_out[node.name or node.outputs[0].name or ""] = region
+        elif region is not None:
+            regions.append(region)
     return Found(tuple(regions), left_out)
 
 
@@ -79,8 +79,8 @@ def file_attentions(path: Path, given: Mapping[str, tuple[int, ...]]) -> tuple[l
 
     from workbench.graphs.read import read_model
 
-    found = find(ir.from_proto(read_model(path)), shapes_of(path, given))
-    return [region.attention for region in found.regions], found.left_out
+    attentions = find(ir.from_proto(read_model(path)), shapes_of(path, given))
+    return [region.attention for region in attentions.regions], attentions.left_out
 
 
 def _multiplies(node: ir.Node) -> bool:

@@ -91,11 +91,11 @@ def tile_attention(model: ir.Model, shapes: Mapping[str, tuple[int, ...]], plan:
         shapes: of its values, by name.
         plan: how to cut an attention; None: not at all.
     """
-    found = find(model, shapes)
+    attentions = find(model, shapes)
     cut, whole = list[tuple[Attention, Split]](), list[Attention]()
-    left_out = dict(found.left_out)
+    left_out = dict(attentions.left_out)
     layers: dict[ir.Node, str] = {}
-    for region in found.regions:
+    for region in attentions.regions:
         split = plan(region.attention)
         split = split.least(region.attention.queries) if split is not None else None
         if split is None:
@@ -224,8 +224,8 @@ class _Cutter:
         node: Any = ir.node("Concat", parts, {"axis": axis})
         node.outputs[0].type = parts[0].type
         self.made.append(node)
-        found: ir.Value = node.outputs[0]
-        return found
+        value: ir.Value = node.outputs[0]
+        return value
 
     def _constant(self, numbers: Sequence[int]) -> ir.Value:
         """An initializer that all tiles of all attentions share."""

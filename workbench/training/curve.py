@@ -23,13 +23,13 @@ def binned(rows: Sequence[Mapping[str, float]], points: int = 200) -> list[tuple
         raise ValueError(f"a curve needs at least 1 point, asked for {points}")
     size = math.ceil(len(rows) / points)
     terms = list(dict.fromkeys(name for row in rows for name in row if name not in BESIDES))
-    found = []
+    bins = []
     for start in range(0, len(rows), max(1, size)):
         group = rows[start : start + size]
         values = {name: [row[name] for row in group if math.isfinite(row.get(name, math.nan))] for name in terms}
         means = {name: sum(of) / len(of) for name, of in values.items() if of}
-        found.append((int(group[-1].get("step", start + len(group) - 1)), means))
-    return found
+        bins.append((int(group[-1].get("step", start + len(group) - 1)), means))
+    return bins
 
 
 def facts(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:

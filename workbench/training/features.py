@@ -58,9 +58,9 @@ class FeatureLoss:
         """
         import torch
 
-        found = pairs or published_pairs(teacher.config, student.config)
+        all_pairs = pairs or published_pairs(teacher.config, student.config)
         self._pairs = []
-        for of_teacher, of_student in found:
+        for of_teacher, of_student in all_pairs:
             theirs, ours = (maker(net, name) for net, name in ((teacher, of_teacher), (student, of_student)))
             wide, narrow = (_outputs(net, name) for net, name in ((teacher, theirs), (student, ours)))
             places = _places(widths, theirs, ours, wide)
@@ -80,10 +80,10 @@ class FeatureLoss:
 
         total = torch.zeros(())
         for of_teacher, of_student, kept in self._pairs:
-            wanted, found = self._teacher.outputs[of_teacher].float(), self._student.outputs[of_student].float()
+            wanted, actual = self._teacher.outputs[of_teacher].float(), self._student.outputs[of_student].float()
             if kept is not None:
                 wanted = wanted.index_select(1 if wanted.ndim == 4 else -1, kept.to(wanted.device))
-            total = total + torch.nn.functional.mse_loss(found, wanted)
+            total = total + torch.nn.functional.mse_loss(actual, wanted)
         return total
 
 

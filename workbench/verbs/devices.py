@@ -17,14 +17,14 @@ def listing(adb: Adb) -> list[dict[str, Any]]:
 
 
 def _entry(adb: Adb, listed: Listed) -> dict[str, Any]:
-    found: dict[str, Any] = {"serial": listed.serial, "state": listed.state, "facts": None}
+    entry: dict[str, Any] = {"serial": listed.serial, "state": listed.state, "facts": None}
     if listed.state != "device":
-        return found | {"missing": [state_in_words(listed.state)]}
+        return entry | {"missing": [state_in_words(listed.state)]}
     try:
         facts = probe(adb.on(listed.serial))
     except DeviceError as error:
-        return found | {"missing": [str(error)]}
-    return found | {"facts": facts.as_json(), "missing": [*missing(facts), *_library(facts)]}
+        return entry | {"missing": [str(error)]}
+    return entry | {"facts": facts.as_json(), "missing": [*missing(facts), *_library(facts)]}
 
 
 def _library(facts: Facts) -> list[str]:

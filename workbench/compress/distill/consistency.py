@@ -128,12 +128,12 @@ def with_guidance(unet: UNet2DConditionModel, width: int, widths: Any = None) ->
 
     if unet.config.get(FIELD):
         return unet
-    found = meta_unet({**unet.config, FIELD: width}, widths)
+    guided = meta_unet({**unet.config, FIELD: width}, widths)
     weights = unet.state_dict()
-    added = [name for name in found.state_dict() if name not in weights]
-    shapes = found.state_dict()
-    found.load_state_dict(weights | {name: torch.zeros(shapes[name].shape) for name in added}, assign=True)
-    return found.eval().requires_grad_(True)
+    added = [name for name in guided.state_dict() if name not in weights]
+    shapes = guided.state_dict()
+    guided.load_state_dict(weights | {name: torch.zeros(shapes[name].shape) for name in added}, assign=True)
+    return guided.eval().requires_grad_(True)
 
 
 def _loss(
@@ -172,8 +172,8 @@ def _loss(
         parts = grid.split(output, torch.cat([z, z]), torch.cat([t, t]), batches.prediction)
         halves = [part.chunk(2) for part in parts]
         by = w.view(-1, 1, 1, 1)
-        found = [with_prompt + by * (with_prompt - without) for with_prompt, without in halves]
-        return found[0], found[1]
+        outputs = [with_prompt + by * (with_prompt - without) for with_prompt, without in halves]
+        return outputs[0], outputs[1]
 
     def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         clean = batches.clean(rng)

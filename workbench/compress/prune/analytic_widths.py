@@ -24,7 +24,7 @@ def told_widths(config: Mapping[str, Any], whole_heads: bool) -> list[Width]:
     channels = list(config["block_out_channels"])
     heads = _per_level(config.get("num_attention_heads") or config.get("attention_head_dim") or 8, len(channels))
     groups = config.get("norm_num_groups") or 1
-    found = [
+    widths = [
         _alone("time_embedding.linear_1", "time_embedding", 4 * channels[0], 1),
         _alone("time_embedding.linear_2", "time_embedding", 4 * channels[0], 1),
         _alone("conv_in", "blocks", channels[0], groups),
@@ -33,12 +33,12 @@ def told_widths(config: Mapping[str, Any], whole_heads: bool) -> list[Width]:
     for block in [part for name in blocks_of(config) for part in (middle if name == "mid_block" else [name])]:
         level = _level(block, len(channels))
         if "resnets" in block:
-            found += _resnet(block, channels[level], groups)
+            widths += _resnet(block, channels[level], groups)
         elif "samplers" in block:
-            found.append(_alone(f"{block}.conv", "blocks", channels[level], groups))
+            widths.append(_alone(f"{block}.conv", "blocks", channels[level], groups))
         elif "attentions" in block:
-            found += _transformer(block, channels[level], heads[level], groups, whole_heads)
-    return found
+            widths += _transformer(block, channels[level], heads[level], groups, whole_heads)
+    return widths
 
 
 def _resnet(block: str, width: int, groups: int) -> Iterator[Width]:

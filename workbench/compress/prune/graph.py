@@ -68,10 +68,10 @@ class WidthGraph:
         import torch
 
         module, cut = self._roots[width.name]
-        found = score(self._graph.get_pruning_group(module, cut, list(range(width.channels))))
-        if found is None or found.shape != (width.channels,) or not bool(torch.isfinite(found).all()):
+        scores = score(self._graph.get_pruning_group(module, cut, list(range(width.channels))))
+        if scores is None or scores.shape != (width.channels,) or not bool(torch.isfinite(scores).all()):
             raise RunError(f"{width.name}: its channels can't be ranked; another criterion might do")
-        return found
+        return scores
 
     def cut(self, chosen: Mapping[str, Sequence[int]]) -> None:
         """Takes these channels away, by the width's name, and keeps what attention computes with the rest of them."""
@@ -128,13 +128,13 @@ class WidthGraph:
 
     def _members(self, group: Any) -> list[Member]:
         count = len(group[0].idxs)
-        found = []
+        members = []
         for dep, channels in group:
             layer = self._paths.get(dep.target.module)
             if layer is not None and channels_of(dep.target.module) is not None:
                 taken = is_norm(dep.target.module) or self._graph.is_in_channel_pruning_fn(dep.handler)
-                found.append(Member(layer, "in" if taken else "out", max(1, len(channels) // count)))
-        return found
+                members.append(Member(layer, "in" if taken else "out", max(1, len(channels) // count)))
+        return members
 
     def _groups(self, layer: str) -> int:
         return getattr(self._unet.get_submodule(layer), "num_groups", 1)

@@ -71,8 +71,8 @@ class PruneConfig(StepConfig):
     def _one_target(self) -> PruneConfig:
         given = [name for name in ("ratio", "macs_target", "latency_target") if getattr(self, name) is not None]
         if len(given) != 1:
-            found = " and ".join(given) or "none of them"
-            raise ValueError(f"give one of ratio, macs_target and latency_target; found {found}")
+            given_keys = " and ".join(given) or "none of them"
+            raise ValueError(f"give one of ratio, macs_target and latency_target; found {given_keys}")
         return self
 
     def default_name(self) -> str:
@@ -234,8 +234,8 @@ def _gradients(ctx: StepContext, config: PruneConfig, unet: Any) -> None:
     with ctx.progress("gradients", config.batches) as tick:
         for i in range(config.batches):
             batch = batches.draw(step_rng(ctx.seed, i))
-            found = unet(batch.noisy, batch.timesteps, batch.states).sample
-            torch.nn.functional.mse_loss(found, batch.target).backward()
+            output = unet(batch.noisy, batch.timesteps, batch.states).sample
+            torch.nn.functional.mse_loss(output, batch.target).backward()
             tick(i + 1)
     unet.set_attn_processor(usual)
 
@@ -244,12 +244,12 @@ def _kept(
     going: Sequence[Width], chosen: Mapping[str, Sequence[int]], before: Widths | None
 ) -> dict[str, tuple[int, ...]]:
     """For the layers by which blocks hand on their features, the channels of the first U-Net that are left."""
-    found = dict(before.kept) if before else {}
+    channels = dict(before.kept) if before else {}
     for width in going:
         gone = set(chosen[width.name])
         left = [i for i in range(width.channels) if i not in gone]
         for layer in width.makers if width.scope == "blocks" else ():
             if not layer.endswith("conv_shortcut"):
-                had = found.get(layer)
-                found[layer] = tuple(left if had is None else (had[i] for i in left))
-    return found
+                had = channels.get(layer)
+                channels[layer] = tuple(left if had is None else (had[i] for i in left))
+    return channels

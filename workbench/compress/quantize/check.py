@@ -23,9 +23,9 @@ Problem = tuple[str, str]
 
 def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Problem]:
     """Settings that don't go together; then groups and patterns that don't fit the U-Net."""
-    found = [*_backend(config), *_weights(config), *_training(config), *_special(config), *_components(config)]
-    yield from found
-    if not found and config.takes() & denoisers() and unet_config.get("_class_name", UNET) == UNET:
+    all_problems = [*_backend(config), *_weights(config), *_training(config), *_special(config), *_components(config)]
+    yield from all_problems
+    if not all_problems and config.takes() & denoisers() and unet_config.get("_class_name", UNET) == UNET:
         yield from _fit(config, unet_config)
 
 

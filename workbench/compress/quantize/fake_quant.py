@@ -159,18 +159,18 @@ def attach(
     rates = rates or Rates()
     layers = {path: _layer(unet, path) for path in {**weights, **inputs, **outputs}}
     for path, rounded in weights.items():
-        found = list(layers[path].weight.flatten(1).shape)
-        if found != list(rounded.integers.shape):
-            raise RunError(f"{path}: the quantized weight is {list(rounded.integers.shape)}, the U-Net's {found}")
+        shape = list(layers[path].weight.flatten(1).shape)
+        if shape != list(rounded.integers.shape):
+            raise RunError(f"{path}: the quantized weight is {list(rounded.integers.shape)}, the U-Net's {shape}")
     grids = {path: WeightGrid(rounded, rates) for path, rounded in weights.items()}
     for path, grid in grids.items():
         weight = layers[path].weight
         with torch.no_grad():
             weight.copy_(_nearest(weight.flatten(1), weights[path], grid.scales()).view_as(weight))
         parametrize.register_parametrization(layers[path], "weight", grid)
-    shared = {found: ActivationGrid(found, rates) for found in (*inputs.values(), *outputs.values())}
+    shared = {shape: ActivationGrid(shape, rates) for shape in (*inputs.values(), *outputs.values())}
     unet.add_module(GRIDS, nn.ModuleList(shared.values()))
-    before, after = ({path: shared[found] for path, found in each.items()} for each in (inputs, outputs))
+    before, after = ({path: shared[shape] for path, shape in each.items()} for each in (inputs, outputs))
     hooks = [layers[path].register_forward_pre_hook(_on_input(grid)) for path, grid in before.items()]
     hooks += [layers[path].register_forward_hook(_on_output(grid)) for path, grid in after.items()]
     return Attached(unet, grids, before, after, tuple(hooks))
@@ -195,12 +195,12 @@ def harvest(attached: Attached) -> tuple[dict[str, Rounded], dict[str, Activatio
 
 def _layer(unet: nn.Module, path: str) -> nn.Conv2d | nn.Linear:
     try:
-        found = unet.get_submodule(path)
+        layer = unet.get_submodule(path)
     except AttributeError:
         raise RunError(f"{path}: was quantized, but is no layer of the U-Net to train") from None
-    if not isinstance(found, nn.Conv2d | nn.Linear):
-        raise RunError(f"{path}: only convolutions and linears are trained quantized, this is {type(found).__name__}")
-    return found
+    if not isinstance(layer, nn.Conv2d | nn.Linear):
+        raise RunError(f"{path}: only convolutions and linears are trained quantized, this is {type(layer).__name__}")
+    return layer
 
 
 def _by_column(scales: torch.Tensor, grid: Grid, width: int) -> torch.Tensor:

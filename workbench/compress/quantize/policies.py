@@ -42,9 +42,9 @@ def exempt(
     Raises:
         InputError: one of ``patterns`` matches no layer. (A policy's own may: it is written for other networks too.)
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for pattern in policies()[policy].patterns:
-        found.update({layer.path: f"policy {policy}" for layer in layers if re.search(pattern, layer.path)})
+        reasons.update({layer.path: f"policy {policy}" for layer in layers if re.search(pattern, layer.path)})
     for pattern in patterns:
         hits = [layer.path for layer in layers if re.search(pattern, layer.path)]
         if not hits:
@@ -54,8 +54,8 @@ def exempt(
                 hint=f"the layer with the nearest path is {near}" if near else None,
             )
         for path in hits:
-            found.setdefault(path, f"pattern {pattern}")
-    return found
+            reasons.setdefault(path, f"pattern {pattern}")
+    return reasons
 
 
 def cost(layers: Sequence[Layer], chosen: Iterable[str]) -> dict[str, Any]:
@@ -77,15 +77,15 @@ def quantizable_layers(unet: torch.nn.Module, tokens: int = 77) -> list[Layer]:
     """
     import torch
 
-    found: dict[str, Layer] = {}
+    layers: dict[str, Layer] = {}
 
     def note(path: str, module: Any) -> Any:
         def hook(_module: torch.nn.Module, _inputs: Any, out: torch.Tensor) -> None:
             weights = module.weight.numel()
             if isinstance(module, torch.nn.Conv2d):
-                found[path] = Layer(path, "Conv", weights, weights * out.shape[-2] * out.shape[-1])
+                layers[path] = Layer(path, "Conv", weights, weights * out.shape[-2] * out.shape[-1])
             else:
-                found[path] = Layer(path, "Linear", weights, weights * (out.numel() // out.shape[-1]))
+                layers[path] = Layer(path, "Linear", weights, weights * (out.numel() // out.shape[-1]))
 
         return hook
 
@@ -108,4 +108,4 @@ def quantizable_layers(unet: torch.nn.Module, tokens: int = 77) -> list[Layer]:
     finally:
         for handle in hooks:
             handle.remove()
-    return [found[path] for path, _ in unet.named_modules() if path in found]
+    return [layers[path] for path, _ in unet.named_modules() if path in layers]

@@ -115,8 +115,8 @@ def _loss(ctx: StepContext, config: Qat, parent: Any, student: Any, device: Any)
         batch = batches.draw(rng)
         with torch.no_grad():
             wanted = parent(batch.noisy, batch.timesteps, batch.states).sample.float()
-        found = model(batch.noisy, batch.timesteps, batch.states).sample.float()
-        terms = {"output": mse(found, wanted), "task": mse(found, batch.target)}
+        output = model(batch.noisy, batch.timesteps, batch.states).sample.float()
+        terms = {"output": mse(output, wanted), "task": mse(output, batch.target)}
         if features:
             terms["feature"] = features()
         return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}

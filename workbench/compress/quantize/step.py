@@ -91,15 +91,17 @@ def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
         last[:] = [plain.run(None, inputs)[0]]
         return last[0]
 
-    found: dict[int, list[float]] = {}
+    by_step: dict[int, list[float]] = {}
     for inputs in samples.held_back(run):
         other = quantized.run(None, inputs)[0]
         if not np.isfinite(other).all():
             raise RunError(f"the quantized {samples.component} gives numbers that aren't finite")
-        found.setdefault(int(inputs["timestep"][0]) if "timestep" in inputs else 0, []).append(sqnr_db(last[0], other))
-    values = [value for row in found.values() for value in row]
+        by_step.setdefault(int(inputs["timestep"][0]) if "timestep" in inputs else 0, []).append(
+            sqnr_db(last[0], other)
+        )
+    values = [value for row in by_step.values() for value in row]
     summary = {
-        "mean": statistics.fmean(statistics.fmean(row) for row in found.values()),
+        "mean": statistics.fmean(statistics.fmean(row) for row in by_step.values()),
         "median": statistics.median(values),
         "min": min(values),
         "max": max(values),
@@ -108,4 +110,4 @@ def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
     }
     if not samples.denoises:
         return summary
-    return summary | {"by_timestep": {str(t): statistics.median(row) for t, row in found.items()}}
+    return summary | {"by_timestep": {str(t): statistics.median(row) for t, row in by_step.items()}}

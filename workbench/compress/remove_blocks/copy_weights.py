@@ -28,8 +28,8 @@ def copy_weights(student: torch.nn.Module, teacher: torch.nn.Module, plan: Stude
     for name, tensor in student.state_dict().items():
         source = plan.teacher_name(name)
         if source not in weights or weights[source].shape != tensor.shape:
-            found = tuple(weights[source].shape) if source in weights else "nothing"
-            raise RunError(f"{name} needs a tensor of shape {tuple(tensor.shape)}, {source} in the teacher is {found}")
+            shape = tuple(weights[source].shape) if source in weights else "nothing"
+            raise RunError(f"{name} needs a tensor of shape {tuple(tensor.shape)}, {source} in the teacher is {shape}")
         taken[name] = weights[source]
     student.load_state_dict(taken, assign=share)
     return len(taken)

@@ -132,11 +132,11 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
 
         chosen = find(ctx, config.search, tokens)
         dropped: Sequence[str] = chosen.dropped
-        found: dict[str, Any] = {"block_search": chosen.report, "warnings": chosen.warnings}
+        extra: dict[str, Any] = {"block_search": chosen.report, "warnings": chosen.warnings}
     else:
         for problem in config._problems(unet_config):
             raise InputError(f"remove_blocks: {problem}")
-        dropped, found = config.dropped(), {}
+        dropped, extra = config.dropped(), {}
     plan = student_of(unet_config, dropped)
     teacher = load_unet(parent.path)
     student = UNet2DConditionModel.from_config(plan.config)
@@ -144,7 +144,7 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     own = replace(parent, path=ctx.out / parent.name)
     student.save_pretrained(own.path, safe_serialization=True)
     report = {"copied_tensors": copied, "teacher_tensors": len(teacher.state_dict())}
-    report |= _what_went(teacher, student, dropped, tokens) | found
+    report |= _what_went(teacher, student, dropped, tokens) | extra
     return StepResult.of(own, report)
 
 

@@ -121,13 +121,13 @@ def _ndk() -> Path | None:
     named = os.environ.get("ANDROID_NDK_HOME")
     if not named:
         return None
-    found = sorted(Path(named).glob("toolchains/llvm/prebuilt/*/bin/clang"))
-    if not found:
+    compilers = sorted(Path(named).glob("toolchains/llvm/prebuilt/*/bin/clang"))
+    if not compilers:
         raise InputError(
             f"ANDROID_NDK_HOME is {named}, but there is no toolchains/llvm/prebuilt/*/bin/clang in it",
             hint="name the folder of an NDK (r19 or later), or unset the variable to build with ziglang",
         )
-    return found[0]
+    return compilers[0]
 
 
 def _ndk_revision(clang: Path) -> str:

@@ -25,8 +25,8 @@ INDEX = "model_index.json"
 def families() -> tuple[Family, ...]:
     """All families, in the order of their modules' names."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    found = (getattr(importlib.import_module(f"{__name__}.{name}"), "FAMILY", None) for name in names)
-    return tuple(family for family in found if family is not None)
+    candidates = (getattr(importlib.import_module(f"{__name__}.{name}"), "FAMILY", None) for name in names)
+    return tuple(family for family in candidates if family is not None)
 
 
 def family_in(index: Mapping[str, Any]) -> Family | None:

@@ -225,7 +225,7 @@ def repeats(formula: str | None) -> dict[str, tuple[str, ...]]:
 
 def calls(formula: str | None, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """The same with values for what passes are multiplied by; nothing where ``counts`` lacks one of them."""
-    found = repeats(formula)
-    if any(by not in counts for factors in found.values() for by in factors):
+    repeated = repeats(formula)
+    if any(by not in counts for factors in repeated.values() for by in factors):
         return {}
-    return {name: tuple(counts[by] for by in factors) for name, factors in found.items()}
+    return {name: tuple(counts[by] for by in factors) for name, factors in repeated.items()}

@@ -63,7 +63,7 @@ def trace_events(summary: Mapping[str, Any], process: int = 1) -> list[dict[str,
     label = f"{summary['candidate']}@{summary['target']}"
     facts = [summary.get("runtime"), summary.get("scheme")]
     facts += [f"{summary['threads']} threads"] if summary.get("threads") else []
-    found = [
+    events = [
         _metadata("process_name", process, 0, name=label),
         _metadata("process_labels", process, 0, labels=", ".join(str(fact) for fact in facts if fact)),
     ]
@@ -72,11 +72,11 @@ def trace_events(summary: Mapping[str, Any], process: int = 1) -> list[dict[str,
         for lane, kernels in enumerate(_lanes(measured.get("events") or ())):
             thread += 1
             name = f"{component}, one pass" + (f" (at the same time: {lane + 1})" if lane else "")
-            found.append(_metadata("thread_name", process, thread, name=name))
-            found.append(_metadata("thread_sort_index", process, thread, sort_index=thread))
+            events.append(_metadata("thread_name", process, thread, name=name))
+            events.append(_metadata("thread_sort_index", process, thread, sort_index=thread))
             for slice_ in _slices(kernels, component):
-                found.append({"ph": "X", "pid": process, "tid": thread} | slice_)
-    return found
+                events.append({"ph": "X", "pid": process, "tid": thread} | slice_)
+    return events
 
 
 def module_path(layer: str) -> tuple[str, ...]:

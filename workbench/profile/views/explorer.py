@@ -109,8 +109,8 @@ class _Keys:
     @staticmethod
     def _by_our_names(kernel: str, layer: str) -> str | None:
         head, slash, tail = kernel.partition("/")
-        found = _OWN.match(tail) if slash and head == layer else None
-        return f"{layer}/{found[0]}" if found else None
+        match = _OWN.match(tail) if slash and head == layer else None
+        return f"{layer}/{match[0]}" if match else None
 
 
 def node_times(

@@ -27,11 +27,11 @@ def labels(profiles: Sequence[ReadProfile]) -> list[str]:
     else:
         short = [p.label for p in profiles]
     counts: dict[str, int] = {}
-    found = []
+    names = []
     for name in short:
         counts[name] = counts.get(name, 0) + 1
-        found.append(name if short.count(name) == 1 else f"{name} #{counts[name]}")
-    return found
+        names.append(name if short.count(name) == 1 else f"{name} #{counts[name]}")
+    return names
 
 
 def main_component(profiles: Sequence[ReadProfile]) -> str:
@@ -55,13 +55,13 @@ def headline(profile: ReadProfile, component: str) -> tuple[str, Latency]:
 
 def doubts(latency: Latency) -> list[str]:
     """Why a median is not to be trusted; empty when nothing speaks against it."""
-    found = []
+    sentences = []
     if latency.get("median") and known(latency.get("iqr")) and latency["iqr"] / latency["median"] > SPREAD_LIMIT:
-        found.append(f"noisy: IQR {percent(latency['iqr'] / latency['median'])} of the median")
+        sentences.append(f"noisy: IQR {percent(latency['iqr'] / latency['median'])} of the median")
     drift = latency.get("drift")
     if known(drift) and abs(drift) > DRIFT_LIMIT:
-        found.append(f"drifted by {change(drift)} while it was measured")
-    return found
+        sentences.append(f"drifted by {change(drift)} while it was measured")
+    return sentences
 
 
 def _imitated(summary: Summary) -> list[str]:

@@ -68,18 +68,18 @@ def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame
 def _warnings(profiles: Sequence[ReadProfile], labels: Sequence[str]) -> list[str]:
     """Every warning and note once, with the profile's name in front where not all have it and it doesn't say whose."""
     said = [[*p.summary.get("warnings", ()), *p.notes] for p in profiles]
-    found = []
+    warnings = []
     for text in dict.fromkeys(text for own in said for text in own):
         whose = [label for label, own in zip(labels, said, strict=True) if text in own]
         told = len(whose) == len(profiles) or any(label in text for label in whose)
-        found.append(text if told else f"{', '.join(whose)}: {text}")
-    return found
+        warnings.append(text if told else f"{', '.join(whose)}: {text}")
+    return warnings
 
 
 def _machine(profile: ReadProfile) -> list[tuple[str, Any]]:
     """Facts of the machine and the run; nested mappings are spread out, what is unknown keeps its reason."""
     s = profile.summary
-    found: list[tuple[str, Any]] = [
+    facts: list[tuple[str, Any]] = [
         ("candidate", s["candidate"]),
         ("target", s["target"]),
         ("runtime", s.get("runtime")),
@@ -88,5 +88,5 @@ def _machine(profile: ReadProfile) -> list[tuple[str, Any]]:
     ]
     for key in MACHINE:
         value = s.get(key)
-        found += list(value.items()) if isinstance(value, Mapping) else [(key, value)]
-    return [(key, value) for key, value in found if value not in (None, {}, [], "")]
+        facts += list(value.items()) if isinstance(value, Mapping) else [(key, value)]
+    return [(key, value) for key, value in facts if value not in (None, {}, [], "")]

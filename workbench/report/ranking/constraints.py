@@ -45,7 +45,7 @@ def check_limits(
     constraints are in 1e6 bytes. ``rows`` holds all rows by candidate and target, for limits such as
     ``latency_ms@TARGET``. The reference itself has no value of a metric against it, and meets any limit.
     """
-    found = []
+    checks = []
     for key, limit in limits.items():
         if limit is None:
             continue
@@ -53,8 +53,8 @@ def check_limits(
         # A limit on another target is held against the same candidate's row there; one without a row misses it.
         own = (rows or {}).get((row["candidate"], target), {}) if at else row
         check = _checks()[kind](own, first, limit)
-        found.append(replace(check, key=key, words=f"{check.words} on {target}") if at else check)
-    return found
+        checks.append(replace(check, key=key, words=f"{check.words} on {target}") if at else check)
+    return checks
 
 
 def _upper(key: str, column: str, scale: float, unit: str, too_much: str) -> Callable[..., Check]:

@@ -61,14 +61,14 @@ class Gain:
 
 def gains(run: RunData) -> dict[tuple[str, str], Gain]:
     """The gain of every candidate that was profiled together with what it was made from, by target and candidate."""
-    found = {}
+    by_pair = {}
     for target in run.targets:
         for candidate in run.candidates:
             after = run.profiles.get((target, candidate.name))
             before = run.profiles.get((target, run.compared_with(candidate.name) or ""))
             if before is not None and after is not None:
-                found[target, candidate.name] = gain_of(before, after)
-    return found
+                by_pair[target, candidate.name] = gain_of(before, after)
+    return by_pair
 
 
 def gain_of(before: Summary, after: Summary) -> Gain:
@@ -129,14 +129,14 @@ class _Part:
 
 def _changed(before: Summary, after: Summary) -> list[_Part]:
     """Components of another scheme, or of other layers, than the parent's."""
-    found = []
+    changed = []
     for name, own in (after.get("components") or {}).items():
         other = (before.get("components") or {}).get(name) or {}
         scheme = str(own.get("scheme", "fp32"))
         quantized = scheme != other.get("scheme", "fp32")
         if quantized or any(own.get(what) != other.get(what) for what in ("params", "macs")):
-            found.append(_Part(name, scheme, own.get("quantized_macs_share") or 0.0, quantized))
-    return found
+            changed.append(_Part(name, scheme, own.get("quantized_macs_share") or 0.0, quantized))
+    return changed
 
 
 def _sentence(

@@ -22,17 +22,17 @@ def align(kernels: Sequence[Kernel], nodes: Sequence[GraphNode]) -> list[int | N
     inside: defaultdict[int | None, list[int]] = defaultdict(list)
     for i, one in enumerate(nodes):
         inside[one.outer].append(i)
-    found: list[int | None] = [None] * len(kernels)
+    nodes_of_kernels: list[int | None] = [None] * len(kernels)
     groups: defaultdict[int | None, list[int]] = defaultdict(list)
     for k, kernel in enumerate(kernels):
         groups[kernel.outer].append(k)
     # A kernel stands behind the one that it is inside of, so that one's node is known by then.
     for outer, members in sorted(groups.items(), key=lambda item: -1 if item[0] is None else item[0]):
-        node = found[outer] if outer is not None else None
+        node = nodes_of_kernels[outer] if outer is not None else None
         own = _by_order(kernels, members, nodes, inside[node] if outer is None or node is not None else [])
         for k, index in zip(members, own, strict=True):
-            found[k] = index if index is not None else node
-    return found
+            nodes_of_kernels[k] = index if index is not None else node
+    return nodes_of_kernels
 
 
 def _by_order(
@@ -44,11 +44,11 @@ def _by_order(
     for i in among:
         named[nodes[i].proto.name, nodes[i].proto.op_type].append(i)
     seen: defaultdict[tuple[str, str], int] = defaultdict(int)
-    found: list[int | None] = []
+    in_order: list[int | None] = []
     for k in members:
         kernel = kernels[k]
         key = ("", kernel.op) if kernel.node == f"{kernel.op}_{kernel.index}" else (kernel.node, kernel.op)
         choice = named.get(key) or named.get((kernel.node, kernel.op), [])
-        found.append(choice[seen[key] % len(choice)] if choice else None)  # a loop begins again at its first
+        in_order.append(choice[seen[key] % len(choice)] if choice else None)  # a loop begins again at its first
         seen[key] += 1
-    return found
+    return in_order

@@ -108,14 +108,14 @@ def _covers(
         made = [carried[value] for value in node.proto.output if value in carried]
         new = [value for value in made if value not in before]
         copies.append(names.producer.get(made[0]) if made and not new else None)
-        found: dict[int, None] = {}
+        covered: dict[int, None] = {}
         open_values = list(new)
         while open_values:
             index = names.producer.get(open_values.pop())
-            if index is not None and index not in found:
-                found[index] = None
+            if index is not None and index not in covered:
+                covered[index] = None
                 open_values += [v for v in names.nodes[index].proto.input if v and v not in survives]
-        covers.append(tuple(found))
+        covers.append(tuple(covered))
     return covers, copies
 
 

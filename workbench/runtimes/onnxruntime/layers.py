@@ -78,13 +78,13 @@ def assemble(
         first: the first pass of all, where it isn't among ``passes``. Only there does ONNX Runtime take memory value by
             value, and tells how much it holds; from the second pass on it takes all at once.
     """
-    found = attribute(exported.names, executed, exported.macs)
-    runs = [Run(one, align(one.kernels, found.nodes)) for one in passes]
-    rows = Rows(exported, found, runs, scheme, counted or exported.count)
-    live = live_bytes(executed, found.nodes, passes[0].kernels, runs[0].nodes)
+    traced = attribute(exported.names, executed, exported.macs)
+    runs = [Run(one, align(one.kernels, traced.nodes)) for one in passes]
+    rows = Rows(exported, traced, runs, scheme, counted or exported.count)
+    live = live_bytes(executed, traced.nodes, passes[0].kernels, runs[0].nodes)
     rows.note("peak_bytes", runs[0], live)
     begin = first or passes[0]
-    rows.note("runtime_bytes", Run(begin, align(begin.kernels, found.nodes)), [k.held_bytes for k in begin.kernels])
+    rows.note("runtime_bytes", Run(begin, align(begin.kernels, traced.nodes)), [k.held_bytes for k in begin.kernels])
     peak = max(range(len(live)), key=live.__getitem__)
     kernel = [sum(k.microseconds for k in one.kernels) / 1e3 for one in passes]
     return Layers(
@@ -116,5 +116,5 @@ def _by_op(passes: Sequence[Pass]) -> dict[str, float]:
         for kernel in one.kernels:
             counter[kernel.op] += kernel.microseconds
     ops = dict.fromkeys(op for counter in per_pass for op in counter)
-    found = {op: Stats(tuple(counter[op] / 1e3 for counter in per_pass)).median for op in ops}
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    by_op = {op: Stats(tuple(counter[op] / 1e3 for counter in per_pass)).median for op in ops}
+    return dict(sorted(by_op.items(), key=lambda item: -item[1]))

@@ -47,20 +47,20 @@ def live_bytes(
     dies: dict[int, list[str]] = {}
     for name, step in end.items():
         dies.setdefault(step, []).append(name)
-    live, alive, found = 0, set[str](), [0] * len(kernels)
+    live, alive, bytes_live = 0, set[str](), [0] * len(kernels)
     for step, (k, node) in enumerate(steps):
         for value in node.output:
             own = buffer.get(value)
             if own is not None and own not in alive:
                 alive.add(own)
                 live += size[own]
-        found[k] = live
+        bytes_live[k] = live
         for name in dies.get(step, ()):
             live -= size[name]
     for k, kernel in enumerate(kernels):
         if kernel.outer is not None:
-            found[k] = found[kernel.outer]
-    return found
+            bytes_live[k] = bytes_live[kernel.outer]
+    return bytes_live
 
 
 def _read(node: Any) -> list[str]:

@@ -20,14 +20,14 @@ def transitions(passes: Sequence[Pass]) -> tuple[Transition, ...]:
     Indices (int64, int32) and truth values are no precision. ``count`` is of the first pass, ``ms`` the median over the
     passes.
     """
-    found: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(lambda: [[] for _ in passes])
+    by_pair: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(lambda: [[] for _ in passes])
     for i, one in enumerate(passes):
         for kernel in one.kernels:
             if changes(kernel):
-                found[PRECISIONS[kernel.before], PRECISIONS[kernel.after]][i].append(kernel.microseconds)
+                by_pair[PRECISIONS[kernel.before], PRECISIONS[kernel.after]][i].append(kernel.microseconds)
     rows = [
         Transition(before, after, len(times[0]), Stats(tuple(sum(own) / 1e3 for own in times)).median)
-        for (before, after), times in found.items()
+        for (before, after), times in by_pair.items()
     ]
     return tuple(sorted(rows, key=lambda row: -row.ms))
 

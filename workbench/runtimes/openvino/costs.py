@@ -101,14 +101,14 @@ def constant_bytes(model: Any, layer_at: Callable[[str], str | None]) -> dict[st
     A constant belongs to the layer in its name, else to that of the nearest operation that uses it. Those of 64-bit
     integers are left out: shapes and indices, which OpenVINO makes many of while it reads an ONNX file.
     """
-    found: defaultdict[str, int] = defaultdict(int)
+    sizes: defaultdict[str, int] = defaultdict(int)
     for node in model.get_ops():
         kind = node.get_output_element_type(0) if node.get_type_name() == "Constant" else None
         if kind is not None and kind.to_string() != "i64":
             layer = _layer_of_constant(node, layer_at)
             if layer is not None:
-                found[layer] += math.ceil(math.prod(node.get_output_shape(0)) * kind.bitwidth / 8)
-    return dict(found)
+                sizes[layer] += math.ceil(math.prod(node.get_output_shape(0)) * kind.bitwidth / 8)
+    return dict(sizes)
 
 
 def onnx_name(name: str) -> str:

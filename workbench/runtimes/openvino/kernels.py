@@ -58,8 +58,8 @@ class Kernels:
         self.live = self._live_bytes()
 
     def _layers_of(self, node: Node) -> list[str]:
-        found = (self.file.layer(name) for name in node.origins)
-        return [layer for layer in found if layer is not None]
+        layers = (self.file.layer(name) for name in node.origins)
+        return [layer for layer in layers if layer is not None]
 
     def _placed(self) -> dict[str, str | None]:
         """The layer of every node: by its operations, else by its neighbours, from what is told outwards."""
@@ -70,17 +70,17 @@ class Kernels:
                 users[name].append(node.name)
         open_nodes = [node for node in self.nodes if layers[node.name] is None and node.is_kernel]
         while open_nodes:
-            found = {}
+            placed = {}
             for node in open_nodes:
                 # What carries a value belongs to what made it; what computes, to the rest of what it is a part of.
                 both = (node.inputs, users[node.name])
                 near = (layers[name] for side in (both if node.kind in _CARRIES else both[::-1]) for name in side)
                 if (layer := next((at for at in near if at is not None), None)) is not None:
-                    found[node.name] = layer
-            if not found:
+                    placed[node.name] = layer
+            if not placed:
                 break
-            layers.update(found)
-            open_nodes = [node for node in open_nodes if node.name not in found]
+            layers.update(placed)
+            open_nodes = [node for node in open_nodes if node.name not in placed]
         return layers
 
     def _told(self, node: Node) -> str | None:
@@ -204,10 +204,10 @@ class Kernels:
         dies: defaultdict[int, list[str]] = defaultdict(list)
         for name, step in end.items():
             dies[step].append(name)
-        live, found = 0, {}
+        live, by_layer = 0, {}
         for step, node in enumerate(self.nodes):
             live += size.get(node.name, 0)
             if self.taken[node.name]:
-                found[node.name] = live
+                by_layer[node.name] = live
             live -= sum(size.get(name, 0) for name in dies[step])
-        return found
+        return by_layer

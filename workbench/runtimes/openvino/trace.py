@@ -60,7 +60,7 @@ class Pass:
 
 def executed_nodes(compiled: Any) -> list[Node]:
     """The graph that a ``CompiledModel`` executes."""
-    found: list[tuple[int, Node]] = []
+    nodes: list[tuple[int, Node]] = []
     constants: set[str] = set()
     for op in compiled.get_runtime_model().get_ordered_ops():
         info = {key: value.astype(str) for key, value in op.get_rt_info().items()}
@@ -78,8 +78,8 @@ def executed_nodes(compiled: Any) -> list[Node]:
             precision=info["outputPrecisions"].split(",")[0],
             written=sum(_bytes(port) for port in op.outputs()),
         )
-        found.append((int(info["execOrder"]), node))
-    return [node for _, node in sorted(found, key=lambda pair: pair[0])]
+        nodes.append((int(info["execOrder"]), node))
+    return [node for _, node in sorted(nodes, key=lambda pair: pair[0])]
 
 
 def record(

@@ -78,7 +78,7 @@ def positional(net: torch.nn.Module, names: list[str] | None) -> torch.nn.Module
 
         def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
             call: Callable[..., Any] = self.net
-            found = call(*values) if names is None else call(**dict(zip(names, values, strict=True)))
-            return tuple(t for t in torch.utils._pytree.tree_leaves(found) if isinstance(t, torch.Tensor))
+            outputs = call(*values) if names is None else call(**dict(zip(names, values, strict=True)))
+            return tuple(t for t in torch.utils._pytree.tree_leaves(outputs) if isinstance(t, torch.Tensor))
 
     return Positional().eval()

@@ -40,7 +40,7 @@ def live_bytes(module: torch.nn.Module, call: Callable[[], object], wrapper: str
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    found, stack, storages = Live(), list[str](), _Storages()
+    live, stack, storages = Live(), list[str](), _Storages()
 
     class Watching(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -49,10 +49,10 @@ def live_bytes(module: torch.nn.Module, call: Callable[[], object], wrapper: str
             if stack:
                 layer = stack[-1]
                 in_place = func._schema.is_mutable and not made
-                found.written[layer] += sum(t.nbytes for t in _tensors(out)) if in_place else made
-                found.alive[layer] = max(found.alive.get(layer, 0), storages.bytes)
-                if storages.bytes > (found.peak or 0):
-                    found.peak, found.peak_at = storages.bytes, layer
+                live.written[layer] += sum(t.nbytes for t in _tensors(out)) if in_place else made
+                live.alive[layer] = max(live.alive.get(layer, 0), storages.bytes)
+                if storages.bytes > (live.peak or 0):
+                    live.peak, live.peak_at = storages.bytes, layer
             return out
 
     def leave() -> None:
@@ -60,7 +60,7 @@ def live_bytes(module: torch.nn.Module, call: Callable[[], object], wrapper: str
 
     with watched(module, wrapper, stack.append, leave), Watching():
         call()
-    return found
+    return live
 
 
 class _Storages:

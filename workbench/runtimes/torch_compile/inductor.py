@@ -75,7 +75,7 @@ class Compiled:
 
         try:
             with caches_in(self._cache), inductor.patch({"freezing": True, **options}):
-                found = self._run(*inputs)
+                outputs = self._run(*inputs)
                 modules = list(PyCodeCache.modules)
         except Exception as error:
             raise RunError(f"{self._label}: torch.compile failed: {_reason(error)}") from error
@@ -83,7 +83,7 @@ class Compiled:
             # They hold the frozen weights, and would hold them until the process ends.
             sys.modules.pop(module.__name__, None)
         self._built = True
-        return found, modules
+        return outputs, modules
 
 
 def _with_own_code(module: torch.nn.Module) -> types.FunctionType:

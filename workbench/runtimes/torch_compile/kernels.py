@@ -167,7 +167,7 @@ class _Stacks:
 
 def _steps(path: str) -> list[str]:
     """The attributes in a path such as ``L['module'].net.blocks[0]``, without the variable in front."""
-    return [next(filter(None, found)) for found in _STEP.findall(_VARIABLE.sub("", path))]
+    return [next(filter(None, groups)) for groups in _STEP.findall(_VARIABLE.sub("", path))]
 
 
 class _Nodes:

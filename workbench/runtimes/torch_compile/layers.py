@@ -134,11 +134,11 @@ def _launches(event: Any, origin: float, expected: Sequence[tuple[Graph, list[st
     ran = [child for child in event.cpu_children if _is_kernel(child.name)]
     same = [graph for graph, names in expected if names == [child.name for child in ran]]
     kernels = same[0].kernels if len(same) == 1 else tuple(Kernel(child.name, True, None) for child in ran)
-    found = [_launch(kernel, child, origin) for kernel, child in zip(kernels, ran, strict=True)]
+    launches = [_launch(kernel, child, origin) for kernel, child in zip(kernels, ran, strict=True)]
     for child in event.cpu_children:
         if not _is_kernel(child.name):
-            found += _launches(child, origin, expected)
-    return found
+            launches += _launches(child, origin, expected)
+    return launches
 
 
 def _is_kernel(name: str) -> bool:

@@ -139,10 +139,10 @@ def compare_networks(
     with progress(f"{name}: interleaved layers", LAYER_BATCHES) as tick:
         passes_a = partial(place.layers, a, count_network(a), threads)
         passes_b = partial(place.layers, b, count_network(b), threads)
-        found, fused = batches(passes_a, passes_b, plan.max_seconds, tick)
-    if not all(batch.a and batch.b for batch in found):
+        all_batches, fused = batches(passes_a, passes_b, plan.max_seconds, tick)
+    if not all(batch.a and batch.b for batch in all_batches):
         return measured(name, taken, None, f"{place.name} doesn't tell times of layers"), warnings
-    return measured(name, taken, of_batches(found, of_loads(taken.loads), fused)), warnings
+    return measured(name, taken, of_batches(all_batches, of_loads(taken.loads), fused)), warnings
 
 
 def _inputs(a: Network, b: Network) -> list[str]:
@@ -185,11 +185,11 @@ def check_gate(comparison: Comparison, fail_above: float) -> None:
     Raises:
         RunError: B is slower than A by more than ``fail_above``.
     """
-    found = comparison.regressions(fail_above)
-    if found:
+    regressions = comparison.regressions(fail_above)
+    if regressions:
         told = ", ".join(
             f"{c.component} {signed(c.ratio.value - 1)} ({signed(c.ratio.low - 1)} to {signed(c.ratio.high - 1)})"
-            for c in found
+            for c in regressions
         )
         raise RunError(f"regression: B is slower than A beyond the limit of {percent(fail_above)}: {told}")
 

@@ -96,13 +96,13 @@ def _component(name: str, profiles: list[ReadProfile], doubt: Doubt, warnings: l
 
 
 def _samples(profile: ReadProfile, name: str) -> tuple[float, ...]:
-    found = profile.summary["components"][name]["latency_ms"].get("samples")
-    if not found or not all(isinstance(ms, (int, float)) and ms > 0 for ms in found):
+    samples = profile.summary["components"][name]["latency_ms"].get("samples")
+    if not samples or not all(isinstance(ms, (int, float)) and ms > 0 for ms in samples):
         raise InputError(
             f"{profile.label}: components.{name}.latency_ms.samples: expected times above 0 in ms",
             hint="only profiles that keep all their samples can be compared; profile again",
         )
-    return tuple(float(ms) for ms in found)
+    return tuple(float(ms) for ms in samples)
 
 
 def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared | None:
@@ -133,18 +133,18 @@ def _fused(table: pd.DataFrame, component: str) -> Mapping[str, str]:
 
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Sentences on what besides the network differed: runtime, threads, machine, libraries, warnings of either."""
-    found = []
+    notes = []
     for name in ("target", "runtime", "threads"):
         if a.get(name) != b.get(name):
-            found.append(f"{name} differs: A {a.get(name)}, B {b.get(name)}")
+            notes.append(f"{name} differs: A {a.get(name)}, B {b.get(name)}")
     machines = [side.get("environment") or {} for side in (a, b)]
     for name in ("cpu", "machine", "cpu_flags", "cores_usable", "governor", "os", "python"):
         values = [machine.get(name) for machine in machines]
         if values[0] != values[1]:
-            found.append(f"environment differs: {name}: A {values[0]}, B {values[1]}")
+            notes.append(f"environment differs: {name}: A {values[0]}, B {values[1]}")
     libraries = [machine.get("libraries") or {} for machine in machines]
     for name in dict.fromkeys([*libraries[0], *libraries[1]]):
         versions = [side.get(name) for side in libraries]
         if versions[0] != versions[1]:
-            found.append(f"environment differs: {name}: A {versions[0]}, B {versions[1]}")
-    return found + [f"{side}: {word}" for side, summary in (("A", a), ("B", b)) for word in summary.get("warnings", ())]
+            notes.append(f"environment differs: {name}: A {versions[0]}, B {versions[1]}")
+    return notes + [f"{side}: {word}" for side, summary in (("A", a), ("B", b)) for word in summary.get("warnings", ())]

@@ -56,17 +56,17 @@ def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Prog
     """
     place = runtime(name)
     refused = {n.candidate: reason for n in networks if (reason := place.refuses(n))}
-    found: dict[str, Cell] = {who: _impossible(reason) for who, reason in refused.items()}
-    left = [n for n in networks if n.candidate not in found]
+    cells: dict[str, Cell] = {who: _impossible(reason) for who, reason in refused.items()}
+    left = [n for n in networks if n.candidate not in cells]
     near: dict[str, Cell] = {}
     wanted = outputs(place, bench.plain, bench) if left else []
     for network in left:
         try:
             near[network.candidate] = agreement(wanted, outputs(place, network, bench), bench.inputs)
         except RunError as error:
-            found[network.candidate] = _impossible(_told(error, network))
+            cells[network.candidate] = _impossible(_told(error, network))
     measured = _profiled(place, [n for n in left if n.candidate in near], bench, progress)
-    return found | {who: cell | {"sqnr_db": near[who]} for who, cell in measured.items()}
+    return cells | {who: cell | {"sqnr_db": near[who]} for who, cell in measured.items()}
 
 
 def outputs(place: Runtime, network: Network, bench: Bench) -> list[np.ndarray]:
@@ -80,27 +80,27 @@ def outputs(place: Runtime, network: Network, bench: Bench) -> list[np.ndarray]:
     # A loaded network keeps the arrays that it was given as inputs: they are filled anew for every pass.
     feed = {name: value.copy() for name, value in bench.inputs[0].items()}
     call = cast("Callable[[], list[np.ndarray]]", place.load(replace(network, feed=feed), bench.settings.threads))
-    found = []
+    values = []
     for inputs in bench.inputs:
         for name, value in inputs.items():
             np.copyto(feed[name], value)
         try:
-            found.append(call()[0].copy())
+            values.append(call()[0].copy())
         except RunError:
             raise
         except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
             raise RunError(f"{place.name} can't run it: {str(error).splitlines()[0]}") from error
-        if not np.isfinite(found[-1]).all():
+        if not np.isfinite(values[-1]).all():
             raise RunError(f"{place.name} gives numbers that aren't finite")
-    return found
+    return values
 
 
-def agreement(wanted: Sequence[np.ndarray], found: Sequence[np.ndarray], inputs: Sequence[Inputs]) -> dict[str, Any]:
+def agreement(wanted: Sequence[np.ndarray], actual: Sequence[np.ndarray], inputs: Sequence[Inputs]) -> dict[str, Any]:
     """SQNR in dB of ``found`` against ``wanted``: the mean of each timestep's mean, the least, how many."""
     from statistics import fmean
 
     by_timestep: dict[float, list[float]] = {}
-    for reference, other, given in zip(wanted, found, inputs, strict=True):
+    for reference, other, given in zip(wanted, actual, inputs, strict=True):
         by_timestep.setdefault(float(given["timestep"][0]), []).append(sqnr_db(reference, other))
     values = [value for row in by_timestep.values() for value in row]
     mean = fmean(fmean(row) for row in by_timestep.values())
@@ -115,10 +115,10 @@ def _profiled(place: Runtime, networks: Sequence[Network], bench: Bench, progres
     except Exception as error:  # a library's own failure in one file must not take the other cells along
         if len(networks) == 1:
             return {networks[0].candidate: failed(_told(error, networks[0]))}
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for network in networks:
-        found |= _profiled(place, [network], bench, progress)
-    return found
+        cells |= _profiled(place, [network], bench, progress)
+    return cells
 
 
 def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:

@@ -98,13 +98,13 @@ def _check_prompts(asked: Asked, source: Any) -> None:
         raise InputError(f"--prompts: {asked.prompts} holds no prompts", hint=hint)
 
 
-def check(found: Found) -> None:
+def check(table: Found) -> None:
     """Ends the command with a failure where a cell failed; the table is printed by then.
 
     Raises:
         RunError: some cell failed.
     """
-    bad = [cell for cell in found.cells if cell["outcome"] == FAILED]
+    bad = [cell for cell in table.cells if cell["outcome"] == FAILED]
     if bad:
         told = ", ".join(f"{c['scheme']} by {c['backend']} on {c['runtime']}" for c in bad)
-        raise RunError(f"{len(bad)} of {len(found.cells)} cells failed: {told}", hint="the same call tries them again")
+        raise RunError(f"{len(bad)} of {len(table.cells)} cells failed: {told}", hint="the same call tries them again")

@@ -21,14 +21,14 @@ WIDE = 1000
 """Columns where there is no terminal to fit into: one row stays one line."""
 
 
-def show(found: Found, as_json: bool, as_markdown: bool) -> None:
+def show(table: Found, as_json: bool, as_markdown: bool) -> None:
     """Prints the table and what is to be known to read it."""
     if as_json:
-        print(json.dumps(found.as_json(), indent=1))
+        print(json.dumps(table.as_json(), indent=1))
     elif as_markdown:
-        print(markdown(found))
+        print(markdown(table))
     else:
-        _print(found)
+        _print(table)
 
 
 def _print(found: Found) -> None:
@@ -51,13 +51,13 @@ def _print(found: Found) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def markdown(found: Found) -> str:
+def markdown(table: Found) -> str:
     """The table as Markdown, with the machine below it."""
     names = (*COLUMNS, *MORE, "note")
     lines = [_line(names), _line(["---" if name in LEFT else "---:" for name in names])]
-    for cells in _rows(found.cells):
+    for cells in _rows(table.cells):
         lines.append(_line([*_cells(cells), *_more(cells[0]), cells[0]["note"]]))
-    return "\n".join([*lines, "", *(f"{line}  " for line in _told(found))]).rstrip()
+    return "\n".join([*lines, "", *(f"{line}  " for line in _told(table))]).rstrip()
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -102,24 +102,24 @@ def _faster(ratio: Any) -> str:
     return f"{1 / ratio['value']:.2f} ({ends[0]:.2f}–{ends[1]:.2f})"
 
 
-def _told(found: Found) -> list[str]:
+def _told(table: Found) -> list[str]:
     own = environment()
     flags = [flag for flag in own["cpu_flags"] or [] if "vnni" in flag or "amx" in flag or flag == "i8mm"]
     names = dict.fromkeys([*(one.distribution for one in all_described()), "nncf"])
     versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
-    passes = [cell["latency_ms"]["n"] for cell in found.cells if "latency_ms" in cell]
+    passes = [cell["latency_ms"]["n"] for cell in table.cells if "latency_ms" in cell]
     least = f", n ≥ {min(passes)} passes each interleaved" if passes else ""
     return [
-        f"U-Net of {found.asked.model}, batch 1, against its fp32 on the same runtime{least}, interval of 99 %; "
-        f"seed {found.asked.seed}.",
+        f"U-Net of {table.asked.model}, batch 1, against its fp32 on the same runtime{least}, interval of 99 %; "
+        f"seed {table.asked.seed}.",
         f"{own['cpu'] or own['machine']} ({', '.join(flags) or 'no 8-bit products'}), "
-        f"{found.settings.threads} threads, {versions}.",
+        f"{table.settings.threads} threads, {versions}.",
         f"{QAT} {HOST}",
     ]
 
 
-def _warnings(found: Found) -> list[str]:
+def _warnings(table: Found) -> list[str]:
     """What is to be said of the machine; of single cells, JSON tells."""
     targets = tuple(f"{one.target}: " for one in all_described() if one.needs_file)
-    every = [warning for cell in found.cells for warning in cell.get("warnings", ())]
+    every = [warning for cell in table.cells for warning in cell.get("warnings", ())]
     return [f"warning: {warning}" for warning in dict.fromkeys(every) if warning.startswith(targets)]

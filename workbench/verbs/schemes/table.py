@@ -46,12 +46,12 @@ class Table:
         refused = self._refused(pairs)
         able = [pair for pair in pairs if pair.name not in refused]
         keys = self._keys(able)
-        found = {(name, runtime): cell for name, cell in refused.items() for runtime in RUNTIMES}
+        cells = {(name, runtime): cell for name, cell in refused.items() for runtime in RUNTIMES}
         missing: list[tuple[Pair, str]] = []
         for pair, runtime in [(pair, runtime) for runtime in RUNTIMES for pair in able]:
             where = (pair.name, runtime)
             if not installed(runtime):
-                found[where] = {"outcome": NOT_INSTALLED, "note": described(runtime).install_line}
+                cells[where] = {"outcome": NOT_INSTALLED, "note": described(runtime).install_line}
                 continue
             if rerun:
                 shutil.rmtree(self.store.folder(keys[where]), ignore_errors=True)
@@ -59,22 +59,22 @@ class Table:
             if stored is None:
                 missing.append((pair, runtime))
             else:
-                found[where] = stored
-        found |= self._measured(missing, keys, progress)
-        return found
+                cells[where] = stored
+        cells |= self._measured(missing, keys, progress)
+        return cells
 
     def _refused(self, pairs: Sequence[Pair]) -> dict[str, Cell]:
         """What the step's own check says of pairs that can't be made, by the pair's name."""
         from workbench.recipe.hooks import ChecksUNet
 
         config = self.base.config(self.base.denoiser.name)
-        found: dict[str, Cell] = {}
+        cells: dict[str, Cell] = {}
         for pair, entry in zip(pairs, self.asked.recipe(pairs).steps, strict=True):
             problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksUNet) else []
             if problems:
                 note = "; ".join(f"quantize.{key}: {what}" for key, what in problems)
-                found[pair.name] = {"outcome": NOT_POSSIBLE, "note": note}
-        return found
+                cells[pair.name] = {"outcome": NOT_POSSIBLE, "note": note}
+        return cells
 
     def _planned(self, pairs: Sequence[Pair]) -> dict[str, PlannedStep]:
         from workbench.data.captioned import data_key

@@ -88,8 +88,8 @@ def percentile_range(histogram: Histogram, percentile: float) -> tuple[float, fl
     assert histogram.counts is not None
     below = np.concatenate([[0], histogram.counts.cumsum()]) / histogram.counts.sum()
     tail = (1 - percentile / 100) / 2
-    found = np.interp([tail, 1 - tail], below, histogram.edges())
-    low, high = np.clip(found, histogram.low, histogram.high)  # a bin reaches beyond its values
+    ends = np.interp([tail, 1 - tail], below, histogram.edges())
+    low, high = np.clip(ends, histogram.low, histogram.high)  # a bin reaches beyond its values
     return float(low), float(high)
 
 

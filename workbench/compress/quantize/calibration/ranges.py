@@ -55,9 +55,9 @@ class Ranges:
         if method == "minmax" or method == "moving_average":
             self._fold = _Extremes(model, names, work, 0.0 if method == "minmax" else MOMENTUM)
         elif method == "percentile":
-            self._fold = _Histograms(model, names, work, lambda found: percentile_range(found, percentile))
+            self._fold = _Histograms(model, names, work, lambda histogram: percentile_range(histogram, percentile))
         else:
-            self._fold = _Histograms(model, names, work, lambda found: mse_range(found, bits))
+            self._fold = _Histograms(model, names, work, lambda histogram: mse_range(histogram, bits))
         self.passes = 0
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

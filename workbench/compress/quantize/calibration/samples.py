@@ -89,20 +89,20 @@ class Samples:
     def _split(self) -> tuple[list[str], list[str]]:
         """Prompts to calibrate with and prompts held back, chosen by the seed."""
         if self.config.prompts_from:
-            found = [line.strip() for _, line in numbered(Path(self.config.prompts_from))]
-            if not found:
+            lines = [line.strip() for _, line in numbered(Path(self.config.prompts_from))]
+            if not lines:
                 raise InputError(f"quantize.calibration.prompts_from: {self.config.prompts_from} holds no prompts")
         else:
-            found = list(dict.fromkeys(captions(self.context.data, self.context.base.source)))
-            if not found:
+            lines = list(dict.fromkeys(captions(self.context.data, self.context.base.source)))
+            if not lines:
                 raise InputError(
                     "quantize.calibration: the data has no captions to draw prompts from",
                     hint="name a text file of prompts, one a line, in calibration.prompts_from",
                 )
-            random.Random(self.context.seed).shuffle(found)
+            random.Random(self.context.seed).shuffle(lines)
         # Those at the end are held back, the same ones however many calibrate. With no others, they calibrate too: the
         # check then differs in its noise alone.
-        return (found[:-HELD_BACK] or found)[: self.config.prompts], found[-HELD_BACK:]
+        return (lines[:-HELD_BACK] or lines)[: self.config.prompts], lines[-HELD_BACK:]
 
     @property
     def prompts(self) -> list[str]:

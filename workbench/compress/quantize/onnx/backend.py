@@ -31,27 +31,27 @@ def _integers(task: Task) -> dict[str, Any]:
     wrong = group_problem(quantizer.widths(), config.group_size) if config.group_size else None
     if wrong:
         raise InputError(f"quantize.group_size: {wrong}")
-    found = quantizer.gather(task.samples)
+    gathered = quantizer.gather(task.samples)
     report: dict[str, Any] = {
-        "calibration": task.samples.summary() | {"passes": found.passes},
-        "seconds_of": {key: round(value, 1) for key, value in found.seconds.items()},
-        "rounded_by_scale_search": found.by_scale_search,
+        "calibration": task.samples.summary() | {"passes": gathered.passes},
+        "seconds_of": {key: round(value, 1) for key, value in gathered.seconds.items()},
+        "rounded_by_scale_search": gathered.by_scale_search,
     }
     if config.method == "ptq":
-        quantizer.write(found.rounded, found.ranges, task.out)
+        quantizer.write(gathered.rounded, gathered.ranges, task.out)
     else:
-        report["training"] = _trained(task, quantizer, found)
+        report["training"] = _trained(task, quantizer, gathered)
     return report | quantizer.notes()
 
 
-def _trained(task: Task, quantizer: Quantizer, found: Any) -> Any:
+def _trained(task: Task, quantizer: Quantizer, gathered: Any) -> Any:
     """Writes the U-Net trained from what was found; the training's report."""
     from workbench.compress.quantize.onnx.quantizer import by_layer, by_tensor
     from workbench.compress.quantize.qat import train_quantized
 
     context, config = task.context, task.config
     nodes, bits = quantizer.nodes(), SCHEMES[config.scheme].activation_bits
-    start_at = by_layer(nodes, found, bits, outputs=config.scheme == "w8a8")
+    start_at = by_layer(nodes, gathered, bits, outputs=config.scheme == "w8a8")
     trained = train_quantized(context, config.qat, *start_at, context.out / "trained")
     candidate = context.parent.with_denoiser(trained.folder)
     quantizer.write_trained(context.export(candidate, task.samples.component), *by_tensor(nodes, trained), task.out)

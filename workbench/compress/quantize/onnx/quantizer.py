@@ -210,19 +210,19 @@ ByLayer = tuple[dict[str, Rounded], dict[str, Activation], dict[str, Activation]
 """Weights, inputs and outputs on their grids, by path of the layer."""
 
 
-def by_layer(nodes: list[ir.Node], found: Gathered, bits: int | None, outputs: bool) -> ByLayer:
+def by_layer(nodes: list[ir.Node], gathered: Gathered, bits: int | None, outputs: bool) -> ByLayer:
     """What was gathered as training takes it; ``bits`` of activations; ``outputs``: those of convolutions as well."""
     paths = {str(node.name): layer_of(str(node.name)) for node in nodes}
-    rounded = {paths[name]: weight for name, weight in found.rounded.items()}
+    rounded = {paths[name]: weight for name, weight in gathered.rounded.items()}
     if bits is None:
         return rounded, {}, {}
     before, after = {}, {}
     for node in nodes:
         path, value = paths[str(node.name)], node.inputs[0]
         assert value is not None
-        before[path] = Activation(*found.ranges[str(value.name)], bits)
+        before[path] = Activation(*gathered.ranges[str(value.name)], bits)
         if outputs and node.op_type == "Conv":
-            after[path] = Activation(*found.ranges[str(node.outputs[0].name)], bits)
+            after[path] = Activation(*gathered.ranges[str(node.outputs[0].name)], bits)
     return rounded, before, after
 
 

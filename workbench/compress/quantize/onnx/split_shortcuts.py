@@ -66,12 +66,12 @@ def split_points(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     skips = [widths[0]]
     for index, width in enumerate(widths):
         skips += [width] * (per_block + (index < len(widths) - 1))  # its resnets, and its downsampler
-    found, before = {}, widths[-1]
+    points, before = {}, widths[-1]
     for block, width in enumerate(reversed(widths)):
         for resnet in range(per_block + 1):
-            found[f"up_blocks.{block}.resnets.{resnet}.{SUFFIX}"] = (before, before + skips.pop())
+            points[f"up_blocks.{block}.resnets.{resnet}.{SUFFIX}"] = (before, before + skips.pop())
             before = width
-    return found
+    return points
 
 
 def _parts(conv: ir.Node) -> tuple[ir.Value, ir.Value] | None:

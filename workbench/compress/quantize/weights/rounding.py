@@ -65,6 +65,6 @@ def _integers(weight: np.ndarray, scales: np.ndarray, grid: Grid) -> np.ndarray:
     for start in range(0, len(weight), rows):
         part = grouped(weight[start : start + rows], grid)
         own = scales if grid.per_tensor else scales[start : start + rows]
-        found = np.clip(np.rint(part / own[..., None]), grid.low, grid.high)
-        integers[start : start + rows] = found.reshape(-1, weight.shape[1])
+        rounded = np.clip(np.rint(part / own[..., None]), grid.low, grid.high)
+        integers[start : start + rows] = rounded.reshape(-1, weight.shape[1])
     return integers

@@ -21,7 +21,7 @@ SHORTCUT = "conv_shortcut"
 
 def blocks_alone(unet: torch.nn.Module) -> tuple[dict[str, str], dict[str, str]]:
     """Blocks that can be bypassed, by path: ``resnet`` or ``attention``; and those that can't, by path: why."""
-    found, left_out = {}, {}
+    bypassed, left_out = {}, {}
     for name, module in unet.named_modules():
         parent = name.rpartition(".")[0].rpartition(".")[2] if name[-1:].isdigit() else ""
         kind = type(module).__name__
@@ -34,8 +34,8 @@ def blocks_alone(unet: torch.nn.Module) -> tuple[dict[str, str], dict[str, str]]
         elif getattr(module, "upsample", None) is not None or getattr(module, "downsample", None) is not None:
             left_out[name] = "changes the resolution"
         else:
-            found[name] = KINDS[kind]
-    return found, left_out
+            bypassed[name] = KINDS[kind]
+    return bypassed, left_out
 
 
 @contextmanager

@@ -29,8 +29,8 @@ def measured_times(ctx: StepContext) -> dict[str, list[float]]:
     unet = ctx.parent.denoiser.name
     feed, file = ctx.parent.spec(unet).seeded(), ctx.export(ctx.parent, unet)
     network = Network(ctx.parent.name, unet, "fp32", feed, file)
-    found = profile_layers(network, default_threads(), WARMUP, ITERATIONS)
-    return {layer: list(times) for layer, times in found.samples.items() if layer != OUTSIDE}
+    layers = profile_layers(network, default_threads(), WARMUP, ITERATIONS)
+    return {layer: list(times) for layer, times in layers.samples.items() if layer != OUTSIDE}
 
 
 def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[str, Amounts]]:
@@ -42,15 +42,15 @@ def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[s
 
     def amounts(config: Mapping[str, Any]) -> dict[str, Amounts]:
         counted = {layer.layer: layer for layer in count_unet(config, tokens=tokens).layers}
-        found: dict[str, Amounts] = {}
+        by_layer: dict[str, Amounts] = {}
         for name in [*counted, *(layer for layer in medians if layer not in counted)]:
             own = counted.get(name)
-            found[name] = {
+            by_layer[name] = {
                 "params": float(own.params if own else 0),
                 "macs": float(own.macs + own.attention_macs if own else 0),
                 "latency": medians.get(name, 0.0),
             }
-        return found
+        return by_layer
 
     return amounts
 

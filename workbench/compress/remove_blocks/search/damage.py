@@ -87,8 +87,8 @@ class Damage:
         return student.requires_grad_(False)
 
     def _outputs(self, unet: Any) -> Found:
-        found = self._probe.outputs(unet, self._inputs)
-        error = _power(found - self._parent_outputs) / _power(self._parent_outputs)  # [T, P]
+        outputs = self._probe.outputs(unet, self._inputs)
+        error = _power(outputs - self._parent_outputs) / _power(self._parent_outputs)  # [T, P]
         sqnr = -10 * np.log10(np.maximum(error, 1e-12))
         by_time = dict(zip(map(str, self._inputs.timesteps), sqnr.mean(1).tolist(), strict=True))
         return {"error": interval(error.ravel(), bounds=(0.0, np.inf)), "sqnr_db": by_time}

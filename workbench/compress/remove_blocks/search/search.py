@@ -78,8 +78,8 @@ def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
             tick(done)
 
     def told(dropped: Dropped) -> dict[str, Any]:
-        found = damage.of_set(dropped) | damage.pictures_of_set(dropped)
-        return {"left": ledger.left(dropped), **found, "dropped": _ordered(unet_config, dropped)}
+        measured = damage.of_set(dropped) | damage.pictures_of_set(dropped)
+        return {"left": ledger.left(dropped), **measured, "dropped": _ordered(unet_config, dropped)}
 
     report = {
         "method": METHOD,
@@ -111,7 +111,7 @@ def _layouts(
     published: Mapping[str, Sequence[str]], config: Mapping[str, Any]
 ) -> tuple[dict[str, Dropped], list[dict[str, str]]]:
     """The published sets that this U-Net can do without, and the others with the reason."""
-    found, unfit = {}, []
+    layouts, unfit = {}, []
     for name, modules in published.items():
         try:
             student_of(config, modules)
@@ -121,8 +121,8 @@ def _layouts(
         if built(config, modules) is None:
             unfit.append({"layout": name, "why": "the middle block would stand at a level of other widths"})
         else:
-            found[name] = frozenset(modules)
-    return found, unfit
+            layouts[name] = frozenset(modules)
+    return layouts, unfit
 
 
 def _blocks(

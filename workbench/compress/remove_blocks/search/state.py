@@ -23,17 +23,17 @@ class Notes:
             except json.JSONDecodeError:
                 break
             self._known[row["name"]] = row["found"]
-        write_atomic(file, "".join(f"{_line(name, found)}\n" for name, found in self._known.items()))
+        write_atomic(file, "".join(f"{_line(name, value)}\n" for name, value in self._known.items()))
 
     def get(self, name: str, measure: Callable[[], Any]) -> Any:
         """What is noted under ``name``; else ``measure()`` (plain JSON), noted."""
         if name not in self._known:
-            found = measure()
+            value = measure()
             with self._file.open("a") as lines:
-                lines.write(f"{_line(name, found)}\n")
-            self._known[name] = found
+                lines.write(f"{_line(name, value)}\n")
+            self._known[name] = value
         return self._known[name]
 
 
-def _line(name: str, found: Any) -> str:
-    return json.dumps({"name": name, "found": found})
+def _line(name: str, value: Any) -> str:
+    return json.dumps({"name": name, "found": value})

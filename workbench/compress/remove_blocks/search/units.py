@@ -157,12 +157,12 @@ class Reach:
     def options(self, dropped: Dropped) -> dict[Dropped, Unit]:
         """The sets that one more unit makes of ``dropped``: those that can be built and cost less."""
         now = self.left(dropped)
-        found: dict[Dropped, Unit] = {}
+        units: dict[Dropped, Unit] = {}
         for unit in self.units:
             larger = tidy(dropped | unit.modules)
             if larger != dropped and self.left(larger) < now - 1e-12 and self.can(larger):
-                found.setdefault(larger, unit)
-        return found
+                units.setdefault(larger, unit)
+        return units
 
     def least(self, dropped: Dropped = frozenset()) -> float:
         """The least share that is left when what takes the most is removed again and again, from ``dropped`` on."""

@@ -98,7 +98,7 @@ def sentences(searched: Mapping[str, Any]) -> list[str]:
     """What the search found, and where BK-SDM's choices stand in it."""
     measure, chosen = searched["budget"]["measure"], searched["chosen"]
     what = MEASURES[measure]
-    found = [
+    lines = [
         f"Asked for at most {_share(searched['budget']['share'])} of the {what}; chosen: the set that leaves "
         f"{_share(chosen['left'][measure])} with an error of {_error(chosen)} ({_found_by(chosen['found_by'])})."
     ]
@@ -109,11 +109,11 @@ def sentences(searched: Mapping[str, Any]) -> list[str]:
             if min(as_few) >= row["error"]["value"]
             else f"the best measured set with as few has {number(min(as_few))}"
         )
-        found.append(
+        lines.append(
             f"{row['layout']} leaves {_share(row['left'][measure])} with {_error(row)}: {standing}. "
             f"{_alone(searched['blocks'], row['layout'])}".strip()
         )
-    return found
+    return lines
 
 
 def _alone(blocks: Sequence[Mapping[str, Any]], layout: str) -> str:

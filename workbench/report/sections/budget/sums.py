@@ -83,7 +83,7 @@ class Table:
 
 def table(run: RunData) -> Table:
     """Target by target, the candidates in the run's order."""
-    columns, found = _columns(run), []
+    columns, rows = _columns(run), []
     for target in run.targets:
         first: tuple[str, float | None] | None = None
         for candidate in run.candidates:
@@ -92,8 +92,8 @@ def table(run: RunData) -> Table:
                 continue
             total = _total(columns, profile)
             first = first or (candidate.name, total)
-            found.append(_row(columns, candidate.name, target, profile, total, first))
-    return Table(columns, found)
+            rows.append(_row(columns, candidate.name, target, profile, total, first))
+    return Table(columns, rows)
 
 
 def _columns(run: RunData) -> list[Column]:

@@ -48,12 +48,12 @@ def gather(run: RunData, ranking: Ranking) -> list[Set] | None:
             trained.setdefault(entry.config.data_set, []).append(candidate)
     order = [data_set.name for data_set in run.recipe.data_sets]
     names = sorted(run.data_sets, key=lambda name: order.index(name) if name in order else len(order))
-    found = []
+    sets = []
     for i, name in enumerate(names):
         later = [other for other in names[i + 1 :] if name in _made_of(run.data_sets[other])]
         used = [*trained.get(name, ()), *(f"set {other}" for other in later)]
-        found.append(_set(name, run.data_sets[name], join(used) or MISSING))
-    return found or None
+        sets.append(_set(name, run.data_sets[name], join(used) or MISSING))
+    return sets or None
 
 
 def _made_of(manifest: Facts) -> set[str]:

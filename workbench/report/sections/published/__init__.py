@@ -120,16 +120,16 @@ def _table(run: RunData, published: Published) -> Table:
 
 def _pair(metric: Metric, ours: Mapping[str, MetricValue], names: tuple[str, str], told: Mapping[str, str]) -> Pair:
     ahead, behind = names
-    found = paired(ours[ahead]["by_picture"], ours[behind]["by_picture"])
-    low, high = sorted(metric.sign * end for end in (found["low"], found["high"]))
+    difference = paired(ours[ahead]["by_picture"], ours[behind]["by_picture"])
+    low, high = sorted(metric.sign * end for end in (difference["low"], difference["high"]))
     says = AGREES if low > 0 else DIFFERS if high < 0 else UNDECIDED
     return Pair(
         ahead=ahead,
         behind=behind,
         published=f"{told[ahead]} against {told[behind]}",
-        difference=_number(found["difference"], metric, "+"),
-        interval=_ends(found, metric, "+"),
-        n=str(found["n"]),
+        difference=_number(difference["difference"], metric, "+"),
+        interval=_ends(difference, metric, "+"),
+        n=str(difference["n"]),
         says=says,
         tone=TONES[says],
     )

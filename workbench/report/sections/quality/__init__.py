@@ -55,7 +55,7 @@ def gather(run: RunData, ranking: Ranking) -> Facts:
 def _lines(run: RunData) -> list[Line]:
     arrows = {"high": "higher is better", "low": "lower is better", "one": "1 is best"}
     reference = next((s["reference"] for s in run.scores.values() if s["reference"]), None)
-    found = []
+    lines = []
     for metric in measured(run.scores):
         values = {c.name: value_of(run.scores, c.name, metric.name) for c in run.candidates}
         cells = [
@@ -64,7 +64,7 @@ def _lines(run: RunData) -> list[Line]:
         ]
         ns = sorted({v["n"] for v in values.values() if v})
         real = next((v["real"] for v in values.values() if v and "real" in v), None)
-        found.append(
+        lines.append(
             Line(
                 label=capital(metric.label),
                 unit=metric.unit,
@@ -74,7 +74,7 @@ def _lines(run: RunData) -> list[Line]:
                 cells=cells,
             )
         )
-    return found
+    return lines
 
 
 SECTION = Section(__name__, "Quality", 70, gather)

@@ -26,7 +26,7 @@ class Row:
 
 def rows(run: RunData) -> list[Row]:
     """A row for every comparison that the scores hold, in the order of the candidates."""
-    found = []
+    table = []
     for candidate in run.candidates:
         scores = run.scores.get(candidate.name)
         for each in scores.get("paired", []) if scores else []:
@@ -35,7 +35,7 @@ def rows(run: RunData) -> list[Row]:
             ratio = ""
             if "ratio" in each:
                 ratio = f"{100 * each['ratio']:.1f} % ({100 * each['ratio_low']:.1f} to {100 * each['ratio_high']:.1f})"
-            found.append(
+            table.append(
                 Row(
                     candidate.name,
                     each["against"],
@@ -48,7 +48,7 @@ def rows(run: RunData) -> list[Row]:
                     _settled(metric, low, high, float(f"{each['difference']:.{digits}f}")),
                 )
             )
-    return found
+    return table
 
 
 def _settled(metric: Metric, low: float, high: float, shown: float) -> str:

@@ -63,7 +63,7 @@ class Target:
 
 def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
     """The targets on which any gain was found."""
-    found, all_gains = [], gains(run)
+    targets, all_gains = [], gains(run)
     for target in run.targets:
         names = [c.name for c in run.candidates if (target, c.name) in run.profiles]
         own = {name: all_gains.get((target, name)) for name in names}
@@ -71,8 +71,8 @@ def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
         if said:
             words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in said]
             rows = [_row(run, target, name, gain) for name, gain in own.items()]
-            found.append(Target(target, component_label(denoiser_of(run.profiles[target, names[0]])), rows, words))
-    return found or None
+            targets.append(Target(target, component_label(denoiser_of(run.profiles[target, names[0]])), rows, words))
+    return targets or None
 
 
 def _row(run: RunData, target: str, name: str, gain: Gain | None) -> Row:

@@ -38,15 +38,15 @@ def curve_of(report: Mapping[str, Any]) -> Sequence[tuple[int, Mapping[str, floa
 
 def gather(run: RunData, ranking: Ranking) -> list[Trained] | None:
     """Every candidate that was trained."""
-    found = []
+    trained = []
     for candidate in run.candidates:
         curve = curve_of(candidate.report)
         figure = losses(curve, candidate.name)
         if figure:
             inner = candidate.report.get("training") or {}
             steps = candidate.report.get("steps") or inner.get("steps") or curve[-1][0] + 1
-            found.append(Trained(candidate.name, f"{steps:,} optimiser steps", figure))
-    return found or None
+            trained.append(Trained(candidate.name, f"{steps:,} optimiser steps", figure))
+    return trained or None
 
 
 def losses(curve: Sequence[tuple[int, Mapping[str, float]]], name: str) -> str | None:

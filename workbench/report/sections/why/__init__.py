@@ -47,7 +47,7 @@ def entries(run: RunData, ranking: Ranking) -> list[Entry]:
 
     Candidates that share every component with their parent are left out.
     """
-    found = []
+    result = []
     for target in sorted(run.targets, key=lambda t: t != ranking.target):
         for candidate in run.candidates:
             name, parent = candidate.name, run.compared_with(candidate.name)
@@ -59,11 +59,11 @@ def entries(run: RunData, ranking: Ranking) -> list[Entry]:
             opened = quantized or target == ranking.target
             if whys:
                 changed = [component(why, quantized) for why in whys]
-                found.append(Entry(name, target, parent, quantized, opened, changed))
-    if len(found) > FOLDED:
+                result.append(Entry(name, target, parent, quantized, opened, changed))
+    if len(result) > FOLDED:
         choice = (ranking.subject, ranking.target)
-        found = [replace(entry, opened=(entry.candidate, entry.target) == choice) for entry in found]
-    return found
+        result = [replace(entry, opened=(entry.candidate, entry.target) == choice) for entry in result]
+    return result
 
 
 SECTION = Section(__name__, "Why it is as fast as it is", 110, gather, link="Why")

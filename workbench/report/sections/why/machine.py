@@ -45,26 +45,26 @@ class Machine:
 
 def machine(run: RunData, ranking: Ranking) -> Machine | None:
     """None where no ceilings were measured."""
-    panels, shares, found = [], [], None
+    panels, shares, ceilings = [], [], None
     for name in (run.compared_with(ranking.subject), ranking.subject):
         profile = run.profiles.get((ranking.target, name or "")) or {}
         table = run.layer_table(ranking.target, name) if name else None
         if not profile.get("ceilings") or table is None or table.empty:
             continue
-        found = profile["ceilings"]
-        lines = roofline(table, found)
+        ceilings = profile["ceilings"]
+        lines = roofline(table, ceilings)
         panels.append(Panel(str(name), _largest(profile), table, lines))
         shares += _shares(str(name), table, lines)
-    if found is None:
+    if ceilings is None:
         return None
     return Machine(
-        figure=roofline_figure(panels, found),
+        figure=roofline_figure(panels, ceilings),
         target=ranking.target,
         component=component_label(panels[-1].component),
-        ceilings=_ceilings(found),
+        ceilings=_ceilings(ceilings),
         shares=shares,
         estimate=ESTIMATE,
-        warnings=found.get("warnings", []),
+        warnings=ceilings.get("warnings", []),
     )
 
 
@@ -77,22 +77,25 @@ def _largest(profile: Summary) -> str:
     return str(max(parts, key=lambda name: parts[name], default=""))
 
 
-def _ceilings(found: Ceilings) -> list[tuple[str, str]]:
+def _ceilings(ceilings: Ceilings) -> list[tuple[str, str]]:
     said = []
-    refused = found.get("refused", {})
+    refused = ceilings.get("refused", {})
     for key, name, reached in (
-        ("fp32", "float products", found.get("fp32")),
-        ("int8", "int8 products", found.get("int8")),
+        ("fp32", "float products", ceilings.get("fp32")),
+        ("int8", "int8 products", ceilings.get("int8")),
     ):
         if reached or key in refused:
             said.append((name, _reached(reached) if reached else f"none: {refused[key]}"))
-    for name, entry in (("memory, from a cache", _quickest(found)), ("memory, at most at once", found["memory"][-1])):
+    for name, entry in (
+        ("memory, from a cache", _quickest(ceilings)),
+        ("memory, at most at once", ceilings["memory"][-1]),
+    ):
         said.append((name, f"{_reached(entry)}, {number(entry['bytes'] / 1e6, 2)} MB by one operator"))
     return said
 
 
-def _quickest(found: Ceilings) -> Reached:
-    return max(found["memory"], key=lambda entry: entry["best"])
+def _quickest(ceilings: Ceilings) -> Reached:
+    return max(ceilings["memory"], key=lambda entry: entry["best"])
 
 
 def _reached(entry: Reached) -> str:

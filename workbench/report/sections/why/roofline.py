@@ -33,20 +33,20 @@ class Panel:
     lines: pd.DataFrame
 
 
-def roofline_figure(panels: Sequence[Panel], found: Ceilings) -> str | None:
+def roofline_figure(panels: Sequence[Panel], ceilings: Ceilings) -> str | None:
     """One panel per candidate with equal axes, both logarithmic; None where no layer has products and a time.
 
     Args:
         panels: the parent first.
         found: what ``workbench.profile.ceilings.ceilings`` gave.
     """
-    points = [_points(panel, found["runtime"]) for panel in panels]
+    points = [_points(panel, ceilings["runtime"]) for panel in panels]
     drawn = [p for p in points if len(p)]
     if not drawn:
         return None
     x = [v for p in drawn for v in p["intensity"]]
     y = [v for p in drawn for v in p["rate"]]
-    top = max(_products(found).values())
+    top = max(_products(ceilings).values())
     limits = (min(x) / 1.6, max(x) * 3), (min(y) / 2, max(top, *y) * 2.2)
     with style():
         figure, axes = canvas(WIDE, HIGH, len(panels), sharey=True, squeeze=False)
@@ -57,7 +57,7 @@ def roofline_figure(panels: Sequence[Panel], found: Ceilings) -> str | None:
             one.minorticks_off()
             one.grid(True)
             one.tick_params(length=0)
-            _roofs(one, found, limits[0])
+            _roofs(one, ceilings, limits[0])
             _scatter(one, own)
             without = 1 - own["share"].sum()
             one.set_title(f"{panel.candidate} (not shown: {percent(without)} of the time, no products)", loc="left")
@@ -82,16 +82,18 @@ def _points(panel: Panel, runtime: str) -> pd.DataFrame:
     return both.assign(rate=both["products"] / both["ms"] / 1e6, size=sizes)
 
 
-def _products(found: Ceilings) -> dict[str, float]:
+def _products(ceilings: Ceilings) -> dict[str, float]:
     """The ceilings of products by the name of their colour, in GMAC/s."""
-    return {name: reached["best"] for name, reached in (("float", found["fp32"]), ("int8", found["int8"])) if reached}
+    return {
+        name: reached["best"] for name, reached in (("float", ceilings["fp32"]), ("int8", ceilings["int8"])) if reached
+    }
 
 
-def _roofs(axes: Axes, found: Ceilings, x: tuple[float, float]) -> None:
+def _roofs(axes: Axes, ceilings: Ceilings, x: tuple[float, float]) -> None:
     """The two products' ceilings as level lines, memory as slopes: from a cache, and from wherever most fits."""
-    quickest = max(entry["best"] for entry in found["memory"])
-    largest = found["memory"][-1]["best"]
-    products = _products(found)
+    quickest = max(entry["best"] for entry in ceilings["memory"])
+    largest = ceilings["memory"][-1]["best"]
+    products = _products(ceilings)
     for name, level in products.items():
         axes.plot([max(x[0], level / quickest), x[1]], [level, level], color=TINT[name], linewidth=1.3, zorder=2)
         axes.annotate(
