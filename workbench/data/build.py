@@ -166,9 +166,9 @@ def _refuse_none_left(data_set: DataSet, dropped: Sequence[Drop], none_left: boo
     reasons: dict[str, int] = {}
     for drop in dropped:
         reasons[drop.why] = reasons.get(drop.why, 0) + 1
-    told = ", ".join(f"{number} {why}" for why, number in reasons.items())
+    reasons_text = ", ".join(f"{number} {why}" for why, number in reasons.items())
     first = f"; the first: {dropped[0].name} ({dropped[0].detail or dropped[0].why})"
     raise InputError(
-        f"data set {data_set.name}: all pictures were filtered away: {told}{first}",
+        f"data set {data_set.name}: all pictures were filtered away: {reasons_text}{first}",
         hint="loosen the filter that dropped most",
     )

@@ -26,13 +26,13 @@ def set_problems(sets: Sequence[DataSet]) -> Iterator[Problem]:
         elif data_set.name in names[:i]:
             first = names.index(data_set.name)
             yield (_KEY, i, "name"), f"found {data_set.name!r}, the name of {_KEY}.{first}; needs another name"
-        for place, asked in data_set.references().items():
-            what = _reference(sets, names, i, asked, or_folder=place == ("from",))
+        for place, name in data_set.references().items():
+            what = _reference(sets, names, i, name, or_folder=place == ("from",))
             if what:
                 yield (_KEY, i, *place), what
-        for other, asked in enumerate(data_set.join or []):
-            if asked in (data_set.join or [])[:other]:
-                yield (_KEY, i, "join", other), f"found {asked!r} twice; needs each set once"
+        for other, name in enumerate(data_set.join or []):
+            if name in (data_set.join or [])[:other]:
+                yield (_KEY, i, "join", other), f"found {name!r} twice; needs each set once"
         for place, file in data_set.files().items():
             if not file.is_file():
                 yield (_KEY, i, *place), f"found {str(file)!r}, no such file ({file.absolute()})"

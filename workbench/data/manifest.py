@@ -69,8 +69,8 @@ def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[st
         line = {"file_name": f"{PICTURES}/{name}", "text": row.text, "split": row.split}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_atomic(out / METADATA, "".join(lines))
-    told = [{"file_name": d.name, "why": d.why, "detail": d.detail} for d in dropped]
-    write_atomic(out / DROPPED, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told))
+    dropped_rows = [{"file_name": d.name, "why": d.why, "detail": d.detail} for d in dropped]
+    write_atomic(out / DROPPED, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in dropped_rows))
     whole = {
         **manifest,
         "pictures": count(rows),

@@ -85,9 +85,9 @@ class Prompts(Strict):
             used |= set(fields)
         if used != set(self.words):
             missing, idle = sorted(used - set(self.words)), sorted(set(self.words) - used)
-            told = [f"no words for {', '.join(missing)}"] if missing else []
-            told += [f"no template with {', '.join(idle)}"] if idle else []
-            raise ValueError(f"words: {'; '.join(told)}")
+            problems = [f"no words for {', '.join(missing)}"] if missing else []
+            problems += [f"no template with {', '.join(idle)}"] if idle else []
+            raise ValueError(f"words: {'; '.join(problems)}")
         return self
 
 

@@ -84,22 +84,22 @@ def about_model(message: str, version: str | None = None) -> str:
         message: the library's own.
         version: of the library, where known.
     """
-    library, said = f"ONNX Runtime {version}" if version else "this ONNX Runtime", _short(message)
+    library, text = f"ONNX Runtime {version}" if version else "this ONNX Runtime", _short(message)
     for pattern in _TOO_NEW:
         if match := pattern.search(message):
             kind = "IR version" if "IR version" in match[0] else "opset"
             return (
                 f"the model is too new for {library}: it has {kind} {match['has']}, {match['most']} is the newest it "
-                f"takes; give a newer library ({said})"
+                f"takes; give a newer library ({text})"
             )
     for pattern in _MISSING:
         if match := pattern.search(message):
             parts = match.groupdict()
             name = f"{parts['domain']}:{parts['op']}" if parts.get("domain") else parts["op"]
             at = f" (node {parts['node']})" if parts.get("node") else ""
-            return f"{library} has no operator {name} as the model uses it{at}; give a library that has it ({said})"
+            return f"{library} has no operator {name} as the model uses it{at}; give a library that has it ({text})"
     if _NOT_ONNX in message:
-        return f"the file is cut off or no ONNX file ({said})"
+        return f"the file is cut off or no ONNX file ({text})"
     return message
 
 

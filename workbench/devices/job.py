@@ -207,8 +207,8 @@ def failure(stream: Stream, code: int | None, stderr: str = "") -> RunError | No
         )
     if told == 66:
         message = about_model(message, stream.version)
-    said = message or " / ".join([*stream.other[-3:], *stderr.strip().splitlines()[-3:]])
-    return RunError(f"{how_it_ended(ended)}{': ' + said if said else ''}", hint=hint(ended))
+    text = message or " / ".join([*stream.other[-3:], *stderr.strip().splitlines()[-3:]])
+    return RunError(f"{how_it_ended(ended)}{': ' + text if text else ''}", hint=hint(ended))
 
 
 def outcome(stream: Stream, code: int | None, result: str | None, stderr: str = "") -> Result:

@@ -232,9 +232,9 @@ def _numbers(ranges: str) -> tuple[int, ...]:
 def _by_core(lines: list[str], name: str) -> dict[int, int]:
     by_core = {}
     for path, value in _pairs(lines).items():
-        told = re.search(r"/cpu(\d+)/(?:cpufreq/)?" + name + "$", path)
-        if told and value.isdecimal():
-            by_core[int(told[1])] = int(value)
+        match = re.search(r"/cpu(\d+)/(?:cpufreq/)?" + name + "$", path)
+        if match and value.isdecimal():
+            by_core[int(match[1])] = int(value)
     return by_core
 
 
@@ -266,8 +266,8 @@ def _temperatures(sections: Mapping[str, list[str]]) -> dict[str, float]:
     current = next((i for i, line in enumerate(lines) if line.startswith("Current temperatures")), 0)
     # What is cached may be hours old; where the hardware doesn't answer, it is all there is.
     for part in (lines[current:], lines):
-        told = (re.search(r"Temperature\{mValue=([-\d.]+), mType=(-?\d+), mName=([^,}]+)", line) for line in part)
-        temperatures = {t[3]: float(t[1]) for t in told if t and t[2] not in _NO_TEMPERATURES}
+        matches = (re.search(r"Temperature\{mValue=([-\d.]+), mType=(-?\d+), mName=([^,}]+)", line) for line in part)
+        temperatures = {t[3]: float(t[1]) for t in matches if t and t[2] not in _NO_TEMPERATURES}
         if temperatures:
             return temperatures
     temperatures = {}
@@ -289,14 +289,14 @@ _NO_TEMPERATURES = ("6", "7", "8")
 
 def missing(known: Facts) -> list[str]:
     """What stands in the way of profiling there, one sentence each with the remedy; empty when nothing does."""
-    told = []
+    problems = []
     if known.abi is None:
-        told.append(f"its processor or system ({known.machine}) isn't supported; 64-bit x86 and Arm are")
+        problems.append(f"its processor or system ({known.machine}) isn't supported; 64-bit x86 and Arm are")
     if known.space_bytes is not None and known.space_bytes < LEAST_SPACE:
-        told.append(
+        problems.append(
             f"only {known.space_bytes / 1e6:.0f} MB free in /data/local/tmp; make room or run: workbench devices clean"
         )
-    return told
+    return problems
 
 
 LEAST_SPACE = 100_000_000

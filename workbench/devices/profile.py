@@ -71,9 +71,9 @@ def profile_devices(
         raise failed[0]
     if failed:
         kept = ", ".join(by_target) or "none"
-        told = "\n".join(str(error) for error in failed)
+        messages = "\n".join(str(error) for error in failed)
         raise RunError(
-            f"{told}\n{len(failed)} of {len(ready)} devices failed; finished: {kept}",
+            f"{messages}\n{len(failed)} of {len(ready)} devices failed; finished: {kept}",
             hint="give the same command again: what is finished is not measured again",
         )
     return {device.target: by_target[device.target] for device in ready}

@@ -29,18 +29,18 @@ def record_of(
 ) -> tuple[Record, list[str]]:
     """What one device gave for one candidate's networks, and what makes it doubtful, in sentences."""
     own: dict[str, Measured] = {}
-    said: dict[str, dict[str, Any]] = {}
+    by_component: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []
     for network in networks:
         folder, first = taken.networks[network.identity], taken.first[network.identity]
         shared = None if first is network else first.label
         count = counts[network.candidate, network.component]
         own[network.component], conditions = _measured(network, folder, count, shared)
-        said[network.component] = conditions | (session.store.get(folder.name) or {})
-        warnings += warnings_of(network, said[network.component], session.target, session.settings.providers)
+        by_component[network.component] = conditions | (session.store.get(folder.name) or {})
+        warnings += warnings_of(network, by_component[network.component], session.target, session.settings.providers)
     memory = stored_result(taken.memory[networks[0].candidate]).memory
     assert memory is not None
-    found = next(iter(said.values()))
+    found = next(iter(by_component.values()))
     if found["version"] != host_version():
         warnings.append(
             f"{session.target}: ONNX Runtime {found['version']} there, {host_version()} on the host: not the same"
@@ -51,7 +51,7 @@ def record_of(
         "threads": found["threads"],
         "seed": seed,
         "emulated": session.facts.emulated,
-        "device": {"facts": session.facts.as_json(), "library": found["library"], "components": said},
+        "device": {"facts": session.facts.as_json(), "library": found["library"], "components": by_component},
         "host_environment": environment(),
         "environment": environment_of(session.facts, found["version"]),
     }
@@ -68,7 +68,7 @@ def record_of(
 
 def agrees(record: Record) -> bool:
     """Whether all of a candidate's networks computed on the device what they compute here."""
-    return all(said["agreement"]["agrees"] for said in record.facts["device"]["components"].values())
+    return all(component["agreement"]["agrees"] for component in record.facts["device"]["components"].values())
 
 
 def _measured(network: Network, folder: Path, count: Count, shared: str | None) -> tuple[Measured, dict[str, Any]]:

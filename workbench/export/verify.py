@@ -49,18 +49,18 @@ def agreement(
     import numpy as np
 
     worst = {"max_abs_error": 0.0, "sqnr_db": 200.0}
-    for value, wanted in zip(session(path, threads).run(None, dict(inputs)), expected, strict=True):
-        floating = np.issubdtype(wanted.dtype, np.floating)
-        if value.shape != wanted.shape or (floating and not np.isfinite(value).all()):
-            shapes = f"{list(value.shape)}, PyTorch's is {list(wanted.shape)}"
+    for value, reference in zip(session(path, threads).run(None, dict(inputs)), expected, strict=True):
+        floating = np.issubdtype(reference.dtype, np.floating)
+        if value.shape != reference.shape or (floating and not np.isfinite(value).all()):
+            shapes = f"{list(value.shape)}, PyTorch's is {list(reference.shape)}"
             raise RunError(f"{path}: ONNX Runtime's output isn't finite or has another shape: {shapes}")
-        if not floating or not wanted.size:
+        if not floating or not reference.size:
             continue  # a choice such as an argmax can fall otherwise where two values are almost equal
-        error, sqnr = float(np.abs(value.astype(np.float64) - wanted).max()), sqnr_db(wanted, value)
+        error, sqnr = float(np.abs(value.astype(np.float64) - reference).max()), sqnr_db(reference, value)
         if sqnr < least_db:
             raise RunError(
                 f"{path}: ONNX Runtime disagrees with PyTorch: SQNR {sqnr:.1f} dB (least {least_db:g} dB), "
-                f"largest error {error:.3g} at outputs up to {float(np.abs(wanted).max()):.3g}"
+                f"largest error {error:.3g} at outputs up to {float(np.abs(reference).max()):.3g}"
             )
         worst = min(worst, {"max_abs_error": error, "sqnr_db": sqnr}, key=lambda value: value["sqnr_db"])
     return worst

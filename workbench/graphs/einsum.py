@@ -38,15 +38,15 @@ def einsum_macs(equation: str, shapes: Sequence[Sequence[int]], constant: Sequen
     current, is_constant = set(spread[0]), constant[0]
     for at in range(1, len(spread)):
         other = set(spread[at])
-        wanted = kept.union(*spread[at + 1 :])
-        both = (current & other) | ((current | other) & wanted)
-        if (current & other) - wanted:
+        remaining = kept.union(*spread[at + 1 :])
+        both = (current & other) | ((current | other) & remaining)
+        if (current & other) - remaining:
             macs = math.prod(size[index] for index in both)
             if is_constant or constant[at]:
                 weighted += macs
             else:
                 pairs += macs
-        current, is_constant = both & wanted, is_constant and constant[at]
+        current, is_constant = both & remaining, is_constant and constant[at]
     return weighted, pairs
 
 

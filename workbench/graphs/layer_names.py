@@ -53,14 +53,14 @@ class Names:
 
     def __init__(self, graph: Any) -> None:
         self.nodes = nodes_of(graph)
-        told = [_told(node.proto) for node in self.nodes]
+        metadata = [_told(node.proto) for node in self.nodes]
         self.constants = constants(graph)
         self.producer = {value: i for i, node in enumerate(self.nodes) for value in node.proto.output if value}
         self.users: defaultdict[str, list[int]] = defaultdict(list)
         for i, node in enumerate(self.nodes):
             for value in node.proto.input:
                 self.users[value].append(i)
-        self.layer_of = self._layers(told)
+        self.layer_of = self._layers(metadata)
         pairs = zip(self.layer_of, self.nodes, strict=True)
         self.layers = {layer: None for layer, node in pairs if node.proto.op_type != "Constant"}.keys()
         self._known = {value: i for value, i in self.producer.items() if value not in self.constants}
@@ -109,11 +109,11 @@ class Names:
         layer = name.rpartition(".")[0]
         return layer if layer in self.layers else None
 
-    def _layers(self, told: list[str | None]) -> list[str]:
+    def _layers(self, metadata: list[str | None]) -> list[str]:
         # A program that was flattened before it was exported has the root everywhere: that tells nothing. Our own
         # exports say so in as many words where they mean it.
-        flat = {*told} <= {None, ROOT} and not any(n.proto.name.startswith(f"{ROOT}/") for n in self.nodes)
-        layers: list[str | None] = [None if flat else layer for layer in told]
+        flat = {*metadata} <= {None, ROOT} and not any(n.proto.name.startswith(f"{ROOT}/") for n in self.nodes)
+        layers: list[str | None] = [None if flat else layer for layer in metadata]
         computing = [layer for layer, n in zip(layers, self.nodes, strict=True) if n.proto.op_type != "Constant"]
         by_hierarchy = sum(layer is not None for layer in computing) >= _MOSTLY * len(computing)
         for i, node in enumerate(self.nodes):

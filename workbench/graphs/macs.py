@@ -127,8 +127,10 @@ class _Counting:
                     macs[inner.outer][inner.branch] += product.macs + product.attention_macs
                 inner = self.names.nodes[inner.outer]
         for choice, by_branch in sorted(macs.items()):
-            told = " and ".join(f"{by_branch[name]:,} MACs in its {name}" for name in ("then_branch", "else_branch"))
-            yield f"{self.names.nodes[choice].label}: the data choose the branch; both are counted, {told}"
+            branches = " and ".join(
+                f"{by_branch[name]:,} MACs in its {name}" for name in ("then_branch", "else_branch")
+            )
+            yield f"{self.names.nodes[choice].label}: the data choose the branch; both are counted, {branches}"
 
     def result(self) -> GraphCount:
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):

@@ -38,11 +38,11 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
     unknown = [node.name or node.op_type for node, layer in layers.items() if layer is None]
 
     keep = {*graph.inputs, *graph.outputs}
-    wanted = Counter(f"{layer or ROOT}/{node.op_type}" for node, layer in layers.items())
+    counts = Counter(f"{layer or ROOT}/{node.op_type}" for node, layer in layers.items())
     seen: Counter[str] = Counter()
     for node, layer in layers.items():
         name = f"{layer or ROOT}/{node.op_type}"
-        if wanted[name] > 1:
+        if counts[name] > 1:
             seen[name] += 1
             name = f"{name}#{seen[name]}"
         node.name = name

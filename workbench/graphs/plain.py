@@ -46,12 +46,12 @@ def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         except Exception as error:  # what the library raises hangs on what is wrong
             raise InputError(f"{path}: its functions can't be inlined: {str(error).splitlines()[0]}") from None
     for graph in graphs_of(model):
-        wanted = order(graph)
-        if len(wanted) < len(graph.node):
-            stuck = next(node for i, node in enumerate(graph.node) if i not in set(wanted))
+        ordered = order(graph)
+        if len(ordered) < len(graph.node):
+            stuck = next(node for i, node in enumerate(graph.node) if i not in set(ordered))
             raise InputError(f"{path}: {told(stuck)} needs its own result: the graph goes round in a circle")
-        if wanted != sorted(wanted):
-            nodes = [graph.node[i] for i in wanted]
+        if ordered != sorted(ordered):
+            nodes = [graph.node[i] for i in ordered]
             copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
             del graph.node[:]
             graph.node.extend(copies)
@@ -102,14 +102,14 @@ def _same_version(function: onnx.FunctionProto, versions: Mapping[str, int]) -> 
     import onnx
 
     for entry in function.opset_import:
-        wanted = versions.get(entry.domain, entry.version)
+        version = versions.get(entry.domain, entry.version)
         kinds = {node.op_type for node in function.node if node.domain == entry.domain}
         try:
-            same = all(_form(kind, entry.domain, entry.version) == _form(kind, entry.domain, wanted) for kind in kinds)
+            same = all(_form(kind, entry.domain, entry.version) == _form(kind, entry.domain, version) for kind in kinds)
         except onnx.defs.SchemaError:
             same = False
         if same:
-            entry.version = wanted
+            entry.version = version
 
 
 def _form(kind: str, domain: str, version: int) -> list[Any]:

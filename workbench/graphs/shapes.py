@@ -69,21 +69,21 @@ def fix_inputs(graph: onnx.GraphProto, given: Mapping[str, Sequence[int]]) -> bo
     """
     inputs = {value.name: value for value in graph.input}
     changed = False
-    for name, wanted in given.items():
+    for name, shape in given.items():
         if name not in inputs:
             raise InputError(f"input {name!r}: the graph has none of that name", hint=f"inputs: {', '.join(inputs)}")
         tensor = inputs[name].type.tensor_type
         sides, told = list(tensor.shape.dim), tensor.HasField("shape")
-        if told and len(sides) != len(wanted):
-            raise InputError(f"input {name!r}: {_text(wanted)} has {len(wanted)} axes, the graph takes {len(sides)}")
+        if told and len(sides) != len(shape):
+            raise InputError(f"input {name!r}: {_text(shape)} has {len(shape)} axes, the graph takes {len(sides)}")
         known = [side.dim_value if side.HasField("dim_value") else None for side in sides]
-        if any(side not in (None, want) for side, want in zip(known, wanted, strict=False)):
+        if any(side not in (None, want) for side, want in zip(known, shape, strict=False)):
             takes = [side.dim_param or "?" if k is None else k for side, k in zip(sides, known, strict=True)]
-            raise InputError(f"input {name!r}: {_text(wanted)} doesn't fit, the graph takes {_text(takes)}")
+            raise InputError(f"input {name!r}: {_text(shape)} doesn't fit, the graph takes {_text(takes)}")
         if not told or None in known:
             changed = True
             tensor.shape.Clear()
-            for want in wanted:
+            for want in shape:
                 tensor.shape.dim.add().dim_value = want
     return changed
 

@@ -46,8 +46,8 @@ class Values:
         return self._known[name]
 
     def _needs(self, node: onnx.NodeProto) -> Iterable[str]:
-        told = node.op_type == "Shape" and node.input[0] in self._shapes
-        return [] if told else [value for value in node.input if value and value not in self._known]
+        is_known = node.op_type == "Shape" and node.input[0] in self._shapes
+        return [] if is_known else [value for value in node.input if value and value not in self._known]
 
     def _computed(self, node: onnx.NodeProto, wanted: str) -> np.ndarray | None:
         import numpy as np

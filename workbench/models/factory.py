@@ -141,8 +141,8 @@ def told(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         file, line = error.filename, error.lineno
     text = str(error).strip().splitlines()
-    said = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-    return f"{said}\n  at {_short(file)}:{line}" if file else said
+    message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return f"{message}\n  at {_short(file)}:{line}" if file else message
 
 
 def _short(file: str) -> str:

@@ -40,14 +40,14 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
 
     weights = {name: value for file in weight_files(folder, STEM) for name, value in load_file(file).items()}
     unet = meta_unet(read_object(folder / "config.json"), widths)
-    wanted = {name: tuple(value.shape) for name, value in unet.state_dict().items()}
+    expected = {name: tuple(value.shape) for name, value in unet.state_dict().items()}
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = sorted(name for name in wanted.keys() | shapes.keys() if wanted.get(name) != shapes.get(name))
+    wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
     if wrong:
         first = wrong[0]
         raise InputError(
-            f"{folder / FILE}: doesn't fit the weights beside it: {first} should be {wanted.get(first, 'absent')}, "
-            f"found {shapes.get(first, 'nothing')} ({len(wrong)} of {len(wanted)} tensors differ)",
+            f"{folder / FILE}: doesn't fit the weights beside it: {first} should be {expected.get(first, 'absent')}, "
+            f"found {shapes.get(first, 'nothing')} ({len(wrong)} of {len(expected)} tensors differ)",
             hint="config.json, widths.json and the weights belong together: copy all of them",
         )
     unet.load_state_dict(weights, assign=True)

@@ -45,13 +45,13 @@ def moment() -> Moment:
 
 
 def _frequency() -> float | None:
-    told = _numbers(sorted(CPUS.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")))
-    return sum(told) / len(told) / 1e3 if told else None
+    frequencies = _numbers(sorted(CPUS.glob("cpu[0-9]*/cpufreq/scaling_cur_freq")))
+    return sum(frequencies) / len(frequencies) / 1e3 if frequencies else None
 
 
 def _temperature() -> float | None:
-    told = _numbers(sorted(ZONES.glob("thermal_zone*/temp")))
-    return max(told) / 1e3 if told else None
+    temperatures = _numbers(sorted(ZONES.glob("thermal_zone*/temp")))
+    return max(temperatures) / 1e3 if temperatures else None
 
 
 def _numbers(files: list[Path]) -> list[int]:

@@ -176,5 +176,5 @@ def _component(measured: Measured) -> Component:
 
 def _tenths(us: float) -> float:
     """To one digit; whole numbers, which most are, without it: there are hundreds."""
-    told = round(float(us), 1)
-    return int(told) if told.is_integer() else told
+    rounded = round(float(us), 1)
+    return int(rounded) if rounded.is_integer() else rounded

@@ -96,10 +96,10 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         scorer = (folder / "scorer").is_dir()
         problems += source_problems(recipe.data_sets, folder, scorer, recipe.data)
         problems += rank_problems(recipe, scorer)
-    told = [f"{loaded.where(place)}: {what}" for place, what in problems]
-    told += [f"{place}: {why}" for place, why in _not_writable(store, out)]
-    if told or folder is None:
-        raise InputError("\n".join(dict.fromkeys(told)))
+    messages = [f"{loaded.where(place)}: {what}" for place, what in problems]
+    messages += [f"{place}: {why}" for place, why in _not_writable(store, out)]
+    if messages or folder is None:
+        raise InputError("\n".join(dict.fromkeys(messages)))
 
     stored = _stored(loaded, store)
     needs = estimate(recipe, folder, stored)
@@ -156,10 +156,10 @@ def _stored(loaded: Loaded, store: Store) -> list[bool]:
 def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
     if memory > available:
         yield f"memory: needs about {_gb(memory)} and activations, {_gb(available)} are available; a run may be killed"
-    cores, asked = len(os.sched_getaffinity(0)), loaded.recipe.profile.threads
-    if asked is not None and asked > cores:
+    cores, threads = len(os.sched_getaffinity(0)), loaded.recipe.profile.threads
+    if threads is not None and threads > cores:
         where = loaded.where(("profile", "threads"))
-        yield f"{where}: found {asked}, but this process may use {cores} cores; latencies will say little"
+        yield f"{where}: found {threads}, but this process may use {cores} cores; latencies will say little"
 
 
 def _gb(count: int) -> str:

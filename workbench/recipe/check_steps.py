@@ -75,9 +75,9 @@ def _branches(recipe: Recipe) -> Iterator[Problem]:
     """Steps that start from a candidate that isn't there, or isn't there yet."""
     names = recipe.candidate_names()
     for i, entry in enumerate(recipe.steps):
-        asked, there = entry.config.from_, names[: i + 1]
-        if asked is not None and asked not in there:
-            yield ("steps", i, entry.kind, "from"), _absent(asked, there)
+        parent, there = entry.config.from_, names[: i + 1]
+        if parent is not None and parent not in there:
+            yield ("steps", i, entry.kind, "from"), _absent(parent, there)
 
 
 def _absent(name: str, there: Sequence[str]) -> str:

@@ -70,8 +70,8 @@ def _sentence(place: Place, errors: list[ErrorDetails], data: Any, model: type[B
         return f"missing; it is needed ({about.rstrip('.')})" if about else "missing; it is needed"
     value = at(data, place)
     if "value_error" in kinds:
-        told = next(str(e["ctx"]["error"]) for e in errors if e["type"] == "value_error")
-        return f"found {show(value)}; {told}"
+        message = next(str(e["ctx"]["error"]) for e in errors if e["type"] == "value_error")
+        return f"found {show(value)}; {message}"
     needs = " or ".join(dict.fromkeys(_need(error) for error in errors))
     choices = [
         word for error in errors for word in re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))

@@ -28,11 +28,11 @@ class PlannedSet:
 
 def needed(sets: Sequence[DataSet], name: str) -> list[DataSet]:
     """The set ``name`` and all that it is made from, in the order of the recipe."""
-    wanted = {name}
+    names = {name}
     for data_set in reversed(sets):
-        if data_set.name in wanted:
-            wanted |= set(data_set.references().values())
-    return [data_set for data_set in sets if data_set.name in wanted]
+        if data_set.name in names:
+            names |= set(data_set.references().values())
+    return [data_set for data_set in sets if data_set.name in names]
 
 
 def scorer_key(source: Path, store: Store) -> str:

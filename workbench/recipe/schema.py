@@ -156,8 +156,8 @@ class Rank(Strict):
 
     def metrics(self) -> dict[str, Metric]:
         """The metrics that the choice can't do without, by the key that asks for each."""
-        asked = {key for key, limit in self.constraints.limits().items() if limit is not None}
-        used = {f"rank.constraints.{key}": metric for key, (metric, _) in limits().items() if key in asked}
+        limited = {key for key, limit in self.constraints.limits().items() if limit is not None}
+        used = {f"rank.constraints.{key}": metric for key, (metric, _) in limits().items() if key in limited}
         return ({"rank.maximize": metrics()[self.maximize]} if self.maximize in metrics() else {}) | used
 
 
@@ -199,5 +199,5 @@ class Recipe(Strict):
         A step's own candidate is the one after its position, so that the first step makes candidate 1.
         """
         names = self.candidate_names()
-        told = [entry.config.from_ for entry in self.steps]
-        return [names.index(name) if name in names[: i + 1] else i for i, name in enumerate(told)]
+        given = [entry.config.from_ for entry in self.steps]
+        return [names.index(name) if name in names[: i + 1] else i for i, name in enumerate(given)]

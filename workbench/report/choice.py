@@ -30,18 +30,18 @@ def summary(run: RunData, ranking: Ranking) -> str:
 def asked(run: RunData) -> str:
     """What the recipe asked for."""
     units = {"latency_ms": "latency ≤ {} ms", "size_mb": "size ≤ {} MB", "peak_rss_mb": "peak memory ≤ {} MB"}
-    said = []
+    parts = []
     for key, value in run.recipe.rank.constraints.limits().items():
         if value is None:
             continue
         kind, _, target = key.partition("@")
         if kind in units:
-            said.append(units[kind].format(f"{value:g}") + (f" on {target}" if target else ""))
+            parts.append(units[kind].format(f"{value:g}") + (f" on {target}" if target else ""))
             continue
         metric, limit = limits()[kind]
         least = f"≥ {metric.with_unit(f'{value:g}')}"
         most = f"at most {percent(value)} below {run.first}"
-        said.append(f"{limit.what} {most if limit.relative else least}")
+        parts.append(f"{limit.what} {most if limit.relative else least}")
     aim = run.recipe.rank.maximize
     best = metrics()[aim].label if aim in metrics() else aim
-    return f"Asked for: best {best}" + (f" with {join(said)}." if said else ", no limits.")
+    return f"Asked for: best {best}" + (f" with {join(parts)}." if parts else ", no limits.")

@@ -85,4 +85,4 @@ class RunData:
 def kind_of(profile: Summary, component: Component | None = None) -> str:
     """How the times of a profile, or of one component, came about: simulated, emulated, both, or measured."""
     flags = {"simulated": (component or profile).get("simulated"), "emulated": profile.get("emulated")}
-    return ", ".join(kind for kind, told in flags.items() if told) or "measured"
+    return ", ".join(kind for kind, flagged in flags.items() if flagged) or "measured"

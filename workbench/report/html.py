@@ -46,5 +46,5 @@ def render(run: RunData, ranking: Ranking) -> str:
 
 
 def _page(run: RunData, ranking: Ranking, shown: Sequence[tuple[Section, Any]]) -> str:
-    said = {"summary": choice.summary(run, ranking), "asked": choice.asked(run)}
-    return fill("report.html", run=run, ranking=ranking, shown=shown, **said)
+    texts = {"summary": choice.summary(run, ranking), "asked": choice.asked(run)}
+    return fill("report.html", run=run, ranking=ranking, shown=shown, **texts)

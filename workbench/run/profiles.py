@@ -75,11 +75,11 @@ def _written(session: Session, chain: list[Candidate], files: Files) -> Iterator
     networks = [network_of(c, name, files[c.name][name], recipe.seed) for c in chain for name in c.components]
     if "host" in recipe.profile.targets:
         yield _on_host(session, chain, networks)
-    asked = [target for target in recipe.profile.targets if target != "host"]
-    if asked:
+    device_targets = [target for target in recipe.profile.targets if target != "host"]
+    if device_targets:
         from workbench.devices.target import devices_of
 
-        yield _on_devices(session, chain, networks, devices_of(asked))
+        yield _on_devices(session, chain, networks, devices_of(device_targets))
 
 
 def _on_host(session: Session, chain: Sequence[Candidate], networks: Sequence[Network]) -> Path:

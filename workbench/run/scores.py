@@ -37,14 +37,14 @@ def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[st
 def evaluation_set(recipe: Recipe, source: Path) -> EvaluationSet:
     """The prompts and distractors that all candidates are asked."""
     if recipe.evaluate.prompts:
-        asked = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
-        known = asked
+        prompts = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
+        known = prompts
     else:
         known = captions(recipe.data, source, "train") + captions(recipe.data, source, "held_out")
-        asked = known
-    if not asked:
+        prompts = known
+    if not prompts:
         raise InputError("evaluate.prompts: no prompts there")
-    return EvaluationSet(choose_prompts(asked, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
+    return EvaluationSet(choose_prompts(prompts, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
 
 
 def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], evaluation: EvaluationSet) -> list[str]:

@@ -62,14 +62,14 @@ def check_there(candidate: Candidate, components: tuple[str, ...], hint: str) ->
 def _with_shapes(contract: Spec, shapes: Mapping[str, tuple[int, ...]], source: str) -> Spec:
     inputs = dict(contract.inputs)
     for name in inputs.keys() & shapes.keys():
-        wanted, (own, kind) = shapes[name], inputs[name]
+        shape, (own, kind) = shapes[name], inputs[name]
         free = contract.free.get(name, ())
-        if len(wanted) != len(own) or any(
-            w != o for i, (w, o) in enumerate(zip(wanted, own, strict=True)) if i not in free
+        if len(shape) != len(own) or any(
+            w != o for i, (w, o) in enumerate(zip(shape, own, strict=True)) if i not in free
         ):
             fits = written("any" if i in free else side for i, side in enumerate(own))
-            raise InputError(f"--shape {name}={written(wanted)}: doesn't fit {source}; needs {name}={fits}")
-        if kind == "int64" and wanted[1] > own[1]:
-            raise InputError(f"--shape {name}={written(wanted)}: {source} takes at most {own[1]} tokens")
-        inputs[name] = (wanted, kind)
+            raise InputError(f"--shape {name}={written(shape)}: doesn't fit {source}; needs {name}={fits}")
+        if kind == "int64" and shape[1] > own[1]:
+            raise InputError(f"--shape {name}={written(shape)}: {source} takes at most {own[1]} tokens")
+        inputs[name] = (shape, kind)
     return dataclasses.replace(contract, inputs=inputs)

@@ -209,16 +209,16 @@ def _value(i: Input, shape: tuple[int, ...], indices: Indices, rng: np.random.Ge
     return np.asarray(indices.values(rng, shape)).astype(kind)
 
 
-def _given(i: Input, value: np.ndarray, wanted: float) -> np.ndarray:
+def _given(i: Input, value: np.ndarray, expected: float) -> np.ndarray:
     """An array like ``value`` that holds ``wanted`` everywhere; InputError when its type can't hold it."""
     import numpy as np
 
     kind = value.dtype
     if np.issubdtype(kind, np.integer):
         span = np.iinfo(kind)
-        fits = math.isfinite(wanted) and wanted == int(wanted) and span.min <= wanted <= span.max
+        fits = math.isfinite(expected) and expected == int(expected) and span.min <= expected <= span.max
     else:
-        fits = kind != np.bool_ or wanted in (0, 1)
+        fits = kind != np.bool_ or expected in (0, 1)
     if not fits:
-        raise InputError(f"--input {i.name}={wanted:g}: the input holds {kind}")
-    return np.full_like(value, wanted)
+        raise InputError(f"--input {i.name}={expected:g}: the input holds {kind}")
+    return np.full_like(value, expected)

@@ -61,9 +61,9 @@ def fewer(tiles: int, attentions: Sequence[Attention]) -> str | None:
     least = Split(tiles).least(rows)
     if least.tiles == tiles:
         return None
-    told = f"{counted(least.tiles, 'tile')} of {counted(least.rows(rows), 'row')}, not {tiles}"
+    least_plan = f"{counted(least.tiles, 'tile')} of {counted(least.rows(rows), 'row')}, not {tiles}"
     why = f"it has {counted(rows, 'row')}" if tiles > rows else f"{rows} rows need no more of that size"
-    return f"{largest.layer}: {told}: {why}"
+    return f"{largest.layer}: {least_plan}: {why}"
 
 
 def counted(number: int, what: str) -> str:

@@ -80,10 +80,10 @@ class FeatureLoss:
 
         total = torch.zeros(())
         for of_teacher, of_student, kept in self._pairs:
-            wanted, actual = self._teacher.outputs[of_teacher].float(), self._student.outputs[of_student].float()
+            expected, actual = self._teacher.outputs[of_teacher].float(), self._student.outputs[of_student].float()
             if kept is not None:
-                wanted = wanted.index_select(1 if wanted.ndim == 4 else -1, kept.to(wanted.device))
-            total = total + torch.nn.functional.mse_loss(actual, wanted)
+                expected = expected.index_select(1 if expected.ndim == 4 else -1, kept.to(expected.device))
+            total = total + torch.nn.functional.mse_loss(actual, expected)
         return total
 
 

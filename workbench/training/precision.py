@@ -16,10 +16,10 @@ MULTIPLIES = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 demo's distillation took 100 s in bf16 and 3 s in fp32."""
 
 
-def chosen(asked: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+def chosen(requested: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
     """What ``asked`` means on ``device``: bf16 there only if that is asked for, or is ``auto`` and fast."""
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     return "bf16" if _fast_bf16(device) else "fp32"
 
 

@@ -97,8 +97,8 @@ def show(counted: Sequence[Counted], layers: bool) -> None:
         for note in one.count.notes:
             print(f"{one.network.label}: {note}")
     shapes = {name: value.shape for one in counted for name, value in one.network.feed.items()}
-    told = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items())
-    print(f"one pass at {told}; macs: convolutions and linear layers, attention_macs: products of two activations")
+    inputs = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items())
+    print(f"one pass at {inputs}; macs: convolutions and linear layers, attention_macs: products of two activations")
 
 
 def _print(rows: Sequence[Sequence[str]], left: int) -> None:

@@ -52,9 +52,9 @@ def profile(
 
     store, progress, seed = request.store, request.progress, request.seed
     threads_asked(settings.threads)
-    on_host, asked = "host" in targets, [target for target in targets if target != "host"]
+    on_host, on_devices = "host" in targets, [target for target in targets if target != "host"]
     places = [runtime(name) for name in settings.runtimes] if on_host else []
-    ready = devices_of(asked) if asked else []
+    ready = devices_of(on_devices) if on_devices else []
     needs: Literal["onnx", "torch"] = (
         "onnx" if ready or any(described(name).needs_file for name in settings.runtimes) else "torch"
     )
@@ -119,8 +119,8 @@ def show(outcome: Outcome, as_json: bool) -> None:
     if as_json:
         import json
 
-        told = {"page": str(outcome.page), "files": [str(f) for f in outcome.files], "profiles": outcome.summaries}
-        print(json.dumps(told, indent=1))
+        record = {"page": str(outcome.page), "files": [str(f) for f in outcome.files], "profiles": outcome.summaries}
+        print(json.dumps(record, indent=1))
         return
     from rich.console import Console
 

@@ -117,17 +117,17 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, w
     features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
     weights = config.weights.model_dump()
     # Where only the task counts, nobody teaches: it saves a quarter of a step, and the report has no other terms.
-    asked = config.weights.output > 0 or config.weights.feature > 0
+    imitates = config.weights.output > 0 or config.weights.feature > 0
     mse = torch.nn.functional.mse_loss
 
     def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         batch = batches.draw(rng)
-        if asked:
+        if imitates:
             with torch.no_grad():
                 out_teacher = teacher(batch.noisy, batch.timesteps, batch.states).sample.float()
         out = model(batch.noisy, batch.timesteps, batch.states).sample.float()
         terms = {"task": mse(out, batch.target)}
-        if asked:
+        if imitates:
             terms["output"] = mse(out, out_teacher)
         if features:
             terms["feature"] = features()

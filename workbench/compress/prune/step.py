@@ -129,8 +129,8 @@ def _unmatched(config: PruneConfig, widths: Sequence[Width]) -> Iterator[tuple[s
 
 
 def _in_play(config: PruneConfig, widths: Sequence[Width]) -> list[Width]:
-    asked = [width for width in widths if width.scope in config.scope]
-    return [width for width in asked if not any(matches(pattern, width.layers) for pattern in config.exempt)]
+    in_scope = [width for width in widths if width.scope in config.scope]
+    return [width for width in in_scope if not any(matches(pattern, width.layers) for pattern in config.exempt)]
 
 
 def _nothing_goes(config: PruneConfig, widths: Sequence[Width]) -> str:

@@ -45,12 +45,12 @@ def _backend(config: QuantizeConfig) -> Iterator[Problem]:
 
 
 def _weights(config: QuantizeConfig) -> Iterator[Problem]:
-    asked = {key: getattr(config, key) for key in ("granularity", "group_size", "rounding") if getattr(config, key)}
-    for key in asked:
+    given = {key: getattr(config, key) for key in ("granularity", "group_size", "rounding") if getattr(config, key)}
+    for key in given:
         if config.scheme == "fp16":
-            yield key, f"found {asked[key]!r}, but fp16 has no integers; leave it out"
+            yield key, f"found {given[key]!r}, but fp16 has no integers; leave it out"
         elif key not in backends()[config.backend].settings:
-            yield key, f"found {asked[key]!r}, but backend {config.backend} settles it itself; leave it out"
+            yield key, f"found {given[key]!r}, but backend {config.backend} settles it itself; leave it out"
     if config.group_size and config.granularity not in (None, "group"):
         yield "group_size", f"found {config.group_size}, but granularity is {config.granularity}; needs group"
     if config.scheme == "w8a8" and "group" in (config.granularity, config.group_size and "group"):
@@ -78,8 +78,8 @@ def _training(config: QuantizeConfig) -> Iterator[Problem]:
 
 
 def _special(config: QuantizeConfig) -> Iterator[Problem]:
-    asked, special = config.exempt, config.special()
-    named = {key: getattr(asked, key) for key in ("shortcut_split", "first_token", "attention", "softmax_bits")}
+    exempt, special = config.exempt, config.special()
+    named = {key: getattr(exempt, key) for key in ("shortcut_split", "first_token", "attention", "softmax_bits")}
     named = {key: value for key, value in named.items() if value not in (None, False, "float")}
     for key, value in named.items():
         where = f"exempt.{key}"
@@ -88,7 +88,7 @@ def _special(config: QuantizeConfig) -> Iterator[Problem]:
         elif not backends()[config.backend].special:
             can = " or ".join(name for name, one in backends().items() if one.special)
             yield where, f"found {value!r}, which backend {config.backend} can't; needs backend {can}"
-    if config.scheme == "w8a16" and asked.attention == "quantized" and named.get("softmax_bits", 16) != 16:
+    if config.scheme == "w8a16" and exempt.attention == "quantized" and named.get("softmax_bits", 16) != 16:
         yield "exempt.softmax_bits", "found 8, fewer than the other activations of w8a16; needs 16"
     if "softmax_bits" in named and special.softmax_bits is None:
         yield "exempt.softmax_bits", "found bits, but attention's products stay float; needs attention: quantized"

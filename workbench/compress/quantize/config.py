@@ -175,13 +175,13 @@ class QuantizeConfig(StepConfig):
 
     def special(self) -> Special:
         """Diffusion's special cases, the policy's own where none is named; weights alone have none."""
-        own, asked = policies()[self.policy()], self.exempt
+        own, exempt = policies()[self.policy()], self.exempt
         integer = SCHEMES[self.scheme].integer_activations
-        attention = (asked.attention or own.attention) == "quantized"
+        attention = (exempt.attention or own.attention) == "quantized"
         return Special(
-            split=integer and (own.shortcut_split if asked.shortcut_split is None else asked.shortcut_split),
-            first_token=integer and (own.first_token if asked.first_token is None else asked.first_token),
-            softmax_bits=(asked.softmax_bits or own.softmax_bits or 8) if integer and attention else None,
+            split=integer and (own.shortcut_split if exempt.shortcut_split is None else exempt.shortcut_split),
+            first_token=integer and (own.first_token if exempt.first_token is None else exempt.first_token),
+            softmax_bits=(exempt.softmax_bits or own.softmax_bits or 8) if integer and attention else None,
         )
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:

@@ -114,9 +114,9 @@ def _loss(ctx: StepContext, config: Qat, parent: Any, student: Any, device: Any)
     def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         batch = batches.draw(rng)
         with torch.no_grad():
-            wanted = parent(batch.noisy, batch.timesteps, batch.states).sample.float()
+            target = parent(batch.noisy, batch.timesteps, batch.states).sample.float()
         output = model(batch.noisy, batch.timesteps, batch.states).sample.float()
-        terms = {"output": mse(output, wanted), "task": mse(output, batch.target)}
+        terms = {"output": mse(output, target), "task": mse(output, batch.target)}
         if features:
             terms["feature"] = features()
         return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}

@@ -172,10 +172,10 @@ def _for_bionic(target: Target, out: Path) -> None:
         objects.append(out.with_name(f"{part}.o"))
         _run([*compile_only, SOURCES / part, "-o", objects[-1]], target)
     defined_here = {"main", "__errno_location", "_GLOBAL_OFFSET_TABLE_"}
-    wanted = {name for file in objects for name in read_elf(file).undefined} - defined_here
-    linker_part = {name for name in wanted if name in ("dlopen", "dlsym", "dlerror")}
+    undefined = {name for file in objects for name in read_elf(file).undefined} - defined_here
+    linker_part = {name for name in undefined if name in ("dlopen", "dlsym", "dlerror")}
     stands = []
-    for name, symbols in (("libc.so", wanted - linker_part), ("libdl.so", linker_part)):
+    for name, symbols in (("libc.so", undefined - linker_part), ("libdl.so", linker_part)):
         source = out.with_name(f"{name}.c")
         source.write_text("".join(f"void {symbol}(void) {{}}\n" for symbol in sorted(symbols)))
         stands.append(out.with_name(name))

@@ -77,16 +77,16 @@ def _given(target: Target, folder: Path, given: Path) -> Library:
     with zipfile.ZipFile(given) as archive:
         names = archive.namelist()
         if target.system == "android":
-            wanted = [name for name in names if name == f"jni/{target.android_abi}/{NAME}"]
+            entries = [name for name in names if name == f"jni/{target.android_abi}/{NAME}"]
         else:
-            wanted = [name for name in names if f"/capi/{NAME}" in name]
-        if not wanted:
+            entries = [name for name in names if f"/capi/{NAME}" in name]
+        if not entries:
             inside = ", ".join(sorted(name for name in names if f"/{NAME}" in name)) or f"no {NAME} at all"
             raise InputError(
                 f"--ort-library {given}: holds no {NAME} for {target}; found {inside}",
                 hint=_wanted_file(target),
             )
-        return Library(_unpack(archive, wanted[0], target, folder, given), f"{wanted[0]} of {given}")
+        return Library(_unpack(archive, entries[0], target, folder, given), f"{entries[0]} of {given}")
 
 
 def _wanted_file(target: Target) -> str:

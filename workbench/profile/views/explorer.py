@@ -81,8 +81,8 @@ class _Keys:
         self._names = Names(read_model(graph).graph) if graph else None
         nodes = self._names.nodes if self._names else []
         self._outputs = {node.label: [value for value in node.proto.output if value] for node in nodes}
-        told = [event for event in events if self._by_our_names(event[0], event[1])]
-        self._ours = self._names is None and 2 * len(told) > len(events)
+        named = [event for event in events if self._by_our_names(event[0], event[1])]
+        self._ours = self._names is None and 2 * len(named) > len(events)
 
     def node(self, kernel: str, layer: str) -> str | None:
         """The graph's node; None for what the runtime named afresh."""

@@ -66,8 +66,11 @@ def doubts(latency: Latency) -> list[str]:
 
 def _imitated(summary: Summary) -> list[str]:
     """What must stand beside times that were taken of an imitation."""
-    said = {"simulated": "simulated: integers multiplied as floats", "emulated": "emulated: another machine's times"}
-    return [text for kind, text in said.items() if summary.get(kind)]
+    meanings = {
+        "simulated": "simulated: integers multiplied as floats",
+        "emulated": "emulated: another machine's times",
+    }
+    return [text for kind, text in meanings.items() if summary.get(kind)]
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,8 @@ def lead(profiles: Sequence[ReadProfile], names: Sequence[str], component: str) 
         if component in p.summary["components"]
     }
     if len(profiles) > 1:
-        told = [f"{name} {milliseconds(time['median'])}" for name, time in times.items()]
-        return f"One pass of {component}: {join(told)} (medians)."
+        latencies = [f"{name} {milliseconds(time['median'])}" for name, time in times.items()]
+        return f"One pass of {component}: {join(latencies)} (medians)."
     table = profiles[0].table
     rows = table[(table["component"] == component) & ~table["layer"].isin((UNMAPPED, OUTSIDE))]
     rows = rows.sort_values("latency_ms", ascending=False, kind="stable")

@@ -67,10 +67,10 @@ def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame
 
 def _warnings(profiles: Sequence[ReadProfile], labels: Sequence[str]) -> list[str]:
     """Every warning and note once, with the profile's name in front where not all have it and it doesn't say whose."""
-    said = [[*p.summary.get("warnings", ()), *p.notes] for p in profiles]
+    by_profile = [[*p.summary.get("warnings", ()), *p.notes] for p in profiles]
     warnings = []
-    for text in dict.fromkeys(text for own in said for text in own):
-        whose = [label for label, own in zip(labels, said, strict=True) if text in own]
+    for text in dict.fromkeys(text for own in by_profile for text in own):
+        whose = [label for label, own in zip(labels, by_profile, strict=True) if text in own]
         told = len(whose) == len(profiles) or any(label in text for label in whose)
         warnings.append(text if told else f"{', '.join(whose)}: {text}")
     return warnings

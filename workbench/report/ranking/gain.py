@@ -100,12 +100,12 @@ def gain_of(before: Summary, after: Summary) -> Gain:
     else:
         word = FASTER if faster else NOT_FASTER
     parent = str(before.get("candidate", ""))
-    said = _sentence(word, parent, compared, size, changed, after)
+    sentence = _sentence(word, parent, compared, size, changed, after)
     if fewer:
         often = "once" if calls[1] == 1 else f"{calls[1]} times"
         its = component_label(denoiser_of(after))
-        said = f"Its {its} runs {often} a picture, that of {parent} {calls[0]} times. {said}"
-    return Gain(word, parent, compared, size, said)
+        sentence = f"Its {its} runs {often} a picture, that of {parent} {calls[0]} times. {sentence}"
+    return Gain(word, parent, compared, size, sentence)
 
 
 def _calls(profile: Summary) -> int:
@@ -151,9 +151,9 @@ def _sentence(
         why = "on an emulated machine, whose times say nothing" if after.get("emulated") else "the times are missing"
         return f"Its speed can't be compared: {why}. {files}".strip()
     if word == SIMULATED:
-        asked = [part for part in _parts(after) if asks_integers(part.scheme)]
-        said = join([f"{part.scheme} in the {component_label(part.name)}" for part in asked]) or "integers"
-        shares = join([percent(part.integer) for part in asked])
+        integer_parts = [part for part in _parts(after) if asks_integers(part.scheme)]
+        said = join([f"{part.scheme} in the {component_label(part.name)}" for part in integer_parts]) or "integers"
+        shares = join([percent(part.integer) for part in integer_parts])
         return (
             f"Asks for {said}, of which this runtime runs {shares or 'less than half'} of the MACs in integers and the "
             f"rest as floats. Quality and files are those of the scheme, the time is not. {files}"
@@ -177,18 +177,18 @@ def _speed(ratio: Ratio, parent: str) -> str:
 
 def _how(quantized: Sequence[_Part], word: str) -> str:
     """Why a quantized candidate is as fast as it is, by what its scheme asks for and what ran."""
-    said = []
+    clauses = []
     for part in quantized:
         name = component_label(part.name)
         scheme = SCHEMES.get(part.scheme)
         if asks_integers(part.scheme) or part.integer:
             yet = "" if word in (ACCELERATED, UNSETTLED) else ", which does not pay here"
-            said.append(f"{percent(part.integer)} of the {name}'s MACs run in integers{yet}")
+            clauses.append(f"{percent(part.integer)} of the {name}'s MACs run in integers{yet}")
         elif scheme and scheme.integer_weights:
-            said.append(f"the {name} stores {scheme.weight_bits}-bit weights and multiplies floats, by design")
+            clauses.append(f"the {name} stores {scheme.weight_bits}-bit weights and multiplies floats, by design")
         elif scheme:
-            said.append(f"the {name} stores {scheme.weight_bits}-bit floats")
-    text = "; ".join(said)
+            clauses.append(f"the {name} stores {scheme.weight_bits}-bit floats")
+    text = "; ".join(clauses)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 

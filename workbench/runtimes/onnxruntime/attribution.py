@@ -145,10 +145,10 @@ def _by_name(names: Names, node: Any) -> Place:
 def _drop_doubles(names: Names, places: Sequence[Place], covers: list[tuple[int, ...]]) -> None:
     """Takes what a node computes by its name alone from the nodes behind it, which seemed to compute it too."""
     index = {node.label: i for i, node in enumerate(names.nodes)}
-    told = {place.origin for place, cover in zip(places, covers, strict=True) if not cover and place.origin}
-    gone = {index[origin] for origin in told if origin}
+    doubled = {place.origin for place, cover in zip(places, covers, strict=True) if not cover and place.origin}
+    gone = {index[origin] for origin in doubled if origin}
     for at, cover in enumerate(covers):
-        if cover and gone.intersection(cover) and places[at].origin not in told:
+        if cover and gone.intersection(cover) and places[at].origin not in doubled:
             covers[at] = tuple(i for i in cover if i not in gone)
 
 

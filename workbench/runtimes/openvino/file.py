@@ -33,8 +33,8 @@ class File:
             # An ONNX node becomes several operations, and the last of them has its name.
             users = (port.get_node().get_friendly_name() for out in op.outputs() for port in out.get_target_inputs())
             name = op.get_friendly_name()
-            told = self._told(name)
-            self._layers[name] = told or next((at for user in users if (at := self._layers.get(user))), None)
+            metadata = self._told(name)
+            self._layers[name] = metadata or next((at for user in users if (at := self._layers.get(user))), None)
         self.kinds = {op.get_friendly_name(): op.get_type_name() for op in ops}
         self.weight_bytes = constant_bytes(model, self.layer)
         self.products: dict[str, NodeCost] = {cost.node: cost for cost in costs_of(model)}

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def missing_compiler() -> str | None:
     """Why kernels can't be built here, as the end of a sentence; None when there is a C++ compiler."""
-    wanted = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
-    if shutil.which(wanted):
+    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler):
         return None
     return (
-        f"torch.compile builds its kernels with {wanted}, which is not there: "
+        f"torch.compile builds its kernels with {compiler}, which is not there: "
         "install it (apt-get install g++), or name a C++ compiler in the variable CXX"
     )
 

@@ -187,11 +187,11 @@ def check_gate(comparison: Comparison, fail_above: float) -> None:
     """
     regressions = comparison.regressions(fail_above)
     if regressions:
-        told = ", ".join(
+        slower = ", ".join(
             f"{c.component} {signed(c.ratio.value - 1)} ({signed(c.ratio.low - 1)} to {signed(c.ratio.high - 1)})"
             for c in regressions
         )
-        raise RunError(f"regression: B is slower than A beyond the limit of {percent(fail_above)}: {told}")
+        raise RunError(f"regression: B is slower than A beyond the limit of {percent(fail_above)}: {slower}")
 
 
 def with_gate(comparison: Comparison, fail_above: float | None) -> Comparison:

@@ -24,8 +24,8 @@ def show(comparison: Comparison, fail_above: float | None, files: Sequence[Path]
     console = Console()
     console.print(f"A: {comparison.a}", f"B: {comparison.b}", sep="\n", markup=False, highlight=False, soft_wrap=True)
     how = [part for part in (comparison.runtime, threads_words(comparison.threads), comparison.how) if part]
-    told = "; n: loads × passes of each" if comparison.how == INTERLEAVED else "; n: passes"
-    console.print(", ".join(how) + told, markup=False, highlight=False)
+    note = "; n: loads × passes of each" if comparison.how == INTERLEAVED else "; n: passes"
+    console.print(", ".join(how) + note, markup=False, highlight=False)
     console.print(_components(comparison))
     for compared in comparison.components:
         if compared.layers is not None and differing(compared.layers):

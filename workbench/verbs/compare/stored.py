@@ -69,10 +69,10 @@ def _taken(side: str, profile: ReadProfile, warnings: list[str]) -> float:
     """Share of the CPU time that others took while the profile was made; 0 and a warning where it doesn't tell."""
     noise = profile.summary.get("noise") or {}
     shares = [noise.get(name) for name in ("steal_share", "others_share")]
-    told = [float(share) for share in shares if isinstance(share, (int, float))]
-    if not told:
+    known_shares = [float(share) for share in shares if isinstance(share, (int, float))]
+    if not known_shares:
         warnings.append(f"{side} doesn't tell what else the machine did: that is not in the interval")
-    return min(sum(told), MOST_TAKEN)
+    return min(sum(known_shares), MOST_TAKEN)
 
 
 def _component(name: str, profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared:

@@ -59,10 +59,10 @@ def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Prog
     cells: dict[str, Cell] = {who: _impossible(reason) for who, reason in refused.items()}
     left = [n for n in networks if n.candidate not in cells]
     near: dict[str, Cell] = {}
-    wanted = outputs(place, bench.plain, bench) if left else []
+    expected = outputs(place, bench.plain, bench) if left else []
     for network in left:
         try:
-            near[network.candidate] = agreement(wanted, outputs(place, network, bench), bench.inputs)
+            near[network.candidate] = agreement(expected, outputs(place, network, bench), bench.inputs)
         except RunError as error:
             cells[network.candidate] = _impossible(_told(error, network))
     measured = _profiled(place, [n for n in left if n.candidate in near], bench, progress)
@@ -95,12 +95,12 @@ def outputs(place: Runtime, network: Network, bench: Bench) -> list[np.ndarray]:
     return values
 
 
-def agreement(wanted: Sequence[np.ndarray], actual: Sequence[np.ndarray], inputs: Sequence[Inputs]) -> dict[str, Any]:
+def agreement(expected: Sequence[np.ndarray], actual: Sequence[np.ndarray], inputs: Sequence[Inputs]) -> dict[str, Any]:
     """SQNR in dB of ``found`` against ``wanted``: the mean of each timestep's mean, the least, how many."""
     from statistics import fmean
 
     by_timestep: dict[float, list[float]] = {}
-    for reference, other, given in zip(wanted, actual, inputs, strict=True):
+    for reference, other, given in zip(expected, actual, inputs, strict=True):
         by_timestep.setdefault(float(given["timestep"][0]), []).append(sqnr_db(reference, other))
     values = [value for row in by_timestep.values() for value in row]
     mean = fmean(fmean(row) for row in by_timestep.values())
@@ -176,5 +176,7 @@ def _impossible(reason: str) -> Cell:
 def _told(error: Exception, network: Network) -> str:
     """The error in one line, without the place of the file on this machine."""
     lines = str(error).strip().splitlines()
-    told = lines[0] if lines else type(error).__name__
-    return told.replace(f"{network.file}: ", "").replace(str(network.file), network.file.name if network.file else "")
+    message = lines[0] if lines else type(error).__name__
+    return message.replace(f"{network.file}: ", "").replace(
+        str(network.file), network.file.name if network.file else ""
+    )

@@ -65,8 +65,8 @@ class Asked:
             }
             for pair in pairs
         ]
-        told = {"version": 1, "name": "schemes", "model": self.model, "seed": self.seed, "steps": steps}
-        return Recipe.model_validate(told)
+        content = {"version": 1, "name": "schemes", "model": self.model, "seed": self.seed, "steps": steps}
+        return Recipe.model_validate(content)
 
     def _calibration(self) -> dict[str, Any]:
         return {**CALIBRATION, **({"prompts_from": str(self.prompts)} if self.prompts else {})}
@@ -80,13 +80,13 @@ def schemes_asked(only: str | None) -> tuple[str, ...]:
     """
     if only is None:
         return NAMES
-    asked = [name.strip() for name in only.split(",") if name.strip()]
-    for name in asked:
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for name in names:
         if name not in NAMES:
             raise unknown(f"--only: found {name!r}, no such scheme", name, NAMES)
-    if not asked:
+    if not names:
         raise InputError(f"--only: found {only!r}; needs schemes, such as w8a8,w4a16")
-    return tuple(name for name in NAMES if name in asked)
+    return tuple(name for name in NAMES if name in names)
 
 
 def pairs(only: Sequence[str]) -> list[Pair]:

@@ -106,5 +106,5 @@ def check(table: Found) -> None:
     """
     bad = [cell for cell in table.cells if cell["outcome"] == FAILED]
     if bad:
-        told = ", ".join(f"{c['scheme']} by {c['backend']} on {c['runtime']}" for c in bad)
-        raise RunError(f"{len(bad)} of {len(table.cells)} cells failed: {told}", hint="the same call tries them again")
+        cells = ", ".join(f"{c['scheme']} by {c['backend']} on {c['runtime']}" for c in bad)
+        raise RunError(f"{len(bad)} of {len(table.cells)} cells failed: {cells}", hint="the same call tries them again")

@@ -67,10 +67,10 @@ def _line(cells: Sequence[str]) -> str:
 def _rows(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """Cells of one row each: of one pair, those of which the same is to be said."""
     for _, own in groupby(cells, key=lambda c: (c["scheme"], c["backend"], tuple(c["settings"].items()))):
-        said: dict[tuple[str, str], list[Cell]] = {}
+        groups: dict[tuple[str, str], list[Cell]] = {}
         for cell in own:
-            said.setdefault((cell["outcome"], cell["note"] or cell["runtime"]), []).append(cell)
-        yield from said.values()
+            groups.setdefault((cell["outcome"], cell["note"] or cell["runtime"]), []).append(cell)
+        yield from groups.values()
 
 
 def _cells(cells: Sequence[Cell]) -> list[str]:

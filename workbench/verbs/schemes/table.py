@@ -111,16 +111,16 @@ class Table:
         self, missing: Sequence[tuple[Pair, str]], keys: Mapping[tuple[str, str], str], progress: Progress
     ) -> Cells:
         """Makes the files that missing cells need; measures and stores the cells of one runtime after the other."""
-        wanted = list({pair.name: pair for pair, _ in missing}.values())
-        if not wanted:
+        distinct = list({pair.name: pair for pair, _ in missing}.values())
+        if not distinct:
             return {}
         found: Cells = {}
         # Runtimes that read no files only say so.
-        total = len(wanted) + sum(described(runtime).needs_file for _, runtime in missing)
+        total = len(distinct) + sum(described(runtime).needs_file for _, runtime in missing)
         # Bars of the libraries must not get into what is printed as the result.
         with progress("schemes", total) as tick, redirect_stdout(sys.stderr):
-            made, broken = self._made(wanted, tick)
-            done = len(wanted)
+            made, broken = self._made(distinct, tick)
+            done = len(distinct)
             for runtime in dict.fromkeys(runtime for _, runtime in missing):
                 names = [pair.name for pair, place in missing if place == runtime]
                 found |= {(name, runtime): broken[name] for name in names if name in broken}

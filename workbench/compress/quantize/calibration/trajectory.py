@@ -56,7 +56,7 @@ class Trajectory:
         times = [int(t) for t in self._scheduler().timesteps]
         if self.timesteps is None:
             return times
-        near = {min(times, key=lambda t: abs(t - wanted)) for wanted in self.timesteps}
+        near = {min(times, key=lambda t: abs(t - timestep)) for timestep in self.timesteps}
         return [t for t in times if t in near]
 
     def walk(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[Inputs]:

@@ -33,8 +33,8 @@ def quantize_nncf(model: ir.Model, layers: Collection[str], samples: Sequence[In
     import onnx_ir as ir
 
     nncf.set_log_level(logging.ERROR)
-    wanted = {node.name for node in nodes_of(model, layers)}
-    ignored = [node.name for node in model.graph if node.name and node.name not in wanted]
+    names = {node.name for node in nodes_of(model, layers)}
+    ignored = [node.name for node in model.graph if node.name and node.name not in names]
     with redirect_stdout(io.StringIO()):  # progress bars
         made = nncf.quantize(
             ir.to_proto(model),

@@ -71,13 +71,13 @@ def quantize_qdq(
         # The weight goes in as it comes out, and with its scale: the quantizer then has nothing left to choose.
         weight = rounded[str(node.name)]
         value = put_float(model, node, weight.weights())
-        told = [
+        warnings = [
             {"quant_type": QuantType.QInt8, "scale": scale, "zero_point": np.array(0, np.int8)}
             for scale in weight.scales.reshape(-1)
         ]
         if per_channel:
-            told[0]["axis"] = output_axis(node)
-        scales[str(value.name)] = told
+            warnings[0]["axis"] = output_axis(node)
+        scales[str(value.name)] = warnings
     drop_unused(model)
     data = {n: TensorData(lowest=np.float32(low), highest=np.float32(high)) for n, (low, high) in ranges.items()}
     proto = ir.to_proto(model)

@@ -98,11 +98,11 @@ class Quantizer:
         nodes, scheme = self.nodes(), SCHEMES[self.settings.scheme]
         prepared = self.work / "prepared.onnx"
         save(self.model, prepared)
-        asked = samples.config
+        calibration = samples.config
         ranges = None
         if scheme.activation_bits:
             bits = scheme.activation_bits
-            ranges = Ranges(prepared, self._tensors(nodes), self.work, asked.method, asked.percentile, bits)
+            ranges = Ranges(prepared, self._tensors(nodes), self.work, calibration.method, calibration.percentile, bits)
         wants = self.settings.rounding == "gptq"
         moments = Moments(prepared, [str(n.name) for n in nodes], self.work) if wants else None
         start = time.monotonic()

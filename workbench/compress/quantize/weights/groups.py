@@ -17,25 +17,25 @@ POWERS = (128, 64, 32)
 """Preferred: runtimes have packed products for groups of these sizes."""
 
 
-def group_of(width: int, asked: int | None) -> int:
+def group_of(width: int, requested: int | None) -> int:
     """The group in rows of ``width``: the one asked for, else the first of 128, 64, 32 that divides.
 
     Rows that none of these divides get the largest multiple of 16 up to 128 that does, or else (the first convolution's
     4 × 9) their largest divisor up to 128.
     """
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     fits = [size for size in range(1, min(LARGEST, width) + 1) if width % size == 0]
     packed = [size for size in POWERS if size in fits]
     return packed[0] if packed else max([size for size in fits if size % 16 == 0] or fits)
 
 
-def grid_of(bits: int, granularity: str, width: int, asked: int | None) -> Grid:
+def grid_of(bits: int, granularity: str, width: int, requested: int | None) -> Grid:
     """The grid of a weight with rows of ``width``."""
     from workbench.compress.quantize.weights.grid import Grid
 
     if granularity == "group":
-        return Grid(bits, group_of(width, asked))
+        return Grid(bits, group_of(width, requested))
     return Grid(bits, per_tensor=granularity == "per_tensor")
 
 
@@ -50,9 +50,9 @@ def layer_widths(unet_config: Mapping[str, Any]) -> dict[str, int]:
     return {path: m.weight[0].numel() for path, m in unet.named_modules() if isinstance(m, kinds)}
 
 
-def group_problem(widths: Mapping[str, int], asked: int) -> str | None:
+def group_problem(widths: Mapping[str, int], requested: int) -> str | None:
     """One sentence where the group size doesn't divide the rows of some layers, None where it does."""
-    odd = {path: width for path, width in widths.items() if width % asked}
+    odd = {path: width for path, width in widths.items() if width % requested}
     if not odd:
         return None
     path, width = next(iter(odd.items()))
@@ -60,7 +60,7 @@ def group_problem(widths: Mapping[str, int], asked: int) -> str | None:
     would = f"{', '.join(map(str, fits))} would" if fits else "no size fits them all; leave it out"
     more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
     return (
-        f"found {asked}, which doesn't divide the {width} weights in a row of {path}{more}; {would}"
+        f"found {requested}, which doesn't divide the {width} weights in a row of {path}{more}; {would}"
         f"{', or leave it out: each layer then takes the largest up to ' + str(LARGEST) if fits else ''}"
     )
 

@@ -85,7 +85,7 @@ def _table(run: RunData, published: Published) -> Table:
     sign = 1 if published.better == "high" else -1
     order = sorted(values, key=lambda name: -sign * values[name])
     ours = {name: value for name in order if (value := value_of(run.scores, name, metric.name))}
-    told = _figures(values)
+    figures = _figures(values)
     rows = []
     for name in order:
         own = ours.get(name)
@@ -93,7 +93,7 @@ def _table(run: RunData, published: Published) -> Table:
         rows.append(
             Row(
                 candidate=name,
-                published=told[name],
+                published=figures[name],
                 published_rank=str(1 + sum(sign * v > sign * values[name] for v in values.values())),
                 ours=_number(own["value"], metric) if own else MISSING,
                 interval=_ends(own, metric) if own else "",
@@ -103,7 +103,7 @@ def _table(run: RunData, published: Published) -> Table:
             )
         )
     differing = [(a, b) for a, b in combinations(order, 2) if values[a] != values[b]]
-    pairs = [_pair(metric, ours, (a, b), told) for a, b in differing if a in ours and b in ours]
+    pairs = [_pair(metric, ours, (a, b), figures) for a, b in differing if a in ours and b in ours]
     return Table(
         title=published.title,
         source=published.source,

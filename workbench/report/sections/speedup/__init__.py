@@ -67,9 +67,9 @@ def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
     for target in run.targets:
         names = [c.name for c in run.candidates if (target, c.name) in run.profiles]
         own = {name: all_gains.get((target, name)) for name in names}
-        said = {gain.word for gain in own.values() if gain}
-        if said:
-            words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in said]
+        used = {gain.word for gain in own.values() if gain}
+        if used:
+            words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in used]
             rows = [_row(run, target, name, gain) for name, gain in own.items()]
             targets.append(Target(target, component_label(denoiser_of(run.profiles[target, names[0]])), rows, words))
     return targets or None

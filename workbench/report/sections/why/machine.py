@@ -78,20 +78,20 @@ def _largest(profile: Summary) -> str:
 
 
 def _ceilings(ceilings: Ceilings) -> list[tuple[str, str]]:
-    said = []
+    rows = []
     refused = ceilings.get("refused", {})
     for key, name, reached in (
         ("fp32", "float products", ceilings.get("fp32")),
         ("int8", "int8 products", ceilings.get("int8")),
     ):
         if reached or key in refused:
-            said.append((name, _reached(reached) if reached else f"none: {refused[key]}"))
+            rows.append((name, _reached(reached) if reached else f"none: {refused[key]}"))
     for name, entry in (
         ("memory, from a cache", _quickest(ceilings)),
         ("memory, at most at once", ceilings["memory"][-1]),
     ):
-        said.append((name, f"{_reached(entry)}, {number(entry['bytes'] / 1e6, 2)} MB by one operator"))
-    return said
+        rows.append((name, f"{_reached(entry)}, {number(entry['bytes'] / 1e6, 2)} MB by one operator"))
+    return rows
 
 
 def _quickest(ceilings: Ceilings) -> Reached:

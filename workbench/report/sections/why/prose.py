@@ -15,18 +15,18 @@ NOTICEABLE = 0.02
 def sentences(why: Why) -> list[str]:
     """Two or three sentences on one component against its parent; numbers as in ``why``."""
     quantized = why.after.stored > why.before.stored or why.after.integer > why.before.integer
-    said = [_speed(why)]
+    result = [_speed(why)]
     packed = not quantized and why.after.scheme != why.before.scheme
-    said += _integers(why) if quantized else _packed(why) if packed else _parts(why)
+    result += _integers(why) if quantized else _packed(why) if packed else _parts(why)
     if why.settled and why.told_by_kernels is False:
-        said = said[:2]
-        said.append(
+        result = result[:2]
+        result.append(
             f"The kernels of the profiled passes don't show it (they add up to {milliseconds(why.before.best())} and "
             f"{milliseconds(why.after.best())}): other work on the machine or time between kernels made the difference."
         )
     elif quantized or packed:
-        said += _costs(why)
-    return said
+        result += _costs(why)
+    return result
 
 
 def _times(ratio: float) -> str:
@@ -139,11 +139,11 @@ def _parts(why: Why) -> list[str]:
     text = f"{removed} were removed" + (f", and with them {percent(time)} of the time" if time > 0 else ", but no time")
     if time > 0 and abs(time - macs) > 0.03:
         text += f": what was removed did {'fewer' if time > macs else 'more'} MACs per ms than what is left"
-    said = [text]
+    clauses = [text]
     saved = sorted((b for b in why.blocks if b.before_ms > b.after_ms), key=lambda b: b.after_ms - b.before_ms)
     whole = sum(b.before_ms - b.after_ms for b in why.blocks)
     main = [b for b in saved if b.before_ms - b.after_ms > 0.1 * whole][:3]
     if main:
         listed = join([f"{b.name} ({milliseconds(b.before_ms)} → {milliseconds(b.after_ms)})" for b in main])
-        said.append(f"Most of the kernel time went away in {listed}")
-    return [f"{text}." for text in said]
+        clauses.append(f"Most of the kernel time went away in {listed}")
+    return [f"{text}." for text in clauses]
