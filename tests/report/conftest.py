@@ -157,7 +157,7 @@ def scores_of(candidate: str) -> Scores:
         metrics["guidance_ratio"] = scored(psnr / 17, 0.05)
     return {
         "schema": SCHEMA, "n": 128, "steps": 10, "guidance_scale": 3.0, "seed": 0, "seconds": 33.0,
-        "reference": None if candidate == "base" else "base", "metrics": metrics,
+        "metrics": metrics, "paired": [],
         "pictures": [f"{i:03d}.png" for i in range(len(PROMPTS))], "prompts": list(PROMPTS),
     }  # fmt: skip
 

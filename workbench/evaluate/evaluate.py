@@ -13,7 +13,8 @@ from workbench.evaluate.prompts import EvaluationSet
 from workbench.evaluate.sampler import Networks, draw
 from workbench.metrics.drawn import Drawn, Outputs
 from workbench.metrics.registry import metrics
-from workbench.metrics.scores import SCHEMA, Scores
+from workbench.metrics.scores import SCHEMA, StoredScores
+from workbench.models.candidate import Candidate
 from workbench.models.scorer import load_scorer
 from workbench.progress import Progress
 
@@ -21,39 +22,35 @@ _PICTURES, _LATENTS, _OUTPUTS = "pictures.npy", "latents.npy", "outputs.npz"
 
 
 def evaluate(
-    name: str,
+    candidate: Candidate,
     files: Mapping[str, Path],
-    source: Path,
     evaluation: EvaluationSet,
-    steps: int,
     reference: Path | None,
     out: Path,
     progress: Progress,
-) -> Scores:
+) -> StoredScores:
     """Draws, scores and keeps pictures, latents and U-Net outputs in ``out``.
 
     Args:
         files: the candidate's ONNX file of each component.
-        steps: denoising steps of its pictures.
         reference: folder of the reference's own evaluation, or None for the reference itself.
     """
-    start, config = time.monotonic(), evaluation.config
-    networks = Networks.load(files, source)
-    passes = config.pictures * steps
-    with progress(f"draw {config.pictures} pictures with {name}", passes) as tick:
+    start, config, steps = time.monotonic(), evaluation.config, evaluation.steps_of(candidate)
+    networks = Networks.load(files, candidate.source)
+    with progress(f"draw {config.pictures} pictures with {candidate.name}", config.pictures * steps) as tick:
         pictures, latents = draw(networks, evaluation.prompts, steps, config.guidance_scale, evaluation.seed, tick)
     base_latents = np.load(reference / _LATENTS) if reference else latents
     # A U-Net that was distilled to few steps says something else at a timestep than the one it came from.
     own = None
     if networks.guidance_width is None:
         own = outputs(networks, base_latents, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
-    scorer = load_scorer(source)
+    scorer = load_scorer(candidate.source)
     drawn = Drawn(
         pictures,
         evaluation.prompts,
-        captions=evaluation.distractors,
+        captions=evaluation.captions,
         scorer=scorer,
-        real=_real(source) if scorer else None,
+        real=_real(candidate.source) if scorer else None,
         outputs=own,
         reference=None if reference is None else _reference(reference),
     )
@@ -68,7 +65,6 @@ def evaluate(
         "steps": steps,
         "guidance_scale": config.guidance_scale,
         "seed": evaluation.seed,
-        "reference": None if reference is None else "base",
         "prompts": list(evaluation.prompts),
         "pictures": _write_pictures(pictures, out),
         "metrics": values,

@@ -1,4 +1,4 @@
-"""What every candidate of a recipe is asked: the same prompts, seeds and settings. Loads nothing heavy."""
+"""What every candidate of a recipe draws: the same prompts, seeds and settings. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.evaluate.config import Evaluate
+from workbench.models.candidate import Candidate
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Prompts to draw, distractors for retrieval, settings and seed."""
+    """``prompts`` to draw, with the recipe's settings and seed; ``captions``: all that a prompt is told apart from."""
 
     prompts: Sequence[str]
-    distractors: Sequence[str]
+    captions: Sequence[str]
     config: Evaluate
     seed: int
+
+    def steps_of(self, candidate: Candidate) -> int:
+        """Denoising steps of a candidate's pictures."""
+        return candidate.steps or self.config.steps
 
 
 def choose_prompts(captions: Sequence[str], config: Evaluate, seed: int) -> list[str]:

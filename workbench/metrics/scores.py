@@ -41,21 +41,23 @@ class Comparison(Difference):
     why: str
 
 
-class Scores(TypedDict):
-    """All scores of a candidate, and what it was asked for."""
+class StoredScores(TypedDict):
+    """All scores of a candidate, and what it was asked for; by which name others know it is no part of them."""
 
     schema: int
     n: int
     steps: int
     guidance_scale: float
     seed: int
-    reference: str | None
-    """Name of the candidate that it is held against; None for that one itself."""
     prompts: list[str]
     pictures: list[str]
     """Names of the files of the pictures, in the order of the prompts."""
     metrics: dict[str, MetricValue]
     seconds: float
     """What drawing and scoring took."""
-    paired: NotRequired[list[Comparison]]
-    """Added when all candidates are scored; not stored."""
+
+
+class Scores(StoredScores):
+    """The same among all candidates of a run, of which the first is the reference."""
+
+    paired: list[Comparison]

@@ -11,7 +11,7 @@ from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.evaluate.prompts import EvaluationSet, choose_prompts
 from workbench.metrics.paired import comparisons
-from workbench.metrics.scores import Comparison, Scores
+from workbench.metrics.scores import Comparison, Scores, StoredScores
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress
 from workbench.recipe.schema import Recipe
@@ -35,16 +35,14 @@ def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[st
 
 
 def evaluation_set(recipe: Recipe, source: Path) -> EvaluationSet:
-    """The prompts and distractors that all candidates are asked."""
+    """The prompts that all candidates draw, and the captions to tell them apart from."""
     if recipe.evaluate.prompts:
-        prompts = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
-        known = prompts
+        known = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
     else:
         known = captions(recipe.data, source, "train") + captions(recipe.data, source, "held_out")
-        prompts = known
-    if not prompts:
+    if not known:
         raise InputError("evaluate.prompts: no prompts there")
-    return EvaluationSet(choose_prompts(prompts, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
+    return EvaluationSet(choose_prompts(known, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
 
 
 def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], evaluation: EvaluationSet) -> list[str]:
@@ -54,22 +52,17 @@ def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], 
         "stage": "evaluate",
         "config": evaluation.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
         "prompts": list(evaluation.prompts),
-        "distractors": list(evaluation.distractors),
+        "captions": list(evaluation.captions),
         "seed": evaluation.seed,
-        "reference": [chain[0].key, steps_of(chain[0], evaluation)],
+        "reference": [chain[0].key, evaluation.steps_of(chain[0])],
     }
     return [
-        key_of({**shared, **_code(opened[c.name]), "candidate": c.key, "steps": steps_of(c, evaluation)}) for c in chain
+        key_of({**shared, **_code(opened[c.name]), "candidate": c.key, "steps": evaluation.steps_of(c)}) for c in chain
     ]
 
 
 def _code(opened: set[str]) -> dict[str, Any]:
     return depends_on("workbench.evaluate.evaluate", "workbench.metrics", "workbench.export.store", *sorted(opened))
-
-
-def steps_of(candidate: Candidate, evaluation: EvaluationSet) -> int:
-    """Denoising steps of its pictures."""
-    return candidate.steps or evaluation.config.steps
 
 
 def score_all(
@@ -81,23 +74,21 @@ def score_all(
     progress: Progress,
 ) -> dict[str, Scores]:
     """Scores of all candidates by name; ``seconds`` among them."""
-    scores: dict[str, Scores] = {}
+    scores: dict[str, StoredScores] = {}
     for candidate, key in zip(chain, keys, strict=True):
         reference = None if candidate is chain[0] else store.folder(keys[0])
 
-        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> Scores:
+        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> StoredScores:
             from workbench.evaluate.evaluate import evaluate
 
-            own = files[candidate.name]
-            steps = steps_of(candidate, evaluation)
-            return evaluate(candidate.name, own, candidate.source, evaluation, steps, reference, out, progress)
+            return evaluate(candidate, files[candidate.name], evaluation, reference, out, progress)
 
-        scores[candidate.name] = cast(Scores, store.compute(key, work))
+        scores[candidate.name] = cast(StoredScores, store.compute(key, work))
     return {c.name: {**scores[c.name], "paired": _paired(c, chain, scores, evaluation)} for c in chain}
 
 
 def _paired(
-    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, Scores], evaluation: EvaluationSet
+    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, StoredScores], evaluation: EvaluationSet
 ) -> list[Comparison]:
     """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
     own, compared = scores[candidate.name], list[Comparison]()
@@ -105,7 +96,7 @@ def _paired(
         compared += comparisons(own, scores[candidate.parent], candidate.parent, "what it was made from")
     teacher = next((c for c in chain if c.name == candidate.teacher), None)
     if teacher is not None and teacher.name != candidate.parent:
-        at = f", at {steps_of(teacher, evaluation)} steps" if candidate.steps else ""
+        at = f", at {evaluation.steps_of(teacher)} steps" if candidate.steps else ""
         compared += comparisons(own, scores[teacher.name], teacher.name, f"its teacher{at}")
     if candidate.report.get("method") == "qat":
         for other in chain:

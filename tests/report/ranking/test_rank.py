@@ -21,7 +21,7 @@ def ranked(specs: dict[str, Spec], interval: float = 0.0, n: int = 64, **setting
     profiles: dict[tuple[str, str], dict[str, Any]] = {}
     for name, (ms, mb, value) in specs.items():
         found = value and {"value": value, "low": value - interval, "high": value + interval, "n": n}
-        scores[name] = {"reference": None, "metrics": {"alignment": found} if found else {}}
+        scores[name] = {"metrics": {"alignment": found} if found else {}}
         latency = {"median": ms, "p90": ms, "n": 30}
         profiles["host", name] = {"pipeline": {"latency_ms": latency}, "size_bytes": mb * 1e6, "peak_rss_bytes": 3e8}
     settings["constraints"] = settings.get("constraints", {})
@@ -145,12 +145,15 @@ def test_without_any_scores_speed_still_ranks_by_latency_and_size():
 
 def test_the_reference_is_perfect_in_what_compares_with_it():
     profile = {"pipeline": {"latency_ms": {"median": 10.0}}, "size_bytes": 1e6}
-    scores: dict[str, Any] = {"base": {"reference": None, "metrics": {}}}
-    scores["b"] = {"reference": "base", "metrics": {"psnr_db": {"value": 20.0, "low": 19.0, "high": 21.0, "n": 8}}}
-    profiles = {("host", "base"): profile, ("host", "b"): {**profile, "pipeline": {"latency_ms": {"median": 5.0}}}}
+    value = {"value": 20.0, "low": 19.0, "high": 21.0, "n": 8}
+    scores: dict[str, Any] = {"base-4steps": {"metrics": {}}, "b": {"metrics": {"psnr_db": value}}}
+    profiles = {
+        ("host", "base-4steps"): profile,
+        ("host", "b"): {**profile, "pipeline": {"latency_ms": {"median": 5.0}}},
+    }
     config = Rank.model_validate({"maximize": "psnr_db", "constraints": {"psnr_db": 18.0}})
-    ranking = rank([CandidateData("base"), CandidateData("b")], scores, profiles, config)
-    assert ranking.chosen == "base"
+    ranking = rank([CandidateData("base-4steps"), CandidateData("b")], scores, profiles, config)
+    assert ranking.chosen == "base-4steps"
     assert "(20.0 against the reference itself)" in reasons(ranking)["b"]
     assert ranking.table.pareto.tolist() == [True, True]
 

@@ -34,4 +34,4 @@ def test_a_ratio_is_shown_as_a_share_with_its_interval():
 
 
 def test_a_run_without_comparisons_has_no_rows():
-    assert rows(SimpleNamespace(candidates=[SimpleNamespace(name="base")], scores={"base": {}})) == []
+    assert rows(SimpleNamespace(candidates=[SimpleNamespace(name="base")], scores={})) == []

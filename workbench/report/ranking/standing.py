@@ -26,14 +26,14 @@ def overlap(a: Row, b: Row, metric: str) -> bool:
 
 
 class Ranker:
-    """Compares rows of the table by the recipe's measure; ``first`` is the recipe's first candidate."""
+    """Compares rows of the table by the recipe's measure; ``first``: its first candidate, the reference."""
 
     def __init__(self, first: str, config: Rank, quality: Metric | None, scores: Scored) -> None:
         self.aim, self.metric = config.maximize, quality
         self.quality = quality.name if quality else ""
         self.limited = any(limit is not None for limit in config.constraints.limits().values())
         self.label = quality.label if quality else ""
-        self.reference = next((s["reference"] for s in scores.values() if s["reference"]), first)
+        self.first = first
         self.n = {c: value["n"] for c in scores if (value := value_of(scores, c, self.quality))}
 
     def quality_of(self, row: Row) -> float:
@@ -41,7 +41,7 @@ class Ranker:
         if self.metric is None:
             return 0.0
         value = row.get(self.quality, math.nan)
-        if not known(value) and row["candidate"] == self.reference and self.metric.perfect is not None:
+        if not known(value) and row["candidate"] == self.first and self.metric.perfect is not None:
             return self.metric.perfect
         return value
 

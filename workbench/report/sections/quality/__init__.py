@@ -54,14 +54,11 @@ def gather(run: RunData, ranking: Ranking) -> Facts:
 
 def _lines(run: RunData) -> list[Line]:
     arrows = {"high": "higher is better", "low": "lower is better", "one": "1 is best"}
-    reference = next((s["reference"] for s in run.scores.values() if s["reference"]), None)
     lines = []
     for metric in measured(run.scores):
         values = {c.name: value_of(run.scores, c.name, metric.name) for c in run.candidates}
-        cells = [
-            (number(v["value"]) if v else "reference" if name == reference else MISSING, span(v))
-            for name, v in values.items()
-        ]
+        missing = {run.first: "reference"} if metric.of_reference else {}
+        cells = [(number(v["value"]) if v else missing.get(name, MISSING), span(v)) for name, v in values.items()]
         ns = sorted({v["n"] for v in values.values() if v})
         real = next((v["real"] for v in values.values() if v and "real" in v), None)
         lines.append(

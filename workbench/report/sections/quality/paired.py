@@ -29,7 +29,7 @@ def rows(run: RunData) -> list[Row]:
     table = []
     for candidate in run.candidates:
         scores = run.scores.get(candidate.name)
-        for each in scores.get("paired", []) if scores else []:
+        for each in scores["paired"] if scores else []:
             metric, low, high = metrics()[each["metric"]], each["low"], each["high"]
             digits = metric.digits
             ratio = ""
