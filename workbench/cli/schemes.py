@@ -25,7 +25,7 @@ def schemes(
     iterations: Annotated[int, typer.Option(min=3, help="Least number of timed passes of each.")] = 30,
     min_seconds: Annotated[float, typer.Option(min=0, help="Least time spent on timed passes of each.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of inputs, noise and prompts.")] = 0,
-    rerun: Annotated[bool, typer.Option("--rerun", help="Measure anew what the store has.")] = False,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Measure again what the store has.")] = False,
     store: StoreFolder = None,
     as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,

@@ -13,7 +13,7 @@ from workbench.errors import InputError
 
 def train_demo(
     pictures: Annotated[Path, typer.Option("--pictures", metavar="DIR", help="Unpacked npm emoji-datasource-google.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for saved states and the model.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for checkpoints and the model.")],
     steps: Annotated[
         list[str] | None,
         typer.Option("--steps", metavar="STAGE=N", help="Optimiser steps of a stage; may be given several times."),
@@ -25,7 +25,7 @@ def train_demo(
 ) -> None:
     """Train the embedded demo model again.
 
-    In stages, each of which goes on where it was killed.
+    In stages; a killed stage resumes.
     """
     import json
 

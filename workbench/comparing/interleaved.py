@@ -1,4 +1,4 @@
-"""Two networks measured interleaved, each loaded anew several times: what ``compare`` makes its statistics of."""
+"""Two networks measured interleaved, each loaded several times: the samples of ``compare``."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class Taken:
 def measure(
     load_a: Callable[[], Call], load_b: Callable[[], Call], plan: Plan, tick: Callable[[int], None] | None = None
 ) -> Taken:
-    """Loads both networks, by turns in either order, times their passes interleaved, and again, until it is enough.
+    """Loads both networks in alternating order and times interleaved passes, until the plan is satisfied.
 
     Args:
-        load_a: loads A; what comes back runs one pass, and loses what it holds when it is let go.
+        load_a: loads A; the returned function runs one pass and frees the network when it is released.
         load_b: loads B.
         plan: when it is enough.
         tick: called with the number of loads made.
@@ -83,7 +83,7 @@ def batches(
     max_seconds: float,
     tick: Callable[[int], None] | None = None,
 ) -> tuple[list[Batch], dict[str, str]]:
-    """Profiled passes of both networks, each batch in a load of its own, A first and B first by turns.
+    """Profiled passes of both networks, each batch in a separate load, A first and B first alternately.
 
     Also says which layers are computed in another layer's kernel, with the words for it.
 
@@ -119,7 +119,7 @@ def _one(
     rounds: int | None,
     order: random.Random,
 ) -> tuple[Load, int]:
-    """One load of each, and how many rounds it had; both are let go at the end, so that the next finds memory free."""
+    """One load of each, and how many rounds it had; both are released at the end, to free memory for the next."""
     if a_first:
         a = load_a()
         b = load_b()

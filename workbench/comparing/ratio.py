@@ -4,7 +4,7 @@ What a machine does besides only ever makes a pass slower, so the time of one lo
 its passes (as Chen & Revels 2016, https://arxiv.org/abs/1608.04295, argue for the minimum; a decile doesn't hang on
 one pass). Where a load is put in memory changes its time for as long as it lives: for the demo U-Net by 1 to 3 %, and
 the network that was loaded second is the faster one more often. No number of passes averages that out, so loads are
-the units here: A and B are loaded anew several times, in both orders, and the interval is that of the loads.
+the units here: A and B are loaded several times, in both orders, and the interval is that of the loads.
 """
 
 from __future__ import annotations

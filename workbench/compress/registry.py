@@ -101,7 +101,7 @@ class StepContext:
     """What a step works with.
 
     ``base`` is the recipe's untouched model, ``parent`` the candidate before this step, ``out`` the folder for files,
-    ``state`` the folder for saved state (kept when the step is killed, dropped when it is done).
+    ``state`` the folder for checkpoints (kept when the step is killed, removed when it is done).
     """
 
     base: Candidate

@@ -146,7 +146,7 @@ def _of_set(folder: Path, context: Context) -> list[Row]:
 
 
 def _of_folder(folder: Path, context: Context) -> list[Row]:
-    """Rows of a folder of one's own; names are made plain, so that none leads out of the set."""
+    """Rows of the user's folder; names are flattened, so that none leads out of the set."""
     root = folder.resolve()
     rows = []
     for row in table_of(str(folder), context.source):

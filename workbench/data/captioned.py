@@ -1,4 +1,4 @@
-"""Captioned pictures as latents: the set that a model brings along, or a folder of one's own.
+"""Captioned pictures as latents: the set that a model brings along, or the user's folder.
 
 A model folder may hold ``data/captions.json`` (rows of ``caption`` and ``split``) with ``data/pictures.safetensors``
 (``latents`` [N, C, h, w] and, where there is a scorer, its ``features`` [N, F]). One's own folder follows the
@@ -96,7 +96,7 @@ def data_key(data: str | None, source: Path, store: Store) -> str:
 
 
 def load(data: str | None, source: Path) -> Captioned:
-    """The whole set as latents; pictures of one's own are encoded by the model's autoencoder first."""
+    """The whole set as latents; the user's pictures are encoded by the model's autoencoder first."""
     from safetensors.torch import load_file
 
     table = rows(data, source)

@@ -45,7 +45,7 @@ def source_problems(
 ) -> Iterator[Problem]:
     """What is wrong with the sets for the model in ``source``: folders without captions, a scorer that isn't there.
 
-    ``data``: what the recipe's own ``data:`` names. What is wrong with it is told there, not at each set that takes it.
+    ``data``: what the recipe's own ``data:`` names. Its problems are reported there, not at each set that uses it.
     """
     names = [data_set.name for data_set in sets]
     for i, data_set in enumerate(sets):

@@ -1,4 +1,4 @@
-"""Pictures from files that others made: whatever is wrong with one is told in a few words, not by a crash."""
+"""Pictures from files that others made: a bad one is reported in a few words, not by a crash."""
 
 from __future__ import annotations
 

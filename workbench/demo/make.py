@@ -27,7 +27,7 @@ def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progr
 
     Args:
         pictures: the unpacked npm package ``emoji-datasource-google``.
-        out: folder for saved states and, at the end, ``demo/``.
+        out: folder for checkpoints and, at the end, ``demo/``.
         steps: optimiser steps by stage, over ``STEPS``.
         compiled: whether the U-Net is trained through ``torch.compile`` (faster after some minutes; needs g++).
     """

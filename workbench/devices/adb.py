@@ -1,7 +1,7 @@
 """The adb command line, driven with argument lists, a serial and a deadline on every call.
 
 Exit code 0 of adb proves nothing: version 29 returns it when the device vanishes in mid-command, and every version
-returns it from a failed ``connect``. So whoever calls looks for the text or file that the command should have left.
+returns it from a failed ``connect``. So callers look for the text or file that the command should have left.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ LEAST_SECONDS, LEAST_COUNT = 60.0, 1024
 
 
 def fast_cores(facts: Facts) -> tuple[int, ...]:
-    """All cores but those of the slowest class; all of them where there is one class or none is told."""
+    """All cores but those of the slowest class; all of them where there is one class or none is known."""
     classes = facts.classes
     kept = classes[:-1] if len(classes) > 1 else classes
     return tuple(sorted(number for cores in kept for number in cores.numbers))

@@ -30,7 +30,7 @@ _SIGNALS = {
     7: "it read memory that can't be read (SIGBUS)",
     9: "it was killed, most likely because memory ran out (SIGKILL)",
     11: "it crashed (SIGSEGV)",
-    15: "it was told to end (SIGTERM)",
+    15: "it was asked to end (SIGTERM)",
 }
 _CRASH = "does another version of the library do the same (--ort-library)? and the same model on the host?"
 HINTS = {

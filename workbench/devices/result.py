@@ -80,7 +80,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Result:
-    """All that the runner found. ``settings`` is what it was told and what it ran on, as it says it itself."""
+    """All that the runner found. ``settings`` is what it was given and what it ran on, as it reports itself."""
 
     version: str
     api: int

@@ -1,4 +1,4 @@
-"""The layers of an ONNX graph, whoever exported it: by what its nodes are named, else by its nodes.
+"""The layers of an ONNX graph from any exporter: by what its nodes are named, else by its nodes.
 
 In this order: the module path in PyTorch's metadata; a hierarchy in the node's name (``<layer>/<OpType>`` of our own
 exports, ``/model/layers.0/conv/Conv`` of TorchScript, ``model/conv/Conv2D`` of TensorFlow), its scopes joined by dots;
@@ -29,7 +29,7 @@ _MOSTLY = 0.5
 
 @dataclass(frozen=True)
 class Place:
-    """Where a node belongs: its layer, and the exported node that it came from where that is told."""
+    """Where a node belongs: its layer, and the exported node that it came from, where that is known."""
 
     layer: str | None
     origin: str | None = None

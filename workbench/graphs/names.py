@@ -29,7 +29,7 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
     graph = model.graph
     layers = {node: _layer(node, wrapper) for node in graph}
     while True:
-        # Nodes that a function's body or a split brought in have no metadata: they belong to whoever uses them.
+        # Nodes that a function's body or a split brought in have no metadata: they belong to the nodes that use them.
         orphans = [node for node, layer in layers.items() if layer is None]
         renamed = {node: near for node in orphans if (near := _neighbour(node, layers)) is not None}
         if not renamed:
@@ -46,7 +46,7 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
             seen[name] += 1
             name = f"{name}#{seen[name]}"
         node.name = name
-        node.metadata_props.clear()  # stack traces of whoever exported it, a tenth of the file
+        node.metadata_props.clear()  # stack traces of the exporter, a tenth of the file
         for i, value in enumerate(node.outputs):
             if value not in keep:
                 value.name = f"{name}:{i}"

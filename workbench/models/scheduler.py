@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 FEW = "LCMScheduler"
-"""What draws in few steps: every step but the last jumps to a clean latent and adds noise anew (arXiv 2310.04378)."""
+"""What draws in few steps: every step but the last jumps to a clean latent and adds new noise (arXiv 2310.04378)."""
 
 
 def load_scheduler(source: Path, steps: int, few: bool = False) -> Any:

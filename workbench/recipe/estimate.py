@@ -16,7 +16,7 @@ DISK_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "prune": 2, "quantize": 
 MEMORY_FACTOR: Mapping[str, float] = {"remove_blocks": 2, "prune": 4, "quantize": 4}
 """Times the fp32 denoiser: teacher and student; prune: also gradients and a copy. Activations come on top."""
 TRAINING = 6.0
-"""The same for steps that train: on disk the saved state (weights, two moments, average) besides, in memory gradient,
+"""The same for steps that train: on disk the checkpoint (weights, two moments, average) besides, in memory gradient,
 two moments, average."""
 OTHER_STEP = 4.0
 PIPELINE_COPIES = 2.0  # drawing and profiling: the networks and the runtime's own copy of their weights

@@ -74,7 +74,7 @@ def _apply(planned: PlannedStep, context: StepContext) -> dict[str, Any]:
     if planned.config.trains:
         from workbench.training.loop import wait
 
-        wait()  # others may still read the saved state, which goes when the result is stored
+        wait()  # others may still read the checkpoint, which is removed when the result is stored
     return {
         "step": planned.step.kind,
         "components": {

@@ -12,7 +12,7 @@ def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidat
     """The chain with ``NAME-2steps`` … in the place of every candidate ``NAME`` that takes guidance as an input.
 
     A parent of that kind is the one at the same number of steps; of a candidate drawn in many, the first. What the step
-    that made a candidate reported stays with the first of them, so that it is told once. One made from a student
+    that made a candidate reported stays with the first of them, so that it is shown once. One made from a student
     without a teacher of its own keeps the student's, since that is what it replaces.
     """
     few = {candidate.name for candidate in chain if candidate.guidance_width}

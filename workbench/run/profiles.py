@@ -83,7 +83,7 @@ def _written(session: Session, chain: list[Candidate], files: Files) -> Iterator
 
 
 def _on_host(session: Session, chain: Sequence[Candidate], networks: Sequence[Network]) -> Path:
-    """The profiles of this machine; written anew, from what was measured, where only the writing changed."""
+    """The profiles of this machine; rewritten from the stored measurement where only the writing changed."""
     from workbench.measure.record import from_json
     from workbench.profile.doubts import doubts
     from workbench.profile.write import write_profile

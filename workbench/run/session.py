@@ -11,7 +11,7 @@ from workbench.store.store import Store
 
 @dataclass(frozen=True)
 class Session:
-    """A recipe at work: where its results are kept, and what is told how far it is."""
+    """A recipe at work: where its results are kept, and what reports its progress."""
 
     recipe: Recipe
     store: Store

@@ -27,7 +27,7 @@ class Runtime(Protocol):
     name: str
     target: str
     settings: ClassVar[Mapping[str, Any]]
-    """What the runtime was told besides the number of threads, for the profile."""
+    """The runtime's settings besides the number of threads, for the profile."""
     loaded_per_file_byte: ClassVar[float]
     """Memory that a loaded network takes at most, per byte of its files: weights, and a copy in the kernels' layout."""
 

@@ -84,7 +84,7 @@ def _value(
 
 
 def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
-    """One pass, so that inputs which the module can't take are told as what they are."""
+    """One pass, so that inputs which the module can't take are reported as such."""
     import torch
 
     inputs = {name: torch.from_numpy(value) for name, value in feed.items()}

@@ -1,4 +1,4 @@
-"""A training loop that can be killed at any moment and goes on bit for bit where its last saved state was.
+"""A training loop that can be killed at any moment and resumes bit for bit from its last checkpoint.
 
 Every random draw of a step comes from a generator seeded by (seed, step), so no generator state needs saving.
 accelerate places model and optimiser and runs the backward pass; the state is one safetensors file, written atomically.
@@ -212,7 +212,7 @@ def _save(state: Path, done: int, parameters: list, optimizer: torch.optim.Optim
 
 
 def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, ema: Any) -> int:
-    """Loads the saved state into its places and returns how many steps it holds (0 when there is none)."""
+    """Loads the checkpoint and returns how many steps it holds (0 when there is none)."""
     import torch
     from safetensors import safe_open
 
@@ -236,7 +236,7 @@ def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, em
 
 
 def _truncate_log(log: Path, done: int) -> None:
-    """Drops the lines of steps that came after the saved state: they will be run again."""
+    """Removes the lines of steps after the checkpoint: they will be run again."""
     if log.exists():
         lines = log.read_text().splitlines()[:done]
         write_atomic(log, "".join(line + "\n" for line in lines).encode())

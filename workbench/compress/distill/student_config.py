@@ -25,7 +25,7 @@ class TaughtConfig(StepConfig):
         description="Of the products. auto: bf16 where the processor or GPU multiplies it, else fp32 (bf16 that is "
         "only imitated is many times slower).",
     )
-    save_every: int = Field(25, ge=1, description="Steps between saved states.")
+    save_every: int = Field(25, ge=1, description="Steps between checkpoints.")
 
     @property
     def denoiser_class(self) -> str:

@@ -63,7 +63,7 @@ def _transformer(block: str, width: int, heads: int, groups: int, whole: bool) -
 
 
 def _alone(layer: str, scope: Scope, channels: int, parts: int) -> Width:
-    """The width that one layer makes, of which nothing is told that takes it."""
+    """The width that one layer makes, of whose consumers nothing is known."""
     return Width(layer, scope, channels, _members(layer, ("",)), parts)
 
 

@@ -41,4 +41,4 @@ class Qat(Strict):
     drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
     # On the demo's U-Net bf16 took 0.1 to 0.2 dB of QAT's gain and saved a tenth of the time.
     precision: Precision = "fp32"
-    save_every: int = Field(25, ge=1, description="Steps between saved states.")
+    save_every: int = Field(25, ge=1, description="Steps between checkpoints.")

@@ -109,7 +109,7 @@ def live_curve(profile: ReadProfile, component: str) -> list[int]:
 
 
 def memory_figure(profiles: Sequence[ReadProfile], labels: Sequence[str], component: str) -> str | None:
-    """SVG: bytes alive over the order of execution, a line per profile, the peak marked; None when none is told."""
+    """SVG: bytes alive over the order of execution, a line per profile, the peak marked; None when none is known."""
     curves = {
         label: curve
         for label, profile in zip(labels, profiles, strict=True)

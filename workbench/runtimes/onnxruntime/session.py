@@ -84,7 +84,7 @@ def machine_config(flags: Collection[str] | None = None) -> dict[str, str]:
     """The entries of a session on a processor with these features (None: this machine's), by key.
 
     Where int8 products are summed in 16 bits they overflow: a small U-Net in W8A8 came out at 10 instead of over 20 dB.
-    There the runtime is told to take weights as uint8, which can't. Elsewhere nothing would change but the time: with
+    There the runtime is set to take weights as uint8, which can't. Elsewhere nothing would change but the time: with
     VNNI a pass of that U-Net takes 1.4 times as long so.
     """
     return {**SESSION_CONFIG, **({"session.x64quantprecision": "1"} if int8_overflows(flags) else {})}

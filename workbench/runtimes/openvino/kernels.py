@@ -62,7 +62,7 @@ class Kernels:
         return [layer for layer in layers if layer is not None]
 
     def _placed(self) -> dict[str, str | None]:
-        """The layer of every node: by its operations, else by its neighbours, from what is told outwards."""
+        """The layer of every node: by its operations, else by its neighbours, from those that are known outwards."""
         layers = {node.name: self._told(node) for node in self.nodes}
         users: defaultdict[str, list[str]] = defaultdict(list)
         for node in self.nodes:

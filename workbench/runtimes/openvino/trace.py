@@ -2,7 +2,7 @@
 
 Its counters hold, for each kernel, the mean over all passes since the model was compiled, in whole µs. The time of one
 pass is therefore a difference of sums, with an error of up to as many µs as passes were made: a model of short kernels
-is compiled anew after a few of them.
+is recompiled after a few of them.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def record(
 
 
 def _same(own: list[Node], first: list[Node]) -> dict[str, str]:
-    """Names of the nodes of a model compiled anew to those of the first: what has no name in the file gets a new one
+    """Names of the nodes of a recompiled model to those of the first: what has no name in the file gets a new one
     each time, but the same place."""
     alike = [node.kind for node in own] == [node.kind for node in first]
     return {node.name: other.name for node, other in zip(own, first, strict=True)} if alike else {}

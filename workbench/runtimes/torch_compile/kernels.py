@@ -146,7 +146,7 @@ class _Stacks:
     def layer(self, stack: Mapping[str, tuple[str, type]] | None) -> str | None:
         """The deepest module of a stack that is a layer; None when there is none.
 
-        A stack is from the whole module downwards, or, where the compiler began anew in the middle, from a module of
+        A stack is from the whole module downwards, or, where the compiler started again in the middle, from a module of
         which only a variable's name is known: then the layer is the only one of its class whose path ends like it.
         """
         entries = list((stack or {}).values())

@@ -77,7 +77,7 @@ def outputs(place: Runtime, network: Network, bench: Bench) -> list[np.ndarray]:
     """
     import numpy as np
 
-    # A loaded network keeps the arrays that it was given as inputs: they are filled anew for every pass.
+    # A loaded network keeps the arrays that it was given as inputs: they are filled again for every pass.
     feed = {name: value.copy() for name, value in bench.inputs[0].items()}
     call = cast("Callable[[], list[np.ndarray]]", place.load(replace(network, feed=feed), bench.settings.threads))
     values = []

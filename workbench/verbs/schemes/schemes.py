@@ -64,7 +64,7 @@ def schemes(
         asked: of what.
         only: schemes.
         settings: how to measure; all runtimes are asked, whichever the settings name.
-        rerun: measures cells anew that the store has; quantized files are kept.
+        rerun: measures again the cells that the store has; quantized files are kept.
         store: where files and cells are kept.
         progress: told of quantized files and measured cells.
 

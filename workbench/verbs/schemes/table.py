@@ -42,7 +42,7 @@ class Table:
     store: Store
 
     def fill(self, pairs: Sequence[Pair], rerun: bool, progress: Progress) -> Cells:
-        """All cells; ``rerun`` measures those anew that the store has."""
+        """All cells; ``rerun`` measures those again that the store has."""
         refused = self._refused(pairs)
         able = [pair for pair in pairs if pair.name not in refused]
         keys = self._keys(able)

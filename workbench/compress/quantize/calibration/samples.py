@@ -1,4 +1,4 @@
-"""What each component sees while the pipeline draws: the inputs that calibrate it, and those that its error is told on.
+"""What each component sees while the pipeline draws: the inputs that calibrate it, and those that measure its error.
 
 The denoiser's are those of its trajectory, the decoder's the latents at its end, the prompt encoder's the tokens.
 """

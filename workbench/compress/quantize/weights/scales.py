@@ -44,7 +44,7 @@ def best_scales(weight: np.ndarray, grid: Grid, importance: np.ndarray | None = 
 
     The search is Q-Diffusion's (arXiv 2302.04304), which weighs every weight alike and raises errors to 2.4: no gain
     over squares (demo's U-Net, 4 bit in groups of 32: 20.67 and 20.69 dB; a scale per channel: 19.18 and 19.06 dB).
-    ``importance`` [K] weighs the columns (20.94 and 19.61 dB); 1 % of its mean is added, lest columns that no input
+    ``importance`` [K] weighs the columns (20.94 and 19.61 dB); 1 % of its mean is added, so that columns that no input
     of the calibration touched be clipped at will.
     """
     import numpy as np

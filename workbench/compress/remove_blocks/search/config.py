@@ -48,5 +48,5 @@ class SearchConfig(Strict):
     steps: int = Field(5, ge=1, le=1000, description="Denoising steps; the output is compared at each of them.")
     guidance_scale: float = Field(3.0, ge=1.0, le=50.0)
     remeasure: int = Field(
-        8, ge=1, description="How many of the most promising removals are measured anew before each choice."
+        8, ge=1, description="How many of the most promising removals are measured again before each choice."
     )

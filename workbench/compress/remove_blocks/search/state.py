@@ -1,4 +1,4 @@
-"""What a search has measured so far: one JSON line each, so that a killed search goes on where it was."""
+"""What a search has measured so far: one JSON line each, so that a killed search resumes."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from workbench.report.per_picture import calls_of, repeats_of
 
 ABSENT = "missing"
 TOLERANCE = 0.01
-"""The sum of the parts and the pipeline's own median may differ by this share before both are told."""
+"""The sum of the parts and the pipeline's own median may differ by this share before both are shown."""
 
 
 WORDS = {STEPS: ("steps", "step"), PASSES: ("guidance passes", "guidance pass")}
