@@ -60,7 +60,7 @@ def test_a_link_out_of_the_folder_is_refused(folder, made, tmp_path):
 
 
 @pytest.mark.parametrize("split", [None, "total"])
-def test_a_split_that_is_no_text_or_taken_is_told(folder, made, split):
+def test_a_split_that_is_no_text_or_taken_is_reported(folder, made, split):
     mine = folder({"a.png": (scene(1), "a", split)})
     with pytest.raises(InputError, match=rf"metadata.jsonl: a.png: found the split {split!r}"):
         made({"name": "raw", "from": str(mine)})
@@ -121,7 +121,7 @@ def test_a_training_picture_like_a_held_out_one_goes_and_held_out_ones_pass_as_t
     assert Image.open(out / "pictures" / "free.png").size == (60, 60)
 
 
-def test_small_pictures_go_and_when_none_is_left_the_filters_are_told(folder, made):
+def test_small_pictures_go_and_when_none_is_left_the_filters_are_reported(folder, made):
     twin = scene(1)
     mine = folder({"a.png": (twin, "a"), "b.png": (twin, "b"), "c.png": (scene(2, 90, 400), "c")})
     out, manifest = made({"name": "some", "from": str(mine), "min_side": 96})
@@ -226,7 +226,7 @@ def test_captions_come_from_templates_by_seed_or_from_a_file(folder, made, tmp_p
         ('{"file_name": "z.png", "text": "x"}\n', r"names none of the 1 pictures: found z.png"),
     ],
 )
-def test_a_caption_file_that_does_not_fit_is_told(folder, made, tmp_path, text, says):
+def test_a_caption_file_that_does_not_fit_is_reported(folder, made, tmp_path, text, says):
     (tmp_path / "c.jsonl").write_text(text)
     mine = str(folder({"a.png": (scene(1), "a")}))
     with pytest.raises(InputError, match=says):

@@ -1,4 +1,4 @@
-"""Captioned pictures: the model's own set and a folder of one's own."""
+"""Captioned pictures: the model's own set and a user's folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_demo_brings_latents_and_captions_and_says_what_training_never_saw(d
     assert not set(captions(None, demo, "train")) & set(captions(None, demo, "held_out"))
 
 
-def test_a_folder_of_ones_own_is_encoded_by_the_models_autoencoder(folder, demo):
+def test_a_folder_of_the_user_is_encoded_by_the_models_autoencoder(folder, demo):
     data = load(str(folder), demo)
     assert data.captions == ["a red square", "a blue square"] and data.part("train") == [0, 1]
     assert data.latents.shape == (2, 4, 16, 16) and not np.allclose(data.latents[0], data.latents[1])
@@ -62,7 +62,7 @@ def test_a_bad_line_is_named_with_file_and_line(folder, demo, line, says):
 
 
 @pytest.mark.parametrize(("encoding", "where"), [("latin-1", ":3: not UTF-8: found the byte 0xe9 in column 27")])
-def test_captions_in_another_encoding_are_told_with_file_and_line(folder, demo, encoding, where):
+def test_captions_in_another_encoding_are_reported_with_file_and_line(folder, demo, encoding, where):
     with (folder / "metadata.jsonl").open("ab") as file:
         file.write('{"file_name": "0.png", "te\xe9": "x"}\n'.encode(encoding))
     with pytest.raises(InputError) as error:
@@ -70,7 +70,7 @@ def test_captions_in_another_encoding_are_told_with_file_and_line(folder, demo, 
     assert str(error.value).startswith(f"{folder / 'metadata.jsonl'}{where}")
 
 
-def test_a_model_whose_own_captions_are_no_captions_is_told(tmp_path):
+def test_a_model_whose_own_captions_are_no_captions_is_reported(tmp_path):
     (tmp_path / "data").mkdir()
     for content, says in (
         (b"[{]", r"captions.json:1: not valid JSON"),

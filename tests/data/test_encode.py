@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from workbench.data import captioned
 from workbench.data.captioned import load
-from workbench.data.encode import LATENTS, encode, keep, kept
+from workbench.data.encode import LATENTS, encode, keep, stored_latents
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def test_kept_latents_are_used_instead_of_encoding_again(files, demo, monkeypatc
 def test_latents_of_another_autoencoder_or_of_other_pictures_are_not(files, demo, tmp_path):
     folder = files[0].parent
     keep(folder, files, demo)
-    assert kept(folder, 18, demo) is not None
-    assert kept(folder, 17, demo) is None
+    assert stored_latents(folder, 18, demo) is not None
+    assert stored_latents(folder, 17, demo) is None
     other = tmp_path / "other"
     shutil.copytree(demo / "vae", other / "vae")
     weights = other / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({name: value * 1.01 for name, value in load_file(weights).items()}, weights)
-    assert kept(folder, 18, other) is None
+    assert stored_latents(folder, 18, other) is None
     assert not torch.allclose(load(str(folder), other).latents, load(str(folder), demo).latents, atol=1e-4)

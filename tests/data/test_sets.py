@@ -1,4 +1,4 @@
-"""Data sets as a recipe tells them: what is refused before anything is read."""
+"""Data sets as a recipe declares them: what is refused before anything is read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from workbench.data.check_sets import set_problems, source_problems
 from workbench.data.sets import DataSet
 
 
-def sets(*told: dict[str, Any]) -> list[DataSet]:
-    return [DataSet.model_validate(one) for one in told]
+def sets(*declared: dict[str, Any]) -> list[DataSet]:
+    return [DataSet.model_validate(one) for one in declared]
 
 
 def test_a_sound_chain_has_no_problems(tmp_path):
@@ -30,7 +30,7 @@ def test_a_sound_chain_has_no_problems(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "place", "says"),
+    ("declared", "location", "says"),
     [
         ({"name": "b", "from": "rav"}, ("data_sets", 1, "from"), "no such set and no such folder .* did you mean raw"),
         ({"name": "b", "join": ["raw", "x"]}, ("data_sets", 1, "join", 1), "found 'x', no such set; needs raw$"),
@@ -52,15 +52,15 @@ def test_a_sound_chain_has_no_problems(tmp_path):
         ),
     ],
 )
-def test_a_wrong_name_or_file_is_told_with_its_place(told, place, says):
+def test_a_wrong_name_or_file_is_reported_with_its_location(declared, location, says):
     import re
 
-    found = list(set_problems(sets({"name": "raw", "from": "demo"}, told)))
-    assert [where for where, _ in found] == [place]
+    found = list(set_problems(sets({"name": "raw", "from": "demo"}, declared)))
+    assert [where for where, _ in found] == [location]
     assert re.search(says, found[0][1])
 
 
-def test_sets_that_need_each_other_are_a_circle_and_one_told_too_late_is_not():
+def test_sets_that_need_each_other_are_a_circle_and_one_declared_too_late_is_not():
     circle = dict(set_problems(sets({"name": "a", "from": "b"}, {"name": "b", "from": "a"})))
     assert circle.keys() == {("data_sets", 0, "from")} and "a → b → a" in circle["data_sets", 0, "from"]
     late = dict(set_problems(sets({"name": "a", "from": "b"}, {"name": "b", "from": "demo"})))
@@ -68,7 +68,7 @@ def test_sets_that_need_each_other_are_a_circle_and_one_told_too_late_is_not():
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("declared", "says"),
     [
         ({}, "one of from, join and synthesize"),
         ({"from": "demo", "join": ["a", "b"]}, "one of from, join and synthesize"),
@@ -86,12 +86,12 @@ def test_sets_that_need_each_other_are_a_circle_and_one_told_too_late_is_not():
         ({"synthesize": {"prompts": {"templates": ["a {thing}"], "words": {"thin": ["x"]}}}}, "no words for thing"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(told, says):
+def test_settings_that_make_no_sense_are_refused(declared, says):
     with pytest.raises(ValidationError, match=says):
-        DataSet.model_validate({"name": "a", **told})
+        DataSet.model_validate({"name": "a", **declared})
 
 
-def test_a_folder_without_captions_and_a_model_without_scorer_are_told(tmp_path: Path, demo: Path):
+def test_a_folder_without_captions_and_a_model_without_scorer_are_reported(tmp_path: Path, demo: Path):
     (tmp_path / "pictures").mkdir()
     chain = sets(
         {"name": "raw", "from": str(tmp_path / "pictures")}, {"name": "best", "from": "raw", "curate": {"keep": 0.5}}
@@ -102,7 +102,7 @@ def test_a_folder_without_captions_and_a_model_without_scorer_are_told(tmp_path:
     assert list(source_problems(chain[1:], demo, has_scorer=True)) == []
 
 
-def test_without_a_scorer_each_key_that_needs_one_is_told_with_what_to_do(demo: Path):
+def test_without_a_scorer_each_key_that_needs_one_is_reported_with_what_to_do(demo: Path):
     chain = sets({"name": "best", "from": "demo", "crop": "best_of_3", "curate": {"keep": 0.5}})
     assert dict(source_problems(chain, demo, has_scorer=False)) == {
         (
@@ -114,7 +114,7 @@ def test_without_a_scorer_each_key_that_needs_one_is_told_with_what_to_do(demo: 
     }
 
 
-def test_a_folder_in_another_encoding_is_told_at_its_set(tmp_path: Path, demo: Path):
+def test_a_folder_in_another_encoding_is_reported_at_its_set(tmp_path: Path, demo: Path):
     (tmp_path / "metadata.jsonl").write_bytes('{"file_name": "a.png", "text": "caf\xe9"}\n'.encode("latin-1"))
     found = dict(source_problems(sets({"name": "raw", "from": str(tmp_path)}), demo, has_scorer=True))
     assert found.keys() == {("data_sets", 0, "from")}
@@ -127,8 +127,8 @@ def test_the_recipes_own_pictures_are_looked_for_in_its_folder_then_in_the_model
     bare = tmp_path / "bare"
     bare.mkdir()
     found = set(source_problems(chain, bare, has_scorer=True))
-    told = "this model brings no captioned pictures; give a folder of pictures with metadata.jsonl, a line: "
-    assert found == {(("data",), told + '{"file_name": "x.png", "text": "…"}')}
+    declared = "this model brings no captioned pictures; give a folder of pictures with metadata.jsonl, a line: "
+    assert found == {(("data",), declared + '{"file_name": "x.png", "text": "…"}')}
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "a.png").write_bytes(b"")

@@ -83,7 +83,7 @@ def test_captions_of_a_set_are_drawn_and_its_held_out_rows_come_along(folder, ma
     assert (out / "pictures" / "h.png").read_bytes() == (mine / "h.png").read_bytes()
 
 
-def test_a_killed_drawing_goes_on_with_the_next_batch_and_ends_the_same(made, tmp_path):
+def test_a_killed_drawing_resumes_with_the_next_batch_and_ends_the_same(made, tmp_path):
     (tmp_path / "p.txt").write_text("\n".join(f"prompt {i}" for i in range(40)))
     whole, _ = made({**drawn(str(tmp_path / "p.txt")), "name": "whole"}, draw=Teacher())
     with pytest.raises(KeyboardInterrupt):

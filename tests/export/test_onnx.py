@@ -9,7 +9,7 @@ import torch
 from workbench.errors import RunError
 from workbench.export import onnx as exporter
 from workbench.export.store import stored_export
-from workbench.export.verify import check
+from workbench.export.verify import agreement, outputs
 from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Candidate, Component
 from workbench.models.families.stable_diffusion import FAMILY
@@ -36,13 +36,13 @@ def test_the_contract_of_the_unet(exports):
 
 
 def test_a_file_that_disagrees_with_pytorch_is_refused_with_the_figures(tiny, exports):
-    module = tiny.load("unet")
+    module, feed = tiny.load("unet"), tiny.spec("unet").seeded()
     with torch.no_grad():
         module.net.conv_out.bias += 0.1
     with pytest.raises(
         RunError, match=r"disagrees with PyTorch: SQNR -?\d+\.\d dB \(least 80 dB\), largest error 0\.1"
     ):
-        check(module, exports["unet"][0], tiny.spec("unet").seeded(), 1)
+        agreement(exports["unet"][0], feed, outputs(module, feed), 1)
 
 
 def test_weights_too_large_for_the_file_lie_beside_it_and_load(tiny, tmp_path, monkeypatch):

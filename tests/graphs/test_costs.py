@@ -1,4 +1,4 @@
-"""Products of an ONNX graph: each operator by its own formula, those in int8 told from those that aren't."""
+"""Products of an ONNX graph: each operator by its own formula, and which of them are int8."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_as_pytorch_counts(equation, shapes):
     assert sum(einsum_macs(equation, shapes, [False] * len(shapes))) * 2 == theirs.get_total_flops()
 
 
-def test_products_with_a_weight_and_of_activations_are_told_apart():
+def test_products_with_a_weight_and_of_activations_are_distinguished():
     shapes = [(2, 3, 4), (4, 5), (2, 3, 5)]
     assert einsum_macs("bij,jk,bik->bi", shapes, [False, True, False]) == (2 * 3 * 4 * 5, 2 * 3 * 5)
 

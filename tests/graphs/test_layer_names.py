@@ -1,4 +1,4 @@
-"""The layer of each node, whoever exported the file: by metadata, by names, by weights, else the node itself."""
+"""The layer of each node of files from any exporter: by metadata, by names, by weights, else the node itself."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_pytorchs_metadata_come_first(metadata, layer):
     assert found.layer_of == [layer, "head"]
 
 
-def test_a_flat_program_is_told_apart_by_its_weights():
+def test_a_flat_program_is_distinguished_by_its_weights():
     root = {"pkg.torch.onnx.name_scopes": "['', 'conv2d']"}
     nodes = [
         ("Conv", "x encoder.0.weight encoder.0.bias", "a", "n1", root),
@@ -78,7 +78,7 @@ def test_a_node_without_a_name_belongs_to_its_neighbours_where_the_others_have_l
     assert found.layer_of == ["conv", "conv", "(root)", "(root)"]
 
 
-def test_nodes_without_names_and_with_equal_ones_are_told_apart():
+def test_nodes_without_names_and_with_equal_ones_are_distinguished():
     graph = helper.make_graph(
         [
             helper.make_node("Relu", ["x"], ["a"]),

@@ -1,4 +1,4 @@
-"""The clock: right statistics on known samples, fair turns, and a word when a number can't be trusted."""
+"""The clock: right statistics on known samples, fair interleaving, and a warning when a number can't be trusted."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def test_no_samples_give_no_statistics():
         Stats(())
 
 
-def test_a_machine_that_gets_slower_is_told():
+def test_a_machine_that_gets_slower_is_reported():
     drifting = Stats(tuple(1.0 + i / 20 for i in range(21)))
     assert drifting.drift == pytest.approx(0.56, abs=0.05)
     assert any("drifted by +" in w for w in drifting.warnings("unet"))
     assert Stats((1.0, 2.0, 3.0)).drift is None
 
 
-def test_a_wide_spread_is_told_and_a_narrow_one_is_not():
+def test_a_wide_spread_is_reported_and_a_narrow_one_is_not():
     assert any("noisy" in w for w in Stats((1.0, 2.0) * 10).warnings("unet"))
     assert Stats((1.0, 1.01) * 10).warnings("unet") == []
 
 
-def test_candidates_take_turns_and_none_always_follows_the_same_one():
+def test_candidates_are_interleaved_and_none_always_follows_the_same_one():
     order: list[str] = []
     calls = {name: lambda name=name: order.append(name) for name in "abc"}
     stats = interleaved(calls, warmup=2, iterations=4, min_seconds=0)
@@ -76,7 +76,7 @@ def settling(times: list[float]) -> tuple[list[int], object]:
     return made, call
 
 
-def test_warming_up_goes_on_while_calls_still_get_faster():
+def test_warming_up_continues_while_calls_still_get_faster():
     made, call = settling([40.0, 30.0, 20.0, 10.0, 4.0])
     told = warm_up(call, least=2, steady=0.05)
     assert told == len(made) >= 8, "five calls until it is warm, and three that are no faster"
@@ -87,7 +87,7 @@ def test_warming_up_ends_although_a_call_never_settles():
     assert warm_up(call, least=1, steady=0.01, most=6) == len(made) == 6
 
 
-def test_without_a_wish_for_steadiness_exactly_the_asked_calls_are_made_and_told():
+def test_without_a_wish_for_steadiness_exactly_the_asked_calls_are_made_and_reported():
     made, call = settling([10.0, 5.0, 1.0])
     stats = interleaved({"x": call}, warmup=2, iterations=3, min_seconds=0)["x"]
     assert len(made) == 5 and stats.warmup == stats.summary()["warmup"] == 2
@@ -95,7 +95,7 @@ def test_without_a_wish_for_steadiness_exactly_the_asked_calls_are_made_and_told
     assert steady.warmup >= 6 and steady.n == 3
 
 
-def test_in_turns_both_are_called_equally_often_in_orders_that_mirror_each_other():
+def test_both_are_called_equally_often_in_orders_that_mirror_each_other():
     order: list[str] = []
     a, b = abba_times(lambda: order.append("a"), lambda: order.append("b"), 40, random.Random(0))
     rounds = ["".join(order[i : i + 4]) for i in range(0, 160, 4)]

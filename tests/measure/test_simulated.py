@@ -1,4 +1,4 @@
-"""Whether integers were really multiplied: told from the scheme and from what the runtimes' kernels did."""
+"""Whether integers were really multiplied: decided by the scheme and the runtimes' kernels."""
 
 from __future__ import annotations
 

@@ -57,6 +57,6 @@ def test_counting_makes_no_weights(ask, tmp_path):
     assert not list((tmp_path / "store").rglob("*.safetensors"))
 
 
-def test_an_architecture_that_is_not_known_is_told_with_the_one_that_was_meant(ask):
+def test_an_architecture_that_is_not_known_is_reported_with_the_one_that_was_meant(ask):
     with pytest.raises(InputError, match=r"architecture 'bk-tny' is not known; did you mean bk-tiny\?"):
         ask("arch:bk-tny", "count")

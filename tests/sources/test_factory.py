@@ -123,21 +123,21 @@ def test_a_module_alone_is_fed_by_shapes_and_asks_for_them(ask, nets):
         ("nmaed", r"has no function nmaed; did you mean named\?"),
     ],
 )
-def test_what_a_factory_does_wrong_is_told_with_its_line(ask, nets, needs, function, says):
+def test_what_a_factory_does_wrong_is_reported_with_its_line(ask, nets, needs, function, says):
     with pytest.raises(InputError) as caught:
         ask(f"{nets}:{function}", needs)
     assert str(caught.value).startswith(f"{nets}:{function}: ")
     caught.match(says)
 
 
-def test_inputs_that_the_module_can_not_take_are_told_as_such(ask, nets):
+def test_inputs_that_the_module_can_not_take_are_reported_as_such(ask, nets):
     with pytest.raises(
         InputError, match=r"the module can't take x 2x5x9, ids 2x5: RuntimeError: .*\n  at nets_\d+\.py:12"
     ):
         ask(f"{nets}:misfit", "torch")
 
 
-def test_a_module_that_can_not_be_exported_is_told_with_the_line_and_nothing_else(ask, nets, capfd):
+def test_a_module_that_can_not_be_exported_is_reported_with_the_line_and_nothing_else(ask, nets, capfd):
     with pytest.raises(
         RunError, match=r"PyTorch can't export it to ONNX: .*\n  at nets_\d+\.py:17\n  hint: --runtime torch"
     ):
@@ -145,7 +145,7 @@ def test_a_module_that_can_not_be_exported_is_told_with_the_line_and_nothing_els
     assert capfd.readouterr() == ("", "")
 
 
-def test_modules_that_are_not_there_or_do_not_import_are_told_apart(ask, nets, tmp_path):
+def test_modules_that_are_not_there_or_do_not_import_are_distinguished(ask, nets, tmp_path):
     with pytest.raises(InputError, match="there is no Python module nowhere_at_all"):
         ask("nowhere_at_all:make")
     (tmp_path / f"{nets}_b.py").write_text("import nowhere_at_all\n")

@@ -43,7 +43,7 @@ def test_the_network_is_the_file_with_inputs_that_it_runs_on(ask, written):
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
     ],
 )
-def test_what_is_no_onnx_file_is_told_in_one_sentence(ask, tmp_path, content, says):
+def test_what_is_no_onnx_file_is_reported_in_one_sentence(ask, tmp_path, content, says):
     (tmp_path / "a.onnx").write_bytes(content)
     with pytest.raises(InputError, match=says) as caught:
         ask(tmp_path / "a.onnx")
@@ -58,7 +58,7 @@ def test_a_file_that_was_cut_off_is_refused(ask, written):
         ask(path)
 
 
-def test_a_file_that_is_not_there_is_told_with_the_one_that_was_meant(ask, written):
+def test_a_file_that_is_not_there_is_reported_with_the_one_that_was_meant(ask, written):
     path = matmul(written, [2, 8])
     with pytest.raises(InputError, match=r"modle\.onnx: no such file; did you mean .*model\.onnx\?"):
         ask(path.with_name("modle.onnx"))
@@ -74,7 +74,7 @@ def external(tmp_path, location="weights.bin"):
     return tensor
 
 
-def test_external_data_is_taken_missing_or_cut_off_it_is_told(ask, written, tmp_path):
+def test_external_data_is_taken_missing_or_cut_off_it_is_reported(ask, written, tmp_path):
     path = matmul(written, [2, 8], weight=external(tmp_path))
     (network,) = ask(path)
     assert session(path, 1).run(None, dict(network.feed))[0].shape == (2, 4)
@@ -169,7 +169,7 @@ def test_inputs_of_all_types_and_scalars_run(ask, written, kind, shape):
 
 def test_inputs_that_can_not_be_made_up_are_refused_with_a_sentence(ask, written):
     path = written([helper.make_node("Identity", ["x"], ["y"])], [value("x", TensorProto.STRING, [1])])
-    with pytest.raises(InputError, match="input x holds string; only numbers and booleans can be made up"):
+    with pytest.raises(InputError, match="input x holds string; only numbers and booleans can be generated"):
         ask(path)
     several = helper.make_tensor_sequence_value_info("x", FLOAT, [1])
     path = written([helper.make_node("SequenceAt", ["x", "i"], ["y"])], [several, value("i", INT64, [])])
@@ -220,7 +220,7 @@ def test_a_component_is_no_part_of_a_file(ask, written):
         ask(matmul(written, [2, 8]), component="unet")
 
 
-def test_the_scheme_is_told_by_operators_and_weights(ask, written):
+def test_the_scheme_is_reported_by_operators_and_weights(ask, written):
     half = numpy_helper.from_array(np.ones((8, 4), np.float16), "w")
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
     assert ask(written(nodes, [value("x", TensorProto.FLOAT16, [1, 8])], [half]))[0].scheme == "fp16"

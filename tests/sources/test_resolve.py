@@ -55,12 +55,12 @@ def test_what_does_not_fit_a_pipeline_is_refused(ask, arguments, says):
         ("missing.onnx", "missing.onnx: no such file"),
     ],
 )
-def test_a_source_that_is_nothing_is_told_with_what_was_meant(ask, source, says):
+def test_a_source_that_is_nothing_is_reported_with_what_was_meant(ask, source, says):
     with pytest.raises(InputError, match=says):
         ask(source)
 
 
-def test_a_folder_that_is_no_pipeline_is_told(ask, tmp_path):
+def test_a_folder_that_is_no_pipeline_is_reported(ask, tmp_path):
     with pytest.raises(InputError, match=r"model_index\.json: missing"):
         ask(tmp_path)
 

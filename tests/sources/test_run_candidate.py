@@ -56,13 +56,13 @@ def test_a_candidates_components_are_networks(ask, recorded):
         ("my_run", "is a run; needs one of its candidates, as my_run/base", None),
     ],
 )
-def test_unknown_names_are_told_with_what_there_is(ask, recorded, source, says, hint):
+def test_unknown_names_are_reported_with_what_there_is(ask, recorded, source, says, hint):
     with pytest.raises(InputError, match=says) as caught:
         ask(source)
     assert hint is None or caught.value.hint == hint
 
 
-def test_a_candidate_whose_files_are_gone_is_told_with_the_way_back(ask, recorded):
+def test_a_candidate_whose_files_are_gone_is_reported_with_the_way_back(ask, recorded):
     recorded[1].components["unet"].path.unlink()
     with pytest.raises(InputError, match=r"w8a8: its unet is gone: .*\n  hint: run its recipe again"):
         ask("my_run/w8a8")

@@ -1,4 +1,4 @@
-"""Keys follow the code: a result is made anew when a module that it reaches changes what it does, and only then."""
+"""Keys follow the code: a result is recomputed when a module that it reaches changes its behaviour, and only then."""
 
 from __future__ import annotations
 

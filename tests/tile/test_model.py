@@ -22,7 +22,7 @@ def own(side: int, head_dim: int = 40, keys: int | None = None) -> Attention:
 
 
 def percent(one: Modelled, way: str) -> dict[str, float]:
-    return {step.op: 100 * step.seconds / one.ways["untiled"].seconds for step in one.ways[way].steps}
+    return {step.op: 100 * step.seconds / one.variants["untiled"].seconds for step in one.variants[way].steps}
 
 
 def test_score_matrices_of_sd_v1_are_as_large_as_the_literature_says() -> None:
@@ -64,7 +64,7 @@ def test_untiled_three_quarters_of_the_time_is_traffic_of_scores_as_in_the_paper
     assert 0.72 < one.score_share < 0.78  # paper: 75.3 % with v
     for op, (share, _) in TABLE_6.items():
         assert shares[op] == pytest.approx(share, abs=1.0), op
-    assert one.ways["untiled"].traffic == 4 * 268_435_456 + 4 * 8 * 327_680
+    assert one.variants["untiled"].traffic == 4 * 268_435_456 + 4 * 8 * 327_680
 
 
 def test_tiled_a_quarter_of_the_time_is_left_as_in_the_paper() -> None:
@@ -74,7 +74,7 @@ def test_tiled_a_quarter_of_the_time_is_left_as_in_the_paper() -> None:
     assert all(tiled[op] == 0 for op in SCORES[:3])
     for op, (_, share) in TABLE_6.items():
         assert tiled[op] == pytest.approx(share or 0, abs=1.0), op
-    assert one.ways["tiled"].traffic == 4 * 8 * 327_680 and one.ways["tiled"].tiles == 13
+    assert one.variants["tiled"].traffic == 4 * 8 * 327_680 and one.variants["tiled"].tiles == 13
 
 
 def test_what_is_fitted_comes_out_as_it_went_in() -> None:
@@ -91,46 +91,47 @@ def test_what_is_fitted_comes_out_as_it_went_in() -> None:
 def test_what_fits_whole_has_no_score_traffic_and_gains_nothing_from_tiles() -> None:
     one = model(own(16, 160), 2, fitted())
     assert (one.fits, one.tiles, one.score_share) == ("all heads", 1, 0)
-    assert one.ways["untiled"].seconds == one.ways["tiled"].seconds
-    assert one.ways["untiled"].traffic == 4 * 8 * sizes_of(own(16, 160), 2).q
+    assert one.variants["untiled"].seconds == one.variants["tiled"].seconds
+    assert one.variants["untiled"].traffic == 4 * 8 * sizes_of(own(16, 160), 2).q
 
 
 def test_cross_attention_fits_head_by_head() -> None:
     one = model(own(64, keys=77), 2, fitted())
     assert (one.fits, one.tiles) == ("one head", 1)
-    assert one.ways["tiled"].traffic < one.ways["untiled"].traffic / 4
+    assert one.variants["tiled"].traffic < one.variants["untiled"].traffic / 4
 
 
 def test_where_not_even_a_row_fits_tiles_help_nothing_and_fusing_still_does() -> None:
     one = model(BLOCK, 2, machine(600_000))
     assert (one.fits, one.tiles, one.score_tiles) == ("no", None, 114)
-    assert one.ways["tiled"].seconds == one.ways["untiled"].seconds
-    fused = one.ways["fused"]
-    assert one.ways["untiled"].traffic > fused.traffic > model(BLOCK, 2, fitted()).ways["fused"].traffic
+    assert one.variants["tiled"].seconds == one.variants["untiled"].seconds
+    fused = one.variants["fused"]
+    assert one.variants["untiled"].traffic > fused.traffic > model(BLOCK, 2, fitted()).variants["fused"].traffic
 
 
 def test_more_tiles_than_needed_cost_hand_overs_and_fewer_do_not_help() -> None:
     on = fitted()
     least, more, fewer = (
-        model(BLOCK, 2, on, tiles and Split(tiles, by_head=True)).ways["tiled"] for tiles in (None, 128, 12)
+        model(BLOCK, 2, on, tiles and Split(tiles, by_head=True)).variants["tiled"] for tiles in (None, 128, 12)
     )
     assert more.seconds - least.seconds == pytest.approx(3 * 8 * (128 - 13) * on.handover_s)
     assert (more.traffic, more.tiles) == (least.traffic, 128)
-    assert fewer.seconds == model(BLOCK, 2, on).ways["untiled"].seconds
+    assert fewer.seconds == model(BLOCK, 2, on).variants["untiled"].seconds
 
 
 def test_an_attention_too_small_for_its_hand_overs_is_not_tiled_unless_asked_to() -> None:
     small, on = own(8, 8), machine(20_000)
     assert model(small, 2, on).fits == "one head"
-    assert model(small, 2, on).ways["tiled"].seconds == model(small, 2, on).ways["untiled"].seconds
+    assert model(small, 2, on).variants["tiled"].seconds == model(small, 2, on).variants["untiled"].seconds
     assert (
-        model(small, 2, on, Split(1, by_head=True)).ways["tiled"].seconds > model(small, 2, on).ways["untiled"].seconds
+        model(small, 2, on, Split(1, by_head=True)).variants["tiled"].seconds
+        > model(small, 2, on).variants["untiled"].seconds
     )
 
 
 def test_no_way_is_slower_than_untiled_on_any_attention_of_sd_v1_and_all_name_every_operation() -> None:
     for attention in unet_attentions(UNETS["sd-v1"], (64, 64), 77):
-        ways = model(attention, 2, fitted()).ways
+        ways = model(attention, 2, fitted()).variants
         assert ways["fused"].seconds <= ways["tiled"].seconds * 1.01 <= ways["untiled"].seconds * 1.02
         assert ways["fused"].traffic <= ways["tiled"].traffic <= ways["untiled"].traffic
         assert all([step.op for step in way.steps] == list(OPS) for way in ways.values())
@@ -142,12 +143,12 @@ def test_tiles_of_all_heads_need_room_for_all_heads_and_cost_one_hand_over_each(
     assert least_tiles(BLOCK, 2, SRAM, heads=8) == 820
     short, enough = (model(BLOCK, 2, on, Split(tiles)) for tiles in (683, 820))
     assert (short.split, short.split_fits) == (Split(683), False)
-    assert short.ways["tiled"].seconds == short.ways["untiled"].seconds
-    assert (enough.split, enough.split_fits, enough.ways["tiled"].by_head) == (Split(820), True, False)
+    assert short.variants["tiled"].seconds == short.variants["untiled"].seconds
+    assert (enough.split, enough.split_fits, enough.variants["tiled"].by_head) == (Split(820), True, False)
     by_head = model(BLOCK, 2, on)
-    assert (by_head.split, by_head.ways["tiled"].by_head) == (Split(13, by_head=True), True)
-    assert enough.ways["tiled"].traffic == by_head.ways["tiled"].traffic
-    more = enough.ways["tiled"].seconds - by_head.ways["tiled"].seconds
+    assert (by_head.split, by_head.variants["tiled"].by_head) == (Split(13, by_head=True), True)
+    assert enough.variants["tiled"].traffic == by_head.variants["tiled"].traffic
+    more = enough.variants["tiled"].seconds - by_head.variants["tiled"].seconds
     assert more == pytest.approx(3 * (820 - 8 * 13) * on.handover_s)
 
 
@@ -155,7 +156,7 @@ def test_what_fits_whole_pays_for_the_tiles_that_it_is_cut_into_all_the_same() -
     on = fitted()
     one = model(own(16, 160), 2, on, Split(4))
     assert one.fits == "all heads" and one.split == Split(4)
-    assert one.ways["tiled"].seconds - one.ways["untiled"].seconds == pytest.approx(3 * 4 * on.handover_s)
+    assert one.variants["tiled"].seconds - one.variants["untiled"].seconds == pytest.approx(3 * 4 * on.handover_s)
 
 
 def test_a_rate_that_is_given_replaces_the_fitted_one_alone() -> None:

@@ -78,7 +78,7 @@ def test_tiles_compute_the_same(tmp_path: Path, split: Split, mask: bool) -> Non
     done = tile_attention(model, shapes_of(path, {}), lambda _: split)
     ir.save(model, tmp_path / "tiled.onnx")
     onnx.checker.check_model(tmp_path / "tiled.onnx", full_check=True)
-    assert [cut for _, cut in done.cut] == [split] and done.whole == () and done.left_out == {}
+    assert [cut for _, cut in done.cut] == [split] and done.uncut == () and done.left_out == {}
     ops = Counter(node.op_type for node in model.graph)
     pieces = (4 if split.by_head else 1) * len(range(0, 64, -(-64 // split.tiles)))
     assert (ops["MatMul"], ops["Softmax"], ops["Transpose"]) == (2 * pieces, pieces, 1)
@@ -90,7 +90,7 @@ def test_tiles_compute_the_same(tmp_path: Path, split: Split, mask: bool) -> Non
 @pytest.mark.parametrize("rows", [64, 50, 200])
 def test_a_file_with_an_open_number_of_rows_stays_right_for_any(tmp_path: Path, tiles: int, rows: int) -> None:
     path = attention(tmp_path / "model.onnx", 64, free=True)
-    tile_file(path, tmp_path / "tiled.onnx", tiles=tiles, given={"x": (1, 4, 64, 16)})
+    tile_file(path, tmp_path / "tiled.onnx", tiles=tiles, inputs={"x": (1, 4, 64, 16)})
     assert out(tmp_path / "tiled.onnx", feed(rows)) == pytest.approx(out(path, feed(rows)), abs=EQUAL)
 
 
@@ -100,7 +100,7 @@ def test_the_demo_s_unet_in_tiles_computes_the_same(unet, tmp_path: Path) -> Non
     tiled = tmp_path / "tiled.onnx"
     done = tile_file(path, tiled, tiles=4)
     # the self-attentions at full resolution; no other has more scores than one of their tiles
-    assert len(done.cut) == 5 and len(done.whole) == 27 and {split for _, split in done.cut} == {Split(4)}
+    assert len(done.cut) == 5 and len(done.uncut) == 27 and {split for _, split in done.cut} == {Split(4)}
     assert {a.queries for a, _ in done.cut} == {256}
     np.testing.assert_allclose(out(tiled, given), want, rtol=0, atol=EQUAL)
     # memory so slow that every tile pays
@@ -171,7 +171,9 @@ def test_evenly_cuts_an_attention_no_further_than_the_largest_one_s_tile() -> No
 
 
 @pytest.mark.parametrize(("tiles", "made", "rows"), [(7, 5, 2), (5, 5, 2), (4, 4, 3), (99, 10, 1)])
-def test_what_is_told_of_the_tiles_is_what_lies_in_the_file(tmp_path: Path, tiles: int, made: int, rows: int) -> None:
+def test_what_is_reported_of_the_tiles_is_what_lies_in_the_file(
+    tmp_path: Path, tiles: int, made: int, rows: int
+) -> None:
     path = attention(tmp_path / "model.onnx", 10)
     ((cut, split),) = tile_file(path, tmp_path / "tiled.onnx", tiles=tiles).cut
     ops = Counter(node.op_type for node in ir.load(tmp_path / "tiled.onnx").graph)

@@ -1,1 +1,1 @@
-"""Captioned pictures: what distillation learns from, calibration and evaluation ask for."""
+"""Captioned pictures for distillation, calibration and evaluation."""

@@ -1,4 +1,4 @@
-"""What can't be used at all: broken pictures, rows without a caption, pictures that are too small."""
+"""Filters for unusable rows: broken pictures, missing captions, pictures that are too small."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ BROKEN, NO_CAPTION = "broken", "no caption"
 
 
 def sift(rows: Sequence[Row], progress: Progress) -> Done:
-    """Decodes every picture once and leaves out the broken ones and those without a caption, whatever their split."""
-    left, dropped = [], []
+    """Decodes every picture once and drops broken ones and those without a caption, in every split."""
+    remaining, dropped = [], []
     with progress("read pictures", len(rows)) as tick:
         for i, row in enumerate(rows, 1):
             if not row.text.strip():
@@ -21,21 +21,21 @@ def sift(rows: Sequence[Row], progress: Progress) -> Done:
             else:
                 try:
                     read(row.file)
-                    left.append(row)
+                    remaining.append(row)
                 except BrokenPicture as error:
                     dropped.append(Drop(row.name, BROKEN, str(error)))
             tick(i)
-    return Done(left, dropped)
+    return Done(remaining, dropped)
 
 
 def drop_small(train: Sequence[Row], work: Work) -> Done:
-    """Leaves out pictures whose shorter side has fewer than ``min_side`` pixels."""
+    """Drops pictures whose shorter side has fewer than ``min_side`` pixels."""
     least = work.data_set.min_side or 0
-    left, dropped = [], []
+    remaining, dropped = [], []
     for row in train:
         width, height = size(row.file)
         if min(width, height) < least:
             dropped.append(Drop(row.name, f"smaller than {least} px", f"{width} x {height}"))
         else:
-            left.append(row)
-    return Done(left, dropped)
+            remaining.append(row)
+    return Done(remaining, dropped)

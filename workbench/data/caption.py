@@ -14,13 +14,13 @@ from workbench.data.work import Done, Row, Work
 from workbench.errors import InputError
 
 _TEMPLATES = 2
-"""Sets the random numbers of this operation apart from others of the same seed."""
+"""Separates the random numbers of this operation from those of others with the same seed."""
 _NAMED = 5
-"""So many names stand in an error."""
+"""Number of names in an error."""
 
 
 def recaption(train: Sequence[Row], work: Work) -> Done:
-    """Rows with their new captions; a picture that the file doesn't name keeps its old one.
+    """Rows with new captions; a picture that isn't in the file keeps its old one.
 
     Raises:
         InputError: the file can't be read, or names none of the pictures.
@@ -36,9 +36,9 @@ def recaption(train: Sequence[Row], work: Work) -> Done:
     names = list(dict.fromkeys(row.name_before for row in train))
     named = sum(row.name_before in texts for row in train)
     if train and not named:
-        told = f"captions: {settings.file} names none of the {len(train)} pictures"
         raise InputError(
-            f"data set {work.data_set.name}: {told}: found {_some(list(texts)) or 'no line'}",
+            f"data set {work.data_set.name}: captions: {settings.file} names none of the {len(train)} pictures: "
+            f"found {_some(list(texts)) or 'no line'}",
             hint=f"a file_name is a name in the set before, here one of {_some(names)}",
         )
     unused = len(texts.keys() - set(names))

@@ -1,8 +1,8 @@
-"""Captioned pictures as latents: the set that a model brings along, or the user's folder.
+"""Captioned pictures as latents: the set that comes with a model, or a user's folder.
 
-A model folder may hold ``data/captions.json`` (rows of ``caption`` and ``split``) with ``data/pictures.safetensors``
-(``latents`` [N, C, h, w] and, where there is a scorer, its ``features`` [N, F]). One's own folder follows the
-imagefolder convention: pictures, and ``metadata.jsonl`` with ``file_name`` and ``text`` a line.
+A model folder can hold ``data/captions.json`` (rows of ``caption`` and ``split``) with ``data/pictures.safetensors``
+(``latents`` [N, C, h, w] and, where there is a scorer, its ``features`` [N, F]). A user's folder follows the
+imagefolder convention: pictures, and ``metadata.jsonl`` with ``file_name`` and ``text`` in each line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.data.encode import encode, kept
+from workbench.data.encode import encode, stored_latents
 from workbench.data.lines import captioned_lines
 from workbench.errors import InputError
 from workbench.store.store import Store, key_of
@@ -44,10 +44,10 @@ def rows(data: str | None, source: Path) -> list[dict[str, str]]:
     """
     folder = _folder(data, source)
     if data in (None, "demo"):
-        return _own_rows(folder / "captions.json")
+        return _model_rows(folder / "captions.json")
     table = []
     for where, name, text, row in captioned_lines(folder / "metadata.jsonl"):
-        if "\0" in name or not _lies_in(folder, name):
+        if "\0" in name or not _is_inside(folder, name):
             raise InputError(f"{where}: file_name: no picture {name!r} in {folder}")
         table.append({"caption": text, "split": row.get("split", "train"), "file": name})
     if not table:
@@ -55,11 +55,11 @@ def rows(data: str | None, source: Path) -> list[dict[str, str]]:
     return table
 
 
-def _lies_in(folder: Path, name: str) -> bool:
+def _is_inside(folder: Path, name: str) -> bool:
     return (folder / name).resolve().is_relative_to(folder.resolve()) and (folder / name).is_file()
 
 
-def _own_rows(file: Path) -> list[dict[str, str]]:
+def _model_rows(file: Path) -> list[dict[str, str]]:
     try:
         table = json.loads(file.read_bytes())
     except OSError as error:
@@ -83,12 +83,12 @@ def captions(data: str | None, source: Path, split: str = "train") -> list[str]:
 
 
 def is_there(data: str | None, source: Path) -> bool:
-    """Whether the recipe names captioned pictures or the model brings some."""
+    """Whether the recipe names captioned pictures or the model comes with some."""
     return data is not None or (source / OWN / "captions.json").is_file()
 
 
 def data_key(data: str | None, source: Path, store: Store) -> str:
-    """A key of the contents; "none" when the model brings no data and the recipe names none."""
+    """A key of the contents; "none" when neither the model nor the recipe has data."""
     if not is_there(data, source):
         return "none"
     folder = _folder(data, source)
@@ -96,7 +96,7 @@ def data_key(data: str | None, source: Path, store: Store) -> str:
 
 
 def load(data: str | None, source: Path) -> Captioned:
-    """The whole set as latents; the user's pictures are encoded by the model's autoencoder first."""
+    """The set as latents; a user's pictures are encoded by the model's autoencoder first."""
     from safetensors.torch import load_file
 
     table = rows(data, source)
@@ -104,8 +104,8 @@ def load(data: str | None, source: Path) -> Captioned:
     if data in (None, "demo"):
         latents = load_file(folder / "pictures.safetensors")["latents"].float()
     else:
-        there = kept(folder, len(table), source)
-        latents = encode([folder / row["file"] for row in table], source) if there is None else there
+        stored = stored_latents(folder, len(table), source)
+        latents = encode([folder / row["file"] for row in table], source) if stored is None else stored
     return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
 
 
@@ -113,8 +113,7 @@ def _folder(data: str | None, source: Path) -> Path:
     if data == "demo" and not (source / OWN / "captions.json").is_file():
         raise InputError("data: demo goes with model: demo only", hint="name a folder of captioned pictures")
     folder = source / OWN if data in (None, "demo") else Path(data or "")
-    index = folder / ("captions.json" if data in (None, "demo") else "metadata.jsonl")
-    if not index.is_file():
+    if not (folder / ("captions.json" if data in (None, "demo") else "metadata.jsonl")).is_file():
         what = "this model brings no captioned pictures" if data is None else f"{folder}: no metadata.jsonl there"
         raise InputError(
             f"data: {what}",

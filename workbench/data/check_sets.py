@@ -1,4 +1,4 @@
-"""What can be known of a recipe's data sets before any work: names, references, files, folders, the scorer."""
+"""Checks of a recipe's data sets before any work: names, references, files, folders, the scorer."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ from workbench.data.sets import DATA, DEMO, DataSet
 from workbench.errors import InputError, did_you_mean
 
 Problem = tuple[tuple[str | int, ...], str]
-"""Where in the recipe, and what is wrong there."""
+"""A location in the recipe, and what is wrong there."""
 _KEY = "data_sets"
 _RESERVED = {DEMO: "the embedded pictures", DATA: "the recipe's own pictures"}
 
 
 def set_problems(sets: Sequence[DataSet]) -> Iterator[Problem]:
-    """What is wrong with the sets whatever the model: names, references, files."""
+    """Problems of the sets that don't depend on the model: names, references, files."""
     names = [data_set.name for data_set in sets]
     for i, data_set in enumerate(sets):
         if data_set.name in _RESERVED:
-            own = _RESERVED[data_set.name]
-            yield (_KEY, i, "name"), f"found {data_set.name!r}, the name of {own}; needs another name"
+            meaning = _RESERVED[data_set.name]
+            yield (_KEY, i, "name"), f"found {data_set.name!r}, the name of {meaning}; needs another name"
         elif data_set.name in names[:i]:
             first = names.index(data_set.name)
             yield (_KEY, i, "name"), f"found {data_set.name!r}, the name of {_KEY}.{first}; needs another name"
-        for place, name in data_set.references().items():
-            what = _reference(sets, names, i, name, or_folder=place == ("from",))
-            if what:
-                yield (_KEY, i, *place), what
-        for other, name in enumerate(data_set.join or []):
-            if name in (data_set.join or [])[:other]:
-                yield (_KEY, i, "join", other), f"found {name!r} twice; needs each set once"
-        for place, file in data_set.files().items():
+        for location, name in data_set.references().items():
+            problem = _reference_problem(sets, names, i, name, or_folder=location == ("from",))
+            if problem:
+                yield (_KEY, i, *location), problem
+        for k, name in enumerate(data_set.join or []):
+            if name in (data_set.join or [])[:k]:
+                yield (_KEY, i, "join", k), f"found {name!r} twice; needs each set once"
+        for location, file in data_set.files().items():
             if not file.is_file():
-                yield (_KEY, i, *place), f"found {str(file)!r}, no such file ({file.absolute()})"
+                yield (_KEY, i, *location), f"found {str(file)!r}, no such file ({file.absolute()})"
             elif not os.access(file, os.R_OK):
-                yield (_KEY, i, *place), f"found {str(file)!r}, which can't be read (no permission)"
+                yield (_KEY, i, *location), f"found {str(file)!r}, which can't be read (no permission)"
 
 
 def source_problems(
     sets: Sequence[DataSet], source: Path, has_scorer: bool, data: str | None = None
 ) -> Iterator[Problem]:
-    """What is wrong with the sets for the model in ``source``: folders without captions, a scorer that isn't there.
+    """Problems of the sets with the model in ``source``: folders without captions, a missing scorer.
 
-    ``data``: what the recipe's own ``data:`` names. Its problems are reported there, not at each set that uses it.
+    ``data``: the value of the recipe's ``data:``. A problem with it is reported there, not at each set that uses it.
     """
     names = [data_set.name for data_set in sets]
     for i, data_set in enumerate(sets):
-        asked = data_set.from_
-        if asked is not None and asked not in names and (asked in _RESERVED or Path(asked).is_dir()):
+        origin = data_set.from_
+        if origin is not None and origin not in names and (origin in _RESERVED or Path(origin).is_dir()):
             try:
-                rows(data if asked == DATA else asked, source)
+                rows(data if origin == DATA else origin, source)
             except InputError as error:
                 hint = f"; {error.hint}" if error.hint else ""
-                place: tuple[str | int, ...] = ("data",) if asked == DATA else (_KEY, i, "from")
-                yield place, error.message.removeprefix("data: ") + hint
+                location: tuple[str | int, ...] = ("data",) if origin == DATA else (_KEY, i, "from")
+                yield location, error.message.removeprefix("data: ") + hint
         if not has_scorer:
             lacks = "needs a scorer, and this model brings none"
             if data_set.crop == "best_of_3":
@@ -65,38 +65,35 @@ def source_problems(
                 yield (_KEY, i, "curate"), f"{lacks}; drop the key"
 
 
-def _reference(sets: Sequence[DataSet], names: list[str], i: int, asked: str, or_folder: bool) -> str | None:
-    """What is wrong with ``asked`` as a reference of set ``i``."""
-    if asked in names[:i] or (or_folder and asked in _RESERVED):
+def _reference_problem(sets: Sequence[DataSet], names: list[str], i: int, name: str, or_folder: bool) -> str | None:
+    """What is wrong with ``name`` as a reference of set ``i``; None if nothing is."""
+    if name in names[:i] or (or_folder and name in _RESERVED):
         return None
-    if asked in names:
+    if name in names:
         loop = _loop(sets, names, i)
         if loop:
-            return f"found {asked!r}, which goes round in a circle: {' → '.join(loop)}; needs an earlier set"
-        return f"found {asked!r}, a set that comes later ({_KEY}.{names.index(asked)}); move it before this one"
-    if or_folder and Path(asked).is_dir():
+            return f"found {name!r}, which goes round in a circle: {' → '.join(loop)}; needs an earlier set"
+        return f"found {name!r}, a set that comes later ({_KEY}.{names.index(name)}); move it before this one"
+    if or_folder and Path(name).is_dir():
         return None
-    there = [*names[:i], *(_RESERVED if or_folder else ())]
-    meant = did_you_mean(asked, there)
-    needs = ", ".join(there) if there else "an earlier set, and this is the first"
+    allowed = [*names[:i], *(_RESERVED if or_folder else ())]
+    suggestion = did_you_mean(name, allowed)
+    needs = ", ".join(allowed) if allowed else "an earlier set, and this is the first"
     if or_folder:
-        return f"found {asked!r}, no such set and no such folder ({Path(asked).absolute()}); has {needs}{meant}"
-    return f"found {asked!r}, no such set; needs {needs}{meant}"
+        return f"found {name!r}, no such set and no such folder ({Path(name).absolute()}); has {needs}{suggestion}"
+    return f"found {name!r}, no such set; needs {needs}{suggestion}"
 
 
 def _loop(sets: Sequence[DataSet], names: list[str], start: int) -> list[str] | None:
-    """The way from a set back to itself, if there is one."""
-    ways = [[start]]
+    """The shortest path of references from a set back to itself, if there is one."""
+    paths = [[start]]
     seen = {start}
-    while ways:
-        way = ways.pop(0)
-        for asked in sets[way[-1]].references().values():
-            if asked not in names:
-                continue
-            following = names.index(asked)
+    for path in paths:  # grows during the iteration
+        for name in sets[path[-1]].references().values():
+            following = names.index(name) if name in names else None
             if following == start:
-                return [names[k] for k in [*way, start]]
-            if following not in seen:
+                return [names[k] for k in [*path, start]]
+            if following is not None and following not in seen:
                 seen.add(following)
-                ways.append([*way, following])
+                paths.append([*path, following])
     return None

@@ -16,11 +16,11 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from PIL import Image
 
-PLACES = ("centre", "start", "end")
+POSITIONS = ("centre", "start", "end")
 
 
 def crop(train: Sequence[Row], work: Work) -> Done:
-    """Replaces pictures that aren't square by a crop; of equal scores the centre wins.
+    """Replaces pictures that aren't square by a crop; among equal scores the centre wins.
 
     Raises:
         InputError: ``best_of_3`` without a scorer.
@@ -32,32 +32,31 @@ def crop(train: Sequence[Row], work: Work) -> Done:
             hint="crop: centre needs none",
         )
     result: list[Row] = []
-    taken = dict.fromkeys(PLACES if by_score else PLACES[:1], 0)
+    counts = dict.fromkeys(POSITIONS if by_score else POSITIONS[:1], 0)
     scores: list[np.ndarray] = []
     with work.progress("crop", len(train)) as tick:
         for batch in batches(train):
-            wide = [(row, image) for row, image in ((row, read(row.file)) for row in batch) if _oblong(image)]
+            wide = [(row, image) for row in batch if _oblong(image := read(row.file))]
             chosen: dict[int, tuple[Image.Image, int]] = {}
             if by_score and wide:
-                found = _scores([(image, row.text) for row, image in wide], work)
-                scores.append(found)
-                picks = found.argmax(axis=1)
+                scores.append(_scores([(image, row.text) for row, image in wide], work))
+                picks = scores[-1].argmax(axis=1)
             else:
                 picks = np.zeros(len(wide), dtype=int)
             for (row, image), pick in zip(wide, picks, strict=True):
                 chosen[id(row)] = (image, int(pick))
-                taken[PLACES[pick]] += 1
+                counts[POSITIONS[pick]] += 1
             for row in batch:
                 if id(row) in chosen:
                     image, pick = chosen[id(row)]
                     row = _written(row, image.crop(boxes(*image.size)[pick]), len(result), work)
                 result.append(row)
             tick(len(result))
-    facts: dict[str, Any] = {"taken": taken}
+    facts: dict[str, Any] = {"taken": counts}
     if scores:
         every = np.concatenate(scores)
         facts |= {"score_centre": float(every[:, 0].mean()), "score_taken": float(every.max(axis=1).mean())}
-    return Done(result, altered=sum(taken.values()), facts=facts)
+    return Done(result, altered=sum(counts.values()), facts=facts)
 
 
 def boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -75,8 +74,8 @@ def _scores(pairs: Sequence[tuple[Image.Image, str]], work: Work) -> np.ndarray:
     assert work.context.score is not None
     side = work.context.side
     crops = [fitted(image.crop(box), side) for image, _ in pairs for box in boxes(*image.size)]
-    captions = [text for _, text in pairs for _ in PLACES]
-    return scored(work.context.score, np.stack(crops), captions).reshape(-1, len(PLACES))
+    captions = [text for _, text in pairs for _ in POSITIONS]
+    return scored(work.context.score, np.stack(crops), captions).reshape(-1, len(POSITIONS))
 
 
 def _written(row: Row, image: Image.Image, number: int, work: Work) -> Row:

@@ -1,4 +1,4 @@
-"""Curation by score: of the training pairs those that the scorer finds best."""
+"""Curation by score: keeps the training pairs with the best scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.errors import InputError
 
 
 def curate(train: Sequence[Row], work: Work) -> Done:
-    """The best share of the rows (at least one, of equal scores the first), or all that reach the least score.
+    """The best share of the rows (at least one, the first among equals), or all that reach the least score.
 
     Raises:
         InputError: there is no scorer, or nothing to curate.
@@ -23,15 +23,13 @@ def curate(train: Sequence[Row], work: Work) -> Done:
         raise InputError(f"data set {name}: curate needs a scorer, and this model brings none", hint="drop the key")
     if not train:
         raise InputError(f"data set {name}: nothing to curate: no picture in it has the split train")
-    scores = []
+    scores: list[float] = []
     with work.progress("score", len(train)) as tick:
-        done = 0
         for batch in batches(train):
             pictures = np.stack([fitted(read(row.file), work.context.side) for row in batch])
-            scores.append(scored(work.context.score, pictures, [row.text for row in batch]))
-            done += len(batch)
-            tick(done)
-    values = np.concatenate(scores)
+            scores += scored(work.context.score, pictures, [row.text for row in batch]).tolist()
+            tick(len(scores))
+    values = np.array(scores)
     if settings.keep is not None:
         count = max(1, round(settings.keep * len(train)))
         stays = np.zeros(len(train), dtype=bool)
@@ -41,11 +39,7 @@ def curate(train: Sequence[Row], work: Work) -> Done:
         assert settings.least is not None
         stays = values >= settings.least
         why = f"scores below {settings.least:g}"
-    left = [row for row, stay in zip(train, stays, strict=True) if stay]
-    dropped = [
-        Drop(row.name, why, f"score {value:.4f}")
-        for row, value, stay in zip(train, values, stays, strict=True)
-        if not stay
-    ]
-    facts = {"score_before": float(values.mean()), "score_after": float(values[stays].mean()) if left else None}
-    return Done(left, dropped, facts=facts)
+    remaining = [row for row, stay in zip(train, stays, strict=True) if stay]
+    dropped = [Drop(train[i].name, why, f"score {values[i]:.4f}") for i in np.flatnonzero(~stays).tolist()]
+    facts = {"score_before": float(values.mean()), "score_after": float(values[stays].mean()) if remaining else None}
+    return Done(remaining, dropped, facts=facts)

@@ -1,7 +1,7 @@
 """Near-duplicates by perceptual hash and colour.
 
-The hash is pHash (64 signs of the low frequencies of the luminance), by ``imagehash``. It doesn't see colour, and the
-same thing on another ground is another picture to a text-to-image model: so colours have to agree as well.
+The hash is pHash (64 signs of the low frequencies of the luminance), by ``imagehash``. It ignores colour, and the same
+object on another background is another picture to a text-to-image model; so colours have to agree as well.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ _THUMBNAIL = 8
 
 
 def deduplicate(train: Sequence[Row], work: Work) -> Done:
-    """Leaves out pictures that are near one that stays, compared with all rows that aren't for training first.
+    """Drops pictures that are close to one that stays; held-out rows always stay.
 
-    The largest goes first and stays, of equal ones the first; a chain of small differences is no duplicate as a whole.
+    Larger pictures are considered first, equal ones in order. Each is compared with those that stay, so a chain of
+    small differences isn't one duplicate.
     """
     settings = work.data_set.deduplicate or Deduplicate()
-    every = [*work.others, *train]
+    every = [*work.held_out, *train]
     hashes, thumbnails, pixels = _marks([row.file for row in every], work)
-    order = sorted(range(len(work.others), len(every)), key=lambda i: (-pixels[i], i))
+    order = sorted(range(len(work.held_out), len(every)), key=lambda i: (-pixels[i], i))
     stays = np.zeros(len(every), dtype=bool)
-    stays[: len(work.others)] = True
+    stays[: len(work.held_out)] = True
     dropped = []
     for i in order:
-        there = np.flatnonzero(stays)
-        near = there[np.bitwise_count(hashes[there] ^ hashes[i]) <= settings.distance]
-        apart = np.abs(thumbnails[near] - thumbnails[i]).mean(axis=1).max(axis=1, initial=0)
-        twins = near[apart <= settings.colour]
+        staying = np.flatnonzero(stays)
+        similar = staying[np.bitwise_count(hashes[staying] ^ hashes[i]) <= settings.distance]
+        distance = np.abs(thumbnails[similar] - thumbnails[i]).mean(axis=1).max(axis=1, initial=0)
+        twins = similar[distance <= settings.colour]
         if len(twins):
             twin = int(twins[0])
-            why = "near-duplicate" if twin >= len(work.others) else f"near-duplicate of {every[twin].split}"
+            why = "near-duplicate" if twin >= len(work.held_out) else f"near-duplicate of {every[twin].split}"
             dropped.append(Drop(every[i].name, why, f"of {every[twin].name}"))
         else:
             stays[i] = True
-    return Done([row for i, row in enumerate(every) if stays[i] and i >= len(work.others)], dropped)
+    return Done([row for i, row in enumerate(every) if stays[i] and i >= len(work.held_out)], dropped)
 
 
 def _marks(files: Sequence[Path], work: Work) -> tuple[np.ndarray, np.ndarray, list[int]]:

@@ -1,4 +1,4 @@
-"""Pictures as latents of a model's autoencoder; a data set of a recipe keeps them beside its pictures."""
+"""Pictures as latents of a model's autoencoder; data sets of a recipe store them beside their pictures."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BATCH = 16
 
 
 def encode(files: Sequence[Path], source: Path, progress: Progress = quiet) -> torch.Tensor:
-    """Latents float [N, C, h, w], scaled as the denoiser expects them: means, not samples, of the autoencoder's.
+    """Latents float [N, C, h, w], scaled as the denoiser expects them; the autoencoder's means, not samples.
 
-    Pictures are cropped to their middle. ``source``: the pipeline's folder.
+    Pictures are cropped to their centre. ``source``: the pipeline's folder.
     """
     import numpy as np
     import torch
@@ -46,15 +46,15 @@ def encode(files: Sequence[Path], source: Path, progress: Progress = quiet) -> t
 
 
 def keep(folder: Path, files: Sequence[Path], source: Path, progress: Progress = quiet) -> None:
-    """Encodes the ``files`` of the data set in ``folder``, in the order of its rows, so that it is done once."""
+    """Encodes the ``files`` of the data set in ``folder``, in the order of its rows, and stores the latents."""
     from safetensors.torch import save
 
     latents = encode(files, source, progress).contiguous()
     write_atomic(folder / LATENTS, save({"latents": latents}, metadata={_OF: _autoencoder(source)}))
 
 
-def kept(folder: Path, count: int, source: Path) -> torch.Tensor | None:
-    """The latents that ``keep`` left, if they are ``count`` ones of the same autoencoder."""
+def stored_latents(folder: Path, count: int, source: Path) -> torch.Tensor | None:
+    """The latents stored by ``keep``; None unless they are ``count`` of the same autoencoder."""
     from safetensors import safe_open
 
     file = folder / LATENTS

@@ -1,4 +1,4 @@
-"""Several sets as one: every row of each, under the set's name, but no pair twice."""
+"""Joins several sets: every row of each, prefixed with the set's name, but no pair twice."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from workbench.data.work import Done, Drop, Row
 from workbench.store.files import hash_file
 
 
-def join(parts: Mapping[str, Sequence[Row]]) -> Done:
-    """Rows of all sets in order; one with the same picture (byte by byte), caption and split as an earlier one goes.
+def join(sets: Mapping[str, Sequence[Row]]) -> Done:
+    """Rows of all sets in order; rows with the picture (byte by byte), caption and split of an earlier one are dropped.
 
-    So held-out rows, which pass through every set of a chain, are there once.
+    So held-out rows, which pass through every set of a chain, occur once.
     """
     rows, dropped = [], []
     seen: dict[tuple[str, str, str], str] = {}
-    for name, part in parts.items():
-        for row in part:
+    for name, set_rows in sets.items():
+        for row in set_rows:
             key = (hash_file(row.file), row.text, row.split)
             renamed = replace(row, name=f"{name}/{row.name}")
             if key in seen:

@@ -1,4 +1,4 @@
-"""The pictures that a model brings along, which lie there as latents: decoded by the model's own autoencoder."""
+"""The pictures that come with a model as latents, decoded by its autoencoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BATCH = 16
 
 
 def decode(source: Path, state: Path, progress: Progress) -> list[Row]:
-    """Every picture as PNG in ``state``, with its caption and split; those there already are kept."""
+    """Every picture as PNG in ``state``, with its caption and split; existing files are kept."""
     import torch
 
     data = load(None, source)

@@ -1,6 +1,6 @@
-"""Files of lines that others wrote: UTF-8, ended by line feeds and by nothing else.
+"""Users' text files: UTF-8 lines that end with a line feed and nothing else.
 
-``str.splitlines`` also splits at U+2028, U+0085 and their like, which may stand in a caption.
+``str.splitlines`` also splits at U+2028, U+0085 and similar characters, which can occur in a caption.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from workbench.errors import InputError
 
 
 def numbered(file: Path) -> Iterator[tuple[int, str]]:
-    """The lines that aren't blank with their numbers, from 1.
+    """Lines that aren't blank, with their numbers from 1.
 
     Raises:
         InputError: the file can't be read, or a line isn't UTF-8; with file and line.
@@ -35,7 +35,7 @@ def numbered(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def captioned_lines(file: Path) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    """Of every line ``FILE:LINE``, ``file_name`` (posix), ``text`` and the whole row.
+    """For every line ``FILE:LINE``, ``file_name`` (posix), ``text`` and the complete row.
 
     Raises:
         InputError: the file can't be read, or a line isn't such a row; with file and line.
@@ -45,7 +45,7 @@ def captioned_lines(file: Path) -> Iterator[tuple[str, str, str, dict[str, Any]]
         try:
             row = json.loads(line)
             name, text = Path(row["file_name"]).as_posix(), row["text"]
-            name.encode()  # "\ud800" is sound JSON, but no text that can be written or told
+            name.encode()  # "\ud800" is valid JSON, but can't be written or printed
         except (ValueError, KeyError, TypeError):
             raise InputError(f'{where}: found {line[:60]!r}; a line is {{"file_name": "x.png", "text": "…"}}') from None
         if not _is_text(text):

@@ -19,7 +19,7 @@ from workbench.store.files import write_atomic
 
 MANIFEST, DROPPED, METADATA, PICTURES = "manifest.json", "dropped.jsonl", "metadata.jsonl", "pictures"
 _NAMED = 20
-"""So many dropped pictures of each reason are named in the manifest itself."""
+"""Number of dropped pictures for each reason that the manifest itself names."""
 
 
 def count(rows: Sequence[Row]) -> dict[str, int]:
@@ -29,7 +29,7 @@ def count(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def operation(name: str, settings: Any, came_in: int, done: Done) -> dict[str, Any]:
-    """The record of one operation. ``came_in`` counts the rows that it was given."""
+    """The record of one operation; ``came_in``: its number of input rows."""
     return {
         "operation": name,
         "settings": settings,
@@ -42,49 +42,49 @@ def operation(name: str, settings: Any, came_in: int, done: Done) -> dict[str, A
 
 
 def named(dropped: Sequence[Drop]) -> dict[str, list[str]]:
-    """By reason, the first few names with what is to be said of each."""
+    """The first few names by reason, with their details."""
     names: dict[str, list[str]] = {}
     for drop in dropped:
-        here = names.setdefault(drop.why, [])
-        if len(here) < _NAMED:
-            here.append(f"{drop.name}: {drop.detail}" if drop.detail else drop.name)
+        of_reason = names.setdefault(drop.why, [])
+        if len(of_reason) < _NAMED:
+            of_reason.append(f"{drop.name}: {drop.detail}" if drop.detail else drop.name)
     return names
 
 
 def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[str, Any], out: Path) -> dict[str, Any]:
-    """Writes the set to ``out``, ``manifest.json`` last, and returns the whole manifest.
+    """Writes the set to ``out``, ``manifest.json`` last, and returns the complete manifest.
 
-    Pictures of sets made before are linked where the disk allows it, all others are copied.
+    Pictures of earlier sets are hard-linked where the disk allows it, all others are copied.
     """
     taken: dict[str, Path] = {}
-    lines, sides, octets = [], [], 0
+    lines, sides, size_bytes = [], [], 0
     for row in rows:
         name = _free(row, taken)
         target = out / PICTURES / name
         if name not in taken:
             taken[name] = row.file
-            _place(row, target)
-        octets += target.stat().st_size
+            _copy(row, target)
+        size_bytes += target.stat().st_size
         sides.append(min(size(target)))
         line = {"file_name": f"{PICTURES}/{name}", "text": row.text, "split": row.split}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_atomic(out / METADATA, "".join(lines))
-    dropped_rows = [{"file_name": d.name, "why": d.why, "detail": d.detail} for d in dropped]
-    write_atomic(out / DROPPED, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in dropped_rows))
-    whole = {
+    drops = [{"file_name": d.name, "why": d.why, "detail": d.detail} for d in dropped]
+    write_atomic(out / DROPPED, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in drops))
+    complete = {
         **manifest,
         "pictures": count(rows),
         "dropped": dict(Counter(drop.why for drop in dropped)),
         "dropped_named": named(dropped),
         "facts": {
-            "bytes": octets,
+            "bytes": size_bytes,
             "short_side": {"least": min(sides), "median": float(np.median(sides)), "most": max(sides)},
             "captions": len({row.text for row in rows}),
             "words_per_caption": float(np.mean([len(row.text.split()) for row in rows])),
         },
     }
-    write_atomic(out / MANIFEST, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
-    return whole
+    write_atomic(out / MANIFEST, json.dumps(complete, indent=1, ensure_ascii=False) + "\n")
+    return complete
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
 
 
 def _free(row: Row, taken: Mapping[str, Path]) -> str:
-    """The row's name, or one with a number if another picture has it already."""
+    """The row's name, with a number if another picture already has it."""
     path, name, number = PurePosixPath(row.name), row.name, 1
     while name in taken and taken[name] != row.file:
         number += 1
@@ -123,7 +123,7 @@ def _free(row: Row, taken: Mapping[str, Path]) -> str:
     return name
 
 
-def _place(row: Row, target: Path) -> None:
+def _copy(row: Row, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if row.ours:
         try:

@@ -1,4 +1,4 @@
-"""Pictures from files that others made: a bad one is reported in a few words, not by a crash."""
+"""Pictures from users' files: whatever is wrong with one is reported in a few words, not by a crash."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""Those that Pillow decodes by itself; others (EPS) would start a program."""
+"""Formats that Pillow decodes itself; others (EPS) would start a program."""
 _BATCH = 32
 
 
 class BrokenPicture(Exception):
-    """A file that isn't a whole picture, or one whose size is a decompression bomb's."""
+    """A file that isn't a complete picture, or one with the size of a decompression bomb."""
 
 
 def read(file: Path) -> Image.Image:
-    """The picture, wholly decoded, upright, as RGB.
+    """The picture, fully decoded, upright, as RGB.
 
     Raises:
         BrokenPicture: it can't be decoded, or has more pixels than ``Image.MAX_IMAGE_PIXELS``.
@@ -40,7 +40,7 @@ def read(file: Path) -> Image.Image:
             raise BrokenPicture("not a picture") from None
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise BrokenPicture(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
-        except Exception as error:  # decoders raise anything on bytes that they don't expect
+        except Exception as error:  # decoders raise anything on unexpected bytes
             raise BrokenPicture(str(error) or type(error).__name__) from None
 
 
@@ -53,20 +53,20 @@ def size(file: Path) -> tuple[int, int]:
 
 
 def fitted(image: Image.Image, side: int) -> np.ndarray:
-    """uint8 [side, side, 3], cropped to the middle as for the model's autoencoder."""
+    """uint8 [side, side, 3], cropped to the centre as for the model's autoencoder."""
     from PIL import ImageOps
 
     return np.asarray(ImageOps.fit(image, (side, side)))
 
 
 def write_png(picture: np.ndarray | Image.Image, file: Path) -> None:
-    """Writes uint8 [H, W, 3] or an image as PNG: a file of that name is whole, also after a kill."""
+    """Writes uint8 [H, W, 3] or an image as PNG; a file of that name is complete, even after a kill."""
     from PIL import Image
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    begun = file.with_suffix(".begun")
-    (Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(begun, "PNG")
-    begun.replace(file)
+    partial = file.with_suffix(".begun")
+    (Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(partial, "PNG")
+    partial.replace(file)
 
 
 def batches(rows: Sequence[Row], count: int = _BATCH) -> Iterator[Sequence[Row]]:
@@ -75,8 +75,8 @@ def batches(rows: Sequence[Row], count: int = _BATCH) -> Iterator[Sequence[Row]]
 
 
 def scored(score: Score, pictures: np.ndarray, captions: Sequence[str]) -> np.ndarray:
-    """Scores float64 [N]; a scorer whose answer isn't one number a picture is a fault of the program."""
-    values = np.asarray(score(pictures, captions), dtype=np.float64)
-    if values.shape != (len(captions),) or not np.isfinite(values).all():
-        raise ValueError(f"scores of shape {values.shape} or not finite for {len(captions)} pictures")
-    return values
+    """Scores float64 [N]; ValueError where the scorer doesn't return one finite number for each picture."""
+    scores = np.asarray(score(pictures, captions), dtype=np.float64)
+    if scores.shape != (len(captions),) or not np.isfinite(scores).all():
+        raise ValueError(f"scores of shape {scores.shape} or not finite for {len(captions)} pictures")
+    return scores

@@ -1,7 +1,7 @@
-"""Data sets in a recipe: each one made from a folder, from earlier sets, or drawn by a teacher, then made better.
+"""Data sets in a recipe: each is made from a folder, from earlier sets, or drawn by a teacher, then improved.
 
-The operations are those of EdgeFusion's data (arXiv 2404.11925, section 3.2). In one entry they are done in the order
-deduplicate, min_side, crop, captions, curate; another order is another entry.
+The operations are those of EdgeFusion's data (arXiv 2404.11925, section 3.2). Within an entry their order is
+deduplicate, min_side, crop, captions, curate; another order takes two entries.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from workbench.strict import Strict
 
 DEMO, DATA = "demo", "data"
-"""What ``from`` may name besides sets and folders: the embedded pictures, and the recipe's own."""
+"""What ``from`` can name as well as sets and folders: the embedded pictures, and the recipe's own."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Texts = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused, values are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Deduplicate(Strict):
@@ -45,14 +41,14 @@ class Captions(Strict):
 
     @field_validator("template")
     @classmethod
-    def _one_place(cls, template: str | list[str] | None) -> str | list[str] | None:
+    def _one_placeholder(cls, template: str | list[str] | None) -> str | list[str] | None:
         for text in [template] if isinstance(template, str) else template or []:
             if _fields(text) != [""]:
                 raise ValueError(f"found {text!r}; needs {{}} once, where the old caption goes")
         return template
 
     @model_validator(mode="after")
-    def _one(self) -> Captions:
+    def _exactly_one(self) -> Captions:
         if (self.template is None) == (self.file is None):
             raise ValueError("needs one of template and file")
         return self
@@ -72,7 +68,7 @@ class Prompts(Strict):
     captions_of: str | None = Field(None, description="An earlier data set, whose training captions are the prompts.")
 
     @model_validator(mode="after")
-    def _whole(self) -> Prompts:
+    def _consistent(self) -> Prompts:
         if (self.templates is None) == (self.captions_of is None):
             raise ValueError("needs one of templates and captions_of")
         used: set[str] = set()
@@ -110,7 +106,7 @@ class Curate(Strict):
     least: float | None = Field(None, ge=-1, le=1, description="Least alignment score (cosine) that stays.")
 
     @model_validator(mode="after")
-    def _one(self) -> Curate:
+    def _exactly_one(self) -> Curate:
         if (self.keep is None) == (self.least is None):
             raise ValueError("needs one of keep and least")
         return self
@@ -150,7 +146,7 @@ class DataSet(Strict):
 
     @property
     def needs_scorer(self) -> bool:
-        """Whether the set can't be made with a model that brings no scorer."""
+        """Whether the set can't be made with a model without a scorer."""
         return self.crop == "best_of_3" or self.curate is not None
 
     @property
@@ -159,7 +155,7 @@ class DataSet(Strict):
         return self.synthesize.from_ if self.synthesize else None
 
     def references(self) -> dict[tuple[str | int, ...], str]:
-        """What may name another set, by its place in this one."""
+        """Values that can name another set, by their location in this one."""
         names: dict[tuple[str | int, ...], str] = {} if self.from_ is None else {("from",): self.from_}
         names |= {("join", i): name for i, name in enumerate(self.join or [])}
         if self.synthesize and isinstance(self.synthesize.prompts, Prompts) and self.synthesize.prompts.captions_of:
@@ -167,21 +163,21 @@ class DataSet(Strict):
         return names
 
     def files(self) -> Mapping[tuple[str | int, ...], Path]:
-        """Files that the set reads besides pictures, by their place in it: their contents are part of its key."""
-        paths: dict[tuple[str | int, ...], Path] = {}
+        """Files that the set reads as well as pictures, by their location in it; their contents are part of its key."""
+        files: dict[tuple[str | int, ...], Path] = {}
         if self.captions and self.captions.file is not None:
-            paths[("captions", "file")] = Path(self.captions.file)
+            files[("captions", "file")] = Path(self.captions.file)
         if self.synthesize and isinstance(self.synthesize.prompts, str):
-            paths[("synthesize", "prompts")] = Path(self.synthesize.prompts)
+            files[("synthesize", "prompts")] = Path(self.synthesize.prompts)
         if self.synthesize and isinstance(self.synthesize.prompts, Prompts):
             for name, words in self.synthesize.prompts.words.items():
                 if isinstance(words, str):
-                    paths[("synthesize", "prompts", "words", name)] = Path(words)
-        return paths
+                    files[("synthesize", "prompts", "words", name)] = Path(words)
+        return files
 
 
 def _fields(template: str) -> list[str]:
-    """What stands between braces; a format or an attribute in them makes it no plain name."""
+    """The fields of a template; one with a format or a conversion isn't a plain name."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError:

@@ -19,11 +19,11 @@ from workbench.errors import InputError
 from workbench.progress import Progress
 
 _ORDER, _NOISE = 3, 4
-"""Set the random numbers of this operation apart from others of the same seed."""
+"""Separate the random numbers of this operation from those of others with the same seed."""
 _BATCH = 16
-_MOST = 1_000_000
-_TELLING = 3
-"""Held-out captions of so many words or more are looked for inside longer prompts."""
+_MOST_PROMPTS = 1_000_000
+_LEAST_WORDS = 3
+"""Held-out captions of at least this many words are also searched for inside longer prompts."""
 
 
 def synthesize(
@@ -31,8 +31,8 @@ def synthesize(
 ) -> Done:
     """Draws ``count`` pictures into ``state``, all of them training rows; batches drawn before a crash are kept.
 
-    Prompts that are held out (``HeldOut``) are left out. The noise depends on seed and place, and is
-    never that of evaluation.
+    Held-out prompts (``HeldOut``) are left out. The noise depends on the seed and the picture's number, and is never
+    that of evaluation.
 
     Args:
         captions: those of the set that ``captions_of`` names.
@@ -42,12 +42,12 @@ def synthesize(
     """
     if context.draw is None:
         raise InputError(f"data set {name}: nothing can draw: {settings.from_!r} is no teacher here")
-    asked = list(dict.fromkeys(prompts_of(settings, captions)))
+    every = list(dict.fromkeys(prompts_of(settings, captions)))
     held_out = HeldOut(context.held_out)
-    prompts = [prompt for prompt in asked if prompt not in held_out]
+    prompts = [prompt for prompt in every if prompt not in held_out]
     if not prompts:
-        gone = f": all {len(asked)} are held out" if asked else ""
-        raise InputError(f"data set {name}: synthesize: no prompts{gone}")
+        why = f": all {len(every)} are held out" if every else ""
+        raise InputError(f"data set {name}: synthesize: no prompts{why}")
     count = settings.count or len(prompts)
     chosen = _in_order(prompts, count, context.seed)
     rows: list[Row] = []
@@ -67,18 +67,18 @@ def synthesize(
             tick(len(rows))
     facts = {
         "teacher": settings.from_,
-        "prompts": len(asked),
-        "prompts_held_out": len(asked) - len(prompts),
+        "prompts": len(every),
+        "prompts_held_out": len(every) - len(prompts),
         "prompts_used": len(set(chosen)),
     }
     return Done(rows, facts=facts)
 
 
 class HeldOut:
-    """Prompts that training must not show: the held-out captions, however written, and what holds one of them.
+    """Prompts that must not be trained on: the held-out captions and prompts that contain one.
 
-    Words are compared without case and punctuation. "a red apple on a plate" holds "red apple on a plate"; captions of
-    one or two words ("cat") would be found in too much, so they count only as the whole prompt.
+    Words are compared without case and punctuation. "a red apple on a plate" contains "red apple on a plate"; captions
+    of one or two words ("cat") occur in too many prompts, so they have to equal the prompt.
     """
 
     def __init__(self, captions: Iterable[str]) -> None:
@@ -90,7 +90,7 @@ class HeldOut:
         return words in self._texts or any(
             words[i : i + length] in self._texts
             for length in self._lengths
-            if length >= _TELLING
+            if length >= _LEAST_WORDS
             for i in range(len(words) - length + 1)
         )
 
@@ -111,14 +111,14 @@ def _filled(prompts: Prompts) -> list[str]:
     """Every template with every combination of its words.
 
     Raises:
-        InputError: there are more than ``_MOST`` of them.
+        InputError: there are more than ``_MOST_PROMPTS`` of them.
     """
     words = {name: _lines(Path(w)) if isinstance(w, str) else list(w) for name, w in prompts.words.items()}
     result = []
     for template in prompts.templates or []:
         names = list(dict.fromkeys(field for _, field, _, _ in Formatter().parse(template) if field is not None))
-        if math.prod(len(words[name]) for name in names) > _MOST:
-            raise InputError(f"synthesize: {template!r} makes more than {_MOST} prompts; give it fewer words")
+        if math.prod(len(words[name]) for name in names) > _MOST_PROMPTS:
+            raise InputError(f"synthesize: {template!r} makes more than {_MOST_PROMPTS} prompts; give it fewer words")
         for chosen in product(*(words[name] for name in names)):
             result.append(template.format(**dict(zip(names, chosen, strict=True))))
     return result
@@ -132,7 +132,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _in_order(prompts: Sequence[str], count: int, seed: int) -> list[str]:
-    """``count`` prompts in a seeded order, none again before all were used."""
+    """``count`` prompts in a seeded order; none is repeated before all were used."""
     rng = np.random.default_rng([seed, _ORDER])
     result: list[str] = []
     while len(result) < count:

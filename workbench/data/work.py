@@ -1,4 +1,4 @@
-"""What the operations on data sets hand each other: rows in, rows and a report out."""
+"""The types that operations on data sets exchange: rows in, rows and a report out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.progress import Progress
 
 Score = Callable[["np.ndarray", Sequence[str]], "np.ndarray"]
-"""``score(pictures uint8 [N, H, W, 3], captions) -> float [N]``: how well each picture goes with its caption."""
+"""``score(pictures uint8 [N, H, W, 3], captions) -> float [N]``: how well each picture matches its caption."""
 Draw = Callable[[Sequence[str], int, float, int], "np.ndarray"]
 """``draw(prompts, steps, guidance_scale, seed) -> uint8 [N, H, W, 3]``."""
 TRAIN = "train"
@@ -22,10 +22,10 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class Row:
-    """A captioned picture: ``file`` is where it lies now, ``name`` (posix) what it will be called in the set.
+    """A captioned picture: ``file`` is its current path, ``name`` (posix) its future name in the set.
 
-    ``ours``: a file of workbench's own, which no one edits, so that a link to it is as good as a copy. ``was``: its
-    name in the set before, where an operation gave it another one.
+    ``ours``: written by workbench and never edited, so that a hard link is as good as a copy. ``was``: its name in the
+    earlier set, where an operation renamed it.
     """
 
     file: Path
@@ -37,13 +37,13 @@ class Row:
 
     @property
     def name_before(self) -> str:
-        """Its name in the set before, by which files of others know it."""
+        """Its name in the earlier set, which users' caption files refer to."""
         return self.name if self.was is None else self.was
 
 
 @dataclass(frozen=True)
 class Drop:
-    """A picture that didn't come through: ``why`` is what is counted, ``detail`` is about this one."""
+    """A dropped picture: ``why`` is the reason, for counting; ``detail`` is about this one."""
 
     name: str
     why: str
@@ -52,7 +52,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Done:
-    """What an operation leaves: rows, what it dropped, how many it altered, and other facts of it (JSON)."""
+    """The result of an operation: rows, those dropped, how many were altered, and other facts (JSON)."""
 
     rows: list[Row]
     dropped: list[Drop] = field(default_factory=list)
@@ -62,11 +62,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Context:
-    """What the operations need besides pictures.
+    """The other inputs of operations.
 
     ``source`` is the model's folder, ``side`` the side of its pictures in pixels (crops and pictures are scored at that
     size), ``data`` the recipe's own folder (None or demo: the model's pictures). ``held_out`` are captions and prompts
-    that training must not show, so that they are never drawn; evaluation asks them, and training captions beside them.
+    of evaluation that must not be trained on, so they are never drawn.
     """
 
     source: Path
@@ -80,10 +80,10 @@ class Context:
 
 @dataclass(frozen=True)
 class Work:
-    """One set at work: ``others`` are the rows that aren't for training, ``state`` a folder for files on the way."""
+    """One set being made: ``held_out`` are its rows of other splits than train, ``state`` a temporary folder."""
 
     data_set: DataSet
     context: Context
-    others: Sequence[Row]
+    held_out: Sequence[Row]
     state: Path
     progress: Progress

@@ -1,1 +1,1 @@
-"""PyTorch to ONNX with the layer on every node, and the check that both agree."""
+"""PyTorch to ONNX with nodes named by layer, and the check that both agree."""

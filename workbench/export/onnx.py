@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 OPSET = 20
 INLINE_LIMIT = 200_000_000
-"""Bytes of weights up to which they lie in model.onnx itself: protobuf copies them twice on writing and on reading."""
+"""Bytes up to which weights are stored in model.onnx itself: protobuf copies them twice on writing and on reading."""
 
 
 def export_component(candidate: Candidate, component: str, out: Path, contract: Spec | None = None) -> dict[str, Any]:
-    """``export_module`` of a pipeline's component; ``contract`` replaces the one that its configs give.
+    """``export_module`` of a pipeline's component; ``contract`` replaces the one from its configs.
 
     Raises:
         RunError: ONNX Runtime's output disagrees with PyTorch's.
@@ -51,19 +51,19 @@ def export_module(
     wrapper: str = "",
     least_db: float = AGREE_DB,
 ) -> dict[str, Any]:
-    """Writes ``out/model.onnx`` (weights in ``model.onnx.data`` when large) and returns what is known of it.
+    """Writes ``out/model.onnx`` (weights in ``model.onnx.data`` when large) and returns a report.
 
     The report holds opset, inputs (shape and type), nodes, nodes whose layer is unknown, bytes, seconds, and the
-    agreement with PyTorch on ``feed``. Needs little more memory than the weights: the module is dropped before the
+    agreement with PyTorch on ``feed``. Needs little more memory than the weights: the module is released before the
     runtime loads the file.
 
     Args:
-        make: gives the module, which takes the inputs by position and returns a tensor or a flat tuple of them.
+        make: creates the module, which takes the inputs by position and returns a tensor or a flat tuple of tensors.
         feed: inputs by name, in the module's order.
         out_names: names of the outputs; None where their number isn't known.
-        out: folder, which is made.
-        wrapper: the attribute of ``module`` that holds the component, "" when its parts are attributes of their own.
-        least_db: least agreement with PyTorch.
+        out: a folder, created if needed.
+        wrapper: the attribute of ``module`` that holds the component, "" when ``module`` is the component.
+        least_db: minimum agreement with PyTorch.
 
     Raises:
         RunError: PyTorch can't run or trace the module, or ONNX Runtime's output disagrees with PyTorch's.
@@ -74,7 +74,7 @@ def export_module(
     with quiet():
         module = make()
         expected = outputs(module, feed)
-        with redirect_stderr(io.StringIO()):  # a failing trace prints graphs there; what it raises says the same
+        with redirect_stderr(io.StringIO()):  # a failing trace prints graphs there; its exception contains the same
             model = _trace(module, feed, out_names)
     unknown = name_by_layer(model, wrapper)
     path = out / "model.onnx"
@@ -82,8 +82,7 @@ def export_module(
     nodes = len(model.graph)
     seconds = time.monotonic() - start
     del model, module
-    gc.collect()  # what traces a module leaves cycles behind that hold its weights
-    agreed = agreement(path, feed, expected, torch.get_num_threads(), least_db)
+    gc.collect()  # tracing leaves reference cycles that hold the weights
     return {
         "opset": OPSET,
         "inputs": {name: {"shape": list(value.shape), "type": str(value.dtype)} for name, value in feed.items()},
@@ -91,12 +90,12 @@ def export_module(
         "nodes_without_layer": unknown,
         "size_bytes": sum(file.stat().st_size for file in out.glob("model.onnx*")),
         "export_seconds": round(seconds, 2),
-        **agreed,
+        **agreement(path, feed, expected, torch.get_num_threads(), least_db),
     }
 
 
 def save(model: ir.Model, path: Path) -> None:
-    """Writes an ONNX file; weights go to ``<path>.data`` when they don't fit into the file itself."""
+    """Writes an ONNX file; weights over ``INLINE_LIMIT`` go to ``<path>.data``."""
     import onnx_ir as ir
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +106,7 @@ def save(model: ir.Model, path: Path) -> None:
 def _trace(module: torch.nn.Module, feed: Mapping[str, np.ndarray], out_names: list[str] | None) -> ir.Model:
     """The module's graph with constants folded.
 
-    The exporter's own optimizer isn't used: on the demo U-Net its pattern rewriter takes 6 of 15 s and gains nothing
+    The exporter's optimizer isn't used: on the demo U-Net its pattern rewriter takes 6 of 15 s and gains nothing
     in ONNX Runtime (20.9 against 21.2 ms, within the spread); folding constants takes 0.6 s. The TorchScript exporter
     takes 1.8 s there, but on full-size models 5.6 GB instead of 1.8 GB of memory and twice the time, and is deprecated.
     """
@@ -131,7 +130,7 @@ def _trace(module: torch.nn.Module, feed: Mapping[str, np.ndarray], out_names: l
     passes.InlinePass()(model)
     optimizer.fold_constants_ir(model, onnx_shape_inference=True)
     _drop_divisions_by_one(model)
-    for tidy in (
+    for clean_up in (
         passes.RemoveUnusedNodesPass(),
         passes.RemoveUnusedFunctionsPass(),
         passes.RemoveUnusedOpsetsPass(),
@@ -140,7 +139,7 @@ def _trace(module: torch.nn.Module, feed: Mapping[str, np.ndarray], out_names: l
         passes.CommonSubexpressionEliminationPass(),
         passes.RemoveUnusedNodesPass(),
     ):
-        tidy(model)
+        clean_up(model)
     return model
 
 

@@ -1,4 +1,4 @@
-"""Exports in the store: made once per weights, code and library versions."""
+"""Exports in the store: one for each combination of weights, code and library versions."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 def stored_export(candidate: Candidate, component: str, store: Store, contract: Spec | None = None) -> Path:
-    """The file of a component: its own when it is one already, else the ONNX export of its weights.
+    """The component's file if it has one, else the ONNX export of its weights.
 
-    Two candidates that share a component's weights share its export. ``contract`` replaces the component's own, where
-    inputs have other shapes than its configs say.
+    Candidates that share a component's weights share its export. ``contract`` replaces the component's, for inputs of
+    other shapes than in its configs.
     """
-    own = candidate.components[component]
-    if own.kind != "torch":
-        return own.path
+    entry = candidate.components[component]
+    if entry.kind != "torch":
+        return entry.path
     contract = contract or candidate.spec(component)
-    files = [own.path / "config.json", *own.path.glob(WIDTHS), *own.path.glob("*.safetensors")]
+    files = [entry.path / "config.json", *entry.path.glob(WIDTHS), *entry.path.glob("*.safetensors")]
     key = key_of(
         {
             "export": component,
-            "weights": store.folder_hash(own.path, files),
+            "weights": store.folder_hash(entry.path, files),
             "inputs": {name: [list(shape), kind] for name, (shape, kind) in contract.inputs.items()},
             **depends_on(export_component),
         }
@@ -52,12 +52,9 @@ def stored_module_export(
     """The ONNX file of a module that isn't a pipeline's component.
 
     Args:
-        make: as ``export_module`` takes it.
         feed: inputs by name; their shapes and types are part of the key.
-        made_of: what the module's code and weights depend on, as JSON: the key.
-        store: where the export lies.
-        wrapper: the attribute of the module that holds the component.
-        least_db: least agreement with PyTorch.
+        made_of: what the module's code and weights depend on, as JSON: part of the key.
+        make, wrapper, least_db: as for ``export_module``.
     """
     key = key_of(
         {
@@ -66,6 +63,5 @@ def stored_module_export(
             **depends_on(export_module),
         }
     )
-
     store.compute(key, lambda out: export_module(make, feed, None, out, wrapper, least_db))
     return store.folder(key) / "model.onnx"

@@ -15,27 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 AGREE_DB = 80.0
-"""Least SQNR of a float32 export; rounding alone left 117 to 126 dB on the demo's three components."""
-
-
-def check(
-    module: torch.nn.Module, path: Path, inputs: Mapping[str, np.ndarray], threads: int, least_db: float = AGREE_DB
-) -> dict[str, float]:
-    """``max_abs_error`` and ``sqnr_db`` between ``module`` and the ONNX file on the same inputs, in the module's order.
-
-    Raises:
-        RunError: as ``agreement``.
-    """
-    return agreement(path, inputs, outputs(module, inputs), threads, least_db)
+"""Minimum SQNR of a float32 export; with rounding alone the demo's three components have 117 to 126 dB."""
 
 
 def outputs(module: torch.nn.Module, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """What PyTorch gives: the module's output tensors in order."""
+    """PyTorch's output tensors in order; ``inputs`` are in the order of the module's arguments."""
     import torch
 
     with torch.inference_mode():
-        values = module(*(torch.from_numpy(v) for v in inputs.values()))
-    return [value.numpy() for value in ((values,) if isinstance(values, torch.Tensor) else values)]
+        results = module(*(torch.from_numpy(v) for v in inputs.values()))
+    return [value.numpy() for value in ((results,) if isinstance(results, torch.Tensor) else results)]
 
 
 def agreement(
@@ -49,18 +38,18 @@ def agreement(
     import numpy as np
 
     worst = {"max_abs_error": 0.0, "sqnr_db": 200.0}
-    for value, reference in zip(session(path, threads).run(None, dict(inputs)), expected, strict=True):
+    for actual, reference in zip(session(path, threads).run(None, dict(inputs)), expected, strict=True):
         floating = np.issubdtype(reference.dtype, np.floating)
-        if value.shape != reference.shape or (floating and not np.isfinite(value).all()):
-            shapes = f"{list(value.shape)}, PyTorch's is {list(reference.shape)}"
+        if actual.shape != reference.shape or (floating and not np.isfinite(actual).all()):
+            shapes = f"{list(actual.shape)}, PyTorch's is {list(reference.shape)}"
             raise RunError(f"{path}: ONNX Runtime's output isn't finite or has another shape: {shapes}")
         if not floating or not reference.size:
-            continue  # a choice such as an argmax can fall otherwise where two values are almost equal
-        error, sqnr = float(np.abs(value.astype(np.float64) - reference).max()), sqnr_db(reference, value)
+            continue  # a choice such as an argmax can differ where two values are almost equal
+        error, sqnr = float(np.abs(actual.astype(np.float64) - reference).max()), sqnr_db(reference, actual)
         if sqnr < least_db:
             raise RunError(
                 f"{path}: ONNX Runtime disagrees with PyTorch: SQNR {sqnr:.1f} dB (least {least_db:g} dB), "
                 f"largest error {error:.3g} at outputs up to {float(np.abs(reference).max()):.3g}"
             )
-        worst = min(worst, {"max_abs_error": error, "sqnr_db": sqnr}, key=lambda value: value["sqnr_db"])
+        worst = min(worst, {"max_abs_error": error, "sqnr_db": sqnr}, key=lambda result: result["sqnr_db"])
     return worst

@@ -1,1 +1,1 @@
-"""ONNX graphs as data: read without weights, walked, named, shaped, and counted."""
+"""ONNX graphs as data: reading without weights, walking, naming, shapes, counting."""

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import onnx
 
 INTEGER = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "DynamicQuantize")
-"""How the names of operators begin that multiply integers."""
+"""Prefixes of the operators that multiply integers."""
 
 
 @dataclass(frozen=True)
 class NodeCost:
     """``weights``: elements of the constant operand, 0 for a product of two activations. ``int8``: both operands come
-    from a DequantizeLinear of 8-bit integers, which is how a QDQ graph says that the product is one of int8, or the
-    operator itself is one of integers."""
+    from a DequantizeLinear of 8-bit integers, which in a QDQ graph means an int8 product, or the operator itself
+    multiplies integers."""
 
     node: str
     layer: str
@@ -37,9 +37,9 @@ class NodeCost:
 
 @dataclass(frozen=True)
 class Product:
-    """A node that multiplies: what it is, in MACs, apart where both operands are activations, elements of its weight.
+    """A node that multiplies, its MACs (separately where both operands are activations) and elements of its weight.
 
-    ``why`` says why its MACs aren't known (then they are 0), "" when they are.
+    ``why``: the reason why its MACs are unknown (then they are 0), "" when they are known.
     """
 
     node: onnx.NodeProto
@@ -70,7 +70,7 @@ def node_costs(model: Path | onnx.ModelProto) -> list[NodeCost]:
 
 
 def dequantized(graph: onnx.GraphProto) -> set[str]:
-    """Values that were 8-bit integers just before; 4 and 16 bits have no kernels of integers."""
+    """Values dequantized from 8-bit integers; 4 and 16 bits have no integer kernels."""
     from onnx import TensorProto
 
     eight = (TensorProto.INT8, TensorProto.UINT8)
@@ -78,12 +78,12 @@ def dequantized(graph: onnx.GraphProto) -> set[str]:
     for node in graph.node:
         if node.op_type == "QuantizeLinear":
             kinds[node.output[0]] = kinds.get(node.input[2], eight[1]) if len(node.input) > 2 else eight[1]
-    nodes = (node for node in graph.node if node.op_type == "DequantizeLinear")
-    return {node.output[0] for node in nodes if kinds.get(node.input[0], eight[0]) in eight}
+    dequantizers = (node for node in graph.node if node.op_type == "DequantizeLinear")
+    return {node.output[0] for node in dequantizers if kinds.get(node.input[0], eight[0]) in eight}
 
 
 def product_of(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> Product:
-    """What a node of an operator in ``PRODUCTS`` multiplies; ``constant``: values that are the same in every pass."""
+    """The product of a node whose operator is in ``PRODUCTS``; ``constant``: values that are the same in every pass."""
     macs = macs_of(node, shapes.shape, constant)
     if macs is None:
         return Product(node, why="of unknown shape")
@@ -91,12 +91,12 @@ def product_of(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> Prod
 
 
 def constants(graph: onnx.GraphProto) -> set[str]:
-    """Values that are the same in every pass: weights, and what is made of them alone."""
+    """Values that are the same in every pass: weights, and values computed from them only."""
     names: set[str] = set()
-    for part in scopes(graph):
-        names |= {tensor.name for tensor in part.initializer}
-        names |= {tensor.values.name for tensor in part.sparse_initializer}
-        for node in part.node:
+    for scope in scopes(graph):
+        names |= {tensor.name for tensor in scope.initializer}
+        names |= {tensor.values.name for tensor in scope.sparse_initializer}
+        for node in scope.node:
             if all(value in names for value in node.input if value) and not bodies(node):
                 names |= {value for value in node.output if not node.op_type.startswith("Random")}
     return names
@@ -118,7 +118,7 @@ def int8_shares(costs: list[NodeCost]) -> dict[str, float]:
 
 
 def weight_inputs(node: onnx.NodeProto) -> tuple[int, ...]:
-    """Where an operator that multiplies takes its weights: indices of inputs, biases not among them."""
+    """The inputs of a multiplying operator that are weights, by index; without biases."""
     kind = node.op_type
     if kind in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"):
         return 1, 2

@@ -1,4 +1,4 @@
-"""What changes of an ONNX graph have in common."""
+"""Helpers for changing an ONNX graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def add_initializer(model: ir.Model, name: str, array: Any) -> ir.Value:
-    """A constant of the graph."""
+    """Adds a constant to the graph."""
     import onnx_ir as ir
 
     tensor = ir.tensor(array, name=name)

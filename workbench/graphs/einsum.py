@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 
 def einsum_macs(equation: str, shapes: Sequence[Sequence[int]], constant: Sequence[bool]) -> tuple[int, int]:
-    """The products' multiply-accumulates, those with a constant and those of two activations.
+    """The multiply-accumulates of products with a constant, and of products of two activations.
 
-    Operands are taken in one after the other, from the left, as PyTorch (without opt_einsum) and ONNX Runtime do it. An
-    index that one operand alone has is summed before; where nothing is contracted the operands are multiplied element
-    by element. Neither is a product of matrices: both count nothing here.
+    Operands are contracted one after another from the left, as in PyTorch (without opt_einsum) and ONNX Runtime. An
+    index of only one operand is summed before; without a contracted index the operands are multiplied element by
+    element. Neither is a matrix product, so neither is counted.
 
     Raises:
         IndexError: the equation doesn't fit the shapes.
@@ -29,29 +29,29 @@ def einsum_macs(equation: str, shapes: Sequence[Sequence[int]], constant: Sequen
         for index, side in zip(indices, shape, strict=True):
             size[index] = max(size.get(index, 1), side)  # a side of 1 is stretched
     if arrow:
-        kept = set(_spread(right, None, rank))
-    else:  # what occurs once, and all that "..." stands for
+        result = set(_spread(right, None, rank))
+    else:  # indices that occur once, and those of "..."
         every = [index for indices in spread for index in indices]
-        kept = {index for index in every if every.count(index) == 1 or index.startswith(".")}
+        result = {index for index in every if every.count(index) == 1 or index.startswith(".")}
 
     weighted = pairs = 0
     current, is_constant = set(spread[0]), constant[0]
     for at in range(1, len(spread)):
-        other = set(spread[at])
-        remaining = kept.union(*spread[at + 1 :])
-        both = (current & other) | ((current | other) & remaining)
-        if (current & other) - remaining:
-            macs = math.prod(size[index] for index in both)
+        operand = set(spread[at])
+        needed = result.union(*spread[at + 1 :])
+        indices_of_product = (current & operand) | ((current | operand) & needed)
+        if (current & operand) - needed:
+            macs = math.prod(size[index] for index in indices_of_product)
             if is_constant or constant[at]:
                 weighted += macs
             else:
                 pairs += macs
-        current, is_constant = both & remaining, is_constant and constant[at]
+        current, is_constant = indices_of_product & needed, is_constant and constant[at]
     return weighted, pairs
 
 
 def _spread(term: str, rank: int | None, most: int) -> list[str]:
-    """Indices of a term, those that "..." stands for named from the right."""
+    """Indices of a term; those of "..." are numbered from the right."""
     before, dots, after = term.partition("...")
     count = 0 if not dots else most if rank is None else rank - len(before) - len(after)
     return [*before, *(f".{most - count + i}" for i in range(count)), *after]

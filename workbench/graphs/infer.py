@@ -1,4 +1,4 @@
-"""ONNX's inference of shapes, into loops too: what a loop carries keeps its shape where each round gives it back so."""
+"""ONNX's shape inference, extended to loops: a carried value has one shape where each round returns the same shape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Carried:
-    """What goes round in a Loop: how its body calls it before and after a round, and the Loop after the last one."""
+    """A value carried by a Loop: its names in the body before and after a round, and behind the Loop."""
 
     before: onnx.ValueInfoProto
     after: str
@@ -26,49 +26,48 @@ class _Carried:
 
 
 def with_loops(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the shapes that inference finds.
+    """The model with the inferred shapes.
 
-    ONNX's own ends at a Loop, since what goes round may change its shape. Here each such value is taken to keep the
-    shape that it enters with, and keeps it where the body, inferred so, gives it back in the same.
+    ONNX's inference ends at a Loop, since carried values can change their shape. Here each is assumed to keep its
+    initial shape, which is confirmed where the body, inferred with it, returns the same shape.
     """
     inferred, changing = _inferred(model), set[str]()
     while True:
-        trial = _copy(inferred)
+        trial = copied(inferred)
         carried = list(_carried(trial.graph, static_shapes(trial.graph), changing))
         if not carried:
             return inferred
-        for one in carried:
-            set_shape(one.before, one.before.type.tensor_type.elem_type, one.shape)
-        names = {one.before.name: one for one in carried}
+        for value in carried:
+            set_shape(value.before, value.before.type.tensor_type.elem_type, value.shape)
         trial = _inferred(trial)
         after = static_shapes(trial.graph)
-        wrong = {name for name, one in names.items() if after.get(one.after) != one.shape}
+        wrong = {value.before.name for value in carried if after.get(value.after) != value.shape}
         changing |= wrong
         if not wrong:
-            kinds = {one.out: one.before.type.tensor_type.elem_type for one in carried}
-            tell(trial.graph, {one.out: one.shape for one in carried}, kinds)
+            kinds = {value.out: value.before.type.tensor_type.elem_type for value in carried}
+            write_shapes(trial.graph, {value.out: value.shape for value in carried}, kinds)
             inferred = _inferred(trial)
 
 
 def static_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
-    """The shapes that are written down without open sides, in all graphs inside."""
+    """The shapes that the graph and its subgraphs state without open sides."""
     shapes: dict[str, Shape] = {}
-    for part in scopes(graph):
-        for value in (*part.input, *part.output, *part.value_info):
+    for scope in scopes(graph):
+        for value in (*scope.input, *scope.output, *scope.value_info):
             tensor = value.type.tensor_type
             if tensor.HasField("shape") and all(side.HasField("dim_value") for side in tensor.shape.dim):
                 shapes[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
-        shapes |= {tensor.name: tuple(tensor.dims) for tensor in part.initializer}
+        shapes |= {tensor.name: tuple(tensor.dims) for tensor in scope.initializer}
     return shapes
 
 
-def tell(graph: onnx.GraphProto, shape: Mapping[str, Shape], kind: Mapping[str, int]) -> None:
-    """Writes down the shapes of values, where their type is known too, for the next inference to go on from."""
-    for part in scopes(graph):
-        own = {value.name: value for value in (*part.output, *part.value_info)}
-        for name in (value for node in part.node for value in node.output):
+def write_shapes(graph: onnx.GraphProto, shape: Mapping[str, Shape], kind: Mapping[str, int]) -> None:
+    """Writes the shapes of values into the graph, where their type is known too, for the next inference."""
+    for scope in scopes(graph):
+        stated = {value.name: value for value in (*scope.output, *scope.value_info)}
+        for name in (value for node in scope.node for value in node.output):
             if name in shape and kind.get(name):
-                value = own[name] if name in own else part.value_info.add(name=name)
+                value = stated[name] if name in stated else scope.value_info.add(name=name)
                 set_shape(value, kind[name], shape[name])
 
 
@@ -80,8 +79,8 @@ def set_shape(value: onnx.ValueInfoProto, kind: int, shape: Shape) -> None:
 
 
 def _carried(graph: onnx.GraphProto, known: Mapping[str, Shape], changing: Collection[str]) -> Iterator[_Carried]:
-    for part in scopes(graph):
-        for node in part.node:
+    for scope in scopes(graph):
+        for node in scope.node:
             body = dict(branches(node)).get("body") if node.op_type == "Loop" else None
             if body is None:
                 continue
@@ -94,15 +93,16 @@ def _carried(graph: onnx.GraphProto, known: Mapping[str, Shape], changing: Colle
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
 
-    # Of nodes that contradict each other, what the file tells is all there is.
+    # If nodes contradict each other, only the shapes stated by the file remain.
     with suppress(onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     return model
 
 
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+def copied(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of a model."""
     import onnx
 
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    return made
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy

@@ -1,9 +1,9 @@
-"""The layers of an ONNX graph from any exporter: by what its nodes are named, else by its nodes.
+"""The layers of an ONNX graph from any exporter: from the names of its nodes, else the nodes themselves.
 
 In this order: the module path in PyTorch's metadata; a hierarchy in the node's name (``<layer>/<OpType>`` of our own
 exports, ``/model/layers.0/conv/Conv`` of TorchScript, ``model/conv/Conv2D`` of TensorFlow), its scopes joined by dots;
-the module path in the name of its weight (``layers.0.conv.weight``). A node that none of them tells of belongs to its
-neighbours' layer in a graph that names most of its nodes so, and is a layer of its own in one that doesn't.
+the module path in the name of its weight (``layers.0.conv.weight``). Any other node belongs to the layer of its
+neighbours if most nodes of the graph have hierarchical names, else it is a layer by itself.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from workbench.graphs.walk import branches
 _SCOPES, _NAMESPACE = "pkg.torch.onnx.name_scopes", "namespace"
 _PARAMETER = re.compile(r"(.+)\.(weight|bias|kernel|gamma|beta|running_\w+|(weight|bias)_\w+|[wb]_\d+)(_quantized)?")
 _FRESH = re.compile(r"[A-Za-z_]+_token_\d+(_out\d+)?")
-"""What ONNX Runtime calls a node or value that it makes out of nothing; an exported node may well be ``Transpose``."""
+"""Names that ONNX Runtime gives to new nodes and values; an exported node can be called just ``Transpose``."""
 _MOSTLY = 0.5
-"""Share of nodes with a hierarchy in their names from which on the graph is one that names its nodes so."""
+"""Share of nodes with hierarchical names from which the graph counts as hierarchically named."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a node belongs: its layer, and the exported node that it came from, where that is known."""
+    """A node's layer, and the exported node that it comes from, where known."""
 
     layer: str | None
     origin: str | None = None
@@ -37,9 +37,9 @@ class Place:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A node of a graph, ``label`` its name (made unique), ``outer`` the index of the node that it runs inside.
+    """A node of a graph: ``label`` is its name (made unique), ``outer`` the index of the node that contains it.
 
-    ``branch`` is the attribute of that one that it stands in: ``body``, ``then_branch``, ….
+    ``branch`` is the attribute of the outer node that contains it: ``body``, ``then_branch``, ….
     """
 
     proto: Any
@@ -49,18 +49,17 @@ class GraphNode:
 
 
 class Names:
-    """The names of an exported graph: the layer of each node, and which node a name made from another speaks of."""
+    """The names of an exported graph: the layer of each node, and the node that a derived name refers to."""
 
     def __init__(self, graph: Any) -> None:
         self.nodes = nodes_of(graph)
-        metadata = [_told(node.proto) for node in self.nodes]
         self.constants = constants(graph)
         self.producer = {value: i for i, node in enumerate(self.nodes) for value in node.proto.output if value}
         self.users: defaultdict[str, list[int]] = defaultdict(list)
         for i, node in enumerate(self.nodes):
             for value in node.proto.input:
                 self.users[value].append(i)
-        self.layer_of = self._layers(metadata)
+        self.layer_of = self._layers([_named_layer(node.proto) for node in self.nodes])
         pairs = zip(self.layer_of, self.nodes, strict=True)
         self.layers = {layer: None for layer, node in pairs if node.proto.op_type != "Constant"}.keys()
         self._known = {value: i for value, i in self.producer.items() if value not in self.constants}
@@ -73,9 +72,9 @@ class Names:
         return Place(self.layer_of[index], self.nodes[index].label)
 
     def value(self, name: str) -> str | None:
-        """The value that a runtime's value of that name is, or is another form of.
+        """The exported value that a runtime's value of that name is, or is a form of.
 
-        Behind a value's name it puts something (``…:0_nchwc``); what it transposes it names by the value's node.
+        Runtimes append to a value's name (``…:0_nchwc``); transposed values are named after the value's node.
         """
         if _FRESH.fullmatch(name):
             return None
@@ -85,9 +84,9 @@ class Names:
         return known
 
     def find(self, name: str) -> Place:
-        """The place that ``name`` (of a node or a value, or one made from it) speaks of; else ``Place(None)``.
+        """The place of a node or value by its name or one derived from it; ``Place(None)`` if it is unknown.
 
-        Runtimes put something behind a name (``…:0_nchwc``, ``…/MatMulAddFusion``), seldom before it.
+        Runtimes append to a name (``…:0_nchwc``, ``…/MatMulAddFusion``) and rarely prepend to it.
         """
         if _FRESH.fullmatch(name):
             return Place(None)
@@ -109,11 +108,11 @@ class Names:
         layer = name.rpartition(".")[0]
         return layer if layer in self.layers else None
 
-    def _layers(self, metadata: list[str | None]) -> list[str]:
-        # A program that was flattened before it was exported has the root everywhere: that tells nothing. Our own
-        # exports say so in as many words where they mean it.
-        flat = {*metadata} <= {None, ROOT} and not any(n.proto.name.startswith(f"{ROOT}/") for n in self.nodes)
-        layers: list[str | None] = [None if flat else layer for layer in metadata]
+    def _layers(self, named: list[str | None]) -> list[str]:
+        # A program that was flattened before its export has the root everywhere, which is no information. Our own
+        # exports name the root explicitly.
+        flat = {*named} <= {None, ROOT} and not any(n.proto.name.startswith(f"{ROOT}/") for n in self.nodes)
+        layers: list[str | None] = [None if flat else layer for layer in named]
         computing = [layer for layer, n in zip(layers, self.nodes, strict=True) if n.proto.op_type != "Constant"]
         by_hierarchy = sum(layer is not None for layer in computing) >= _MOSTLY * len(computing)
         for i, node in enumerate(self.nodes):
@@ -128,46 +127,47 @@ class Names:
         return [_printable(layer or node.label) for layer, node in zip(layers, self.nodes, strict=True)]
 
     def _by_weight(self, proto: Any) -> str | None:
-        own = (_PARAMETER.fullmatch(value) for value in proto.input if value in self.constants)
-        return next((match[1] for match in own if match), None)
+        matches = (_PARAMETER.fullmatch(value) for value in proto.input if value in self.constants)
+        return next((match[1] for match in matches if match), None)
 
     def _from_neighbours(self, layers: list[str | None]) -> None:
-        """Gives nodes without a layer that of what makes their first inputs, else of what uses their outputs."""
+        """Gives nodes without a layer that of the producers of their inputs, else of the users of their outputs."""
         while True:
-            near: dict[int, str] = {}
+            adopted: dict[int, str] = {}
             for i, node in enumerate(self.nodes):
                 if layers[i] is None:
                     before = [self.producer[v] for v in node.proto.input if v in self.producer]
                     after = [user for value in node.proto.output for user in self.users[value]]
                     layer = next((layers[k] for k in (*before, *after) if layers[k] is not None), None)
-                    near |= {i: layer} if layer is not None else {}
-            if not near:
+                    adopted |= {i: layer} if layer is not None else {}
+            if not adopted:
                 return
-            for i, layer in near.items():
+            for i, layer in adopted.items():
                 layers[i] = layer
 
 
 def nodes_of(graph: Any) -> list[GraphNode]:
-    """All nodes, those of subgraphs behind the node that runs them; a node without a name of its own by its output."""
-    found = list(_nodes(graph, None, [0]))
-    names = Counter(proto.name for proto, _, _ in found)
-    labels = [p.name if p.name and names[p.name] == 1 else f"{p.op_type}({''.join(p.output[:1])})" for p, _, _ in found]
+    """All nodes, those of subgraphs after the node that contains them; nodes without a unique name by their output."""
+    entries = list(_nodes(graph, None, [0]))
+    names = Counter(proto.name for proto, _, _ in entries)
+    labels = [
+        p.name if p.name and names[p.name] == 1 else f"{p.op_type}({''.join(p.output[:1])})" for p, _, _ in entries
+    ]
     seen: Counter[str] = Counter()
     nodes = []
-    for label, (proto, outer, branch) in zip(labels, found, strict=True):
+    for label, (proto, outer, branch) in zip(labels, entries, strict=True):
         seen[label] += 1
         nodes.append(GraphNode(proto, f"{label}#{seen[label] - 1}" if seen[label] > 1 else label, outer, branch))
     return nodes
 
 
 def longest_known(name: str, known: Mapping[str, int]) -> int | None:
-    """What ``known`` has for the longest of its keys that ``name`` begins with."""
-    key = prefix_in(name, known)
-    return known[key] if key is not None else None
+    """The value in ``known`` for the longest of its keys that ``name`` begins with."""
+    return None if (key := prefix_in(name, known)) is None else known[key]
 
 
 def prefix_in(name: str, known: Mapping[str, int]) -> str | None:
-    """The longest key of ``known`` that ``name`` is, or begins with and goes on behind as another word."""
+    """The longest key of ``known`` that ``name`` equals or begins with, up to the end of a word."""
     for end in range(len(name), 0, -1):
         if end < len(name) and (name[end].isalnum() or name[end] == "#"):
             continue
@@ -186,15 +186,15 @@ def _nodes(graph: Any, outer: int | None, count: list[int], branch: str = "") ->
 
 
 def _printable(name: str) -> str:
-    """A name as it can be shown in one line: without line breaks and characters that steer a terminal."""
+    """A name without line breaks and terminal control characters."""
     return name if name.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
 
 
-def _told(node: Any) -> str | None:
+def _named_layer(node: Any) -> str | None:
     """The layer in the node's metadata or name."""
     metadata = {entry.key: entry.value for entry in node.metadata_props}
-    for key, read in ((_SCOPES, _of_scopes), (_NAMESPACE, _of_namespace)):
-        if key in metadata and (layer := read(metadata[key])) is not None:
+    for key, parse in ((_SCOPES, _of_scopes), (_NAMESPACE, _of_namespace)):
+        if key in metadata and (layer := parse(metadata[key])) is not None:
             return layer
     name = node.name or next((value for value in node.output if value), "")
     if "/" not in name:

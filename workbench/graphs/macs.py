@@ -2,9 +2,9 @@
 
 Nothing is run and weights are not read. Products and their formulas: ``workbench.graphs.products``.
 
-Against a count of the same network by PyTorch, products agree exactly. Element operations are defined alike (one per
-output element of pointwise operators, one per input element of norms, softmax, pooling and reductions) but the two
-graphs differ: PyTorch runs a GELU or a group norm as one operator, which ONNX may write as several.
+Products agree exactly with PyTorch's count of the same network. Element operations have the same definition (one per
+output element of pointwise operators, one per input element of norms, softmax, pooling and reductions) but the graphs
+differ: a GELU or a group norm is one operator in PyTorch and can be several in ONNX.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _BIAS_AT = {
     "QAttention": (2,), "MultiHeadAttention": (3,), "QLinearConv": (8,), "QGemm": (6,), "MatMulNBits": (5,),
 }  # fmt: skip
 _SHARED = 1024
-"""Elements from which on a tensor that several nodes use is one tensor that they share: it counts once. Small ones that
-are equal (biases of zeros, weights of ones) are merged by exporters, and count for each user."""
+"""Elements above which a tensor used by several nodes is shared and counts once. Equal small tensors (biases of zeros,
+weights of ones) are merged by exporters and count for each user."""
 
 
 @dataclass(frozen=True)
 class GraphCount:
-    """What an ONNX file holds: counts by layer, products by the node's label, bytes of weights by layer as stored, and
-    its names. ``weight_bits`` has the products whose weight is stored in integers, ``floats`` the type of each layer's
-    results (``fp32``, ``fp16``, …)."""
+    """The counts of an ONNX file: by layer, products by the node's label, stored bytes of weights by layer, and its
+    names. ``weight_bits``: of products whose weight is stored in integers; ``floats``: the type of each layer's results
+    (``fp32``, ``fp16``, …)."""
 
     count: Count
     products: Mapping[str, Product]
@@ -65,19 +65,19 @@ class GraphCount:
 
 
 def count_graph(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> GraphCount:
-    """Counts an ONNX file, of whatever size and from whatever exporter.
+    """Counts an ONNX file of any size, from any exporter.
 
     Args:
-        path: the file; weights, in it or in files of their own, are not read.
-        shapes: of its inputs; needed for those that the file leaves open.
+        path: the file; weights, in it or in external files, are not read.
+        shapes: of its inputs; required for those that the file leaves open.
 
     Parameters are the elements of constants that are weights or biases of convolutions, matrix products, norms and
-    lookups, or are added to something; not scales, zero points and other constants. With the exports of this package
-    that is the number that PyTorch has; a file from elsewhere may hold folded constants that can't be told from biases.
+    lookups, or are added to something; not scales, zero points and other constants. For exports of this package that is
+    PyTorch's number; foreign files can contain folded constants that look like biases.
 
-    What a Loop or Scan runs counts as often as it runs. Of an If whose branch the data choose both are counted, and
-    ``notes`` say so. What multiplies and has a shape that isn't known, runs as often as the data say, or isn't known as
-    an operator is in ``uncounted`` by name and number.
+    The body of a Loop or Scan counts as often as it runs. If the branch of an If depends on the data, both are counted,
+    with a sentence in ``notes``. Products of unknown shape, nodes whose number of runs depends on the data, and unknown
+    operators are in ``uncounted`` by name and number.
 
     Raises:
         InputError: not an ONNX file, or ``shapes`` doesn't fit it.
@@ -88,12 +88,12 @@ def count_graph(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -
 
 
 def load_graph(path: Path) -> Any:
-    """The ``GraphProto`` of an ONNX file, without values of large tensors; InputError when it is none."""
+    """The ``GraphProto`` of an ONNX file, without values of large tensors; InputError when it isn't one."""
     return read_model(path).graph
 
 
 class _Counting:
-    """One walk over a graph's nodes, added up by layer."""
+    """One pass over a graph's nodes, summed by layer."""
 
     def __init__(self, model: Any, shapes: Shapes) -> None:
         graph = model.graph
@@ -109,7 +109,7 @@ class _Counting:
         self.owned: set[str] = set()
 
     def _product(self, node: GraphNode) -> Product:
-        """What a node multiplies in a pass, all its rounds together."""
+        """The product of a node in one pass of the graph, over all its runs."""
         times = self.times[node.label]
         if times.why or not times.count:
             return Product(node.proto, why=times.why)
@@ -117,7 +117,7 @@ class _Counting:
         return replace(once, macs=once.macs * times.count, attention_macs=once.attention_macs * times.count)
 
     def _choices(self) -> Iterator[str]:
-        """A sentence on every If of which both branches are counted and not both are without products."""
+        """A sentence on every If whose branches are both counted, if one of them has products."""
         macs: defaultdict[int, Counter[str]] = defaultdict(Counter)
         choices = {times.choice for times in self.times.values()}
         for node in (node for node in self.names.nodes if node.label in self.products):
@@ -127,10 +127,8 @@ class _Counting:
                     macs[inner.outer][inner.branch] += product.macs + product.attention_macs
                 inner = self.names.nodes[inner.outer]
         for choice, by_branch in sorted(macs.items()):
-            branches = " and ".join(
-                f"{by_branch[name]:,} MACs in its {name}" for name in ("then_branch", "else_branch")
-            )
-            yield f"{self.names.nodes[choice].label}: the data choose the branch; both are counted, {branches}"
+            text = " and ".join(f"{by_branch[name]:,} MACs in its {name}" for name in ("then_branch", "else_branch"))
+            yield f"{self.names.nodes[choice].label}: the data choose the branch; both are counted, {text}"
 
     def result(self) -> GraphCount:
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
@@ -143,12 +141,12 @@ class _Counting:
             )
             for layer, t in self.tallies.items()
         )
-        held = {layer: sum(self._stored_bytes(name) for name in names) for layer, names in self.used.items()}
+        weight_bytes = {layer: sum(map(self._stored_bytes, names)) for layer, names in self.used.items()}
         bits = {label: bits for label, p in self.products.items() if (bits := self._weight_bits(p.node))}
         return GraphCount(
             Count(layers, dict(sorted(self.uncounted.items())), tuple(self._choices())),
             self.products,
-            held,
+            weight_bytes,
             self.names,
             bits,
             self._floats(),
@@ -156,7 +154,7 @@ class _Counting:
 
     def _add(self, label: str, node: Any, tally: Counter[str], layer: str) -> None:
         for value in node.input:
-            if value in self.tensors and self._is_own(value, f"bytes of {value}"):
+            if value in self.tensors and self._counts_here(value, f"bytes of {value}"):
                 self.used[layer][value] = None
         tally["params"] += sum(self._parameters(node))
         if node.output and self.names.constants.issuperset(node.output):
@@ -180,8 +178,8 @@ class _Counting:
         if node.op_type not in VIEWS:
             tally["written"] += times * sum(self._bytes(value) for value in node.output if value)
 
-    def _is_own(self, value: str, key: str) -> bool:
-        """Whether a tensor counts for this user: always a small one, a large one the first time."""
+    def _counts_here(self, value: str, key: str) -> bool:
+        """Whether a tensor counts for this user: small ones always, large ones the first time."""
         if math.prod(self.tensors[value].dims) <= _SHARED:
             return True
         new = key not in self.owned
@@ -189,7 +187,7 @@ class _Counting:
         return new
 
     def _kinds(self) -> dict[str, str]:
-        """The operator that a layer is named by: what multiplies, else what it does last."""
+        """The operator shown for each layer: the one that multiplies, else the last."""
         kinds: dict[str, str] = {}
         multiplies: set[str] = set()
         for node, layer in zip(self.names.nodes, self.names.layer_of, strict=True):
@@ -200,7 +198,7 @@ class _Counting:
         return defaultdict(str, kinds)
 
     def _weight_bits(self, node: Any) -> int:
-        """Bits of each number of a weight that is stored in integers; 0 for one in floats."""
+        """Bits per element of a weight that is stored in integers; 0 for floats."""
         if node.op_type == "MatMulNBits":
             return next((a.i for a in node.attribute if a.name == "bits"), 4)
         for i in weight_inputs(node):
@@ -234,26 +232,26 @@ class _Counting:
     def _parameters(self, node: Any) -> Iterator[int]:
         kind = node.op_type
         if kind == "Add" and node.output[0] in self.masked:
-            return  # what is added before a softmax is a mask
+            return  # a mask before a softmax
         if kind in PRODUCTS:
             at = (*weight_inputs(node), *_BIAS_AT.get(kind, ()))
         elif kind == "Mul" and self._before(node, 3, "InstanceNormalization"):
-            at = (0, 1)  # a group norm: its own scale is of ones, the weight follows
+            at = (0, 1)  # a group norm: the instance norm's scale is ones, the weight follows
         else:
             at = _PARAMETERS_AT.get(kind, ())
         for i in at:
             name = self._source(node.input[i]) if i < len(node.input) else None
             if name is None or (kind in ("Add", "Mul") and math.prod(self.tensors[name].dims) <= 1):
                 continue
-            if kind == "InstanceNormalization" and self._is_plain(name):
+            if kind == "InstanceNormalization" and self._is_trivial(name):
                 continue
-            if self._is_own(name, name):
+            if self._counts_here(name, name):
                 packed = kind == "MatMulNBits" and i == 1
                 dims = [a.i for a in node.attribute if a.name in ("K", "N")] if packed else self.tensors[name].dims
                 yield math.prod(dims)
 
     def _source(self, value: str) -> str | None:
-        """The stored tensor that a constant value is made of; None for an activation."""
+        """The stored tensor that a constant value is computed from; None for an activation."""
         while value in self.names.constants and value not in self.tensors:
             node = self.names.nodes[self.names.producer[value]].proto
             if not node.input:
@@ -261,8 +259,8 @@ class _Counting:
             value = node.input[0]
         return value if value in self.tensors else None
 
-    def _is_plain(self, name: str) -> bool:
-        """Whether a tensor is of ones or zeros alone: the scale and shift of a norm that has none."""
+    def _is_trivial(self, name: str) -> bool:
+        """Whether a tensor is all ones or all zeros: the scale or shift of a norm without parameters."""
         import onnx
 
         tensor = self.tensors[name]
@@ -284,16 +282,16 @@ class _Counting:
 
 
 def _tensors(graph: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Stored tensors by the value that they are; those stored sparse as dense ones without values, and as they are."""
+    """Stored tensors by value name; sparse ones as dense tensors without values, and as stored."""
     import onnx
 
     dense, sparse = dict[str, Any](), dict[str, Any]()
     for part in scopes(graph):
         dense |= {tensor.name: tensor for tensor in part.initializer}
         sparse |= {tensor.values.name: tensor for tensor in part.sparse_initializer}
-        held = [(value, a) for n in part.node if n.op_type == "Constant" for value in n.output for a in n.attribute]
-        dense |= {value: a.t for value, a in held if a.t.dims}
-        sparse |= {value: a.sparse_tensor for value, a in held if a.HasField("sparse_tensor")}
+        stored = [(value, a) for n in part.node if n.op_type == "Constant" for value in n.output for a in n.attribute]
+        dense |= {value: a.t for value, a in stored if a.t.dims}
+        sparse |= {value: a.sparse_tensor for value, a in stored if a.HasField("sparse_tensor")}
     for name, tensor in sparse.items():
         dense[name] = onnx.TensorProto(name=name, data_type=tensor.values.data_type, dims=tensor.dims)
     return dense, sparse

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 ROOT = "(root)"
-"""The layer of what the component does outside its modules."""
+"""The layer of operations outside all modules."""
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
@@ -24,17 +24,17 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
     """Renames all nodes and their outputs in place; ``wrapper`` is the attribute that holds the component, if any.
 
-    Returns the names (old ones) of nodes whose layer isn't known; they are named as part of the root.
+    Returns the old names of nodes whose layer is unknown; they are assigned to the root.
     """
     graph = model.graph
     layers = {node: _layer(node, wrapper) for node in graph}
     while True:
-        # Nodes that a function's body or a split brought in have no metadata: they belong to the nodes that use them.
+        # Nodes from a function's body or a split have no metadata: they belong to the nodes that use them.
         orphans = [node for node, layer in layers.items() if layer is None]
-        renamed = {node: near for node in orphans if (near := _neighbour(node, layers)) is not None}
-        if not renamed:
+        adopted = {node: layer for node in orphans if (layer := _neighbour(node, layers)) is not None}
+        if not adopted:
             break
-        layers.update(renamed)
+        layers.update(adopted)
     unknown = [node.name or node.op_type for node, layer in layers.items() if layer is None]
 
     keep = {*graph.inputs, *graph.outputs}
@@ -46,7 +46,7 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
             seen[name] += 1
             name = f"{name}#{seen[name]}"
         node.name = name
-        node.metadata_props.clear()  # stack traces of the exporter, a tenth of the file
+        node.metadata_props.clear()  # stack traces of the export, a tenth of the file
         for i, value in enumerate(node.outputs):
             if value not in keep:
                 value.name = f"{name}:{i}"
@@ -57,7 +57,7 @@ def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
 
 
 def name_new(model: ir.Model, layers: Mapping[ir.Node, str]) -> None:
-    """Names the nodes that were added to a graph named before, by the layers given; the others keep their names."""
+    """Names the nodes in ``layers``, which were added to a named graph; the others keep their names."""
     taken = {node.name for node in model.graph if node not in layers}
     for node, layer in layers.items():
         base = f"{layer}/{node.op_type}"
@@ -75,7 +75,7 @@ def layer_of(name: str) -> str:
 
 
 def _layer(node: ir.Node, wrapper: str) -> str | None:
-    """Deepest module path of the node: the last scope but one (the last is the operation's own name)."""
+    """Deepest module path of the node: the last scope but one (the last is the operation itself)."""
     scopes = node.metadata_props.get(_SCOPES)
     if scopes is None:
         return None

@@ -17,13 +17,6 @@ ALIAS = "ai.onnx"
 """Another name of ONNX's own domain, the empty one."""
 
 
-def is_plain(model: onnx.ModelProto) -> bool:
-    """Whether ``plain`` would change nothing."""
-    domains = {node.domain for node in nodes_of(model)} | {entry.domain for entry in model.opset_import}
-    orders = (order(graph) for graph in graphs_of(model))
-    return not model.functions and ALIAS not in domains and all(indices == sorted(indices) for indices in orders)
-
-
 def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     """The model with its functions written out where they are called, its nodes behind what they read.
 

@@ -1,7 +1,7 @@
 """Multiply-accumulates of single ONNX nodes, by kind of operator, from the shapes of their operands.
 
-Definitions: the operator pages of ONNX and of ONNX Runtime's ``com.microsoft`` domain. A causal or padded mask saves
-nothing here: the whole product is counted, as for PyTorch.
+Definitions: the operator pages of ONNX and of ONNX Runtime's ``com.microsoft`` domain. Causal and padding masks don't
+reduce the count: the full product is counted, as for PyTorch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Sides = Mapping[str, Shape]
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates of one node: ``layer`` those of a convolution or with a constant (a weight), ``pair`` those
-    of two activations."""
+    """Multiply-accumulates of one node: ``layer`` of a convolution or with a constant (a weight), ``pair`` of two
+    activations."""
 
     layer: int = 0
     pair: int = 0
@@ -34,7 +34,7 @@ class Unknown(Exception):
 
 
 def macs_of(node: onnx.NodeProto, shapes: Sides, constant: Set[str]) -> Macs | None:
-    """The multiply-accumulates of a node that multiplies matrices or convolves; None when its shapes don't tell.
+    """The multiply-accumulates of a matrix product or convolution; None when its shapes aren't known.
 
     ``constant`` are values that are the same in every pass.
 
@@ -49,7 +49,7 @@ def macs_of(node: onnx.NodeProto, shapes: Sides, constant: Set[str]) -> Macs | N
 
 
 class _Node:
-    """A node's shapes and attributes, by what the formulas ask for."""
+    """A node's shapes and attributes, as the formulas use them."""
 
     def __init__(self, node: onnx.NodeProto, shapes: Sides, constant: Set[str]) -> None:
         self.node, self.shapes, self._constant = node, shapes, constant
@@ -151,7 +151,7 @@ def _multi_head_attention(n: _Node) -> Macs:
 
 
 def _grouped_attention(n: _Node) -> Macs:
-    """``com.microsoft.GroupQueryAttention``: the keys are those of the whole cache, as long as the output says."""
+    """``com.microsoft.GroupQueryAttention``: the keys are the complete cache, whose length is in the output."""
     batch, length, hidden = n.input(0)
     heads, kv_heads = n.attribute("num_heads"), n.attribute("kv_num_heads")
     if not n.has(1):  # query, key and value packed into one
@@ -193,4 +193,4 @@ PRODUCTS: Mapping[str, Callable[[_Node], Macs]] = {
     "MultiHeadAttention": _multi_head_attention,
     "GroupQueryAttention": _grouped_attention,
 }
-"""Operators whose multiply-accumulates are counted, and how."""
+"""Operators whose multiply-accumulates are counted, with their formulas."""

@@ -1,4 +1,4 @@
-"""Exporters' warnings kept from the terminal."""
+"""Suppresses warnings of exporters."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps the exporters' warnings from the terminal: none of them asks the user for anything."""
+    """Suppresses warnings of exporters; users can do nothing about any of them."""
     names = (
-        "torch",
-        "torch.utils._pytree",
-        "torch.onnx._internal.exporter._registration",
-        "torchao",
-        "diffusers",
-        "onnxscript",
-        "onnx_ir",
+        *("torch", "torch.utils._pytree", "torch.onnx._internal.exporter._registration"),
+        *("torchao", "diffusers", "onnxscript", "onnx_ir"),
     )
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")  # its import sets its own level, from there
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")  # diffusers sets its log level from it on import
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,8 +1,8 @@
-"""An ONNX file read without its weights: names, nodes, shapes and small constants, whatever the file's size.
+"""Reads an ONNX file of any size without its weights: names, nodes, shapes and small constants.
 
-A full-size U-Net holds 1.3 GB of weights in the file itself, which ``onnx.load`` takes into memory twice. Here the file
-is mapped, the payload of every large tensor is stepped over, and the rest (about 1 MB) is parsed. Field numbers:
-onnx.proto3 of the ONNX project.
+A full-size U-Net has 1.3 GB of weights in the file itself, which ``onnx.load`` copies into memory twice. Here the file
+is mapped, the payload of every large tensor is skipped, and the rest (about 1 MB) is parsed. Field numbers: onnx.proto3
+of the ONNX project.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import onnx
 
 KEPT = 4096
-"""Bytes of a tensor's payload up to which it is kept: shapes, scales and axes are needed, weights are not."""
+"""Bytes up to which a tensor's payload is kept: shapes, scales and axes are needed, weights aren't."""
 
 _INSIDE: dict[str, dict[int, str]] = {
     "model": {7: "graph", 25: "function"},
@@ -28,7 +28,7 @@ _INSIDE: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
     "tensor": {},
 }
-"""Message fields that hold tensors somewhere inside."""
+"""Message fields that contain tensors."""
 _PAYLOAD = (4, 5, 6, 7, 9, 10, 11)
 """Fields of a tensor that hold its values: float_data, int32_data, string_data, int64_data, raw_data, …"""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -40,7 +40,7 @@ def read_model(path: Path) -> onnx.ModelProto:
     External data isn't read.
 
     Raises:
-        InputError: there is no such file, or it is no ONNX file.
+        InputError: there is no such file, or it isn't an ONNX file.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -61,7 +61,7 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 
 def _light(data: mmap.mmap, kind: str, at: int, end: int) -> Iterator[bytes]:
-    """The message at ``data[at:end]`` as pieces of bytes, payloads of large tensors left out."""
+    """The message at ``data[at:end]`` in pieces, without the payloads of large tensors."""
     inside = _INSIDE[kind]
     while at < end:
         start = at
@@ -72,12 +72,10 @@ def _light(data: mmap.mmap, kind: str, at: int, end: int) -> Iterator[bytes]:
             after = at + length
             if after > end:
                 raise ValueError(f"it ends at byte {end}, within a part that goes on to {after}")
-            if kind == "tensor" and field in _PAYLOAD and length > KEPT:
-                pass
-            elif field in inside and length > KEPT:
+            if field in inside and length > KEPT:
                 part = b"".join(_light(data, inside[field], at, after))
                 yield _encoded(tag) + _encoded(len(part)) + part
-            else:
+            elif not (kind == "tensor" and field in _PAYLOAD and length > KEPT):
                 yield data[start:after]
             at = after
             continue
@@ -104,14 +102,13 @@ def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
 
 
 def _encoded(value: int) -> bytes:
-    out = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    return bytes((*encoded, value))
 
 
 def onnx_files(path: Path) -> list[Path]:
-    """An ONNX file and the external data files that stand beside it under its name."""
+    """An ONNX file and its external data files, which are beside it under its name."""
     return [path, *sorted(path.parent.glob(f"{path.name}.data*"))]

@@ -1,4 +1,4 @@
-"""How often every node of a graph runs in one pass: those of branches and loop bodies too, as far as that is known."""
+"""How often every node of a graph runs in one pass, also in branches and loop bodies, as far as it is known."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import onnx
 
 _SINCE_AXES = 9
-"""The version of ONNX from which a Scan says which axis it walks along, and has no batch of its own."""
+"""The ONNX version from which a Scan names its axis and has no batch axis."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """``count`` passes of a node in one pass of the graph; ``why`` says why that isn't known, "" when it is.
+    """``count`` runs of a node in one pass of the graph; ``why``: the reason why it is unknown, "" when it is known.
 
-    ``choice`` is the index of the nearest If around it of which the data choose the branch: both are counted.
+    ``choice`` is the index of the nearest surrounding If whose branch depends on the data: both branches are counted.
     """
 
     count: int = 1
@@ -31,7 +31,7 @@ class Times:
 
 
 def times_of(nodes: Sequence[GraphNode], model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> list[Times]:
-    """For each node how often it runs; ``nodes`` are those of the model, outer ones first."""
+    """How often each node runs; ``nodes`` are those of the model, outer ones first."""
     values, times = Values(model, shapes), list[Times]()
     version = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     inside: dict[tuple[int, str], Times] = {}
@@ -49,7 +49,7 @@ def times_of(nodes: Sequence[GraphNode], model: onnx.ModelProto, shapes: Mapping
 
 
 def _inside(inner: GraphNode, node: onnx.NodeProto, around: Times, values: Values, scanned: int | None) -> Times:
-    """How often the nodes in the branch or body of ``inner`` run: that of ``node``, which runs as ``around`` says.
+    """How often the nodes beside ``inner`` run, in a branch or body of ``node``, which itself runs ``around`` times.
 
     ``scanned``: the rounds of a Scan, where they are known.
     """
@@ -67,7 +67,7 @@ def _inside(inner: GraphNode, node: onnx.NodeProto, around: Times, values: Value
 
 
 def _trips(node: onnx.NodeProto, values: Values) -> int | None:
-    """The rounds of a Loop: its number of trips, where no condition that the data decide ends it before."""
+    """The rounds of a Loop: its trip count, unless a condition that depends on the data can end it earlier."""
     begins = _scalar(node, 1, values) if len(node.input) > 1 and node.input[1] else 1
     if begins == 0:
         return 0
@@ -77,9 +77,9 @@ def _trips(node: onnx.NodeProto, values: Values) -> int | None:
     body = dict(branches(node)).get("body")
     if body is None or len(body.input) < 2 or not body.output:
         return None
-    goes_on = values.of(body.output[0].name)
-    if goes_on is not None and goes_on.size == 1:
-        return max(0, trips) if bool(goes_on.reshape(())) else min(1, max(0, trips))
+    condition = values.of(body.output[0].name)
+    if condition is not None and condition.size == 1:
+        return max(0, trips) if bool(condition.reshape(())) else min(1, max(0, trips))
     producer = {value: inner for inner in body.node for value in inner.output}
     value = body.output[0].name
     for _ in body.node:
@@ -89,7 +89,7 @@ def _trips(node: onnx.NodeProto, values: Values) -> int | None:
 
 
 def _steps(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int | None:
-    """The rounds of a Scan: the length of what it walks along."""
+    """The rounds of a Scan: the length of the scanned axis."""
     count = next((a.i for a in node.attribute if a.name == "num_scan_inputs"), 0)
     axes = next((list(a.ints) for a in node.attribute if a.name == "scan_input_axes"), [])
     if not 0 < count <= len(node.input):

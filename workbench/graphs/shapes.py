@@ -1,4 +1,4 @@
-"""Shapes of all values of an ONNX graph: as the file tells them, for concrete inputs, or worked out."""
+"""Shapes of all values of an ONNX graph: stated by the file, for concrete inputs, or inferred."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.graphs.infer import Shape, static_shapes, tell, with_loops
+from workbench.graphs.infer import Shape, copied, static_shapes, with_loops, write_shapes
 from workbench.graphs.standard import STAND_IN, standard
 from workbench.graphs.values import FOLDED, GROWS
 from workbench.graphs.walk import scopes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnx
 
 _ROUNDS = 4
-"""Most times that inference and folding go on from each other's results."""
+"""Maximum number of times that inference and folding continue from each other's results."""
 
 
 @dataclass(frozen=True)
@@ -28,70 +28,69 @@ class Shapes:
     type: Mapping[str, int]
 
 
-def resolve(model: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Shapes:
-    """The shapes in a model when its inputs have the shapes ``given``; the model's inputs are changed to them.
+def resolve(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int]] | None = None) -> Shapes:
+    """The shapes in a model whose inputs have the shapes ``inputs``, which are written into the model.
 
-    Where the file doesn't tell them all, ONNX's inference works them out, runtimes' own operators taken as ONNX's, and
-    where that ends at a shape that is itself computed, folding what is constant for these inputs. What depends on the
-    data stays unknown.
+    Shapes that the file doesn't state are inferred by ONNX, with runtimes' operators replaced by ONNX's. Where that
+    ends at a computed shape, constants for these inputs are folded. Shapes that depend on the data stay unknown.
 
     Raises:
-        InputError: ``given`` names an input that the graph hasn't, or doesn't fit it.
+        InputError: ``inputs`` names an unknown input, or doesn't fit the graph.
     """
     _forget_negative(model.graph)
-    if fix_inputs(model.graph, given or {}):
-        for part in scopes(model.graph):
-            del part.value_info[:]  # what the file says was true of other inputs
-    # What the file tells counts where nothing else does: files are edited, and keep the shapes of before.
-    told_shapes, told_types = _told(model.graph)
-    more = with_loops(_untold(standard(model)))
-    shape, kind = _told(more.graph)
+    if fix_inputs(model.graph, inputs or {}):
+        for scope in scopes(model.graph):
+            del scope.value_info[:]  # stated for other inputs
+    # Stated shapes come last: edited files keep the shapes of before.
+    stated_shapes, stated_types = _stated(model.graph)
+    inferred = with_loops(_without_shapes(standard(model)))
+    shape, kind = _stated(inferred.graph)
     for _ in range(_ROUNDS):
-        shape, kind = told_shapes | shape, told_types | kind
+        shape, kind = stated_shapes | shape, stated_types | kind
         known = len(shape)
         if not _missing(model.graph, shape):
             break
-        tell(more.graph, shape, kind)
-        more = with_loops(more)
-        for made in (more, _folded(more)):
-            more_shapes, more_types = _told(made.graph)
+        write_shapes(inferred.graph, shape, kind)
+        inferred = with_loops(inferred)
+        for improved in (inferred, _folded(inferred)):
+            more_shapes, more_types = _stated(improved.graph)
             shape, kind = more_shapes | shape, more_types | kind
         if len(shape) == known:
             break
     return Shapes(shape, kind)
 
 
-def fix_inputs(graph: onnx.GraphProto, given: Mapping[str, Sequence[int]]) -> bool:
-    """Writes the shapes ``given`` into the graph's inputs; whether that changed anything.
+def fix_inputs(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Writes ``shapes`` into the graph's inputs; whether that changed anything.
 
     Raises:
-        InputError: an input of that name isn't there, or takes other shapes.
+        InputError: there is no input of that name, or it takes other shapes.
     """
     inputs = {value.name: value for value in graph.input}
     changed = False
-    for name, shape in given.items():
+    for name, shape in shapes.items():
         if name not in inputs:
             raise InputError(f"input {name!r}: the graph has none of that name", hint=f"inputs: {', '.join(inputs)}")
         tensor = inputs[name].type.tensor_type
-        sides, told = list(tensor.shape.dim), tensor.HasField("shape")
-        if told and len(sides) != len(shape):
-            raise InputError(f"input {name!r}: {_text(shape)} has {len(shape)} axes, the graph takes {len(sides)}")
-        known = [side.dim_value if side.HasField("dim_value") else None for side in sides]
-        if any(side not in (None, want) for side, want in zip(known, shape, strict=False)):
-            takes = [side.dim_param or "?" if k is None else k for side, k in zip(sides, known, strict=True)]
+        dims, has_shape = list(tensor.shape.dim), tensor.HasField("shape")
+        if has_shape and len(dims) != len(shape):
+            raise InputError(f"input {name!r}: {_text(shape)} has {len(shape)} axes, the graph takes {len(dims)}")
+        known = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
+        if any(expected not in (None, side) for expected, side in zip(known, shape, strict=False)):
+            takes = [dim.dim_param or "?" if side is None else side for dim, side in zip(dims, known, strict=True)]
             raise InputError(f"input {name!r}: {_text(shape)} doesn't fit, the graph takes {_text(takes)}")
-        if not told or None in known:
+        if not has_shape or None in known:
             changed = True
             tensor.shape.Clear()
-            for want in shape:
-                tensor.shape.dim.add().dim_value = want
+            for side in shape:
+                tensor.shape.dim.add().dim_value = side
     return changed
 
 
 def _forget_negative(graph: onnx.GraphProto) -> None:
-    """Takes away sides of -1, which some exporters write where a side isn't known."""
-    for part in scopes(graph):
-        for value in (*part.input, *part.output, *part.value_info):
+    """Removes sides of -1, which some exporters write for unknown ones."""
+    for scope in scopes(graph):
+        for value in (*scope.input, *scope.output, *scope.value_info):
             for side in value.type.tensor_type.shape.dim:
                 if side.dim_value < 0:
                     side.Clear()
@@ -101,46 +100,45 @@ def _text(shape: Sequence[int | str]) -> str:
     return "x".join(str(side) for side in shape) or "a scalar"
 
 
-def _untold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without the shapes that the file tells of what its nodes make."""
-    import onnx
-
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    for part in scopes(made.graph):
-        del part.value_info[:]
-        for value in part.output:
+def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without the stated shapes of computed values."""
+    copy = copied(model)
+    for scope in scopes(copy.graph):
+        del scope.value_info[:]
+        for value in scope.output:
             value.type.tensor_type.ClearField("shape")
-    return made
+    return copy
 
 
-def _told(graph: onnx.GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
+def _stated(graph: onnx.GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:
     shape, kind = static_shapes(graph), dict[str, int]()
-    for part in scopes(graph):
-        values = [*part.input, *part.output, *part.value_info]
+    for scope in scopes(graph):
+        values = [*scope.input, *scope.output, *scope.value_info]
         kind |= {value.name: elem for value in values if (elem := value.type.tensor_type.elem_type)}
-        constants = [(tensor.name, tensor) for tensor in part.initializer]
-        constants += [(n.output[0], a.t) for n in part.node if n.op_type == "Constant" for a in n.attribute if a.t.dims]
+        constants = [(tensor.name, tensor) for tensor in scope.initializer]
+        constants += [
+            (n.output[0], a.t) for n in scope.node if n.op_type == "Constant" for a in n.attribute if a.t.dims
+        ]
         shape |= {name: tuple(tensor.dims) for name, tensor in constants}
         kind |= {name: tensor.data_type for name, tensor in constants}
-    # Quantization tools leave their own values without a shape: it is that of what they carry, also against the flow
-    # (the last convolution writes a value that was the graph's output before).
-    carriers = [n for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
-    for node in carriers:
+    # Quantization tools add values without a shape. It is that of the (de)quantized value, also backwards: the last
+    # convolution writes a value that was the graph's output before.
+    quantizers = [n for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    for node in quantizers:
         if node.input[0] in shape:
             shape.setdefault(node.output[0], shape[node.input[0]])
-    for node in reversed(carriers):
+    for node in reversed(quantizers):
         if node.output[0] in shape:
             shape.setdefault(node.input[0], shape[node.output[0]])
     return shape, kind
 
 
 def _missing(graph: onnx.GraphProto, known: Mapping[str, Shape]) -> bool:
-    return any(value and value not in known for part in scopes(graph) for node in part.node for value in node.output)
+    return any(value and value not in known for scope in scopes(graph) for node in scope.node for value in node.output)
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with everything computed that is constant now, an If by a constant replaced by its branch."""
+    """The model with constants folded; an If with a constant condition is replaced by its branch."""
     import onnx_ir as ir
     from onnxscript import optimizer
 
@@ -148,17 +146,17 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
 
     try:
         with quiet():
-            made = ir.from_proto(model)
+            folded = ir.from_proto(model)
             optimizer.fold_constants_ir(
-                made, onnx_shape_inference=True, input_size_limit=FOLDED, should_fold=_may_be_folded
+                folded, onnx_shape_inference=True, input_size_limit=FOLDED, should_fold=_may_be_folded
             )
-            return ir.to_proto(made)
-    except Exception:  # it runs the graph's own constants, and fails in as many ways as there are odd files
+            return ir.to_proto(folded)
+    except Exception:  # it computes with the graph's constants; malformed files can raise anything
         return model
 
 
 def _may_be_folded(node: Any) -> bool | None:
-    """Never what only stands in for something, nor what would grow large: it is computed before it is looked at."""
+    """Neither stand-ins nor large results are folded: results are computed before their size is checked."""
     if STAND_IN in node.metadata_props:
         return False
     if node.op_type not in GROWS:

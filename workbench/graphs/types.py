@@ -1,10 +1,10 @@
-"""Element types of ONNX: how many bits an element takes, and which are integers that weights are stored in."""
+"""Element types of ONNX: bits per element, and the integer types of quantized weights."""
 
 from __future__ import annotations
 
 
 def bits_of(kind: int) -> int:
-    """Bits of an element type (``TensorProto.DataType``); 32 for one that isn't known, and for text."""
+    """Bits of an element type (``TensorProto.DataType``); 32 for unknown types and for text."""
     import onnx
 
     types = onnx.TensorProto
@@ -18,7 +18,7 @@ def bits_of(kind: int) -> int:
 
 
 def integers() -> set[int]:
-    """The integer types of at most 16 bits: what weights and activations are quantized to."""
+    """The integer types of at most 16 bits, used for quantized weights and activations."""
     import onnx
 
     types = onnx.TensorProto

@@ -1,4 +1,4 @@
-"""Values of branches and loop bodies under names that are theirs alone."""
+"""Unique names for the values of branches and loop bodies."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 
 def make_unique(graph: onnx.GraphProto) -> None:
-    """Renames, in place, values inside branches and bodies that have the name of another one.
+    """Renames, in place, values inside branches and bodies that have the name of another value.
 
-    ONNX lets two branches call different values the same; what follows a value by its name would mix them up.
+    ONNX allows different values of the same name in two branches; code that follows values by name would mix them up.
     """
-    taken = set(_own(graph))
+    taken = set(_defined(graph))
     for node in graph.node:
         for inner in bodies(node):
             _rename(inner, {}, taken)
 
 
-def _own(graph: onnx.GraphProto) -> list[str]:
-    """Names of the values that a graph itself brings in or makes."""
+def _defined(graph: onnx.GraphProto) -> list[str]:
+    """Names of the values that a graph itself defines."""
     names = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
     return names + [value for node in graph.node for value in node.output if value]
 
 
 def _rename(graph: onnx.GraphProto, around: dict[str, str], taken: set[str]) -> None:
     names = dict(around)
-    for name in dict.fromkeys(_own(graph)):
+    for name in dict.fromkeys(_defined(graph)):
         numbered = (f"{name} ({i})" if i else name for i in itertools.count())
         names[name] = next(new for new in numbered if new not in taken)
         taken.add(names[name])

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import onnx
 
 FOLDED = 512
-"""Most elements of a constant that is computed with: what ``read_model`` keeps the values of."""
+"""Maximum elements of a folded constant; ``read_model`` keeps values of that size."""
 GROWS = ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
-"""Operators whose result may be larger by far than all that goes in."""
+"""Operators whose result can be much larger than their inputs."""
 
 
 class Values:
-    """Values by name, each worked out when it is asked for: constants, sides of known shapes, what is made of them."""
+    """Values by name, computed on demand: constants, sides of known shapes, and results computed from them."""
 
     def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> None:
         self._opsets = {entry.domain: entry.version for entry in model.opset_import}
@@ -31,7 +31,7 @@ class Values:
             self._known |= {tensor.name: _array(tensor) for tensor in graph.initializer}
 
     def of(self, name: str) -> np.ndarray | None:
-        """The value of that name; None where it depends on the data or is large."""
+        """The value ``name``; None where it depends on the data or is large."""
         pending, entered = [name], set[str]()
         while pending:
             value = pending[-1]
@@ -46,17 +46,17 @@ class Values:
         return self._known[name]
 
     def _needs(self, node: onnx.NodeProto) -> Iterable[str]:
-        is_known = node.op_type == "Shape" and node.input[0] in self._shapes
-        return [] if is_known else [value for value in node.input if value and value not in self._known]
+        known = node.op_type == "Shape" and node.input[0] in self._shapes
+        return [] if known else [value for value in node.input if value and value not in self._known]
 
-    def _computed(self, node: onnx.NodeProto, wanted: str) -> np.ndarray | None:
+    def _computed(self, node: onnx.NodeProto, name: str) -> np.ndarray | None:
         import numpy as np
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
 
         if node.domain not in self._opsets or node.op_type.startswith("Random") or bodies(node):
             return None
-        if node.op_type in GROWS and not _is_small(self._shapes.get(wanted)):
+        if node.op_type in GROWS and not _is_small(self._shapes.get(name)):
             return None
         feed = {value: self._known.get(value) for value in node.input if value}
         if node.op_type == "Shape" and node.input[0] in self._shapes:
@@ -66,12 +66,12 @@ class Values:
         opset = helper.make_opsetid(node.domain, self._opsets[node.domain])
         outputs = [value for value in node.output if value]
         try:
-            one = helper.make_function("one", "One", list(feed), outputs, [node], [opset])
-            made = ReferenceEvaluator(one).run(None, feed, attributes={})
-        except Exception:  # it fails in as many ways as there are odd nodes
+            function = helper.make_function("one", "One", list(feed), outputs, [node], [opset])
+            results = ReferenceEvaluator(function).run(None, feed, attributes={})
+        except Exception:  # malformed nodes can raise anything
             return None
-        found: np.ndarray = np.asarray(made[outputs.index(wanted)])
-        return found if found.size <= FOLDED else None
+        result: np.ndarray = np.asarray(results[outputs.index(name)])
+        return result if result.size <= FOLDED else None
 
 
 def _is_small(shape: Shape | None) -> bool:
@@ -87,5 +87,5 @@ def _array(tensor: onnx.TensorProto) -> np.ndarray | None:
         return None
     try:
         return onnx.numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError):  # its values aren't there
+    except (ValueError, TypeError, KeyError):  # its values are missing
         return None

@@ -1,4 +1,4 @@
-"""Operators of ONNX that multiply nothing, by what they do: arithmetic on elements, reductions, moving data."""
+"""ONNX operators without products, by kind: arithmetic on elements, reductions, moving data."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ FREE = frozenset((
 ))  # fmt: skip
 """No arithmetic."""
 VIEWS = frozenset(("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"))
-"""Those whose output is their input's memory: they write nothing."""
+"""Operators whose output is their input's memory; they write nothing."""

@@ -1,4 +1,4 @@
-"""What can be profiled and counted: from what a user names to networks."""
+"""Everything that can be profiled and counted: from the user's SOURCE to networks."""
 
 from workbench.sources.request import Request
 from workbench.sources.resolve import resolve

@@ -1,4 +1,4 @@
-"""``arch:NAME``: a published architecture with random weights, which are made once, in the store."""
+"""``arch:NAME``: a published architecture with random weights, created once, in the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workbench.store.store import key_of
 
 
 def networks(request: Request) -> list[Network]:
-    """The denoiser, or the component asked for, in float32; for counting from its config alone."""
+    """The denoiser, or the requested component, in float32; for counting from its config alone."""
     name = request.source.removeprefix("arch:")
     family, configs = architecture(name)
     components = chosen(request.component or DENOISER, family)
@@ -29,14 +29,7 @@ def networks(request: Request) -> list[Network]:
 
 def _folder(request: Request, family: Family, configs: dict[str, Config], component: str | None) -> Path:
     """A stored folder like a pipeline's: all configs, and the weights of ``component``."""
-    key = key_of(
-        {
-            "architecture": configs,
-            "weights": component,
-            "seed": SEED,
-            **depends_on(write_random),
-        }
-    )
+    key = key_of({"architecture": configs, "weights": component, "seed": SEED, **depends_on(write_random)})
 
     def work(out: Path) -> dict[str, Any]:
         index = {part.folder: [part.library, part.cls] for part in family.parts}

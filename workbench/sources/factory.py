@@ -1,4 +1,4 @@
-"""``module:function``: a torch module that the user's own Python makes."""
+"""``module:function``: a torch module created by the user's Python code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import torch
 
 _LEAST_DB = {"torch.float16": 30.0, "torch.bfloat16": 20.0}
-"""Least agreement of an export by the module's type: rounding alone leaves about 60 dB in half precision."""
+"""Minimum agreement of an export by the module's type: with rounding alone half precision has about 60 dB."""
 _LEAST_FULL_DB = 60.0
 
 
 def networks(request: Request) -> list[Network]:
-    """The one network; its inputs are the factory's own, or seeded where shapes are given."""
+    """The network; its inputs are the factory's, or seeded where shapes are given."""
     request.refuse_component()
     made = call_factory(request.source, meta=request.needs == "count")
     feed = _feed(made, request)
@@ -37,16 +37,16 @@ def networks(request: Request) -> list[Network]:
 def _feed(made: Made, request: Request) -> dict[str, np.ndarray]:
     import numpy as np
 
-    takes = parameters_of(made.module)
-    names = list(made.inputs) or [p.name for p in takes]
+    parameters = parameters_of(made.module)
+    names = list(made.inputs) or [p.name for p in parameters]
     check_names([*request.shapes, *request.values], names, request.source)
     if not made.inputs:
-        needed = [p.name for p in takes if p.default is p.empty]
+        needed = [p.name for p in parameters if p.default is p.empty]
         if not request.shapes or [n for n in needed if n not in request.shapes]:
             listed = " ".join(f"--shape {name}=…" for name in needed) or "--shape NAME=…"
             raise InputError(
                 f"{request.source}: returned a module without inputs, and {type(made.module).__name__}.forward takes "
-                f"{', '.join(p.name for p in takes)}; needs {listed}"
+                f"{', '.join(p.name for p in parameters)}; needs {listed}"
             )
         names = names[: len(request.shapes)]
         if gaps := [name for name in names if name not in request.shapes]:
@@ -54,37 +54,36 @@ def _feed(made: Made, request: Request) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(request.seed)
     feed = {}
     for name in names:
-        given = made.inputs.get(name)
-        feed[name] = _value(name, given, request.shapes.get(name), rng, request.source)
+        feed[name] = _value(name, made.inputs.get(name), request.shapes.get(name), rng, request.source)
         if name in request.values:
             feed[name] = np.full_like(feed[name], request.values[name])
     return feed
 
 
 def _value(
-    name: str, given: torch.Tensor | None, shape: tuple[int, ...] | None, rng: np.random.Generator, source: str
+    name: str, example: torch.Tensor | None, shape: tuple[int, ...] | None, rng: np.random.Generator, source: str
 ) -> np.ndarray:
     import numpy as np
     import torch
 
-    if given is None:
+    if example is None:
         return rng.standard_normal(shape or (), dtype=np.float32)
-    if given.dtype is torch.bfloat16 or given.is_complex() or given.is_sparse or given.is_quantized:
-        raise InputError(f"{source}: input {name} is {given.dtype}; needs plain floats, integers or booleans")
-    kind = torch.empty(0, dtype=given.dtype).numpy().dtype
-    if shape is None and given.device.type != "meta":
-        return np.ascontiguousarray(given.detach().cpu().numpy())
-    sides = tuple(given.shape) if shape is None else shape
+    if example.dtype is torch.bfloat16 or example.is_complex() or example.is_sparse or example.is_quantized:
+        raise InputError(f"{source}: input {name} is {example.dtype}; needs plain floats, integers or booleans")
+    kind = torch.empty(0, dtype=example.dtype).numpy().dtype
+    if shape is None and example.device.type != "meta":
+        return np.ascontiguousarray(example.detach().cpu().numpy())
+    sides = tuple(example.shape) if shape is None else shape
     if np.issubdtype(kind, np.floating):
         return np.asarray(rng.standard_normal(sides)).astype(kind)
-    if given.device.type == "meta" or not given.numel():
+    if example.device.type == "meta" or not example.numel():
         return np.zeros(sides, kind)
-    # Other integers than the factory's own may be out of range, such as those of a table.
-    return rng.choice(given.detach().cpu().numpy().ravel(), sides).astype(kind)
+    # Other integers than the factory's can be out of range, for example as indices into a table.
+    return rng.choice(example.detach().cpu().numpy().ravel(), sides).astype(kind)
 
 
 def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
-    """One pass, so that inputs which the module can't take are reported as such."""
+    """One pass, so that unsuitable inputs are reported as such."""
     import torch
 
     inputs = {name: torch.from_numpy(value) for name, value in feed.items()}
@@ -113,7 +112,7 @@ def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request:
             )
         except WorkbenchError:
             raise
-        except Exception as error:  # whatever torch.export meets in the user's code
+        except Exception as error:  # torch.export can raise anything on the user's code
             root: BaseException = error
             while root.__cause__ is not None:
                 root = root.__cause__
@@ -126,7 +125,7 @@ def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request:
 
 
 def _code() -> str:
-    """SHA-256 over all imported source files that are the user's: the module may be made with any of them."""
+    """SHA-256 over all imported source files of the user: the module can depend on any of them."""
     files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.endswith(".py") and is_users(file) and Path(file).is_file()):
@@ -150,5 +149,4 @@ def _type(module: torch.nn.Module) -> str:
 
 
 def _scheme(module: torch.nn.Module) -> str:
-    known = {"torch.float16": "fp16", "torch.bfloat16": "bf16", "torch.float64": "fp64"}
-    return known.get(_type(module), "fp32")
+    return {"torch.float16": "fp16", "torch.bfloat16": "bf16", "torch.float64": "fp64"}.get(_type(module), "fp32")

@@ -1,4 +1,4 @@
-"""Inputs for an ONNX file: shapes as far as they can be known, values that can't go out of range."""
+"""Inputs for an ONNX file: shapes as far as they are known, and values within range."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     import onnx
 
 _NAMELESS = re.compile(r"^(\?|none|-1)$", re.IGNORECASE)
-"""What exporters write for a side that they know nothing of."""
+"""What exporters write for an unknown side."""
 _BATCH = re.compile(r"^(n|b|bs|bsz)$|batch", re.IGNORECASE)
 _NOT_BATCH = re.compile(
     r"seq|len|time|frame|token|step|height|width|channel|sample|past|num|count|point|box|^[tlhwcsd]$", re.IGNORECASE
 )
 _MASK = re.compile(r"mask", re.IGNORECASE)
 _MOST_SIDES, _MOST_BYTES = 64, 2**62
-"""Of an array of numpy."""
+"""Limits of a numpy array."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input as the file declares it: ``sides`` are numbers, names of symbols, or "" where nothing is said; None
-    when not even their number is."""
+    """An input as declared by the file: ``sides`` are numbers, names of symbols, or "" for unknown ones; None when
+    their number is unknown too."""
 
     name: str
     kind: int
@@ -55,12 +55,12 @@ def feed_of(
 ) -> dict[str, np.ndarray]:
     """Seeded inputs by name: normal noise for floats; for integers ``Indices.values``; true for booleans.
 
-    A side that only has a name, or none, is 1 where name or position say that it is the batch, and what another input's
-    given shape says of the same name. Without ``filled`` only shapes and types are right, and no memory is taken.
+    A side with a name or without one is 1 if its name or position marks it as the batch; else a name gets its value
+    from the ``shapes`` of other inputs. Without ``filled`` only shapes and types are right, and no memory is used.
 
     Raises:
-        InputError: an input isn't a tensor of numbers, a shape can't be known, a given one doesn't fit, or the inputs
-            would take more memory than there is.
+        InputError: an input isn't a tensor of numbers, a shape is unknown, one of ``shapes`` doesn't fit, or the inputs
+            take more than the free memory.
     """
     import numpy as np
 
@@ -76,7 +76,7 @@ def feed_of(
             continue
         feed[i.name] = _value(i, known[i.name], indices[i.name], rng)
         if i.name in values:
-            feed[i.name] = _given(i, feed[i.name], values[i.name])
+            feed[i.name] = _filled(i, feed[i.name], values[i.name])
     return feed
 
 
@@ -98,9 +98,9 @@ def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
             raise InputError(
                 f"{path}: input {value.name} is of type {what.removesuffix('_type')}; only tensors can be fed"
             )
-        if kind not in _fed():
+        if kind not in _feedable():
             name = onnx.TensorProto.DataType.Name(kind).lower()
-            raise InputError(f"{path}: input {value.name} holds {name}; only numbers and booleans can be made up")
+            raise InputError(f"{path}: input {value.name} holds {name}; only numbers and booleans can be generated")
         sides = None
         if value.type.tensor_type.HasField("shape"):
             dims = value.type.tensor_type.shape.dim
@@ -112,7 +112,7 @@ def inputs_of(model: onnx.ModelProto, path: Path) -> list[Input]:
     return inputs
 
 
-def _fed() -> set[int]:
+def _feedable() -> set[int]:
     import onnx
 
     names = "FLOAT FLOAT16 DOUBLE BFLOAT16 INT64 INT32 INT16 INT8 UINT64 UINT32 UINT16 UINT8 BOOL"
@@ -126,7 +126,7 @@ def _kind(i: Input) -> np.dtype[Any]:
 
 
 def _check_sizes(inputs: list[Input], shapes: Mapping[str, tuple[int, ...]], path: Path, filled: bool) -> None:
-    """Raises InputError for inputs that no array or no memory holds; noise is made in floats of 64 bits."""
+    """Raises InputError for inputs too large for an array or for memory; noise is generated in 64-bit floats."""
     free = available_bytes() if filled else None
     for i in inputs:
         shape = shapes[i.name]
@@ -134,50 +134,50 @@ def _check_sizes(inputs: list[Input], shapes: Mapping[str, tuple[int, ...]], pat
         if len(shape) > _MOST_SIDES:
             raise InputError(f"{path}: input {i.name} has {len(shape)} axes; {_MOST_SIDES} are the most")
         if size > (_MOST_BYTES if free is None else free):
-            there = "no array holds them" if free is None else f"{free / 1e9:,.1f} GB of memory are free"
-            raise InputError(f"{path}: input {i.name} {written(shape)} takes {size / 1e9:,.1f} GB to fill; {there}")
+            limit = "no array holds them" if free is None else f"{free / 1e9:,.1f} GB of memory are free"
+            raise InputError(f"{path}: input {i.name} {written(shape)} takes {size / 1e9:,.1f} GB to fill; {limit}")
 
 
-def _shapes(inputs: list[Input], given: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple[int, ...]]:
+def _shapes(inputs: list[Input], requested: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, tuple[int, ...]]:
     symbols: dict[str, tuple[int, str]] = {}
     for i in inputs:
-        if i.name not in given or i.sides is None:
+        if i.name not in requested or i.sides is None:
             continue
-        wanted = given[i.name]
-        fits = len(wanted) == len(i.sides)
-        for side, own in zip(wanted, i.sides, strict=False):
-            fits = fits and (not isinstance(own, int) or own == side)
-            if fits and isinstance(own, str) and own:
-                if own in symbols and symbols[own][0] != side:
-                    other = symbols[own][1]
-                    raise InputError(f"--shape {i.name}: {own} is {side} there, but {symbols[own][0]} in {other}")
-                symbols[own] = (side, i.name)
+        shape = requested[i.name]
+        fits = len(shape) == len(i.sides)
+        for side, declared in zip(shape, i.sides, strict=False):
+            fits = fits and (not isinstance(declared, int) or declared == side)
+            if fits and isinstance(declared, str) and declared:
+                if symbols.get(declared, (side,))[0] != side:
+                    other_side, other = symbols[declared]
+                    raise InputError(f"--shape {i.name}: {declared} is {side} there, but {other_side} in {other}")
+                symbols[declared] = (side, i.name)
         if not fits:
             raise InputError(
-                f"--shape {i.name}={written(wanted)}: doesn't fit {path}; needs {i.name}="
+                f"--shape {i.name}={written(shape)}: doesn't fit {path}; needs {i.name}="
                 f"{written(side if isinstance(side, int) else '?' for side in i.sides)}",
                 hint=f"inputs: {', '.join(map(str, inputs))}",
             )
-    by_name: dict[str, tuple[int, ...]] = {}
-    ask: list[str] = []
-    asked: set[int | str] = set()
+    shapes: dict[str, tuple[int, ...]] = {}
+    missing: list[str] = []
+    covered: set[int | str] = set()
     for i in inputs:
         sides = [_side(i, at, symbols) for at in range(len(i.sides or ()))]
         open_sides = {side for side in sides if isinstance(side, str)}
-        if i.name in given:
-            by_name[i.name] = given[i.name]
+        if i.name in requested:
+            shapes[i.name] = requested[i.name]
         elif i.sides is not None and not open_sides:
-            by_name[i.name] = tuple(int(side) for side in sides)
-        elif i.sides is None or open_sides - asked or "" in open_sides:  # else another input's shape will tell
+            shapes[i.name] = tuple(int(side) for side in sides)
+        elif i.sides is None or open_sides - covered or "" in open_sides:  # else another input's shape is enough
             fixed = (side if isinstance(side, int) else "?" for side in sides)
-            ask.append(f"--shape {i.name}={'…' if i.sides is None else written(fixed)}")
-            asked |= open_sides
-    if ask:
+            missing.append(f"--shape {i.name}={'…' if i.sides is None else written(fixed)}")
+            covered |= open_sides
+    if missing:
         raise InputError(
-            f"{path}: has dynamic shapes that can't be known; say {' '.join(ask)} with numbers",
+            f"{path}: has dynamic shapes that can't be known; say {' '.join(missing)} with numbers",
             hint=f"inputs: {', '.join(map(str, inputs))}",
         )
-    return by_name
+    return shapes
 
 
 def _side(i: Input, at: int, symbols: Mapping[str, tuple[int, str]]) -> int | str:
@@ -209,16 +209,16 @@ def _value(i: Input, shape: tuple[int, ...], indices: Indices, rng: np.random.Ge
     return np.asarray(indices.values(rng, shape)).astype(kind)
 
 
-def _given(i: Input, value: np.ndarray, expected: float) -> np.ndarray:
-    """An array like ``value`` that holds ``wanted`` everywhere; InputError when its type can't hold it."""
+def _filled(i: Input, value: np.ndarray, number: float) -> np.ndarray:
+    """An array like ``value`` filled with ``number``; InputError when its type can't hold it."""
     import numpy as np
 
     kind = value.dtype
     if np.issubdtype(kind, np.integer):
         span = np.iinfo(kind)
-        fits = math.isfinite(expected) and expected == int(expected) and span.min <= expected <= span.max
+        fits = math.isfinite(number) and number == int(number) and span.min <= number <= span.max
     else:
-        fits = kind != np.bool_ or expected in (0, 1)
+        fits = kind != np.bool_ or number in (0, 1)
     if not fits:
-        raise InputError(f"--input {i.name}={expected:g}: the input holds {kind}")
-    return np.full_like(value, expected)
+        raise InputError(f"--input {i.name}={number:g}: the input holds {kind}")
+    return np.full_like(value, number)

@@ -1,4 +1,4 @@
-"""Integer inputs of an ONNX file: which of them look something up in a table, and how long the table is."""
+"""Integer inputs of an ONNX file: which of them are indices into a table, and the table's length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import onnx
 
 _KEEPS = {"Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Slice", "Expand"}
-"""Operators whose output holds the elements of their first input."""
+"""Operators whose output contains the elements of their first input."""
 _TABLE_KEEPS = {"DequantizeLinear", "Cast", "Identity"}
 _LOOKUPS = {
     **dict.fromkeys(("Gather", "GatherElements", "GatherND", "GatherBlockQuantized"), (1,)),
@@ -20,23 +20,20 @@ _LOOKUPS = {
     "OneHot": (0,),
     "EmbedLayerNormalization": (0, 1),
 }
-"""Operators to those of their inputs that are indices."""
-_TABLE_OF_EMBED = {0: 2, 1: 4}
-"""Input of EmbedLayerNormalization (token, segment) to the input with its table."""
+"""Operators to their inputs that are indices."""
+_EMBED_TABLES = {0: 2, 1: 4}
+"""Indices of EmbedLayerNormalization (token, segment) to the input with their table."""
 
 
 @dataclass(frozen=True)
 class Indices:
-    """What integers an input may hold: below ``limit`` where it looks something up, None where the length isn't known.
-
-    ``used`` is whether it looks something up at all.
-    """
+    """The integers allowed in an input: if it is ``used`` as indices, those below ``limit`` (None: unknown length)."""
 
     used: bool = False
     limit: int | None = None
 
     def values(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Random indices below the limit, 0 where it isn't known; 1 where nothing is looked up: a mask, a length."""
+        """Random indices below the limit, 0 where it is unknown; 1 for inputs that aren't indices: a mask, a length."""
         import numpy as np
 
         if not self.used:
@@ -45,9 +42,9 @@ class Indices:
 
 
 def indices_of(model: onnx.ModelProto, inputs: Iterable[str]) -> dict[str, Indices]:
-    """For each input whether it is used as indices, and the length of the shortest table that it looks into.
+    """For each input whether it is used as indices, and the length of the shortest table that it indexes.
 
-    Followed through operators that only reshape or cast, and into branches and loops by the names that they see.
+    Inputs are followed through operators that only reshape or cast, and by name into branches and loops.
     """
     from workbench.graphs.walk import graphs_of
 
@@ -55,7 +52,7 @@ def indices_of(model: onnx.ModelProto, inputs: Iterable[str]) -> dict[str, Indic
     tables = {tensor.name: list(tensor.dims) for graph in graphs for tensor in graph.initializer}
     producers = {value: node for graph in graphs for node in graph.node for value in node.output if value}
     origin = {name: name for name in inputs}
-    by_input: dict[str, Indices] = {name: Indices() for name in origin}
+    indices: dict[str, Indices] = {name: Indices() for name in origin}
     for graph in graphs:
         for node in graph.node:
             if node.op_type in _KEEPS and node.input and node.input[0] in origin:
@@ -63,15 +60,15 @@ def indices_of(model: onnx.ModelProto, inputs: Iterable[str]) -> dict[str, Indic
             for at in _LOOKUPS.get(node.op_type, ()):
                 name = origin.get(node.input[at]) if at < len(node.input) else None
                 if name is not None:
-                    limits = [n for n in (by_input[name].limit, _length(node, at, tables, producers)) if n is not None]
-                    by_input[name] = Indices(True, min(limits, default=None))
-    return by_input
+                    limits = [n for n in (indices[name].limit, _length(node, at, tables, producers)) if n is not None]
+                    indices[name] = Indices(True, min(limits, default=None))
+    return indices
 
 
 def _length(node: Any, at: int, tables: dict[str, list[int]], producers: dict[str, Any]) -> int | None:
-    """The length of the table that ``node`` looks into, when it is a constant."""
+    """The length of the table that ``node`` indexes, if it is a constant."""
     if node.op_type == "EmbedLayerNormalization":
-        table = node.input[_TABLE_OF_EMBED[at]]
+        table = node.input[_EMBED_TABLES[at]]
     elif node.op_type.startswith("Gather") and node.op_type != "GatherND":
         table = node.input[0]
     else:

@@ -1,4 +1,4 @@
-"""A pipeline: the embedded demo, a diffusers folder, or one of the Hub."""
+"""A pipeline: the embedded demo, a diffusers folder, or one from the Hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.sources.request import Request
 
 
 def networks(request: Request) -> list[Network]:
-    """Its components, or the one asked for; the candidate has the folder's name."""
+    """Its components, or the requested one; the candidate has the folder's name."""
     folder = sources.resolve(request.source)
     name = sources.DEMO if request.source == sources.DEMO else folder.resolve().name
     if request.source.startswith(sources.HUB):

@@ -1,4 +1,4 @@
-"""What is asked of a source, as all kinds of sources take it."""
+"""The request to a source, the same for all kinds of sources."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from workbench.store.store import Store
 MODEL = "model"
 """The component of a network that isn't part of a pipeline."""
 DENOISER = "denoiser"
-"""May be asked for in place of its name, which a family gives."""
+"""Can be requested instead of the family's name for it."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which source, what of it, and with which inputs.
+    """A source, its component, and the inputs.
 
     Attributes:
         source: ``demo``, a diffusers folder, ``hub:OWNER/NAME``, ``RUN/CANDIDATE`` of a run that the store knows,
             ``arch:NAME``, ``module:function``, or an ONNX file.
-        store: where runs are looked up and exports are kept.
+        store: where runs are looked up and exports are stored.
         component: one of the family's, or ``DENOISER``; None for all (of an architecture: the denoiser).
-        shapes: of inputs by name, where they can't be known or are to be others.
-        values: what all elements of an input are, by its name, instead of seeded ones.
+        shapes: of inputs by name, where they are unknown or to be replaced.
+        values: the value of all elements of an input, by its name, instead of seeded ones.
         seed: of the inputs.
-        needs: ``onnx``: networks have their ONNX file (exported where there is none) besides the torch form, if any;
-            ``torch``: nothing is exported; ``count``: neither exported, nor are an architecture's weights made.
-        progress: told of exports.
+        needs: ``onnx``: networks have an ONNX file (exported if needed) as well as the torch form, if any; ``torch``:
+            nothing is exported; ``count``: nothing is exported, and an architecture has no weights.
+        progress: of exports.
     """
 
     source: str
@@ -43,6 +43,6 @@ class Request:
     progress: Progress = quiet
 
     def refuse_component(self) -> None:
-        """Raises InputError when a component is asked of something that has only one."""
+        """Raises InputError when a component of a single network is requested."""
         if self.component not in (None, MODEL):
             raise InputError(f"--component {self.component}: {self.source} is one network without components")

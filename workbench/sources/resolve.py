@@ -1,4 +1,4 @@
-"""SOURCE: which kind of thing it names, and its networks."""
+"""SOURCE: its kind, and its networks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FORMS = "demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, or
 
 
 def resolve(request: Request) -> list[Network]:
-    """The networks that a request's source names, with their inputs; what exists as a path is taken as one.
+    """The networks of a request's source, with their inputs; an existing path takes precedence.
 
     Raises:
-        InputError: there is no such thing, or it can't be used as it is.
+        InputError: there is no such source, or it can't be used as it is.
         RunError: an export failed.
     """
     source = request.source
@@ -39,7 +39,7 @@ def resolve(request: Request) -> list[Network]:
 
 
 def _unknown(request: Request) -> str:
-    """What may have been meant by a source that is nothing."""
+    """The problem with an unknown source, and what was probably meant."""
     from workbench.models.families import architectures
     from workbench.models.record import runs
 

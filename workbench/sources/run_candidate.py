@@ -10,7 +10,7 @@ from workbench.sources.request import Request
 
 
 def networks(request: Request) -> list[Network]:
-    """Its components, or the one asked for."""
+    """Its components, or the requested one."""
     run, _, name = request.source.partition("/")
     known = runs(request.store)
     if run not in known:
@@ -21,9 +21,10 @@ def networks(request: Request) -> list[Network]:
         )
     candidates = {candidate.name: candidate for candidate in read_record(request.store, run)}
     if name not in candidates:
-        meant = did_you_mean(name, candidates, before=f"{run}/")
+        suggestion = did_you_mean(name, candidates, before=f"{run}/")
         raise InputError(
-            f"{request.source}: run {run} has no candidate {name!r}{meant}", hint=f"it has: {', '.join(candidates)}"
+            f"{request.source}: run {run} has no candidate {name!r}{suggestion}",
+            hint=f"it has: {', '.join(candidates)}",
         )
     candidate = candidates[name]
     components = chosen(request.component, candidate.family)

@@ -1,4 +1,4 @@
-"""Shapes and values that a user gives for inputs by name, read and checked."""
+"""The user's shapes and values of inputs by name, parsed and checked."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def parse_values(entries: Iterable[str]) -> dict[str, float]:
     return values
 
 
-def check_names(given: Iterable[str], known: Sequence[str], whose: str) -> None:
-    """Raises InputError when a name is given that isn't among the ``known`` inputs of ``whose``."""
-    for name in given:
-        if name not in known:
-            raise unknown(f"{whose}: has no input {name!r}", name, known, "its inputs")
+def check_names(names: Iterable[str], inputs: Sequence[str], source: str) -> None:
+    """Raises InputError for a name that isn't among the ``inputs`` of ``source``."""
+    for name in names:
+        if name not in inputs:
+            raise unknown(f"{source}: has no input {name!r}", name, inputs, "its inputs")
 
 
 def written(shape: Iterable[object]) -> str:

@@ -1,1 +1,1 @@
-"""Attention on an accelerator with a small scratchpad: what its score matrices cost, and cutting them into tiles."""
+"""Attention on an accelerator with a small scratchpad: the cost of its score matrices, and cutting them into tiles."""

@@ -1,4 +1,4 @@
-"""The attentions of a network: where they are and how large their score matrices get."""
+"""The attentions of a network: their layers and the size of their score matrices."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Attention:
     """One attention: softmax(q·kᵀ)·v for each of its heads, at batch 1.
 
-    ``layer`` is the module's dotted path, ``kind`` says where keys come from: the queries' own tensor or another one
-    (``unknown`` in graphs that don't tell). ``head_dim`` is the width of a query, ``value_dim`` that of a value.
+    ``layer`` is the module's dotted path. ``kind``: whether keys come from the queries' tensor or another one
+    (``unknown`` where the graph doesn't show it). ``head_dim`` is the width of a query, ``value_dim`` that of a value.
     """
 
     layer: str
@@ -42,20 +42,16 @@ class Attention:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What is equal for attentions that cost the same."""
+        """Equal for attentions of the same cost."""
         return self.kind, self.heads, self.queries, self.keys, self.head_dim, self.value_dim
 
 
 def unet_attentions(
     config: Mapping[str, Any], sides: tuple[int, int], tokens: int, widths: Widths | None = None
 ) -> list[Attention]:
-    """The attentions of a ``UNet2DConditionModel`` in the order in which they run; from its config, without weights.
+    """The attentions of a ``UNet2DConditionModel`` in execution order, from its config, without weights.
 
-    Args:
-        config: the U-Net's.
-        sides: height and width of the latents.
-        tokens: of the text.
-        widths: those of a pruned U-Net.
+    ``sides``: height and width of the latents. ``tokens``: of the text. ``widths``: those of a pruned U-Net.
     """
     import torch
 
@@ -65,11 +61,11 @@ def unet_attentions(
     with torch.device("meta"):
         sample = torch.empty(1, unet.config["in_channels"], *sides)
         text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
-        return _seen(unet, lambda: unet(sample, torch.empty(1), text, return_dict=False))
+        return _recorded(unet, lambda: unet(sample, torch.empty(1), text, return_dict=False))
 
 
 def folder_attentions(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) -> list[Attention]:
-    """Those of a family's component with inputs shaped as ``feed``, by its ``config.json``; weights aren't read.
+    """The attentions of a family's component, by its ``config.json``, for inputs shaped as ``feed``; without weights.
 
     Raises:
         InputError: its ``config.json`` can't be read.
@@ -80,11 +76,11 @@ def folder_attentions(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) 
 
     net = part.empty(read_object(folder / "config.json"), folder)
     module, inputs = part.module(net), [torch.from_numpy(value).to("meta") for value in feed.values()]
-    return _seen(net, lambda: module(*inputs))
+    return _recorded(net, lambda: module(*inputs))
 
 
-def _seen(net: Any, run: Callable[[], object]) -> list[Attention]:
-    """The attentions of diffusers in ``net`` that ``run`` goes through."""
+def _recorded(net: Any, run: Callable[[], object]) -> list[Attention]:
+    """The diffusers attentions of ``net`` that ``run`` executes."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -93,7 +89,7 @@ def _seen(net: Any, run: Callable[[], object]) -> list[Attention]:
     stack: list[str] = []
     attentions: list[Attention] = []
 
-    class Watching(TorchFunctionMode):
+    class Recording(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func is torch.nn.functional.scaled_dot_product_attention:
                 query, key, value = args if len(args) == 3 else (kwargs[n] for n in ("query", "key", "value"))
@@ -111,9 +107,6 @@ def _seen(net: Any, run: Callable[[], object]) -> list[Attention]:
                 )
             return func(*args, **(kwargs or {}))
 
-    def leave() -> None:
-        stack.pop()
-
-    with torch.no_grad(), watched(net, "", stack.append, leave), Watching():
+    with torch.no_grad(), watched(net, "", stack.append, stack.pop), Recording():
         run()
     return attentions

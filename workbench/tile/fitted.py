@@ -1,4 +1,4 @@
-"""The machine that EdgeFusion's Table 6 describes: its rates, worked out once from the table's own ratios."""
+"""The machine that EdgeFusion's Table 6 describes: its rates, derived once from the ratios in the table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from workbench.tile.paper import BLOCK, BLOCK_BYTES, SRAM, TABLE_6, UNET_MACS, U
 
 
 def fitted(sram: int = SRAM) -> Machine:
-    """An Exynos 2400's NPU as far as EdgeFusion's Table 6 tells it; ``sram`` may be another's.
+    """An Exynos 2400's NPU as far as EdgeFusion's Table 6 describes it; ``sram`` can be another's.
 
-    The multiply-accumulate rate is that of whole SD U-Nets a second. What is fitted, once, to entries of the table:
-    bandwidth to the mean of the four transfers of scores, vector rate to the un-tiled softmax, the hand-over to the
-    three differences between tiled and un-tiled operators.
+    The multiply-accumulate rate is that of entire SD U-Nets a second. Fitted, once, to entries of the table: bandwidth
+    to the mean of the four transfers of scores, vector rate to the un-tiled softmax, the hand-over to the three
+    differences between tiled and un-tiled operators.
     """
     macs_per_s = UNETS_PER_S * UNET_MACS
     untiled = {op: share for op, (share, _) in TABLE_6.items()}
@@ -38,6 +38,6 @@ def fitted(sram: int = SRAM) -> Machine:
 def machine(
     sram: int, bandwidth: float | None = None, macs_per_s: float | None = None, vector_per_s: float | None = None
 ) -> Machine:
-    """The fitted machine with what is given replaced."""
-    given: dict[str, Any] = {"bandwidth": bandwidth, "macs_per_s": macs_per_s, "vector_per_s": vector_per_s}
-    return dataclasses.replace(fitted(sram), **{name: value for name, value in given.items() if value is not None})
+    """The fitted machine with the rates that aren't None replaced."""
+    rates: dict[str, Any] = {"bandwidth": bandwidth, "macs_per_s": macs_per_s, "vector_per_s": vector_per_s}
+    return dataclasses.replace(fitted(sram), **{name: rate for name, rate in rates.items() if rate is not None})

@@ -10,18 +10,18 @@ from workbench.errors import InputError
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30}
 _LARGEST = 10**12
-"""Bytes: no scratchpad is anywhere near."""
+"""Bytes; no scratchpad comes close."""
 _RATES = 1.0, 1e18
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*([a-z]*)\s*(/s)?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the model knows of an accelerator; all rates are sustained ones.
+    """The accelerator as the model sees it; all rates are sustained.
 
     Attributes:
-        sram: bytes of the scratchpad that one attention can use.
-        bandwidth: bytes a second between memory and scratchpad, either way.
+        sram: bytes of the scratchpad available to one attention.
+        bandwidth: bytes a second between memory and scratchpad, in either direction.
         macs_per_s: multiply-accumulates a second of the tensor engine.
         vector_per_s: elements of a softmax a second on the vector engine.
         handover_s: seconds that each operator loses on each tile.
@@ -46,9 +46,8 @@ def parse_size(text: str, option: str = "--sram") -> int:
     if unit and not unit.lower().endswith("b"):
         raise InputError(f"{option}: found {text!r}; {needs}", hint=f"did you mean {text.strip()}B?")
     factor = (_DECIMAL | _BINARY).get(size)
-    if factor is None or per_second:
-        raise InputError(f"{option}: found {text!r}; {needs}")
-    if not 1 <= number * factor <= _LARGEST:  # infinity among them: 1e999 is a number to Python
+    # 1e999 parses as infinity, which is too large as well
+    if factor is None or per_second or not 1 <= number * factor <= _LARGEST:
         raise InputError(f"{option}: found {text!r}; {needs}")
     return int(number * factor)
 
@@ -60,15 +59,12 @@ def parse_rate(text: str, option: str, unit: str) -> float:
         InputError: it is none of these, or outside 1 to 1e18.
     """
     needs = f"needs a rate a second, such as {'55GB/s' if unit else '3.3e12 or 3.3T'}, 1 to 1e18"
-    number, given, _ = _split(text, option, needs)
-    short = given.lower().removesuffix(unit.lower()) if unit else given.lower()
-    factor = (_DECIMAL | _BINARY if unit else _DECIMAL).get(short)
-    if factor is None:
+    number, suffix, _ = _split(text, option, needs)
+    prefix = suffix.lower().removesuffix(unit.lower())
+    factor = (_DECIMAL | _BINARY if unit else _DECIMAL).get(prefix)
+    if factor is None or not _RATES[0] <= number * factor <= _RATES[1]:  # beyond them, times are no longer numbers
         raise InputError(f"{option}: found {text!r}; {needs}")
-    rate = number * factor
-    if not _RATES[0] <= rate <= _RATES[1]:  # beyond them, times are no longer numbers
-        raise InputError(f"{option}: found {text!r}; {needs}")
-    return rate
+    return number * factor
 
 
 def _split(text: str, option: str, needs: str) -> tuple[float, str, bool]:

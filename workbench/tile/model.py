@@ -1,6 +1,6 @@
 """Traffic and time of an attention on the modelled machine: un-tiled, in tiles of rows, and as one fused operator.
 
-Everything here is modelled, nothing is measured; ``ASSUMPTIONS`` says what it rests on. The operations are those of
+Everything here is modelled, nothing is measured, on the ``ASSUMPTIONS`` below. The operations are those of
 EdgeFusion's Table 6. The fused operator is FlashAttention's (Dao et al. 2022, arXiv 2205.14135): scores exist only in
 blocks, the softmax is corrected block by block.
 """
@@ -14,7 +14,7 @@ from typing import Literal
 from workbench.tile.attentions import Attention
 from workbench.tile.machine import Machine
 from workbench.tile.paper import OPS
-from workbench.tile.plans import WHOLE, Plan, Split
+from workbench.tile.plans import UNCUT, Plan, Split
 
 Engine = Literal["dma", "tensor", "vector"]
 ENGINES: Mapping[str, Engine] = {
@@ -23,34 +23,34 @@ ENGINES: Mapping[str, Engine] = {
 FUSED_KEYS = 128
 """Keys in a block of the fused operator."""
 ACCUMULATOR = 4
-"""Bytes of a sum that the fused operator keeps from block to block."""
+"""Bytes of a sum that the fused operator carries from block to block."""
 
 ASSUMPTIONS = (
     "Modelled, not measured. Batch 1, one pass of the network, attentions only (the linear layers around them are left "
     "out).",
-    "An operator runs after the other, and transfers don't overlap with computing (un-tiled and tiled): the shares of "
+    "Operators run one after another, and transfers don't overlap with computing (un-tiled and tiled): the shares of "
     "EdgeFusion's Table 6 add up to 100 % of the time.",
     "Un-tiled, an operator takes all heads at once. Where q, k, v, S_in and S_out of all heads fit the scratchpad "
-    "together, scores stay there; else every score matrix goes to memory and back whole.",
-    "Tiled, rows of queries are in tiles, k and v stay while the tiles run, a tile of the result takes the place of "
+    "together, scores stay there; else every complete score matrix goes to memory and back.",
+    "Tiled, rows of queries are in tiles, k and v stay while the tiles run, a tile of the result replaces "
     "its queries, and every tile costs each operator a hand-over.",
     "Without --tiles, heads run one after another, each in the fewest tiles that fit; where hand-overs cost more than "
-    "the traffic, there are none. Where not even one row fits beside a head's k and v, nothing else is tried.",
-    "With --tiles, a tile has its rows of all heads at once, beside k and v of all heads, and is taken even where it "
+    "the traffic, there are no tiles. Where not even one row fits beside a head's k and v, nothing else is tried.",
+    "With --tiles, a tile has its rows of all heads at once, beside k and v of all heads, and is used even where it "
     "costs more; tiles that don't fit are modelled as un-tiled.",
     f"Fused, blocks of {FUSED_KEYS} keys, sums in {ACCUMULATOR} bytes, the three engines overlap fully: its time is a "
     "lower bound.",
-    "The scratchpad is whole and free for the attention; padding, alignment and the operators' own buffers are left "
+    "The whole scratchpad is free for the attention; padding, alignment and the operators' own buffers are left "
     "out. The rates don't depend on the number format or on a matrix's shape.",
     "Scratchpad of 6 MB: ISSCC summaries of the Exynos 2400's NPU. Multiply-accumulates: 8.3 SD U-Nets of 401.6 GMAC a "
-    "second, from the same; absolute times hang on it alone, shares don't.",
+    "second, from the same; absolute times depend on it alone, shares don't.",
     "Fitted, once, to EdgeFusion's Table 6: bandwidth (mean of the four transfers of scores), vector rate (un-tiled "
     "softmax), scale of the table (mean of the two un-tiled products), hand-over (the three tiled minus un-tiled "
     "operators, at our number of tiles; the paper's isn't known).",
     "Predicted: q, k, v and A's transfers, the tiled column's sum, every other attention, every other size of "
     "scratchpad, everything fused.",
-    "The table is taken for SD-v1's largest self-attention with 2-byte values, which the paper calls a cross-attention "
-    "block; no cross-attention has the traffic to explain it.",
+    "The table is assumed to describe SD-v1's largest self-attention with 2-byte values, which the paper calls a "
+    "cross-attention block; no cross-attention has the traffic to explain it.",
 )
 
 
@@ -66,7 +66,7 @@ class Sizes:
 
     @property
     def needed(self) -> int:
-        """Bytes of one head when nothing leaves the scratchpad; the result takes the place of what was read."""
+        """Bytes of one head when nothing leaves the scratchpad; the result replaces its queries."""
         return max(self.q, self.a) + self.k + self.v + 2 * self.s
 
 
@@ -80,16 +80,13 @@ class Step:
 
     @property
     def engine(self) -> Engine:
-        """Which engine does it."""
+        """The engine that executes it."""
         return ENGINES[self.op]
 
 
 @dataclass(frozen=True)
-class Way:
-    """An attention done one way, in ``tiles`` of rows (1: all rows), ``by_head`` or of all heads at once.
-
-    ``seconds`` of all of it.
-    """
+class Variant:
+    """An attention computed in ``tiles`` of rows (1: all rows), ``by_head`` or of all heads at once, in ``seconds``."""
 
     name: Literal["untiled", "tiled", "fused"]
     tiles: int
@@ -108,8 +105,8 @@ class Modelled:
     """An attention on a machine.
 
     ``fits``: ``all heads`` at once, ``one head`` at a time, ``tiles`` of rows only, or ``no`` where not even one row
-    fits. ``tiles`` per head, None where no number helps; ``score_tiles`` the same for S_in and S_out alone. ``split``:
-    how it is cut, None where it is left whole; ``split_fits``: whether its tiles fit, else ``tiled`` is as un-tiled.
+    fits. ``tiles`` per head, None where no number is enough; ``score_tiles`` the same for S_in and S_out alone.
+    ``split``: how it is cut, None where it isn't; ``split_fits``: whether its tiles fit, else ``tiled`` is as un-tiled.
     """
 
     attention: Attention
@@ -119,16 +116,17 @@ class Modelled:
     score_tiles: int | None
     split: Split | None
     split_fits: bool
-    ways: Mapping[str, Way]
+    variants: Mapping[str, Variant]
 
     @property
     def score_share(self) -> float:
         """Share of the un-tiled time in which scores go to memory and back (without v)."""
-        way, attention = self.ways["untiled"], self.attention
-        moved = {step.op: step for step in way.steps}
-        last = moved["load_s_out_v"]
-        own = last.seconds * (1 - attention.heads * self.sizes.v / last.bytes)
-        return (sum(moved[op].seconds for op in ("store_s_in", "load_s_in", "store_s_out")) + own) / way.seconds
+        untiled = self.variants["untiled"]
+        steps = {step.op: step for step in untiled.steps}
+        last = steps["load_s_out_v"]
+        scores = last.seconds * (1 - self.attention.heads * self.sizes.v / last.bytes)
+        scores += sum(steps[op].seconds for op in ("store_s_in", "load_s_in", "store_s_out"))
+        return scores / untiled.seconds
 
 
 def sizes_of(attention: Attention, width: int) -> Sizes:
@@ -153,12 +151,12 @@ def least_tiles(attention: Attention, width: int, sram: int, heads: int = 1) -> 
 
 
 def _row(attention: Attention, width: int) -> int:
-    """Bytes of one head's row of q, or of the result in its place, S_in and S_out."""
+    """Bytes of one head's row of q, or of the result that replaces it, S_in and S_out."""
     return (max(attention.head_dim, attention.value_dim) + 2 * attention.keys) * width
 
 
 def least_score_tiles(attention: Attention, width: int, sram: int) -> int | None:
-    """Fewest tiles of rows in which a head's S_in and S_out fit, nothing beside them."""
+    """Fewest tiles of rows in which a head's S_in and S_out fit, without anything else."""
     return _tiles(attention.queries, 2 * attention.keys * width, sram)
 
 
@@ -168,42 +166,38 @@ def _tiles(rows: int, row: int, free: int) -> int | None:
 
 
 def model(attention: Attention, width: int, on: Machine, split: Split | None = None) -> Modelled:
-    """The attention on a machine, its values ``width`` bytes wide; cut as ``split`` says, else as is best.
+    """The attention on a machine, with values of ``width`` bytes, cut by ``split`` or, without one, as is best.
 
-    Best: head by head in the fewest tiles that fit, where that saves time. Tiles of a given ``split`` that don't fit
-    are modelled as if they did not help: as un-tiled.
+    Best is head by head in the fewest tiles that fit, where that saves time. Tiles of a given ``split`` that don't fit
+    are modelled as un-tiled.
     """
     sizes = sizes_of(attention, width)
     least = least_tiles(attention, width, on.sram)
-    together = attention.heads * sizes.needed <= on.sram
+    all_fit = attention.heads * sizes.needed <= on.sram
     fits: Literal["all heads", "one head", "tiles", "no"]
-    fits = "all heads" if together else "no" if least is None else "one head" if least == 1 else "tiles"
-    untiled = _serial("untiled", attention, sizes, on, in_sram=together)
-    tiled = Way("tiled", 1, untiled.steps, untiled.seconds)
+    fits = "all heads" if all_fit else "no" if least is None else "one head" if least == 1 else "tiles"
+    untiled = _serial("untiled", attention, sizes, on, in_sram=all_fit)
+    tiled = Variant("tiled", 1, untiled.steps, untiled.seconds)
     if split is not None:
         split = split.least(attention.queries) if split.passes(attention.heads) > 1 else None
-    elif not together and least is not None:
+    elif not all_fit and least is not None:
         best = Split(least, by_head=attention.heads > 1)
         saves = _serial("tiled", attention, sizes, on, in_sram=True, split=best).seconds < untiled.seconds
         split = best if saves else None
-    holds = split is None
+    split_fits = split is None
     if split is not None:
-        together_least = least_tiles(attention, width, on.sram, 1 if split.by_head else attention.heads)
-        holds = together_least is not None and split.tiles >= together_least
-        tiled = _serial("tiled", attention, sizes, on, in_sram=True, split=split) if holds else tiled
+        needed = least_tiles(attention, width, on.sram, 1 if split.by_head else attention.heads)
+        split_fits = needed is not None and split.tiles >= needed
+        tiled = _serial("tiled", attention, sizes, on, in_sram=True, split=split) if split_fits else tiled
     fused = _fused(attention, sizes, width, on)
-    ways: dict[str, Way] = {way.name: way for way in (untiled, tiled, fused)}
-    scores_alone = least_score_tiles(attention, width, on.sram)
-    return Modelled(attention, sizes, fits, least, scores_alone, split, holds, ways)
+    variants: dict[str, Variant] = {variant.name: variant for variant in (untiled, tiled, fused)}
+    score_tiles = least_score_tiles(attention, width, on.sram)
+    return Modelled(attention, sizes, fits, least, score_tiles, split, split_fits, variants)
 
 
 def best_on(on: Machine, width: int) -> Plan:
-    """The model's own plan: heads one by one in the fewest tiles that fit, where that saves time.
-
-    Args:
-        on: where it will run.
-        width: bytes of a value there.
-    """
+    """The model's plan for a machine with values of ``width`` bytes: head by head in the fewest tiles that fit, where
+    that saves time."""
     return lambda attention: model(attention, width, on).split
 
 
@@ -213,11 +207,11 @@ def _serial(
     sizes: Sizes,
     on: Machine,
     in_sram: bool,
-    split: Split = WHOLE,
-) -> Way:
-    """One operation after the other; each tile costs every operator a hand-over, an attention left whole none."""
+    split: Split = UNCUT,
+) -> Variant:
+    """One operation after another; each tile costs every operator a hand-over, an uncut attention none."""
     heads, passes = attention.heads, split.passes(attention.heads)
-    lost = passes * on.handover_s if passes > 1 else 0.0
+    handovers = passes * on.handover_s if passes > 1 else 0.0
     scores = 0 if in_sram else heads * sizes.s
     moved = {
         "load_qk": heads * (sizes.q + sizes.k),
@@ -229,25 +223,25 @@ def _serial(
     }
     products = heads * attention.scores
     computed = {
-        "qk": products * attention.head_dim / on.macs_per_s + lost,
-        "softmax": products / on.vector_per_s + lost,
-        "sv": products * attention.value_dim / on.macs_per_s + lost,
+        "qk": products * attention.head_dim / on.macs_per_s + handovers,
+        "softmax": products / on.vector_per_s + handovers,
+        "sv": products * attention.value_dim / on.macs_per_s + handovers,
     }
     steps = tuple(
         Step(op, moved[op], moved[op] / on.bandwidth) if op in moved else Step(op, 0, computed[op]) for op in OPS
     )
-    return Way(name, split.tiles, steps, sum(step.seconds for step in steps), split.by_head)
+    return Variant(name, split.tiles, steps, sum(step.seconds for step in steps), split.by_head)
 
 
-def _fused(attention: Attention, sizes: Sizes, width: int, on: Machine) -> Way:
-    """Blocks of queries against blocks of keys, with k and v of a head kept where that leaves room for a row."""
+def _fused(attention: Attention, sizes: Sizes, width: int, on: Machine) -> Variant:
+    """Blocks of queries against blocks of keys, with k and v of a head resident where that leaves room for a row."""
     a = attention
     block = min(FUSED_KEYS, a.keys)
     row = (a.head_dim + block) * width + a.value_dim * ACCUMULATOR
-    kept = _tiles(a.queries, row, on.sram - sizes.k - sizes.v)
+    resident = _tiles(a.queries, row, on.sram - sizes.k - sizes.v)
     streamed = _tiles(a.queries, row, on.sram - 2 * block * (a.head_dim + a.value_dim) * width)
-    # Where not even a row fits, one row at a time is the most traffic that there can be.
-    tiles, times = (kept, 1) if kept is not None else (streamed or a.queries, streamed or a.queries)
+    # Where not even a row fits, one row at a time is the upper bound of the traffic.
+    tiles, times = (resident, 1) if resident is not None else (streamed or a.queries, streamed or a.queries)
     moved = {
         "load_qk": a.heads * (sizes.q + times * sizes.k),
         "load_s_out_v": a.heads * times * sizes.v,
@@ -261,4 +255,4 @@ def _fused(attention: Attention, sizes: Sizes, width: int, on: Machine) -> Way:
     }
     steps = tuple(Step(op, moved.get(op, 0), computed.get(op, moved.get(op, 0) / on.bandwidth)) for op in OPS)
     engines = {engine: sum(s.seconds for s in steps if s.engine == engine) for engine in ("dma", "tensor", "vector")}
-    return Way("fused", tiles, steps, max(engines.values()), by_head=a.heads > 1)
+    return Variant("fused", tiles, steps, max(engines.values()), by_head=a.heads > 1)

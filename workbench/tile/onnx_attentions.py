@@ -1,7 +1,7 @@
-"""The attentions of an ONNX graph: q·kᵀ, what lies between it and the softmax, and the product with v.
+"""The attentions of an ONNX graph: q·kᵀ, the nodes up to the softmax, and the product with v.
 
-Found by structure, whatever exporter wrote the file: two products of computed tensors with a softmax over the last axis
-between them. An attention that is one operator of its own (``Attention`` of opset 23, a runtime's) isn't among them.
+Found by structure, independent of the exporter: two products of computed tensors with a softmax over the last axis
+between them. An attention that is a single operator (``Attention`` of opset 23, a runtime's) isn't among them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _ROW_WISE = {
     *("Add", "Sub", "Mul", "Div", "Min", "Max", "Clip", "Cast", "Where", "IsNaN", "Not", "And", "Or", "Identity"),
     *("QuantizeLinear", "DequantizeLinear", "Softmax"),
 }
-"""Operators between the two products of which each row of the result depends on the same row alone."""
+"""Operators between the two products whose result depends, row by row, only on the same row of their input."""
 
 
 @dataclass(frozen=True)
 class Region:
     """An attention's nodes: ``scores`` and ``values`` are its products, ``inner`` those between, in order of the graph.
 
-    ``shapes`` are those of the values in it and of what it reads, as far as they are known.
+    ``shapes``: the known shapes of its values and of its inputs.
     """
 
     attention: Attention
@@ -40,20 +40,15 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a graph holds: attentions in its order, and by layer why one isn't among them."""
+class GraphAttentions:
+    """The attentions of a graph in its order, and by node why one was left out."""
 
     regions: tuple[Region, ...]
     left_out: Mapping[str, str]
 
 
-def find(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> Found:
-    """The attentions of a graph.
-
-    Args:
-        model: only looked at.
-        shapes: of its values, by name.
-    """
+def find(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> GraphAttentions:
+    """The attentions of a graph; ``shapes``: of its values, by name."""
     order = {node: i for i, node in enumerate(model.graph)}
     regions, left_out = list[Region](), dict[str, str]()
     for node in model.graph:
@@ -62,24 +57,24 @@ def find(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> Found:
             left_out[node.name or node.outputs[0].name or ""] = region
         elif region is not None:
             regions.append(region)
-    return Found(tuple(regions), left_out)
+    return GraphAttentions(tuple(regions), left_out)
 
 
-def shapes_of(path: Path, given: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """The shapes of all values of a file for inputs of the shapes ``given``; constants are among them."""
+def shapes_of(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shapes of all values of a file, constants among them, for ``inputs`` of these shapes."""
     from workbench.graphs.read import read_model
     from workbench.graphs.shapes import resolve
 
-    return dict(resolve(read_model(path), given).shape)
+    return dict(resolve(read_model(path), inputs).shape)
 
 
-def file_attentions(path: Path, given: Mapping[str, tuple[int, ...]]) -> tuple[list[Attention], Mapping[str, str]]:
-    """The attentions of a file for inputs of the shapes ``given``, and by node why others aren't among them."""
+def file_attentions(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> tuple[list[Attention], Mapping[str, str]]:
+    """The attentions of a file for ``inputs`` of these shapes, and by node why others were left out."""
     import onnx_ir as ir
 
     from workbench.graphs.read import read_model
 
-    attentions = find(ir.from_proto(read_model(path)), shapes_of(path, given))
+    attentions = find(ir.from_proto(read_model(path)), shapes_of(path, inputs))
     return [region.attention for region in attentions.regions], attentions.left_out
 
 
@@ -91,22 +86,22 @@ def _multiplies(node: ir.Node) -> bool:
 def _region(
     scores: ir.Node, order: Mapping[ir.Node, int], shapes: Mapping[str, tuple[int, ...]]
 ) -> Region | str | None:
-    """The attention that begins with a product; or why it can't be told; None where no softmax follows."""
+    """The attention that begins with a product; or why it can't be cut or modelled; None where no softmax follows."""
     inner: set[ir.Node] = set()
     ends: set[ir.Node] = set()
     strays: list[str] = []
-    grown = [scores]
-    for node in grown:  # grows while it is walked
-        for value in node.outputs:
-            strays += ["they are an output of the graph"] if value.is_graph_output() else []
-            for user, index in value.uses():
+    queue = [scores]
+    for node in queue:  # grows during the iteration
+        for result in node.outputs:
+            strays += ["they are an output of the graph"] if result.is_graph_output() else []
+            for user, index in result.uses():
                 if user.op_type == "MatMul" and index == 0:
                     ends.add(user)
                 elif user.op_type not in _ROW_WISE:
                     strays.append(f"they go to a {user.op_type}")
                 elif user not in inner:
                     inner.add(user)
-                    grown.append(user)
+                    queue.append(user)
     softmax = [node for node in inner if node.op_type == "Softmax"]
     if not softmax:
         return None
@@ -114,17 +109,17 @@ def _region(
         why = strays[0] if strays else f"they go to {len(softmax)} softmax and {len(ends)} products"
         return f"its scores can't be cut: {why}"
     (values,) = ends
-    made = scores.outputs[0].name or ""
-    query, key, right = (shapes.get(v.name or "") if v else None for v in (*scores.inputs, values.inputs[1]))
-    full = shapes.get(made)
-    if query is None or key is None or right is None or full is None:
+    output = scores.outputs[0].name or ""
+    query, key, value = (shapes.get(v.name or "") if v else None for v in (*scores.inputs, values.inputs[1]))
+    full = shapes.get(output)
+    if query is None or key is None or value is None or full is None:
         return "its shapes aren't known"
-    if not query[:-2] == key[:-2] == right[:-2] == full[:-2] or len(full) < 2:
+    if not query[:-2] == key[:-2] == value[:-2] == full[:-2] or len(full) < 2:
         return "its products broadcast"
     axis = softmax[0].attributes.get_int("axis", -1)
     if axis not in (-1, len(full) - 1):
         return f"its softmax is over axis {axis}"
-    layer = layer_of(scores.name) if scores.name else made
+    layer = layer_of(scores.name) if scores.name else output
     kind: Literal["cross", "unknown"] = "unknown" if full[-2] == full[-1] else "cross"
-    attention = Attention(layer, kind, math.prod(full[:-2]), full[-2], full[-1], query[-1], right[-1])
+    attention = Attention(layer, kind, math.prod(full[:-2]), full[-2], full[-1], query[-1], value[-1])
     return Region(attention, scores, tuple(sorted(inner, key=order.__getitem__)), values, shapes)

@@ -1,8 +1,8 @@
-"""Attention in tiles of rows, as a change of an ONNX graph: the same numbers, a fraction of the scores at a time.
+"""Rewrites the attentions of an ONNX graph in tiles of rows: the same numbers, a fraction of the scores at a time.
 
-Each tile takes some rows of q (of all heads, or of one), multiplies them with k, takes the softmax and multiplies it
-with v, before the next one begins; the results are put together. A runtime that runs nodes one after another then
-needs the memory of one tile's scores where it needed that of all.
+Each tile multiplies some rows of q (of all heads, or of one) with k, takes the softmax and multiplies it with v, before
+the next tile begins; the results are concatenated. A runtime that runs nodes one after another then needs memory for
+the scores of one tile only.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _END = 2**63 - 1
 
 @dataclass(frozen=True)
 class Tiled:
-    """What was done: attentions that were cut, those left whole, and by node why some can't be cut."""
+    """The attentions that were cut, those that weren't, and by node why some can't be cut."""
 
     cut: tuple[tuple[Attention, Split], ...]
-    whole: tuple[Attention, ...]
+    uncut: tuple[Attention, ...]
     left_out: Mapping[str, str]
 
 
@@ -42,17 +42,17 @@ def tile_file(
     tiles: int | None = None,
     on: Machine | None = None,
     width: int = 2,
-    given: Mapping[str, tuple[int, ...]] | None = None,
+    inputs: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Tiled:
-    """Writes ``source`` with its attentions in tiles to ``out``: ``tiles`` of the largest, or as is best ``on`` one.
+    """Writes ``source`` with its attentions in tiles to ``out``: ``tiles`` of the largest, or the best ``on`` one.
 
     Args:
         source: an ONNX file.
-        out: another one; large weights lie beside it in ``<out>.data``.
+        out: another one; large weights are written to ``<out>.data``.
         tiles: see ``evenly``.
-        on: see ``best_on``; with neither, InputError.
+        on: see ``best_on``; with neither or both, InputError.
         width: bytes of a value on that machine.
-        given: shapes of inputs that the file leaves open.
+        inputs: shapes of inputs that the file leaves open.
 
     Raises:
         InputError: there is nothing to cut, or the two files are the same.
@@ -66,15 +66,15 @@ def tile_file(
     if (tiles is None) == (on is None):
         raise InputError("needs either a number of tiles or a machine")
     model = ir.load(source)
-    shapes = shapes_of(source, given or {})
+    shapes = shapes_of(source, inputs or {})
     attentions = [region.attention for region in find(model, shapes).regions]
     plan = best_on(on, width) if on is not None else evenly(tiles or 1, attentions)
     done = tile_attention(model, shapes, plan)
     if not done.cut:
         why = "; ".join(f"{node}: {reason}" for node, reason in list(done.left_out.items())[:3])
         raise InputError(
-            f"{source}: none of its {len(done.whole)} attentions is cut into tiles" + (f" ({why})" if why else ""),
-            hint="with --tiles 2 or more, or a smaller --sram" if done.whole else None,
+            f"{source}: none of its {len(done.uncut)} attentions is cut into tiles" + (f" ({why})" if why else ""),
+            hint="with --tiles 2 or more, or a smaller --sram" if done.uncut else None,
         )
     save(model, out)
     return done
@@ -83,42 +83,36 @@ def tile_file(
 def tile_attention(model: ir.Model, shapes: Mapping[str, tuple[int, ...]], plan: Plan) -> Tiled:
     """Cuts the attentions of a graph into tiles, in place.
 
-    New nodes belong to the attention's layer and are named after it, so that a profile still tells its time. Inputs and
-    outputs of the graph stay as they are: names, types, shapes.
-
-    Args:
-        model: changed.
-        shapes: of its values, by name.
-        plan: how to cut an attention; None: not at all.
+    New nodes belong to the attention's layer and are named after it, so that a profile still shows its time. Inputs and
+    outputs of the graph keep their names, types and shapes. ``shapes``: of its values, by name.
     """
     attentions = find(model, shapes)
-    cut, whole = list[tuple[Attention, Split]](), list[Attention]()
+    cut, uncut = list[tuple[Attention, Split]](), list[Attention]()
     left_out = dict(attentions.left_out)
     layers: dict[ir.Node, str] = {}
     for region in attentions.regions:
         split = plan(region.attention)
         split = split.least(region.attention.queries) if split is not None else None
         if split is None:
-            whole.append(region.attention)
+            uncut.append(region.attention)
         elif (why := _refused(region, split)) is not None:
             left_out[region.scores.name or region.attention.layer] = why
         else:
-            made = _Cutter(model, region, split).cut()
-            layers.update(dict.fromkeys(made, region.attention.layer))
+            layers.update(dict.fromkeys(_Cutter(model, region, split).cut(), region.attention.layer))
             cut.append((region.attention, split))
     name_new(model, layers)
-    return Tiled(tuple(cut), tuple(whole), left_out)
+    return Tiled(tuple(cut), tuple(uncut), left_out)
 
 
 def _refused(region: Region, split: Split) -> str | None:
-    """Why a region can't be cut that way, if so."""
+    """Why a region can't be cut by ``split``; None if it can."""
     full = region.shapes[region.scores.outputs[0].name or ""]
     if split.by_head and (len(full) < 3 or region.attention.heads != full[-3]):
         return "its heads aren't one axis"
     inside = {region.scores, *region.inner}
     for node in region.inner:
         for value in node.inputs:
-            if value is None or value.producer() in inside or _one(value):
+            if value is None or value.producer() in inside or _is_scalar(value):
                 continue
             shape = region.shapes.get(value.name or "")
             if shape is None or node.op_type in ("QuantizeLinear", "DequantizeLinear"):
@@ -126,8 +120,8 @@ def _refused(region: Region, split: Split) -> str | None:
     return None
 
 
-def _one(value: ir.Value) -> bool:
-    """Whether a value is a constant of one element: the same for every tile."""
+def _is_scalar(value: ir.Value) -> bool:
+    """Whether a value is a constant of one element, the same for every tile."""
     return value.const_value is not None and value.const_value.size == 1
 
 
@@ -137,102 +131,100 @@ class _Cutter:
     def __init__(self, model: ir.Model, region: Region, split: Split) -> None:
         self.model, self.region, self.split = model, region, split
         self.full = region.shapes[region.scores.outputs[0].name or ""]
-        self.made: list[ir.Node] = []
+        self.nodes: list[ir.Node] = []
 
     def cut(self) -> list[ir.Node]:
-        """The new nodes, in place of the old ones."""
+        """Replaces the old nodes; returns the new ones."""
         import onnx_ir as ir
 
         region, graph = self.region, self.model.graph
         heads = range(self.full[-3]) if self.split.by_head else (None,)
-        result = self._joined([self._head(head) for head in heads], -3)
+        result = self._concatenated([self._head(head) for head in heads], -3)
         old = region.values.outputs[0]
         result.type, result.shape = old.type, old.shape
         if old.is_graph_output():
-            result.name, old.name = old.name, None  # callers ask for it by its name
-        graph.insert_before(region.values, self.made)
+            result.name, old.name = old.name, None  # callers refer to it by name
+        graph.insert_before(region.values, self.nodes)
         ir.convenience.replace_all_uses_with(old, result, replace_graph_outputs=True)
         for node in (region.values, *reversed(region.inner), region.scores):
             graph.remove(node, safe=True)
-        return self.made
+        return self.nodes
 
     def _head(self, head: int | None) -> ir.Value:
-        """The result of one head (None: of all at once), its tiles one after another."""
+        """The result of one head (None: of all at once), its tiles concatenated."""
         rows = self.region.attention.queries
-        each = self.split.rows(rows)
-        begins = list(range(0, rows, each))
+        tile_rows = self.split.rows(rows)
+        begins = list(range(0, rows, tile_rows))
         query, key = self.region.scores.inputs
         value = self.region.values.inputs[1]
         assert query is not None and key is not None and value is not None
         if head is not None:
             key, value = (self._slice(v, {-3: (head, head + 1)}) for v in (key, value))
-        # The last tile goes on to the end, so that the graph stays right where the number of rows is open.
-        tiles = [(begin, begin + each if begin != begins[-1] else _END) for begin in begins]
-        return self._joined([self._tile(query, key, value, head, *tile) for tile in tiles], -2)
+        # The last tile extends to the end, so that the graph stays correct where the number of rows is open.
+        tiles = [(begin, begin + tile_rows if begin != begins[-1] else _END) for begin in begins]
+        return self._concatenated([self._tile(query, key, value, head, *tile) for tile in tiles], -2)
 
     def _tile(
         self, query: ir.Value, key: ir.Value, value: ir.Value, head: int | None, begin: int, end: int
     ) -> ir.Value:
         scores = self.region.scores
-        own: dict[ir.Value, ir.Value] = {}
+        tiles: dict[ir.Value, ir.Value] = {}
 
-        def taken(given: ir.Value | None) -> ir.Value | None:
-            if given is None or given in own or _one(given):
-                return own.get(given, given) if given is not None else None
-            shape = self.region.shapes[given.name or ""]
-            where: dict[int, tuple[int, int]] = {}
-            if head is not None and len(shape) >= 3 and shape[-3] > 1:
-                where[-3] = (head, head + 1)
-            if len(shape) >= 2 and shape[-2] > 1 and (begin, end) != (0, _END):
-                where[-2] = (begin, end)
-            own[given] = self._slice(given, where)
-            return own[given]
+        def tile_of(full: ir.Value | None) -> ir.Value | None:
+            if full is None or _is_scalar(full):
+                return full
+            if full not in tiles:
+                shape = self.region.shapes[full.name or ""]
+                ranges: dict[int, tuple[int, int]] = {}
+                if head is not None and len(shape) >= 3 and shape[-3] > 1:
+                    ranges[-3] = (head, head + 1)
+                if len(shape) >= 2 and shape[-2] > 1 and (begin, end) != (0, _END):
+                    ranges[-2] = (begin, end)
+                tiles[full] = self._slice(full, ranges)
+            return tiles[full]
 
-        own[scores.outputs[0]] = self._like(scores, [taken(query), key])
+        tiles[scores.outputs[0]] = self._like(scores, [tile_of(query), key])
         for node in self.region.inner:
-            own[node.outputs[0]] = self._like(node, [taken(given) for given in node.inputs])
-        left = self.region.values.inputs[0]
-        assert left is not None
-        return self._like(self.region.values, [own[left], value])
+            tiles[node.outputs[0]] = self._like(node, [tile_of(full) for full in node.inputs])
+        return self._like(self.region.values, [tile_of(self.region.values.inputs[0]), value])
 
     def _like(self, node: ir.Node, inputs: Sequence[ir.Value | None]) -> ir.Value:
         """A copy of ``node`` over other inputs."""
         import onnx_ir as ir
 
         copy = ir.node(node.op_type, list(inputs), dict(node.attributes), domain=node.domain)
-        copy.outputs[0].type = node.outputs[0].type
-        self.made.append(copy)
-        return copy.outputs[0]
+        return self._added(copy, node.outputs[0])
 
-    def _slice(self, value: ir.Value, where: Mapping[int, tuple[int, int]]) -> ir.Value:
-        """From begin to end along each axis named in ``where``."""
+    def _slice(self, value: ir.Value, ranges: Mapping[int, tuple[int, int]]) -> ir.Value:
+        """The value from begin to end along each axis of ``ranges``."""
         import onnx_ir as ir
 
-        if not where:
+        if not ranges:
             return value
-        begins, ends = zip(*where.values(), strict=True)
-        node = ir.node("Slice", [value, *(self._constant(numbers) for numbers in (begins, ends, tuple(where)))])
-        node.outputs[0].type = value.type
-        self.made.append(node)
-        return node.outputs[0]
+        begins, ends = zip(*ranges.values(), strict=True)
+        node = ir.node("Slice", [value, *(self._constant(numbers) for numbers in (begins, ends, tuple(ranges)))])
+        return self._added(node, value)
 
-    def _joined(self, parts: list[ir.Value], axis: int) -> ir.Value:
+    def _concatenated(self, parts: list[ir.Value], axis: int) -> ir.Value:
         import onnx_ir as ir
 
         if len(parts) == 1:
             return parts[0]
-        node: Any = ir.node("Concat", parts, {"axis": axis})
-        node.outputs[0].type = parts[0].type
-        self.made.append(node)
-        value: ir.Value = node.outputs[0]
-        return value
+        return self._added(ir.node("Concat", parts, {"axis": axis}), parts[0])
+
+    def _added(self, node: Any, like: ir.Value) -> ir.Value:
+        """The output of a new node, with the type of ``like``."""
+        output: ir.Value = node.outputs[0]
+        output.type = like.type
+        self.nodes.append(node)
+        return output
 
     def _constant(self, numbers: Sequence[int]) -> ir.Value:
-        """An initializer that all tiles of all attentions share."""
+        """An initializer shared by all tiles of all attentions."""
         import numpy as np
 
         from workbench.graphs.edit import add_initializer
 
         name = f"tiling:{'_'.join(map(str, numbers))}"
-        known = self.model.graph.initializers.get(name)
-        return known if known is not None else add_initializer(self.model, name, np.array(numbers, np.int64))
+        shared = self.model.graph.initializers.get(name)
+        return shared if shared is not None else add_initializer(self.model, name, np.array(numbers, np.int64))

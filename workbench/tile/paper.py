@@ -1,9 +1,9 @@
-"""What EdgeFusion measured on an NPU: the figures that the model is set beside, and that its rates are fitted to.
+"""EdgeFusion's measurements on an NPU: the figures that the model is compared with and that its rates are fitted to.
 
 Source: EdgeFusion (arXiv 2404.11925), Table 6, "cross attention block" on an Exynos 2400: percent of the un-tiled time,
-without and with model-level tiling. The paper names neither the attention's size, nor the scratchpad's, nor the number
-of tiles. Only SD-v1's largest self-attention explains the table (cross-attention's scores fit the scratchpad head by
-head), so it is taken for that. Throughput and scratchpad: summaries of the ISSCC talk on the same NPU.
+without and with model-level tiling. The paper gives neither the size of the attention, nor that of the scratchpad, nor
+the number of tiles. Only SD-v1's largest self-attention explains the table (scores of cross-attention fit the
+scratchpad head by head), so it is assumed. Throughput and scratchpad: summaries of the ISSCC talk on the same NPU.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPS: Mapping[str, str] = {
     "sv": "tensor S_out·V",
     "store_a": "DMA store A",
 }
-"""The operations of an attention in order, and how the table calls them."""
+"""The operations of an attention in order, and their names in the table."""
 
 TABLE_6: Mapping[str, tuple[float, float | None]] = {
     "load_qk": (0.6, 0.6),
@@ -36,10 +36,10 @@ TABLE_6: Mapping[str, tuple[float, float | None]] = {
     "sv": (5.4, 5.7),
     "store_a": (0.7, 0.7),
 }
-"""Operation to percent of the un-tiled time, without and with model-level tiling; None: not done there."""
+"""Operation to percent of the un-tiled time, without and with model-level tiling; None: not needed."""
 
 BLOCK = Attention("", "self", heads=8, queries=4096, keys=4096, head_dim=40, value_dim=40)
-"""The attention that the table is taken for: SD-v1's largest, latents of 64×64."""
+"""The attention that the table is assumed to describe: SD-v1's largest, latents of 64×64."""
 BLOCK_BYTES = 2
 """Bytes of one of its values (W8A16: 16-bit activations)."""
 

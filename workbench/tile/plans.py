@@ -10,7 +10,7 @@ from workbench.tile.attentions import Attention
 
 @dataclass(frozen=True)
 class Split:
-    """An attention in ``tiles`` of rows: of all heads at once, or with ``by_head`` each head for itself."""
+    """An attention in ``tiles`` of rows: of all heads at once, or with ``by_head`` of each head separately."""
 
     tiles: int
     by_head: bool = False
@@ -20,26 +20,25 @@ class Split:
         return -(-queries // self.tiles)
 
     def least(self, queries: int) -> Split:
-        """The fewest tiles of as many rows: 10 rows in 7 tiles are 2 rows a tile, and 5 tiles of 2 rows hold them."""
+        """The fewest tiles with as many rows each: 10 rows in 7 tiles are 2 rows a tile, so 5 tiles are enough."""
         return Split(-(-queries // self.rows(queries)), self.by_head)
 
     def passes(self, heads: int) -> int:
-        """How many tiles run one after another."""
+        """The number of tiles that run one after another."""
         return self.tiles * (heads if self.by_head else 1)
 
 
-WHOLE = Split(1)
-"""Not cut at all."""
+UNCUT = Split(1)
 
 Plan = Callable[[Attention], Split | None]
 """How to cut an attention; None: not at all."""
 
 
 def evenly(tiles: int, attentions: Sequence[Attention]) -> Plan:
-    """``tiles`` of all heads for the attention with the most scores; others' tiles get as many scores as its at most.
+    """``tiles`` of all heads for the attention with the most scores; tiles of others have at most as many scores.
 
-    Smaller tiles elsewhere would take time and leave the peak where it is. No tile has less than a row, and where fewer
-    tiles have as many rows, there are fewer (see ``Split.least``).
+    Smaller tiles elsewhere would cost time without lowering the peak. No tile has less than a row, and there are only
+    as many tiles as needed (see ``Split.least``).
     """
     largest = max(attentions, key=_scores, default=None)
     most = 0 if largest is None else largest.heads * largest.keys * Split(tiles).rows(largest.queries)
@@ -53,7 +52,7 @@ def evenly(tiles: int, attentions: Sequence[Attention]) -> Plan:
 
 
 def fewer(tiles: int, attentions: Sequence[Attention]) -> str | None:
-    """Why ``evenly`` cuts the largest attention into fewer tiles than asked for, if it does."""
+    """Why ``evenly`` cuts the largest attention into fewer than ``tiles`` tiles; None if it doesn't."""
     largest = max(attentions, key=_scores, default=None)
     if largest is None:
         return None
@@ -61,9 +60,9 @@ def fewer(tiles: int, attentions: Sequence[Attention]) -> str | None:
     least = Split(tiles).least(rows)
     if least.tiles == tiles:
         return None
-    least_plan = f"{counted(least.tiles, 'tile')} of {counted(least.rows(rows), 'row')}, not {tiles}"
+    cut = f"{counted(least.tiles, 'tile')} of {counted(least.rows(rows), 'row')}, not {tiles}"
     why = f"it has {counted(rows, 'row')}" if tiles > rows else f"{rows} rows need no more of that size"
-    return f"{largest.layer}: {least_plan}: {why}"
+    return f"{largest.layer}: {cut}: {why}"
 
 
 def counted(number: int, what: str) -> str:

@@ -25,7 +25,7 @@ def modules_by_layer(module: torch.nn.Module, wrapper: str = "") -> dict[str, to
 
 @contextmanager
 def watched(
-    module: torch.nn.Module, wrapper: str, enter: Callable[[str], None], leave: Callable[[], None]
+    module: torch.nn.Module, wrapper: str, enter: Callable[[str], None], leave: Callable[[], object]
 ) -> Iterator[None]:
     """Calls ``enter(layer)`` before every module of the component and ``leave()`` after it, until the block ends."""
     handles = []

@@ -91,7 +91,7 @@ COSTS = ("MB un-tiled", "MB tiled", "MB fused", "ms un-tiled", "ms tiled", "ms f
 def _show_written(console: Any, report: TileReport, tiled: Tiled) -> None:
     _line(
         console,
-        f"\nwrote {report.written}: {counted(len(tiled.cut), 'attention')} in tiles, {len(tiled.whole)} left whole",
+        f"\nwrote {report.written}: {counted(len(tiled.cut), 'attention')} in tiles, {len(tiled.uncut)} left whole",
     )
     alike = Counter((a.heads, a.queries, a.keys, split) for a, split in tiled.cut)
     for (heads, queries, keys, split), count in alike.items():
@@ -128,8 +128,8 @@ def _attention_rows(report: TileReport) -> Iterator[list[str]]:
             *(a.layer, str(len(group)), a.kind, str(a.heads), str(a.queries), str(a.keys), str(a.head_dim)),
             *(f"{one.sizes.s / 1e6:.3g}", f"{a.heads * one.sizes.s / 1e6:.3g}", one.fits),
             "–" if one.split is None else str(one.split.tiles),
-            *(f"{one.ways[way].traffic / 1e6:.1f}" for way in WAYS),
-            *(f"{one.ways[way].seconds * 1e3:.3f}" for way in WAYS),
+            *(f"{one.variants[way].traffic / 1e6:.1f}" for way in WAYS),
+            *(f"{one.variants[way].seconds * 1e3:.3f}" for way in WAYS),
             f"{one.score_share:.0%}",
         ]
 
@@ -156,13 +156,13 @@ def _show_largest(console: Any, report: TileReport) -> None:
     _table(console, names, rows, left=1)
     scores = f"scores to memory and back: {one.score_share:.1%} of the un-tiled time (modelled)"
     _line(console, scores + (f", {_paper()['score_transfers']:.1f} % with v (paper)" if with_paper else ""))
-    at_best = one.ways["fused"].seconds / one.ways["untiled"].seconds
+    at_best = one.variants["fused"].seconds / one.variants["untiled"].seconds
     _line(console, f"fused, its engines at work together: {at_best:.1%} (modelled, a lower bound)")
 
 
 def _percent(one: Modelled, way: str) -> dict[str, float]:
-    whole = one.ways["untiled"].seconds
-    return {step.op: 100 * step.seconds / whole for step in one.ways[way].steps}
+    whole = one.variants["untiled"].seconds
+    return {step.op: 100 * step.seconds / whole for step in one.variants[way].steps}
 
 
 def _paper() -> dict[str, Any]:
@@ -201,13 +201,13 @@ def _described(one: Modelled) -> dict[str, Any]:
                     step.op: {"engine": step.engine, "bytes": step.bytes, "seconds": step.seconds} for step in way.steps
                 },
             }
-            for name, way in one.ways.items()
+            for name, way in one.variants.items()
         },
     }
 
 
 def _total(report: TileReport, way: str) -> dict[str, float]:
-    ways = [one.ways[way] for one in report.modelled]
+    ways = [one.variants[way] for one in report.modelled]
     return {"bytes": sum(one.traffic for one in ways), "seconds": sum(one.seconds for one in ways)}
 
 
@@ -217,7 +217,7 @@ def _written(report: TileReport) -> dict[str, Any] | None:
     return {
         "file": str(report.written),
         "cut": [{"layer": a.layer, **_cut(a, split)} for a, split in report.tiled.cut],
-        "whole": [a.layer for a in report.tiled.whole],
+        "whole": [a.layer for a in report.tiled.uncut],
         "left_out": dict(report.tiled.left_out),
     }
 

@@ -14,7 +14,7 @@ from workbench.sources.request import DENOISER, Request
 from workbench.tile.fitted import fitted
 from workbench.tile.machine import Machine
 from workbench.tile.model import Modelled, model
-from workbench.tile.plans import WHOLE, evenly, fewer
+from workbench.tile.plans import UNCUT, evenly, fewer
 
 if TYPE_CHECKING:
     from workbench.measure.network import Network
@@ -60,7 +60,7 @@ class TileReport:
     @property
     def largest(self) -> Modelled:
         """The attention that takes longest un-tiled; the first of equals."""
-        return max(self.modelled, key=lambda one: one.ways["untiled"].seconds)
+        return max(self.modelled, key=lambda one: one.variants["untiled"].seconds)
 
     @property
     def fewer_tiles(self) -> str | None:
@@ -87,7 +87,7 @@ def tile_source(asked: AskedTile, write: Path | None) -> TileReport:
         )
     width = WIDTHS[asked.dtype]
     plan = evenly(asked.tiles, attentions) if asked.tiles else None
-    modelled = tuple(model(a, width, asked.machine, (plan(a) or WHOLE) if plan else None) for a in attentions)
+    modelled = tuple(model(a, width, asked.machine, (plan(a) or UNCUT) if plan else None) for a in attentions)
     tiled = None
     if write is not None:
         from workbench.tile.onnx_tiling import tile_file
