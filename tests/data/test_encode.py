@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from workbench.data import captioned
 from workbench.data.captioned import load
 from workbench.data.encode import LATENTS, encode, keep, stored_latents
+from workbench.models.families import INDEX
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_latents_of_another_autoencoder_or_of_other_pictures_are_not(files, demo
     assert stored_latents(folder, 17, demo) is None
     other = tmp_path / "other"
     shutil.copytree(demo / "vae", other / "vae")
+    shutil.copyfile(demo / INDEX, other / INDEX)
     weights = other / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({name: value * 1.01 for name, value in load_file(weights).items()}, weights)
     assert stored_latents(folder, 18, other) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import importlib.resources
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -170,8 +170,8 @@ class Family:
 
     def module(self, kind: str) -> str | None:
         """The dotted name of the module of what is published: layouts, policies or architectures; None: nothing is."""
-        name = f"{self.package}.{kind}"
-        return name if self.package and importlib.util.find_spec(name) else None
+        there = self.package and (importlib.resources.files(self.package) / f"{kind}.py").is_file()
+        return f"{self.package}.{kind}" if there else None
 
     def _published(self, kind: str) -> Any:
         name = self.module(kind)
