@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from workbench.models.candidate import Candidate, Component
+from workbench.models.sources import demo_folder
 from workbench.run.few_steps import at_steps
 
 
 def _candidate(folder: Path, name: str, parent: str | None, width: int | None) -> Candidate:
     own = folder / name
     own.mkdir()
+    shutil.copyfile(demo_folder() / "model_index.json", folder / "model_index.json")
     (own / "config.json").write_text(json.dumps({"time_cond_proj_dim": width}))
     return Candidate(name, name, folder, {"unet": Component("unet", "torch", own)}, parent=parent)
 
