@@ -29,6 +29,14 @@ class RunError(WorkbenchError):
     """The input was valid but the work failed; finished steps are kept and the run can be resumed."""
 
 
+class LoadError(RunError):
+    """A runtime can't load a network's file. Where that is the user's own it is bad input (``as_input``)."""
+
+    def as_input(self) -> InputError:
+        """The same, of a file that the user gave."""
+        return InputError(self.message, hint=self.hint)
+
+
 def nearest(word: str, known: Iterable[str], *, however_far: bool = False) -> str | None:
     """The known word that is most like ``word``; None where none is close."""
     import difflib

@@ -49,6 +49,11 @@ def make_dense(graph: onnx.GraphProto) -> None:
             kind = tensor.values.data_type
             part.initializer.append(onnx.TensorProto(name=tensor.values.name, data_type=kind, dims=tensor.dims))
         del part.sparse_initializer[:]
+        for node in [node for node in part.node if node.op_type == "Constant"]:
+            for tensor in (a.sparse_tensor for a in node.attribute if a.HasField("sparse_tensor")):
+                kind = tensor.values.data_type
+                part.initializer.append(onnx.TensorProto(name=node.output[0], data_type=kind, dims=tensor.dims))
+                part.node.remove(node)
 
 
 def _written(node: onnx.NodeProto, dims: Dims, graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -43,3 +43,9 @@ def branches(node: onnx.NodeProto) -> list[tuple[str, onnx.GraphProto]]:
     kinds = onnx.AttributeProto
     own = [(a.name, a.g) for a in node.attribute if a.type == kinds.GRAPH]
     return own + [(a.name, graph) for a in node.attribute if a.type == kinds.GRAPHS for graph in a.graphs]
+
+
+def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All stored tensors: weights, and constants among the nodes."""
+    yield from (tensor for graph in graphs_of(model) for tensor in graph.initializer)
+    yield from (attribute.t for node in nodes_of(model) for attribute in node.attribute if attribute.HasField("t"))

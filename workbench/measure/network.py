@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.errors import LoadError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from workbench.models.candidate import Candidate
     from workbench.models.families.base import Family
+
+
+MODEL = "model"
+"""The component of a network that isn't part of a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,21 @@ class Network:
         where = str(self.file.resolve()) if self.file else self.torch.where if self.torch else ""
         return self.component, where
 
+    @property
+    def is_given(self) -> bool:
+        """Whether its file is one that the user gave, and not one that was made here."""
+        return self.component == MODEL and self.torch is None
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Tells what can't be loaded as bad input where the file is the user's own."""
+        try:
+            yield
+        except LoadError as error:
+            if not self.is_given:
+                raise
+            raise error.as_input() from error
+
     def described(self) -> dict[str, Any]:
         """The network as JSON for another process; inputs by shape and type (``from_description`` seeds them)."""
         import dataclasses
@@ -78,10 +100,22 @@ def from_description(described: Mapping[str, Any]) -> Network:
         candidate=described["candidate"],
         component=described["component"],
         scheme=described["scheme"],
-        feed={name: np.zeros(shape, dtype=kind) for name, (shape, kind) in described["feed"].items()},
+        feed={name: np.zeros(shape, _dtype(kind)) for name, (shape, kind) in described["feed"].items()},
         file=Path(described["file"]) if described["file"] else None,
         torch=TorchForm(**described["torch"]) if described["torch"] else None,
     )
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """An element type by its name; those that numpy hasn't are ``ml_dtypes``'."""
+    import numpy as np
+
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
 
 
 def network_of(candidate: Candidate, component: str, file: Path | None, seed: int) -> Network:

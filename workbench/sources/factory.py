@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import InputError, RunError, WorkbenchError
-from workbench.measure.network import Network, TorchForm
+from workbench.measure.network import MODEL, Network, TorchForm
 from workbench.models.factory import Made, call_factory, is_users, parameters_of, told
-from workbench.sources.request import MODEL, Request
+from workbench.sources.request import Request
 from workbench.sources.shapes import check_names, written
 
 if TYPE_CHECKING:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from workbench.errors import InputError, did_you_mean
 from workbench.graphs.plain import plain
 from workbench.graphs.types import bits_of
-from workbench.graphs.walk import graphs_of, nodes_of
-from workbench.measure.network import Network
+from workbench.graphs.walk import graphs_of, nodes_of, tensors_of
+from workbench.measure.network import MODEL, Network
 from workbench.sources.onnx_feed import feed_of
-from workbench.sources.onnx_valid import check, check_graph
-from workbench.sources.request import MODEL, Request
+from workbench.sources.onnx_plain import needs_writing, stored_plain
+from workbench.sources.onnx_valid import check, check_graph, check_text
+from workbench.sources.onnx_work import check_work
+from workbench.sources.request import Request
 
 if TYPE_CHECKING:
     import onnx
@@ -29,9 +31,15 @@ def networks(request: Request) -> list[Network]:
     path = Path(request.source)
     model = open_model(path)
     check(path, model)
+    rewritten = needs_writing(model)
     model = plain(model, path)
     check_graph(path, model)
-    feed = feed_of(model, path, request.shapes, request.values, request.seed, filled=request.needs != "count")
+    runs = request.needs == "onnx"
+    feed = feed_of(model, path, request.shapes, request.values, request.seed, filled=runs)
+    if runs:
+        check_work(path, model, {name: value.shape for name, value in feed.items()})
+    if runs and rewritten:
+        path = stored_plain(path, [path, *external_files(path, model)], request.store)
     return [Network(path.stem, MODEL, scheme_of(model), feed, path.absolute())]
 
 
@@ -55,6 +63,7 @@ def open_model(path: Path) -> onnx.ModelProto:
         raise InputError(f"{path}: its graph is empty: there is nothing to run")
     if not model.graph.output:
         raise InputError(f"{path}: its graph has no outputs: nothing of it would be computed")
+    check_text(path, model)
     _check_external(path, model)
     return model
 
@@ -75,15 +84,27 @@ def scheme_of(model: onnx.ModelProto) -> str:
     return kinds.get(sizes.most_common(1)[0][0], "fp32") if sizes else "fp32"
 
 
-def _check_external(path: Path, model: onnx.ModelProto) -> None:
-    """Raises one InputError for all external data that isn't there as the model says."""
+def external_files(path: Path, model: onnx.ModelProto) -> list[Path]:
+    """The files beside the model that hold its weights."""
+    found = (_entries(tensor).get("location", "") for tensor in _external(model))
+    return [path.parent / location for location in dict.fromkeys(found)]
+
+
+def _external(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     import onnx
 
+    return [tensor for tensor in tensors_of(model) if tensor.data_location == onnx.TensorProto.EXTERNAL]
+
+
+def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _check_external(path: Path, model: onnx.ModelProto) -> None:
+    """Raises one InputError for all external data that isn't there as the model says."""
     needed: Counter[str] = Counter()
-    inside = [tensor for graph in graphs_of(model) for tensor in graph.initializer]
-    inside += [attribute.t for node in nodes_of(model) for attribute in node.attribute if attribute.HasField("t")]
-    for tensor in (t for t in inside if t.data_location == onnx.TensorProto.EXTERNAL):
-        entries = {entry.key: entry.value for entry in tensor.external_data}
+    for tensor in _external(model):
+        entries = _entries(tensor)
         location = entries.get("location", "")
         pure = PurePosixPath(location)
         if not location or pure.is_absolute() or ".." in pure.parts:

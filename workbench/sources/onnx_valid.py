@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from workbench.errors import InputError
 from workbench.graphs.plain import ALIAS, called, told
 from workbench.graphs.standard import make_dense
 from workbench.graphs.types import bits_of
-from workbench.graphs.walk import bodies, graphs_of, nodes_of, scopes
+from workbench.graphs.walk import bodies, graphs_of, nodes_of, scopes, tensors_of
 
 if TYPE_CHECKING:
     import onnx
@@ -35,12 +36,11 @@ _INFERENCE = re.compile(r"\(op_type:(?P<op>[^,)]*)(?:, node name: (?P<node>[^)]*
 
 
 def check(path: Path, model: onnx.ModelProto) -> None:
-    """Looks at everything but the weights' values.
+    """Looks at versions, operators and weights' sizes.
 
     Raises:
         InputError: the file can't be loaded by anything; says which node and why.
     """
-    _check_text(path, model)
     _check_versions(path, model)
     _check_operators(path, model)
     _check_tensors(path, model)
@@ -57,11 +57,27 @@ def check_graph(path: Path, model: onnx.ModelProto) -> None:
     _check_inference(path, model)
 
 
-def _check_text(path: Path, model: onnx.ModelProto) -> None:
+def check_text(path: Path, model: onnx.ModelProto) -> None:
+    """Raises InputError for names that aren't UTF-8."""
+    for text in _texts(model):
+        if not isinstance(text, str):
+            raise InputError(f"{path}: the name {text!r} isn't UTF-8, which ONNX asks for")
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[str]:
+    """All names in a model: what isn't UTF-8 comes as bytes."""
+    for entry in (*model.opset_import, *model.functions, *(e for f in model.functions for e in f.opset_import)):
+        yield entry.domain
+    for function in model.functions:
+        yield from (function.name, *function.input, *function.output, *function.attribute)
     for node in nodes_of(model):
-        for text in (node.name, node.op_type, node.domain, *node.input, *node.output):
-            if not isinstance(text, str):
-                raise InputError(f"{path}: the name {text!r} isn't UTF-8, which ONNX asks for")
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (text for a in node.attribute for text in (a.name, a.t.name, a.ref_attr_name))
+    for graph in graphs_of(model):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            yield from (value.name, *(side.dim_param for side in value.type.tensor_type.shape.dim))
+    for tensor in tensors_of(model):
+        yield from (tensor.name, *(text for entry in tensor.external_data for text in (entry.key, entry.value)))
 
 
 def _check_versions(path: Path, model: onnx.ModelProto) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.errors import InputError
+from workbench.measure.network import MODEL
 from workbench.progress import Progress, quiet
 from workbench.store.store import Store
 
-MODEL = "model"
-"""The component of a network that isn't part of a pipeline."""
 DENOISER = "denoiser"
 """Can be requested instead of the family's name for it."""
 

@@ -72,9 +72,13 @@ def file_attentions(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> tuple[
     """The attentions of a file for ``inputs`` of these shapes, and by node why others were left out."""
     import onnx_ir as ir
 
+    from workbench.graphs.plain import plain
     from workbench.graphs.read import read_model
+    from workbench.graphs.standard import make_dense
 
-    attentions = find(ir.from_proto(read_model(path)), shapes_of(path, inputs))
+    model = plain(read_model(path), path)
+    make_dense(model.graph)
+    attentions = find(ir.from_proto(model), shapes_of(path, inputs))
     return [region.attention for region in attentions.regions], attentions.left_out
 
 

@@ -18,6 +18,7 @@ from workbench.measure.network import Network
 from workbench.runtimes.onnxruntime.alignment import align
 from workbench.runtimes.onnxruntime.attribution import attribute
 from workbench.runtimes.onnxruntime.liveness import live_bytes
+from workbench.runtimes.onnxruntime.passes import one_pass
 from workbench.runtimes.onnxruntime.rows import Rows, Run
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.onnxruntime.trace import Pass, read_passes
@@ -41,7 +42,7 @@ def profile_layers(
         counted: MACs and parameters of the layers where they are known better than from the graph.
 
     Raises:
-        RunError: the file can't be loaded, or the runtime wrote no profile.
+        RunError: the file can't be loaded or run, or the runtime wrote no profile.
     """
     path, feed = network.file, dict(network.feed)
     assert path is not None, "there is no file"
@@ -49,10 +50,11 @@ def profile_layers(
     with tempfile.TemporaryDirectory(prefix="workbench-profile-") as scratch:
         executed_file = Path(scratch) / "executed.onnx"
         run = session(path, threads, profile_prefix=Path(scratch) / "trace", optimized_path=executed_file)
+        call = one_pass(run, feed, path)
         for _ in range(warmup + iterations):
-            run.run(None, feed)
+            call()
         passes = read_passes(Path(run.end_profiling()))
-        del run
+        del run, call
         executed = read_model(executed_file).graph
     if len(passes) <= warmup or not passes[0].kernels:
         raise RunError(f"{path}: ONNX Runtime wrote no kernel times")

@@ -12,6 +12,7 @@ from workbench.measure.layers import Layers
 from workbench.measure.network import Network
 from workbench.runtimes.descriptor import Descriptor
 from workbench.runtimes.onnxruntime.layers import profile_layers
+from workbench.runtimes.onnxruntime.passes import one_pass
 from workbench.runtimes.onnxruntime.session import session
 
 
@@ -42,12 +43,14 @@ class OnnxRuntime:
 
     def load(self, network: Network, threads: int) -> Callable[[], object]:
         """A session, profiling off."""
-        run, feed = session(_file(network), threads), dict(network.feed)
-        return lambda: run.run(None, feed)
+        with network.loading():
+            run = session(_file(network), threads)
+        return one_pass(run, network.feed, _file(network))
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own profile."""
-        return profile_layers(network, threads, warmup, iterations, counted)
+        with network.loading():
+            return profile_layers(network, threads, warmup, iterations, counted)
 
 
 def _file(network: Network) -> Path:

@@ -6,14 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from workbench.errors import RunError, WorkbenchError
+from workbench.errors import LoadError, WorkbenchError
+from workbench.runtimes.onnxruntime.failures import reason
 from workbench.store.processor import default_threads, int8_overflows
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Optimization = Literal["none", "basic", "all"]
-_ERROR = 3
+_FATAL = 4
+"""From here on the runtime writes to the terminal: what it fails at it also raises."""
 _BESIDE_FROM = 8192
 """Bytes of a tensor from which it lies beside an optimized graph; constants that decide shapes are smaller."""
 
@@ -46,12 +48,12 @@ def session(
     where the graph that is really executed is written.
 
     Raises:
-        RunError: the file can't be loaded.
+        LoadError: the file can't be loaded.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERROR
+    options.log_severity_level = _FATAL
     options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
@@ -77,7 +79,7 @@ def session(
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
-        raise RunError(f"{path}: ONNX Runtime can't load it: {str(error).splitlines()[0]}") from error
+        raise LoadError(f"{path}: ONNX Runtime can't load it: {reason(error, path)}") from error
 
 
 def machine_config(flags: Collection[str] | None = None) -> dict[str, str]:

@@ -40,12 +40,14 @@ class OpenVino:
     def load(self, network: Network, threads: int) -> Callable[[], object]:
         """A compiled model, counters off; sides that the file leaves open are those of the network's inputs."""
         feed = dict(network.feed)
-        run = OpenVinoSession(_file(network), threads, {name: value.shape for name, value in feed.items()})
+        with network.loading():
+            run = OpenVinoSession(_file(network), threads, {name: value.shape for name, value in feed.items()})
         return lambda: run.run(None, feed)
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own counters."""
-        return profile_openvino(network, counted, threads, warmup, iterations)
+        with network.loading():
+            return profile_openvino(network, counted, threads, warmup, iterations)
 
 
 def _file(network: Network) -> Path:

@@ -12,8 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+<<<<<<< HEAD
 from workbench.errors import InputError, RunError
 from workbench.store.processor import default_threads
+=======
+from workbench.errors import InputError, LoadError, RunError
+from workbench.runtimes.openvino.failures import reason
+from workbench.store.environment import default_threads
+>>>>>>> 67cdcf7 (A runtime's failure on an ONNX file is one sentence with node and reason; what it can't load is bad input; bfloat16 goes in and out)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +64,7 @@ class OpenVinoSession:
 
         Raises:
             InputError: OpenVINO isn't installed.
-            RunError: the file can't be loaded.
+            LoadError: the file can't be loaded.
         """
         model = read_model(path, shapes)
         self._path = path
@@ -86,7 +92,7 @@ class OpenVinoSession:
         try:
             found = self._request.infer(dict(feed), share_inputs=True)
         except Exception as error:  # OpenVINO raises RuntimeError, and pybind's own for what it can't convert
-            raise RunError(f"{self._path}: OpenVINO can't run it: {reason(error)}") from error
+            raise RunError(f"{self._path}: OpenVINO can't run it: {reason(error, self._path)}") from error
         by_name = {port.name: value for port, value in zip(self._outputs, found.values(), strict=True)}
         return [by_name[name] for name in (outputs or by_name)]
 
@@ -104,7 +110,7 @@ def read_model(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) 
 
     Raises:
         InputError: OpenVINO isn't installed.
-        RunError: the file can't be read, or the shapes don't fit.
+        LoadError: the file can't be read, or the shapes don't fit.
     """
     core = _core()
     try:
@@ -112,7 +118,7 @@ def read_model(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) 
         if shapes and any(port.get_partial_shape().is_dynamic for port in model.inputs):
             model.reshape({name: list(shape) for name, shape in shapes.items()})
     except Exception as error:
-        raise RunError(f"{path}: OpenVINO can't load it: {reason(error)}") from error
+        raise LoadError(f"{path}: OpenVINO can't load it: {reason(error, path)}") from error
     return model
 
 
@@ -123,13 +129,13 @@ def compile_model(model: Any, path: Path, threads: int | None = None, count: boo
     compiled models is used: a cold load is a cold one.
 
     Raises:
-        RunError: OpenVINO can't compile it.
+        LoadError: OpenVINO can't compile it.
     """
     options = OPTIONS | {"INFERENCE_NUM_THREADS": threads or default_threads(), "PERF_COUNT": count}
     try:
         return _core().compile_model(model, "CPU", options)
     except Exception as error:
-        raise RunError(f"{path}: OpenVINO can't load it: {reason(error)}") from error
+        raise LoadError(f"{path}: OpenVINO can't load it: {reason(error, path)}") from error
 
 
 def require() -> None:
@@ -141,12 +147,6 @@ def require() -> None:
 def installed() -> bool:
     """Whether OpenVINO is there, found without importing it."""
     return importlib.util.find_spec("openvino") is not None
-
-
-def reason(error: Exception) -> str:
-    """The sentence in an OpenVINO error that says what is wrong: its last, after the places in its source."""
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 @cache

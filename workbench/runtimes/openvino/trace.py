@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError
-from workbench.runtimes.openvino.session import reason
+from workbench.runtimes.openvino.failures import reason
 
 if TYPE_CHECKING:
     import numpy as np
