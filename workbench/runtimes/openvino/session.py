@@ -12,14 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
-from workbench.errors import InputError, RunError
-from workbench.store.processor import default_threads
-=======
 from workbench.errors import InputError, LoadError, RunError
 from workbench.runtimes.openvino.failures import reason
-from workbench.store.environment import default_threads
->>>>>>> 67cdcf7 (A runtime's failure on an ONNX file is one sentence with node and reason; what it can't load is bad input; bfloat16 goes in and out)
+from workbench.store.processor import default_threads
 
 if TYPE_CHECKING:
     import numpy as np
