@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,14 @@ ALIAS = "ai.onnx"
 """Another name of ONNX's own domain, the empty one."""
 
 
+def needs_plain(model: onnx.ModelProto) -> bool:
+    """Whether there is something in the model that not every runtime takes; the order of nodes all take."""
+    domains = {node.domain for node in nodes_of(model)} | {entry.domain for entry in model.opset_import}
+    return bool(model.functions) or ALIAS in domains or bool(_repeated(model))
+
+
 def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """The model with its functions written out where they are called, its nodes behind what they read.
+    """The model with its functions written out where they are called, its nodes behind what they read, no name twice.
 
     Functions stay that are for another version of ONNX, in which their operators are others. ``path`` is where the
     model comes from; it is changed.
@@ -38,6 +45,10 @@ def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
             model = onnx.inliner.inline_local_functions(model)
         except Exception as error:  # what the library raises hangs on what is wrong
             raise InputError(f"{path}: its functions can't be inlined: {str(error).splitlines()[0]}") from None
+    repeated = _repeated(model)
+    for node in nodes_of(model):
+        if node.name in repeated:
+            node.name = ""
     for graph in graphs_of(model):
         ordered = order(graph)
         if len(ordered) < len(graph.node):
@@ -88,6 +99,11 @@ def told(node: onnx.NodeProto) -> str:
 def called(node: onnx.NodeProto) -> str:
     """A node's name, or that of what it makes where it has none."""
     return node.name or next((value for value in node.output if value), "")
+
+
+def _repeated(model: onnx.ModelProto) -> set[str]:
+    names = Counter(node.name for graph in graphs_of(model) for node in graph.node if node.name)
+    return {name for name, count in names.items() if count > 1}
 
 
 def _same_version(function: onnx.FunctionProto, versions: Mapping[str, int]) -> None:

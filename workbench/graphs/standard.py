@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 STAND_IN = "workbench.stand_in"
 """Key of the metadata of nodes that stand in for others: what they compute is nothing."""
 _RUNTIMES = ("com.microsoft", "com.microsoft.nchwc")
+IN_ONNX = {
+    "Affine", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill", "ImageScaler", "MemcpyFromHost", "MemcpyToHost",
+    "ParametricSoftplus", "Scale", "ScaledTanh", "SimplifiedLayerNormalization",
+}  # fmt: skip
+"""Operators of ONNX Runtime that stand in ONNX's own domain."""
 _CONV = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
 _POOL = ("auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides")
 Dims = Mapping[str, Sequence[int]]
@@ -33,7 +38,7 @@ def standard(model: onnx.ModelProto) -> onnx.ModelProto:
     make_dense(made.graph)
     dims = {tensor.name: tuple(tensor.dims) for graph in scopes(made.graph) for tensor in graph.initializer}
     for graph in scopes(made.graph):
-        if any(node.domain in _RUNTIMES for node in graph.node):
+        if any(map(_is_runtimes, graph.node)):
             nodes = [new for node in graph.node for new in _written(node, dims, graph)]
             del graph.node[:]
             graph.node.extend(nodes)
@@ -56,8 +61,12 @@ def make_dense(graph: onnx.GraphProto) -> None:
                 part.node.remove(node)
 
 
+def _is_runtimes(node: onnx.NodeProto) -> bool:
+    return node.domain in _RUNTIMES or (not node.domain and node.op_type in IN_ONNX)
+
+
 def _written(node: onnx.NodeProto, dims: Dims, graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    rule = _RULES.get(node.op_type) if node.domain in _RUNTIMES else None
+    rule = _RULES.get(node.op_type) if _is_runtimes(node) else None
     made = rule(_Node(node, dims, graph)) if rule else None
     for new in made or ():
         new.metadata_props.add(key=STAND_IN)

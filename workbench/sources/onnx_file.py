@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import InputError, did_you_mean
-from workbench.graphs.plain import plain
+from workbench.graphs.plain import needs_plain, plain
 from workbench.graphs.types import bits_of
 from workbench.graphs.walk import graphs_of, nodes_of, tensors_of
 from workbench.measure.network import MODEL, Network
 from workbench.sources.onnx_feed import feed_of
-from workbench.sources.onnx_plain import needs_writing, stored_plain
+from workbench.sources.onnx_plain import stored_plain
 from workbench.sources.onnx_valid import check, check_graph, check_text
 from workbench.sources.onnx_work import check_work
 from workbench.sources.request import Request
@@ -31,7 +31,7 @@ def networks(request: Request) -> list[Network]:
     path = Path(request.source)
     model = open_model(path)
     check(path, model)
-    rewritten = needs_writing(model)
+    rewritten = needs_plain(model)
     model = plain(model, path)
     check_graph(path, model)
     runs = request.needs == "onnx"

@@ -1,26 +1,17 @@
-"""An ONNX file with its functions written out where they are called, in the store: some runtimes know no functions."""
+"""An ONNX file in plain form in the store, where there is something in it that some runtimes don't take."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workbench.graphs.plain import ALIAS, plain
-from workbench.graphs.walk import nodes_of
+from workbench.graphs.plain import plain
 from workbench.store.depends import depends_on
 from workbench.store.store import Store, key_of
 
-if TYPE_CHECKING:
-    import onnx
-
 _IN_ONE_FILE = 2**30
 """Bytes up to which weights lie in the file itself; one file ends at 2 GiB."""
-
-
-def needs_writing(model: onnx.ModelProto) -> bool:
-    """Whether a runtime may not know what is in it: functions of its own, ONNX's domain by its other name."""
-    return bool(model.functions) or any(node.domain == ALIAS for node in nodes_of(model))
 
 
 def stored_plain(path: Path, files: Iterable[Path], store: Store) -> Path:

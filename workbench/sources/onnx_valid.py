@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.graphs.plain import ALIAS, called, told
-from workbench.graphs.standard import make_dense
+from workbench.graphs.standard import IN_ONNX, make_dense
 from workbench.graphs.types import bits_of
 from workbench.graphs.walk import bodies, graphs_of, nodes_of, scopes, tensors_of
 
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental", "org.pytorch.aten")
 """Domains whose operators are a runtime's own: only it can tell which it has."""
-_RUNTIMES_IN_ONNX = {
-    "Affine", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill", "ImageScaler", "MemcpyFromHost", "MemcpyToHost",
-    "ParametricSoftplus", "Scale", "ScaledTanh", "SimplifiedLayerNormalization",
-}  # fmt: skip
-"""Operators of ONNX Runtime that stand in ONNX's own domain."""
 _OURS = ("", ALIAS)
 _PLACE = re.compile(r"^\[(Shape|Type)InferenceError\] ")
 _INFERENCE = re.compile(r"\(op_type:(?P<op>[^,)]*)(?:, node name: (?P<node>[^)]*))?\): (?P<why>.*)", re.DOTALL)
@@ -116,7 +111,7 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
         domain = "" if node.domain in _OURS else node.domain
         if (node.domain, node.op_type) in own or domain in RUNTIMES:
             continue
-        if not domain and node.op_type in _RUNTIMES_IN_ONNX:
+        if not domain and node.op_type in IN_ONNX:
             continue
         if domain not in known or not onnx.defs.has(node.op_type, domain):
             missing[f"{node.op_type} (domain {node.domain or 'ai.onnx'})"] += 1
@@ -187,7 +182,7 @@ def _check_nodes(path: Path, model: onnx.ModelProto) -> None:
     for node in nodes_of(model):
         if node.domain not in defined or node.domain not in context.opset_imports:
             continue
-        if node.op_type in ("Constant", *_RUNTIMES_IN_ONNX) or bodies(node):
+        if node.op_type in ("Constant", *IN_ONNX) or bodies(node):
             continue
         try:
             onnx.checker.check_node(node, context)

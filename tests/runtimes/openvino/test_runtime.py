@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from workbench.errors import RunError
+from workbench.errors import InputError
 from workbench.measure.counts import Count
 from workbench.measure.layers import COLUMNS
 from workbench.measure.network import Network
@@ -65,7 +65,7 @@ def test_an_open_side_is_the_inputs_and_the_layer_is_found(linear):
 
 
 def test_an_input_that_does_not_fit_is_one_sentence(linear):
-    with pytest.raises(RunError, match=r"linear\.onnx: OpenVINO can't load it") as caught:
+    with pytest.raises(InputError, match=r"linear\.onnx: OpenVINO can't load it") as caught:
         runtime("openvino").layers(network(linear, x=np.zeros((4, 63), np.float32)), Count((), {}), 1, 1, 1)
     assert "\n" not in caught.value.message
 

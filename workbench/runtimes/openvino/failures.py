@@ -9,6 +9,7 @@ from workbench.errors import WorkbenchError
 
 _NODES = (
     re.compile(r"ONNX node '<Node\((?P<op>[^)]*)\): (?P<name>.*?)>'(?:: (?P<why>(?!Check ').+))?"),
+    re.compile(r"While validating node '\w+::(?P<op>\w+) .*' with friendly_name '(?P<name>.*?)'(?P<why>)"),
     re.compile(r"\[CPU\] (?P<op>\S+) node with name '(?P<name>.*?)'(?P<why>)"),
 )
 """How it tells of a node while it reads one and while it runs one."""

@@ -1,0 +1,55 @@
+"""Files as they are in the wild: each is counted right by ``count --json``, or refused with one sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.fixtures.command import workbench
+from tests.fixtures.wild_onnx import CASES
+from workbench.sources import shapes
+
+
+def counted(case, path, *more):
+    asked = [f"--shape={name}={shapes.written(sides)}" for name, sides in case.shapes.items()]
+    return workbench("count", str(path), "--json", *asked, *more, cwd=path.parent)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.refused])
+def test_a_file_is_counted_right(tmp_path, name):
+    case = CASES[name]
+    done = counted(case, case.write(tmp_path, name))
+    assert (done.exit_code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)["components"]["model"]
+    assert (found["macs"], found["attention_macs"], found["uncounted"]) == (case.macs, case.attention, case.uncounted)
+    assert case.params is None or found["params"] == case.params
+    assert len(found["notes"]) == case.notes
+    assert all("both are counted" in note for note in found["notes"])
+    assert all(layer["layer"].isprintable() for layer in found["layers"])
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused])
+def test_a_file_that_nothing_could_run_is_bad_input(tmp_path, name):
+    case = CASES[name]
+    path = case.write(tmp_path, name)
+    done = counted(case, path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    said, *hints = done.stderr.splitlines()
+    assert said.startswith("error: ") and path.name in said and re.search(case.refused, said)
+    assert [hint[:8] for hint in hints] in ([], ["  hint: "])
+
+
+def test_both_branches_are_told_with_what_each_multiplies(tmp_path):
+    done = workbench("count", str(CASES["a_branch_by_the_data"].write(tmp_path, "model")), cwd=tmp_path)
+    assert (
+        "model.model: If(y): the data choose the branch; both are counted, 256 MACs in its then_branch "
+        "and 512 MACs in its else_branch\n" in done.stdout
+    )
+
+
+def test_an_attention_of_a_wild_file_is_looked_for_without_a_traceback(tmp_path):
+    for name in ("sparse_weights", "a_function", "a_loop_of_five_rounds", "qoperator_mlp", "names_for_a_terminal"):
+        done = workbench("tile", str(CASES[name].write(tmp_path, name)), cwd=tmp_path)
+        assert done.exit_code == 2 and "has no attention that can be modelled" in done.stderr
