@@ -20,7 +20,7 @@ from workbench.models.unet import load_unet
 from workbench.progress import quiet
 from workbench.runtimes.torch.counting import count_unet
 
-SEARCH = {"prompts": 2, "pictures": 2, "steps": 2, "remeasure": 4}
+SEARCH = {"prompts": 2, "pictures": 2, "steps": 2, "remeasure": 2}
 
 
 @pytest.fixture(scope="module")
