@@ -13,6 +13,7 @@ from workbench.models.candidate import Candidate
 from workbench.models.sources import base_candidate, demo_folder
 from workbench.store.store import Store
 
+pytest.register_assert_rewrite("tests.fixtures")  # they import one another before pytest has seen them all
 _FIXTURES = (file for file in (ROOT / "tests" / "fixtures").glob("*.py") if "@pytest.fixture" in file.read_text())
 pytest_plugins = sorted(f"tests.fixtures.{file.stem}" for file in _FIXTURES)
 

@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from tests import ROOT
 from tests.fixtures import command
+from workbench.store.store import Store
 
 ALL_STEPS = ("bk_tiny_w8a8_qat", "edgefusion", "pruned_30_w8a8", "two_steps")
 """Recipes that have every kind of step between them; the others take longer than they tell more."""
@@ -158,10 +159,8 @@ def test_a_changed_step_computes_only_what_follows(place, change, same, other, m
         assert changed[name, "host"]["alignment"] == first[name, "host"]["alignment"]
     assert changed[other, "host"]["psnr_db"] != first[other, "host"]["psnr_db"]
     assert before.items() <= results(place).items(), "a stored result was made again"
-    steps = [
-        json.loads((place / "store" / "results" / key / "result.json").read_text()).get("step")
-        for key in results(place).keys() - before.keys()
-    ]
+    store = Store(place / "store")
+    steps = [(store.get(key) or {}).get("step") for key in results(place).keys() - before.keys()]
     assert sorted(s for s in steps if s) == made
 
 
