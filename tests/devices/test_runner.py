@@ -152,6 +152,7 @@ FAILURES = {
     "model missing": ({"models": (ModelJob("/nowhere/m.onnx"),)}, 66, "refuses the model: .*File doesn't exist"),
     "shape left open": ({"models": "open"}, 71, "input x: its shape is open"),
     "wrong shape": ({"models": "wrong"}, 71, "shape 2x4x16x16 isn't one that the model takes"),
+    "too large a shape": ({"models": "endless"}, 71, "x: its shape has more elements than memory can hold"),
     "unknown input": ({"models": "unknown"}, 71, "the model has no input q"),
     "input of wrong size": ({"models": "short"}, 71, "has 3 bytes, its shape and type .float32. need 6144"),
     "provider missing": ({"providers": (Provider("xnnpack"),)}, 69, "xnnpack is not in this library"),
@@ -170,6 +171,7 @@ def test_every_failure_has_its_code_and_its_sentence(changes, code, said, call, 
     models = {
         "open": ModelJob(str(model)),
         "wrong": ModelJob(str(model), shapes={"x": (2, 4, 16, 16)}),
+        "endless": ModelJob(str(model), shapes={"x": (2**62 + 1, 3, 16, 16)}),
         "unknown": ModelJob(str(model), shapes={"x": (2, 3, 16, 16), "q": (1,)}),
         "short": ModelJob(str(model), shapes={"x": (2, 3, 16, 16)}, inputs={"x": str(tmp_path / "short.bin")}),
     }

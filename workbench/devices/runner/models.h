@@ -109,12 +109,9 @@ static void resolve_shape(const Model *model, Tensor *tensor) {
     }
     if (rank != tensor->rank) die(EXIT_INPUT, "input %s: shape %s isn't one that the model takes", tensor->name, given);
   }
-  tensor->count = 1;
-  for (size_t i = 0; i < tensor->rank; i++) {
+  for (size_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] < 0) die(EXIT_INPUT, "input %s: its shape is open; give it with --shape", tensor->name);
-    tensor->count *= (size_t)tensor->shape[i];
-  }
-  tensor->bytes = tensor->count * (strcmp(type_name(tensor->type), "unknown") ? TYPES[tensor->type].bytes : 0);
+  measure(tensor, EXIT_INPUT);
 }
 
 /* Names and inputs, once a session knows them. They are kept for later sessions of the model. */

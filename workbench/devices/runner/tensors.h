@@ -36,16 +36,27 @@ static void add_tensor(Text *text, const Tensor *tensor) {
   add(text, "]");
 }
 
+/* Elements and bytes of a shape, open sides as none; ends the runner where they are more than memory can hold. */
+static void measure(Tensor *tensor, int code) {
+  size_t each = strcmp(type_name(tensor->type), "unknown") ? TYPES[tensor->type].bytes : 0;
+  int overflow = 0;
+  tensor->count = 1;
+  for (size_t i = 0; i < tensor->rank; i++) {
+    size_t side = tensor->shape[i] > 0 ? (size_t)tensor->shape[i] : 0;
+    overflow |= __builtin_mul_overflow(tensor->count, side, &tensor->count);
+  }
+  overflow |= __builtin_mul_overflow(tensor->count, each ? each : 1, &tensor->bytes) || tensor->bytes > PTRDIFF_MAX;
+  if (overflow) die(code, "%s: its shape has more elements than memory can hold", tensor->name);
+  if (!each) tensor->bytes = 0;
+}
+
 /* Type and shape out of the library's description; unknown sides are -1. */
 static void describe(const void *info, Tensor *tensor, int code) {
   check(GetTensorElementType(info, &tensor->type), code, "reading a tensor's type");
   check(GetDimensionsCount(info, &tensor->rank), code, "reading a tensor's shape");
   if (tensor->rank > RANK) die(code, "%s has %zu dimensions; %d are the most", tensor->name, tensor->rank, RANK);
   check(GetDimensions(info, tensor->shape, tensor->rank), code, "reading a tensor's shape");
-  tensor->count = 1;
-  for (size_t i = 0; i < tensor->rank; i++) tensor->count *= tensor->shape[i] > 0 ? (size_t)tensor->shape[i] : 0;
-  const char *type = type_name(tensor->type);
-  tensor->bytes = strcmp(type, "unknown") ? tensor->count * TYPES[tensor->type].bytes : 0;
+  measure(tensor, code);
 }
 
 /* splitmix64's output function (Steele, Lea, Flood 2014). */
