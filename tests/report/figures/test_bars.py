@@ -27,6 +27,18 @@ def test_same_input_same_bytes(run, ranking):
     assert bars.budget(run.profiles, ["base", "w8a8"]) == bars.budget(run.profiles, ["base", "w8a8"])
 
 
+def test_the_last_bits_of_a_place_change_no_byte():
+    def drawn(nudge: float) -> str:
+        figure, axes = svg.canvas(3, 2)
+        figure.set_layout_engine("none")
+        axes.set_position((0.1 + nudge, 0.1, 0.8, 0.8))
+        axes.plot([0, 1], [0, 1], marker="o")
+        return svg.to_svg(figure, "nudged", "A line")
+
+    with svg.style():
+        assert drawn(1e-15) == drawn(0.0)
+
+
 def test_colours_are_variables_of_the_page(run, ranking):
     for drawn in (pareto(ranking, "host", {}), sqnr(run.scores, ["base", "bk_tiny", "w8a8"])):
         assert drawn is not None

@@ -93,6 +93,9 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     shown = f"--w:{float(width) * CSS_PX_PER_PT:.0f}px"
     label = f'role="img" aria-label="{escape(title)}"'
     text = f'<svg class="figure" style="{shown}" viewBox="0 0 {width} {height}" {label}>{rest}'
+    # Clips and markers are named by hashes over places to the last bit, which the layout doesn't always give alike.
+    for i, hashed in enumerate(dict.fromkeys(re.findall(r'\bid="\w*?([0-9a-f]{10})"', text))):
+        text = text.replace(hashed, str(i))
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
