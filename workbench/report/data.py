@@ -71,15 +71,14 @@ class RunData:
         table = self.layers.get((target, candidate))
         return pd.read_csv(table) if isinstance(table, Path) else table
 
-    def compared_with(self, candidate: str) -> str | None:
-        """What a candidate is held against: what it was made from; a quantized one, its nearest ancestor in float."""
-        by_name = {c.name: c for c in self.candidates}
-        name = by_name[candidate].parent
-        while (
-            by_name[candidate].scheme != FULL_PRECISION and name in by_name and by_name[name].scheme != FULL_PRECISION
-        ):
-            name = by_name[name].parent
-        return name if name in by_name else None
+
+def compared_with(candidates: Sequence[CandidateData], name: str) -> str | None:
+    """What a candidate is held against: what it was made from; a quantized one, its nearest ancestor in float."""
+    by_name = {c.name: c for c in candidates}
+    parent = by_name[name].parent
+    while by_name[name].scheme != FULL_PRECISION and parent in by_name and by_name[parent].scheme != FULL_PRECISION:
+        parent = by_name[parent].parent
+    return parent if parent in by_name else None
 
 
 def kind_of(profile: Summary, component: Component | None = None) -> str:

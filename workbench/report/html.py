@@ -9,7 +9,6 @@ from typing import Any
 from workbench.report import choice
 from workbench.report.data import RunData
 from workbench.report.page import fill
-from workbench.report.ranking.gain import gains
 from workbench.report.ranking.rank import Ranking, rank
 from workbench.report.sections.registry import Section, sections
 from workbench.store.files import write_atomic
@@ -28,11 +27,7 @@ def write_report(run: RunData, out: Path) -> Path:
     """
     ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
     page = out / f"{run.recipe.name}.html"
-    table, all_gains = ranking.table.copy(), gains(run)
-    places = zip(table["target"], table["candidate"], strict=True)
-    words = [all_gains[place].word if place in all_gains else "" for place in places]
-    table.insert(table.columns.get_loc("reason"), "gain", words)
-    write_atomic(page.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
+    write_atomic(page.with_suffix(".csv"), ranking.table.to_csv(index=False, lineterminator="\n"))
     write_atomic(page, render(run, ranking))
     return page
 

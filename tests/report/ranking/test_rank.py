@@ -190,7 +190,7 @@ def test_by_step_gives_the_change_against_the_candidate_before(run):
 def test_csv_columns_come_in_the_promised_order(run):
     columns = list(rank(run.candidates, run.scores, run.profiles, run.recipe.rank).table.columns)
     assert columns[:4] == ["candidate", "target", "scheme", "latency_ms"]
-    assert columns[-3:] == ["pareto", "chosen", "reason"]
+    assert columns[-4:] == ["pareto", "chosen", "gain", "reason"]
     order = [
         columns.index(c)
         for c in ("latency_ms", "size_bytes", "peak_rss_bytes", "macs", "params", "alignment", "pareto")

@@ -13,7 +13,7 @@ import pytest
 
 from workbench.report.data import RunData
 from workbench.report.html import write_report
-from workbench.report.ranking.gain import gains
+from workbench.report.ranking.rank import Ranking, rank
 from workbench.report.sections.speedup import gather
 
 
@@ -22,8 +22,12 @@ def section(text: str, name: str) -> str:
     return text[start : text.index("</section>", start)]
 
 
+def ranked(run: RunData) -> Ranking:
+    return rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
+
+
 def words(run: RunData) -> dict[str, str]:
-    return {name: gain.word for (target, name), gain in gains(run).items() if target == "host"}
+    return {name: gain.word for (target, name), gain in ranked(run).gains.items() if target == "host"}
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +42,11 @@ def simulated(small: RunData) -> RunData:
 
 def test_every_candidate_is_judged_against_what_it_was_made_from(run: RunData):
     assert words(run) == {"bk_tiny": "faster", "distilled": "same network", "w8a8": "accelerated"}
-    assert gains(run)["host", "w8a8"].parent == "distilled"
+    assert ranked(run).gains["host", "w8a8"].parent == "distilled"
 
 
 def test_the_row_keeps_files_loading_memory_and_time_apart(small: RunData):
-    (target,) = gather(small, None)
+    (target,) = gather(small, ranked(small))
     row = next(r for r in target.rows if r.candidate == "w8a8")
     expected: dict[str, Any] = {
         "denoiser": ("5.03", "0.68×"),
@@ -61,7 +65,7 @@ def test_the_row_keeps_files_loading_memory_and_time_apart(small: RunData):
 
 
 def test_the_untouched_model_is_the_first_row_and_is_not_judged(small: RunData):
-    (target,) = gather(small, None)
+    (target,) = gather(small, ranked(small))
     first = target.rows[0]
     assert (first.candidate, first.word, first.overall) == ("base", "", "–")
 
@@ -69,7 +73,7 @@ def test_the_untouched_model_is_the_first_row_and_is_not_judged(small: RunData):
 def test_memory_that_was_not_measured_is_a_dash(small: RunData):
     profiles = {key: {**p, "running_rss_bytes": None, "peak_rss_bytes": None} for key, p in small.profiles.items()}
     bare = replace(small, profiles=profiles)
-    (target,) = gather(bare, None)
+    (target,) = gather(bare, ranked(bare))
     assert all(row.memory == ("–", "–") for row in target.rows)
 
 

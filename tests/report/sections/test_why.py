@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from workbench.comparing.explain import Why, explain
-from workbench.report.data import RunData
+from workbench.report.data import RunData, compared_with
 from workbench.report.html import write_report
 from workbench.report.ranking.rank import rank
 from workbench.report.sections.why import entries
@@ -132,7 +132,7 @@ def test_other_weights_alone_explain_nothing():
 
 def test_every_explanation_has_two_or_three_sentences(run: RunData):
     for target, name in run.profiles:
-        parent = run.compared_with(name)
+        parent = compared_with(run.candidates, name)
         for why in _explained(run, target, parent, name):
             assert 2 <= len(sentences(why)) <= 3
 
@@ -147,8 +147,7 @@ def _explained(run: RunData, target: str, parent: str | None, name: str) -> list
 def test_a_quantized_candidate_is_held_against_its_ancestor_in_float(make: SimpleNamespace, change: Callable[..., Any]):
     base, tiny, distilled, w8a8 = make.candidates()
     chain = [base, tiny, distilled, w8a8, replace(w8a8, name="again", parent="w8a8")]
-    run = change(candidates=chain)
-    assert [run.compared_with(c.name) for c in chain] == [None, "base", "bk_tiny", "distilled", "distilled"]
+    assert [compared_with(chain, c.name) for c in chain] == [None, "base", "bk_tiny", "distilled", "distilled"]
 
 
 def ranked(run: RunData) -> Any:

@@ -11,10 +11,11 @@ from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.models.families import component_label
 from workbench.models.schemes import SCHEMES
 from workbench.profile.summary import Summary
-from workbench.report.data import RunData
+from workbench.report.data import CandidateData, compared_with
 from workbench.report.format import join, known, number, percent
 from workbench.report.per_picture import denoiser_of, passes_of
 from workbench.report.ranking.speedup import speed
+from workbench.report.ranking.table import Profiles
 
 ACCELERATED, SMALLER, SIMULATED = "accelerated", "smaller only", "simulated"
 FASTER, NOT_FASTER, NO_GAIN, SAME = "faster", "not faster", "no gain", "same network"
@@ -59,13 +60,13 @@ class Gain:
         return 1 / self.speed.value if self.speed else None
 
 
-def gains(run: RunData) -> dict[tuple[str, str], Gain]:
+def gains(candidates: Sequence[CandidateData], profiles: Profiles) -> dict[tuple[str, str], Gain]:
     """The gain of every candidate that was profiled together with what it was made from, by target and candidate."""
     by_pair = {}
-    for target in run.targets:
-        for candidate in run.candidates:
-            after = run.profiles.get((target, candidate.name))
-            before = run.profiles.get((target, run.compared_with(candidate.name) or ""))
+    for target in dict.fromkeys(target for target, _ in profiles):
+        for candidate in candidates:
+            after = profiles.get((target, candidate.name))
+            before = profiles.get((target, compared_with(candidates, candidate.name) or ""))
             if before is not None and after is not None:
                 by_pair[target, candidate.name] = gain_of(before, after)
     return by_pair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
@@ -12,6 +12,7 @@ from workbench.metrics.registry import metrics, qualities
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
 from workbench.report.ranking.constraints import Check, check_limits
+from workbench.report.ranking.gain import Gain, gains
 from workbench.report.ranking.standing import SUPERLATIVE, Ranker, Row, overlap
 from workbench.report.ranking.table import Profiles, Scored, build_table, measured
 
@@ -44,6 +45,8 @@ class Ranking:
     by_step: pd.DataFrame
     deciding: tuple[str, ...] = ()
     """Targets among which the choice is made; ``target`` is that of the chosen candidate."""
+    gains: Mapping[tuple[str, str], Gain] = field(default_factory=dict)
+    """By target and candidate; the untouched model, and what was not profiled, have none."""
 
     @property
     def subject(self) -> str:
@@ -81,6 +84,9 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
 
     table["pareto"] = [ranker.measured(r) and not ranker.dominators(r, rows) for r in rows]
     table["chosen"] = [best is not None and _place(r) == _place(best) for r in rows]
+    by_pair = gains(candidates, profiles)
+    pairs = zip(table["target"], table["candidate"], strict=True)
+    table["gain"] = [by_pair[pair].word if pair in by_pair else "" for pair in pairs]
     table["reason"] = [
         ranker.reason(r, rows, checks[_place(r)], best, fitting)
         if r["target"] in targets
@@ -91,7 +97,7 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     missed = (nearest[0][0], nearest[1]) if nearest else None
     axis = quality.name if quality else None
     steps = by_step(table, axis, {c.name: c.parent for c in candidates})
-    return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets))
+    return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets), by_pair)
 
 
 def _place(row: Row) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.metrics.base import Metric
 from workbench.metrics.registry import metrics
 from workbench.metrics.scores import MetricValue, Scores
+from workbench.profile.summary import Summary
 from workbench.report.data import CandidateData
 from workbench.report.format import known
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Scored = Mapping[str, Scores]
 """Scores by candidate."""
-Profiles = Mapping[tuple[str, str], Mapping[str, Any]]
+Profiles = Mapping[tuple[str, str], Summary]
 PROFILE_COLUMNS = ("latency_ms", "size_bytes", "peak_rss_bytes", "macs", "params")
 
 
@@ -53,7 +54,7 @@ def build_table(candidates: Sequence[CandidateData], scores: Scored, profiles: P
 
 
 def _row(
-    candidate: CandidateData, target: str, profile: Mapping[str, Any], scores: Scored, columns: Sequence[str]
+    candidate: CandidateData, target: str, profile: Summary, scores: Scored, columns: Sequence[str]
 ) -> dict[str, Any]:
     latency = (profile.get("pipeline") or {}).get("latency_ms") or {}
     row: dict[str, Any] = {"candidate": candidate.name, "target": target, "scheme": candidate.scheme}

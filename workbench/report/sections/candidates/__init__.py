@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from workbench.report.data import RunData, kind_of
 from workbench.report.format import MISSING, big, known, number, span, whole
-from workbench.report.ranking.gain import gains
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
 from workbench.report.sections.candidates.pareto import pareto
@@ -57,22 +56,20 @@ def gather(run: RunData, ranking: Ranking) -> Facts:
 
 def _rows(run: RunData, ranking: Ranking) -> list[Row]:
     firsts: dict[str, float] = {}
-    all_gains = gains(run)
     out = []
     for row in ranking.table.to_dict("records"):
         name, target, latency = row["candidate"], row["target"], row["latency_ms"]
         base = firsts.setdefault(target, latency)
         speed = base / latency if known(base) and known(latency) and latency else None
         quality = value_of(run.scores, name, ranking.quality) if ranking.quality else None
-        word = all_gains[target, name].word if (target, name) in all_gains else ""
         out.append(
             Row(
                 candidate=name,
                 target=target,
                 scheme=row["scheme"],
                 kind=kind_of(run.profiles.get((target, name)) or {}),
-                word=word,
-                tone=TONES.get(word, ""),
+                word=row["gain"],
+                tone=TONES.get(row["gain"], ""),
                 latency=number(latency),
                 p90=number(row["latency_p90_ms"]),
                 n=whole(row["latency_n"]),

@@ -20,7 +20,6 @@ from workbench.report.ranking.gain import (
     WORDS,
     Gain,
     asks_integers,
-    gains,
 )
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.speedup import speed
@@ -63,10 +62,10 @@ class Target:
 
 def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
     """The targets on which any gain was found."""
-    targets, all_gains = [], gains(run)
+    targets = []
     for target in run.targets:
         names = [c.name for c in run.candidates if (target, c.name) in run.profiles]
-        own = {name: all_gains.get((target, name)) for name in names}
+        own = {name: ranking.gains.get((target, name)) for name in names}
         used = {gain.word for gain in own.values() if gain}
         if used:
             words = [(word, TONES.get(word, ""), meaning) for word, meaning in WORDS.items() if word in used]

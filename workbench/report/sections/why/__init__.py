@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from workbench.comparing.explain import explain
-from workbench.report.data import FULL_PRECISION, RunData
+from workbench.report.data import FULL_PRECISION, RunData, compared_with
 from workbench.report.ranking.rank import Ranking
 from workbench.report.sections.registry import Section
 from workbench.report.sections.why.component import Component, component
@@ -50,7 +50,7 @@ def entries(run: RunData, ranking: Ranking) -> list[Entry]:
     result = []
     for target in sorted(run.targets, key=lambda t: t != ranking.target):
         for candidate in run.candidates:
-            name, parent = candidate.name, run.compared_with(candidate.name)
+            name, parent = candidate.name, compared_with(run.candidates, candidate.name)
             after, before = run.profiles.get((target, name)), run.profiles.get((target, parent or ""))
             if parent is None or before is None or after is None:
                 continue

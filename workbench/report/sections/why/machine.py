@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.models.families import component_label
 from workbench.profile.roofline import ESTIMATE, roofline, summary
 from workbench.profile.summary import Ceilings, Reached, Summary
-from workbench.report.data import RunData
+from workbench.report.data import RunData, compared_with
 from workbench.report.format import number, percent
 from workbench.report.ranking.rank import Ranking
 from workbench.report.sections.why.roofline import Panel, roofline_figure
@@ -46,7 +46,7 @@ class Machine:
 def machine(run: RunData, ranking: Ranking) -> Machine | None:
     """None where no ceilings were measured."""
     panels, shares, ceilings = [], [], None
-    for name in (run.compared_with(ranking.subject), ranking.subject):
+    for name in (compared_with(run.candidates, ranking.subject), ranking.subject):
         profile = run.profiles.get((ranking.target, name or "")) or {}
         table = run.layer_table(ranking.target, name) if name else None
         if not profile.get("ceilings") or table is None or table.empty:
