@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.data.captioned import captions, is_there
 from workbench.data.lines import numbered
@@ -12,9 +12,6 @@ from workbench.data.work import Draw
 from workbench.models.candidate import Candidate
 from workbench.models.families import family_of
 from workbench.store.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 
 def held_out(data: str | None, source: Path, prompts: str | None) -> frozenset[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from tests import ROOT
 from workbench.compress.distill.step import DistillConfig
+from workbench.compress.quantize.config import QuantizeConfig
 from workbench.models import families
 from workbench.models.candidate import pipeline_candidate
 from workbench.models.sources import resolve as resolve_model
@@ -113,5 +114,7 @@ def test_steps_that_know_a_unet_refuse_it(toy, folder):
     assert list(unet_problems(recipe, folder)) == [
         (("steps", 0, "distill"), "works on a UNet2DConditionModel only, and this model's denoiser is a Mixer")
     ]
+    asked = QuantizeConfig(components=["unet"])
+    assert list(asked.check_model(folder)) == [("components.0", "found 'unet'; this model has mixer, painter")]
     candidate = pipeline_candidate("base", "key", folder)
     assert candidate.denoiser.name == "mixer" and candidate.guidance_width is None and candidate.scheme == "fp32"

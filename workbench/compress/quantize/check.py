@@ -25,7 +25,8 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
     """Settings that don't go together; then groups and patterns that don't fit the U-Net."""
     all_problems = [*_backend(config), *_weights(config), *_training(config), *_special(config), *_components(config)]
     yield from all_problems
-    if not all_problems and config.takes() & denoisers() and unet_config.get("_class_name", UNET) == UNET:
+    is_unet = unet_config.get("_class_name", UNET) == UNET  # diffusers names the class; a config by hand need not
+    if not all_problems and config.takes() & denoisers() and is_unet:
         yield from _fit(config, unet_config)
 
 

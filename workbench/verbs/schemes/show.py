@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from workbench.models.families import component_label
 from workbench.report.format import MISSING, known, megabytes, number, percent
 from workbench.runtimes.base import all_described
 from workbench.store.environment import environment
@@ -108,10 +109,10 @@ def _told(table: Found) -> list[str]:
     names = dict.fromkeys([*(one.distribution for one in all_described()), "nncf"])
     versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
     passes = [cell["latency_ms"]["n"] for cell in table.cells if "latency_ms" in cell]
-    least = f", n ≥ {min(passes)} passes each interleaved" if passes else ""
+    least = f", n ≥ {min(passes)} interleaved passes each" if passes else ""
     return [
-        f"U-Net of {table.asked.model}, batch 1, against its fp32 on the same runtime{least}, interval of 99 %; "
-        f"seed {table.asked.seed}.",
+        f"{component_label(table.component)} of {table.asked.model}, batch 1, against its fp32 on the same runtime"
+        f"{least}, interval of 99 %; seed {table.asked.seed}.",
         f"{own['cpu'] or own['machine']} ({', '.join(flags) or 'no 8-bit products'}), "
         f"{table.settings.threads} threads, {versions}.",
         f"{QAT} {HOST}",
