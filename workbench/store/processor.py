@@ -28,7 +28,10 @@ def int8_overflows(flags: Collection[str] | None = None) -> bool:
 
 def features() -> list[str]:
     """``cpu_flags``; empty where the system doesn't report them."""
-    return cpu_flags() if CPUINFO.is_file() else []
+    try:
+        return cpu_flags()
+    except (OSError, ValueError):
+        return []
 
 
 def usable_cores() -> int:
