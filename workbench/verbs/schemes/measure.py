@@ -1,21 +1,18 @@
-"""Cells of one runtime: quantized U-Nets beside the float one, interleaved, on the inputs of drawing."""
+"""One runtime's turn: quantized U-Nets beside the float one, interleaved, on the inputs of drawing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.errors import RunError
 from workbench.measure.network import Network
+from workbench.measure.record import Record
 from workbench.measure.sqnr import sqnr_db
 from workbench.profile.counts import count_networks
-from workbench.profile.doubts import doubts
 from workbench.profile.host import Settings, measure_host
-from workbench.profile.summary import Summary
-from workbench.profile.write import summarize
 from workbench.progress import Progress
-from workbench.report.ranking.gain import SMALLER, gain_of
 from workbench.runtimes.base import Runtime, runtime
 from workbench.store.store import Store
 
@@ -24,10 +21,19 @@ if TYPE_CHECKING:
 
     from workbench.compress.quantize.calibration.trajectory import Inputs
 
-Cell = dict[str, Any]
-NOT_POSSIBLE, FAILED, STORAGE_ONLY = "not possible", "failed", "storage only"
-_WORDS = {SMALLER: STORAGE_ONLY}
-"""Of the words of a report, those that have another name here."""
+
+@dataclass(frozen=True)
+class Taken:
+    """What a runtime made of a network: records of it and of the float one beside it, and how well their outputs agree.
+
+    Where there are none, ``reason`` says why; ``failed``: it might go well the next time.
+    """
+
+    record: Record | None = None
+    plain: Record | None = None
+    sqnr_db: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Bench:
     store: Store
 
 
-def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
+def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Taken]:
     """What the runtime ``name`` makes of every network, by the network's candidate.
 
     One that it refuses, can't load or can't run is not possible, with the runtime's own words. The others are measured
@@ -56,17 +62,17 @@ def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Prog
     """
     place = runtime(name)
     refused = {n.candidate: reason for n in networks if (reason := place.refuses(n))}
-    cells: dict[str, Cell] = {who: _impossible(reason) for who, reason in refused.items()}
-    left = [n for n in networks if n.candidate not in cells]
-    near: dict[str, Cell] = {}
+    by_candidate = {who: Taken(reason=reason) for who, reason in refused.items()}
+    left = [n for n in networks if n.candidate not in by_candidate]
+    near: dict[str, dict[str, Any]] = {}
     expected = outputs(place, bench.plain, bench) if left else []
     for network in left:
         try:
             near[network.candidate] = agreement(expected, outputs(place, network, bench), bench.inputs)
         except RunError as error:
-            cells[network.candidate] = _impossible(_told(error, network))
+            by_candidate[network.candidate] = Taken(reason=_told(error, network))
     measured = _profiled(place, [n for n in left if n.candidate in near], bench, progress)
-    return cells | {who: cell | {"sqnr_db": near[who]} for who, cell in measured.items()}
+    return by_candidate | {who: replace(taken, sqnr_db=near[who]) for who, taken in measured.items()}
 
 
 def outputs(place: Runtime, network: Network, bench: Bench) -> list[np.ndarray]:
@@ -107,70 +113,27 @@ def agreement(expected: Sequence[np.ndarray], actual: Sequence[np.ndarray], inpu
     return {"mean": mean, "min": min(values), "n": len(values), "unit": "dB"}
 
 
-def _profiled(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
+def _profiled(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Taken]:
     if not networks:
         return {}
     try:
         return _together(place, networks, bench, progress)
-    except Exception as error:  # a library's own failure in one file must not take the other cells along
+    except Exception as error:  # a library's own failure in one file must not take the others along
         if len(networks) == 1:
-            return {networks[0].candidate: failed(_told(error, networks[0]))}
-    cells: dict[str, Cell] = {}
+            return {networks[0].candidate: Taken(reason=_told(error, networks[0]), failed=True)}
+    by_candidate: dict[str, Taken] = {}
     for network in networks:
-        cells |= _profiled(place, [network], bench, progress)
-    return cells
+        by_candidate |= _profiled(place, [network], bench, progress)
+    return by_candidate
 
 
-def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Cell]:
+def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progress: Progress) -> dict[str, Taken]:
     plain = bench.plain.candidate
     counts = count_networks([bench.plain, *networks], {n.candidate: plain for n in networks})
     settings = replace(bench.settings, runtimes=(place.name,))
     records = measure_host([bench.plain, *networks], counts, settings, bench.seed, bench.store, progress)
-    found = {record.candidate: summarize(record, None, doubts(record)) for record in records}
-    summaries = cast(dict[str, Summary], found)
-    return {n.candidate: _cell(summaries[plain], summaries[n.candidate]) for n in networks}
-
-
-def _cell(before: Summary, after: Summary) -> Cell:
-    gain = gain_of(before, after)
-    (part,) = after["components"].values()
-    return {
-        "outcome": _WORDS.get(gain.word, gain.word),
-        "note": "",
-        "sentence": gain.sentence,
-        "times_faster": gain.times,
-        "time_ratio": gain.speed.as_json() if gain.speed else None,
-        "simulated": after["simulated"],
-        "integer_macs_share": part["quantized_macs_share"],
-        "stored_integer_macs_share": part["stored_quantized_macs_share"],
-        "size_ratio": gain.size,
-        **_figures(after),
-        "float": _figures(before),
-        "noise": after["noise"],
-        "warnings": after["warnings"],
-    }
-
-
-def _figures(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """Time, load, memory and size of one U-Net; memory is what stays resident once it is loaded and has run."""
-    (part,) = profile["components"].values()
-    running, runtime_alone = profile["running_rss_bytes"], profile["runtime_rss_bytes"]
-    return {
-        "latency_ms": {key: value for key, value in part["latency_ms"].items() if key != "samples"},
-        "load_cold_ms": part["load_cold_ms"],
-        "load_warm_ms": part["load_warm_ms"],
-        "memory_bytes": running - runtime_alone if running and runtime_alone else None,
-        "size_bytes": profile["size_bytes"],
-    }
-
-
-def failed(reason: str) -> Cell:
-    """A cell of which nothing is known, since the work failed; ``reason`` may go on in lines that aren't kept."""
-    return {"outcome": FAILED, "note": reason.strip().split("\n")[0]}
-
-
-def _impossible(reason: str) -> Cell:
-    return {"outcome": NOT_POSSIBLE, "note": reason}
+    found = {record.candidate: record for record in records}
+    return {n.candidate: Taken(found[n.candidate], found[plain]) for n in networks}
 
 
 def _told(error: Exception, network: Network) -> str:

@@ -15,7 +15,7 @@ from workbench.models.sources import base_candidate
 from workbench.progress import Progress
 from workbench.store.environment import environment
 from workbench.store.store import Store
-from workbench.verbs.schemes.measure import FAILED, Cell
+from workbench.verbs.schemes.cells import FAILED, Cell
 from workbench.verbs.schemes.pairs import CALIBRATION, Asked, pairs
 from workbench.verbs.schemes.table import Table, in_order
 

@@ -11,7 +11,7 @@ from workbench.models.families import component_label
 from workbench.report.format import MISSING, known, megabytes, number, percent
 from workbench.runtimes.base import all_described
 from workbench.store.environment import environment
-from workbench.verbs.schemes.measure import Cell
+from workbench.verbs.schemes.cells import Cell
 from workbench.verbs.schemes.schemes import HOST, QAT, Found
 
 COLUMNS = ("scheme", "backend", "runtime", "outcome", "× faster", "integer MACs", "size ÷ fp32", "SQNR dB")

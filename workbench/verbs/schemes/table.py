@@ -9,17 +9,22 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.compress.quantize.backends import backends
+from workbench.compress.quantize.calibration.samples import Samples
+from workbench.measure.record import from_json, to_json
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress, Tick, quiet
 from workbench.run import chain
 from workbench.run.session import Session
-from workbench.runtimes.base import RUNTIMES, code_of, described, installed
+from workbench.runtimes.base import RUNTIMES, counted_by, described, installed, run_by
 from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
+from workbench.store.files import write_atomic
 from workbench.store.store import Store, key_of
-from workbench.verbs.schemes.measure import FAILED, NOT_POSSIBLE, Bench, Cell, failed, measure
+from workbench.verbs.schemes.cells import Cell, cell_of, failed, impossible
+from workbench.verbs.schemes.measure import Bench, Taken, measure
 from workbench.verbs.schemes.pairs import Asked, Pair
 
 if TYPE_CHECKING:
@@ -30,6 +35,9 @@ if TYPE_CHECKING:
 Cells = dict[tuple[str, str], Cell]
 """By name of the pair and of the runtime."""
 NOT_INSTALLED = "not installed"
+RECORDS = ("quantized.record.json", "float.record.json")
+FLOAT = Path("model.onnx")
+"""In which format the float network is measured."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Table:
                 continue
             if rerun:
                 shutil.rmtree(self.store.folder(keys[where]), ignore_errors=True)
-            stored = self.store.get(keys[where])
+            stored = self._stored(keys[where])
             if stored is None:
                 missing.append((pair, runtime))
             else:
@@ -73,7 +81,7 @@ class Table:
             problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksUNet) else []
             if problems:
                 note = "; ".join(f"quantize.{key}: {what}" for key, what in problems)
-                cells[pair.name] = {"outcome": NOT_POSSIBLE, "note": note}
+                cells[pair.name] = impossible(note)
         return cells
 
     def _planned(self, pairs: Sequence[Pair]) -> dict[str, PlannedStep]:
@@ -84,7 +92,7 @@ class Table:
         return {step.candidate: step for step in plan_steps(self.asked.recipe(pairs), self.base.key, data)}
 
     def _keys(self, pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
-        """A cell's key: the quantized file, the runtime, how it is measured and judged, and the machine."""
+        """The key of what a cell is made of: the quantized file, the runtime, how it is measured, and the machine."""
         planned, settings = self._planned(pairs), self.settings
         shared = {
             "stage": "schemes",
@@ -99,7 +107,7 @@ class Table:
                     **shared,
                     "made": planned[pair.name].key,
                     "runtime": runtime,
-                    **depends_on("workbench.verbs.schemes.measure", code_of(runtime)),
+                    **depends_on(measure, Samples, run_by(runtime), counted_by(FLOAT), *backends()[pair.backend].code),
                 }
             )
             for runtime in RUNTIMES
@@ -126,11 +134,12 @@ class Table:
                 found |= {(name, runtime): broken[name] for name in names if name in broken}
                 sound = [made[name] for name in names if name in made]
                 count = len(names) if described(runtime).needs_file else 0
-                cells = self._of_runtime(runtime, sound, _within(tick, done, count, runtime)) if sound else {}
-                found |= {(name, runtime): cell for name, cell in cells.items()}
-                for name, cell in cells.items():
-                    if cell["outcome"] != FAILED:  # a failure is tried again the next time
-                        self.store.compute(keys[name, runtime], partial(_as_it_is, cell))
+                turn = self._of_runtime(runtime, sound, _within(tick, done, count, runtime)) if sound else {}
+                for name, taken in turn.items():
+                    making = self._making(made[name])
+                    found[name, runtime] = cell_of(taken) | {"made": making}
+                    if not taken.failed:  # else it is tried again the next time
+                        self.store.compute(keys[name, runtime], partial(_keep, taken, making))
                 done += count
                 tick(done, runtime)
         return found
@@ -148,7 +157,7 @@ class Table:
             tick(done, f"quantize {pair.name}")
         return made, broken
 
-    def _of_runtime(self, runtime: str, made: Sequence[Candidate], progress: Progress) -> dict[str, Cell]:
+    def _of_runtime(self, runtime: str, made: Sequence[Candidate], progress: Progress) -> dict[str, Taken]:
         from workbench.measure.network import network_of
 
         seed = self.asked.seed
@@ -157,16 +166,25 @@ class Table:
         try:
             plain = network_of(self.base, name, self._export(self.base, name), seed)
             inputs = self._inputs() if described(runtime).needs_file else []
-            cells = measure(runtime, networks, Bench(plain, inputs, self.settings, seed, self.store), progress)
+            return measure(runtime, networks, Bench(plain, inputs, self.settings, seed, self.store), progress)
         except Exception as error:  # where the float U-Net can't be measured, the other runtimes still can
-            cells = {one.name: failed(f"{runtime}: {error}") for one in made}
-        own = {one.name: one.report["components"][name] for one in made}
-        making = {name: {"seconds": of["seconds"], "exemptions": of["exemptions"]} for name, of in own.items()}
-        return {name: {**cell, "made": making[name]} for name, cell in cells.items()}
+            return {one.name: Taken(reason=f"{runtime}: {error}", failed=True) for one in made}
+
+    def _making(self, made: Candidate) -> dict[str, Any]:
+        """How long quantizing took, and what it left in float."""
+        own = made.report["components"][self.base.denoiser.name]
+        return {"seconds": own["seconds"], "exemptions": own["exemptions"]}
+
+    def _stored(self, key: str) -> Cell | None:
+        """The cell of what the store has; None where it has nothing."""
+        found, folder = self.store.get(key), self.store.folder(key)
+        if found is None:
+            return None
+        record, plain = (from_json((folder / n).read_bytes()) if found["measured"] else None for n in RECORDS)
+        return cell_of(Taken(record, plain, found["sqnr_db"], found["reason"])) | {"made": found["made"]}
 
     def _inputs(self) -> list[Inputs]:
         """What the float denoiser sees while it draws prompts that calibration doesn't."""
-        from workbench.compress.quantize.calibration.samples import Samples
         from workbench.compress.registry import StepContext
         from workbench.runtimes.onnxruntime.session import session
 
@@ -183,9 +201,13 @@ class Table:
         return stored_export(candidate, component, self.store)
 
 
-def _as_it_is(cell: Cell, _folder: Path) -> Cell:
-    """What the store keeps of a cell that is measured already."""
-    return cell
+def _keep(taken: Taken, making: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What the store keeps of what was measured already."""
+    for name, record in zip(RECORDS, (taken.record, taken.plain), strict=True):
+        if record is not None:
+            write_atomic(folder / name, to_json(record))
+    measured = taken.record is not None
+    return {"measured": measured, "sqnr_db": dict(taken.sqnr_db), "reason": taken.reason, "made": dict(making)}
 
 
 def _within(tick: Tick, done: int, cells: int, what: str) -> Progress:
