@@ -1,7 +1,6 @@
-# make run   sets everything up and runs the main job on the embedded model: about 7 minutes from a bare clone
-#            on 2 cores that multiply bfloat16 (AMX, AVX512-BF16), of which the job is about 6; on other cores, which
-#            train in float32, about 24; again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and the tests of every behaviour: 5 to 15 minutes
+# make run   sets everything up and runs the main job on the embedded model (README.md says what its time hangs on);
+#            again: seconds, since results are kept in .workbench/
+# make test  sets everything up, then style, types and the tests of every behaviour: 10 to 20 minutes
 # make test-all  those and the long ones (all recipes, training by two processes, the demo's own training): 10 to 35
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
@@ -22,7 +21,7 @@ BUDGET = $(if $(UNTIL),--until $(UNTIL) -rs --no-fold-skipped)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests, two at a time: 4 to 14 minutes"
+	@echo "== tests, two at a time: 10 to 20 minutes"
 	$(PYTEST) -m "not long"
 
 test-all: $(VENV)/.ready-dev browser lint
