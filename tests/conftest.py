@@ -17,7 +17,10 @@ pytest.register_assert_rewrite("tests.fixtures")  # they import one another befo
 _FIXTURES = (file for file in (ROOT / "tests" / "fixtures").glob("*.py") if "@pytest.fixture" in file.read_text())
 pytest_plugins = sorted(f"tests.fixtures.{file.stem}" for file in _FIXTURES)
 
-FIRST = ("tests/run/test_run.py", "tests/verbs/schemes/test_schemes.py", "tests/run/test_processes.py")
+FIRST = tuple(
+    f"tests/{name}.py"
+    for name in ("run/test_run", "run/test_small_recipes", "verbs/schemes/test_schemes", "run/test_processes")
+)
 """The files whose tests take longest."""
 
 

@@ -59,6 +59,7 @@ def run(place: Path, *command: str):
     return process([sys.executable, *command], place, env=environment(**options))
 
 
+@pytest.mark.long
 def test_the_example_of_the_docs_is_a_step_as_soon_as_its_file_is_there(place, tiny):
     done = run(place, "-c", RUN)
     assert done.returncode == 0, done.stderr

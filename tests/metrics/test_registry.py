@@ -95,6 +95,7 @@ def toy(tmp_path: Path, tiny: Candidate) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
     command = [sys.executable, "-c", RUN, "run", "toy.yaml", "--store", "store"]
     done = process(command, toy, env=environment(OMP_NUM_THREADS="1"))

@@ -94,6 +94,7 @@ def test_a_profile_from_elsewhere_is_read_by_all_names_together():
     assert [kernels.kind(op) for op in ("QLinearConv", "FullyConnected", "Linear")] == [INT8, FLOAT, FLOAT]
 
 
+@pytest.mark.long
 def test_a_runtime_is_added_as_one_folder(tmp_path: Path):
     packages = tmp_path / "packages"
     shutil.copytree(ROOT / "workbench", packages / "workbench", ignore=shutil.ignore_patterns("__pycache__", "demo"))

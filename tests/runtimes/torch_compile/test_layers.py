@@ -10,7 +10,7 @@ from workbench.runtimes.torch.macs import count
 from workbench.runtimes.torch_compile.inductor import Compiled, missing_compiler
 from workbench.runtimes.torch_compile.layers import LOOP, profile_compiled
 
-pytestmark = pytest.mark.skipif(missing_compiler() is not None, reason="no C++ compiler")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(missing_compiler() is not None, reason="no C++ compiler")]
 
 
 class Attention(torch.nn.Module):

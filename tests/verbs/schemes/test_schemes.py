@@ -132,8 +132,9 @@ def test_a_file_that_a_runtime_cannot_read_costs_its_own_cells_only(place, table
     assert "can't load it" in broken["note"] and str(tmp_path) not in broken["note"]
 
 
-def test_plain_output_is_one_line_per_row_and_names_the_machine(place):
-    done = workbench(place, "--model", "small", *QUICK[:-1], "--only", "w8a16")
+def test_plain_output_is_one_line_per_row_and_names_the_machine(tiny, exports, shared, tmp_path):
+    shared.given_to(tmp_path / "store")
+    done = workbench(tmp_path, "--model", str(tiny.source), *QUICK[:-1], "--only", "w8a16")
     lines = done.stdout.splitlines()
     assert re.split(r" {2,}", lines[0])[:4] == ["scheme", "backend", "runtime", "outcome"]
     assert [line.split()[0] for line in lines[1:6]] == ["w8a16"] * 5

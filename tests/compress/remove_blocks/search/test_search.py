@@ -128,6 +128,7 @@ class Killed(Exception):
     """In place of the signal."""
 
 
+@pytest.mark.long
 def test_a_killed_search_goes_on_where_it_was(searched, tmp_path):
     result, ctx, asked = searched
     lines = (ctx.state / "block_search.jsonl").read_text().splitlines()
