@@ -1,7 +1,7 @@
 # make run   sets everything up and runs the main job on the embedded model (README.md says what its time hangs on);
 #            again: seconds, since results are kept in .workbench/
-# make test  sets everything up, then style, types and the tests of every behaviour: 10 to 20 minutes
-# make test-all  those and the long ones (all recipes, training by two processes, the demo's own training): 10 to 35
+# make test  sets everything up, then style, types and the tests of every behaviour (README.md)
+# make test-all  those and the long ones (all recipes, training by two processes, the demo's own training)
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
@@ -21,11 +21,11 @@ BUDGET = $(if $(UNTIL),--until $(UNTIL) -rs --no-fold-skipped)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 test: $(VENV)/.ready-dev browser lint
-	@echo "== tests, two at a time: 10 to 20 minutes"
+	@echo "== tests, two at a time: 7 to 20 minutes"
 	$(PYTEST) -m "not long"
 
 test-all: $(VENV)/.ready-dev browser lint
-	@echo "== all tests, two at a time: 9 to 34 minutes"
+	@echo "== all tests, two at a time"
 	$(PYTEST)
 
 # What test-all adds to test.
