@@ -70,10 +70,10 @@ def remembered(
 
 def lacking(name: str, small: bool) -> str:
     """Why a path can't be made in the memory that there is now, "" when it can."""
-    from workbench.measure.memory import available_bytes
+    import psutil
 
-    available, needed = available_bytes(), PATHS[name][3] * 1e9
-    if small or available is None or available >= needed:
+    available, needed = psutil.virtual_memory().available, PATHS[name][3] * 1e9
+    if small or available >= needed:
         return ""
     return f"needs about {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are available"
 

@@ -199,8 +199,9 @@ def make(name: str, fp32: Path, work: Path) -> dict[str, Any]:
 
 def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int) -> dict[str, Any]:
     """Times fp32 and as many of the named files as memory takes, interleaved; the others are ``left``."""
+    import psutil
+
     from workbench.measure.clock import interleaved
-    from workbench.measure.memory import available_bytes
     from workbench.measure.sqnr import sqnr_db
     from workbench.profile.disturbance import between, moment, warnings
     from workbench.runtimes.onnxruntime.session import session
@@ -218,8 +219,7 @@ def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int)
     left: list[str] = []
     expected: list[Any] = []
     for name, file in files.items():
-        available = available_bytes()
-        if len(calls) > 1 and available is not None and available < room:
+        if len(calls) > 1 and psutil.virtual_memory().available < room:
             left.append(name)
             continue
         start = time.perf_counter()

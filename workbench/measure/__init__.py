@@ -1,1 +1,1 @@
-"""What a measurement is: clock, network, layers, counts, memory, SQNR; knows no runtime."""
+"""What a measurement is: clock, network, layers, counts, kinds of work, SQNR; knows no runtime."""

@@ -1,4 +1,4 @@
-"""Available memory, and the peak of a process."""
+"""The peak memory of a process, and the page cache."""
 
 from __future__ import annotations
 
@@ -20,17 +20,6 @@ class Peak:
     before: int | None = None
     reason: str | None = None
     running: int | None = None
-
-
-def available_bytes() -> int | None:
-    """Memory available without swapping (MemAvailable); None where the system doesn't report it."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
 
 
 def drop_from_cache(files: Iterable[Path]) -> None:

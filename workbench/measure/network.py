@@ -63,18 +63,13 @@ class Network:
         where = str(self.file.resolve()) if self.file else self.torch.where if self.torch else ""
         return self.component, where
 
-    @property
-    def is_given(self) -> bool:
-        """Whether its file is one that the user gave, and not one that was made here."""
-        return self.component == MODEL and self.torch is None
-
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Tells what can't be loaded as bad input where the file is the user's own."""
+        """Reports what can't be loaded as bad input where the file is the user's own and wasn't made here."""
         try:
             yield
         except LoadError as error:
-            if not self.is_given:
+            if self.component != MODEL or self.torch is not None:
                 raise
             raise error.as_input() from error
 

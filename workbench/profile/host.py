@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.measure.clock import interleaved, once_ms
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
-from workbench.measure.memory import available_bytes, drop_from_cache
+from workbench.measure.memory import drop_from_cache
 from workbench.measure.network import Network
 from workbench.measure.record import Measured, Record, Timed, with_family
 from workbench.profile import disturbance
@@ -144,9 +144,10 @@ def _size(place: Runtime, network: Network) -> int:
 
 def _that_fit(place: Runtime, group: Sequence[Network]) -> list[list[Network]]:
     """All networks together when they fit into memory, else each by itself."""
+    import psutil
+
     need = place.loaded_per_file_byte * sum(file.stat().st_size for network in group for file in place.files(network))
-    free = available_bytes()
-    if not group or free is None or need <= free:
+    if not group or need <= psutil.virtual_memory().available:
         return [list(group)] if group else []
     return [[network] for network in group]
 

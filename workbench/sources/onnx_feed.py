@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.measure.memory import available_bytes
 from workbench.sources.onnx_indices import Indices, indices_of
 from workbench.sources.shapes import check_names, written
 
@@ -127,7 +126,9 @@ def _kind(i: Input) -> np.dtype[Any]:
 
 def _check_sizes(inputs: list[Input], shapes: Mapping[str, tuple[int, ...]], path: Path, filled: bool) -> None:
     """Raises InputError for inputs too large for an array or for memory; noise is generated in 64-bit floats."""
-    free = available_bytes() if filled else None
+    import psutil
+
+    free = psutil.virtual_memory().available if filled else None
     for i in inputs:
         shape = shapes[i.name]
         size = 8 * math.prod(shape)

@@ -12,7 +12,6 @@ from workbench.graphs.costs import constants
 from workbench.graphs.plain import told
 from workbench.graphs.shapes import resolve
 from workbench.graphs.types import bits_of
-from workbench.measure.memory import available_bytes
 
 if TYPE_CHECKING:
     import onnx
@@ -24,18 +23,19 @@ def check_work(path: Path, model: onnx.ModelProto, shapes: Mapping[str, Sequence
     ``shapes`` are those of the inputs. What a runtime can't get it may well be given, and is ended for when it uses it.
     """
     import onnx
+    import psutil
 
     fixed = constants(model.graph)
     if fixed.issuperset(value.name for value in model.graph.output):
         last = next(node for node in model.graph.node if fixed.issuperset(node.output))
         raise InputError(f"{path}: {told(last)} depends on no input, nor does any other: there is nothing to run")
-    free = available_bytes()
+    free = psutil.virtual_memory().available
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     found = resolve(copy, shapes)
-    for node in model.graph.node if free is not None else ():
+    for node in model.graph.node:
         for value in node.output:
             size = math.prod(found.shape.get(value, ())) * bits_of(found.type.get(value, 0)) / 8
-            if free is not None and size > free:
+            if size > free:
                 there = f"{free / 1e9:,.1f} GB of memory are free"
                 raise InputError(f"{path}: {told(node)} makes a value of {size / 1e9:,.1f} GB; {there}")

@@ -14,7 +14,6 @@ from workbench.comparing.interleaved import LAYER_BATCHES, MOST_LOADS, Plan, bat
 from workbench.comparing.layers import of_batches
 from workbench.comparing.ratio import of_loads
 from workbench.errors import InputError, RunError
-from workbench.measure.memory import available_bytes
 from workbench.measure.network import Network
 from workbench.profile import disturbance
 from workbench.profile.counts import count_network
@@ -155,9 +154,11 @@ def _inputs(a: Network, b: Network) -> list[str]:
 
 
 def _check_memory(place: Runtime, a: Network, b: Network) -> None:
+    import psutil
+
     need = place.loaded_per_file_byte * sum(file.stat().st_size for network in (a, b) for file in place.files(network))
-    free = available_bytes()
-    if free is not None and need > free:
+    free = psutil.virtual_memory().available
+    if need > free:
         raise RunError(
             f"{a.label} and {b.label} don't fit into memory together: about {need / 1e9:.1f} GB needed, "
             f"{free / 1e9:.1f} GB free",

@@ -19,7 +19,7 @@ from workbench.compress.remove_blocks.search.units import Dropped, built
 from workbench.data.captioned import captions
 from workbench.errors import RunError
 from workbench.measure.interval import interval
-from workbench.measure.psnr import psnr_db
+from workbench.metrics.psnr_db import psnr_db
 from workbench.models.unet import load_unet, meta_unet
 
 if TYPE_CHECKING:
