@@ -13,10 +13,10 @@ import pytest
 from tests.device_rig.nets import small_network
 from tests.device_rig.provoke import job_on
 from tests.device_rig.rig import CannotRun, Rig, RigDevice, rig
-from workbench.devices.adb import Adb, DeviceError, find_adb
+from workbench.devices.adb import Adb, Device, DeviceError, Listed, find_adb
 from workbench.devices.folder import FOLDER, Workplace
 from workbench.devices.measure import DeviceSettings
-from workbench.devices.target import Ready, ready_devices
+from workbench.devices.target import PREFIX, Ready, devices_of
 from workbench.errors import WorkbenchError
 from workbench.measure.network import Network
 from workbench.store.store import Store
@@ -59,7 +59,7 @@ def adb(up: Rig) -> Adb:
 @pytest.fixture
 def ready(adb: Adb, amd64: RigDevice) -> Ready:
     """The x86-64 device as the package sees it."""
-    return ready_devices(adb, serial=amd64.serial)[0]
+    return devices_of([PREFIX + amd64.serial], adb=adb)[0]
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def told(up: Rig) -> Told:
         assert isinstance(error, WorkbenchError), repr(error)
         up.heal(device)
         running = [] if later else up.processes(device)
-        Workplace(Adb(find_adb()).on(device.serial), None)
+        Workplace(Device(Adb(find_adb()), Listed(device.serial)), None)
         running += up.processes(device) if later else []
         script = f"find {FOLDER}/jobs {FOLDER}/files -type f | grep -e /jobs/ -e '[.]part$'"
         files = up.adb("-s", device.serial, "shell", script).stdout.split()

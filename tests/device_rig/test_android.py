@@ -12,7 +12,7 @@ import pytest
 from tests import ROOT
 from tests.device_rig.phone import plug_phone
 from workbench.devices import conditions
-from workbench.devices.adb import DeviceError
+from workbench.devices.adb import DeviceError, Listed
 from workbench.devices.conditions import cool_down, fast_cores, fixed_performance, mask_of
 from workbench.devices.folder import FOLDER, Workplace, clean
 from workbench.devices.measure import Tools, conditions_of, measure_network, stored_result
@@ -43,7 +43,7 @@ def device(phone, adb):
     (phone.state / "looks").write_text("0\n")
     (phone.state / "refuse").unlink(missing_ok=True)
     phone.calls()
-    return adb.on(phone.device.serial)
+    return adb.on(Listed(phone.device.serial))
 
 
 def test_a_phone_is_read_in_its_own_formats(device):

@@ -22,13 +22,14 @@ from tests.device_rig.provoke import (
     signal_runner,
 )
 from workbench.devices import folder as device_folder
-from workbench.devices.adb import Adb, DeviceError, find_adb
+from workbench.devices.adb import Adb, DeviceError, Listed, find_adb
 from workbench.devices.folder import FOLDER, Workplace
 from workbench.devices.profile import Work, profile_devices
-from workbench.devices.target import devices_of, ready_devices
+from workbench.devices.target import devices_of
 from workbench.errors import InputError, RunError
 from workbench.profile.counts import count_networks
 from workbench.progress import quiet
+from workbench.recipe.schema import AdbTarget
 from workbench.verbs.devices import listing
 
 
@@ -50,13 +51,13 @@ def test_finished_pairs_are_not_measured_again(up, amd64, ready, network, settin
 def test_an_offline_device(up, adb, amd64, told):
     up.unplug(amd64)
     for _ in range(100):
-        if adb.on(amd64.serial).state() == "offline":
+        if adb.on(Listed(amd64.serial)).state() == "offline":
             break
         time.sleep(0.05)
     with pytest.raises(RunError, match="offline"):
-        adb.on(amd64.serial).shell("true")
+        adb.on(Listed(amd64.serial)).shell("true")
     with pytest.raises(InputError) as caught:
-        ready_devices(adb, serial=amd64.serial)
+        devices_of([f"adb:{amd64.serial}"], adb=adb)
     assert "is offline: reconnect the device" in told("offline", caught.value, amd64)
 
 
@@ -140,19 +141,19 @@ def test_an_unauthorized_device(up, adb, amd64, told):
         entry = next(entry for entry in listing(adb) if entry["serial"] == "127.0.0.1:15610")
         assert (entry["state"], entry["facts"]) == ("unauthorized", None)
         assert "accept this computer's key" in entry["missing"][0]
-        ready_devices(adb, serial="127.0.0.1:15610")
+        devices_of(["adb:127.0.0.1:15610"], adb=adb)
     assert "127.0.0.1:15610 is not authorized: unlock the phone and accept" in told("unauthorized", caught.value, amd64)
 
 
 def test_a_slow_cable_is_waited_for(up, adb, network, settings, store, tmp_path, amd64):
     with gate(up, "relay", 15612, amd64.port, 0, 20_000_000):
-        slow = ready_devices(adb, serial="127.0.0.1:15612")[0]
+        slow = devices_of(["adb:127.0.0.1:15612"], adb=adb)[0]
         assert profiled(slow, network, settings, store, tmp_path)["target"] == "adb:127.0.0.1:15612"
 
 
 def test_a_cable_cut_during_the_push(up, adb, network, settings, store, tmp_path, amd64, told):
     with gate(up, "relay", 15614, amd64.port, 20_000_000, 0):
-        cut = ready_devices(adb, serial="127.0.0.1:15614")[0]
+        cut = devices_of(["adb:127.0.0.1:15614"], adb=adb)[0]
         with pytest.raises(RunError) as caught:
             profiled(cut, network, settings, store, tmp_path)
     text = told("cable cut during the push", caught.value, amd64)
@@ -163,7 +164,7 @@ def test_a_cable_cut_during_the_push(up, adb, network, settings, store, tmp_path
 
 def test_a_cable_cut_in_mid_run(up, adb, network, settings, store, tmp_path, amd64, told):
     with gate(up, "relay", 15618, amd64.port, 0, 0) as cable:
-        cut = ready_devices(adb, serial="127.0.0.1:15618")[0]
+        cut = devices_of(["adb:127.0.0.1:15618"], adb=adb)[0]
         with during(cable.kill, up, amd64), pytest.raises(DeviceError) as caught:
             job_on(cut, network, settings, store, tmp_path, **HANG)
     text = told("cable cut in mid-run", caught.value, amd64, later=True)
@@ -213,10 +214,10 @@ def test_no_device_at_all(up, amd64, told, monkeypatch):
 def test_names_that_no_device_has(up, adb, amd64, told):
     for serial, said in (("; rm -rf /", "no device '; rm -rf /'"), ("127.0.0.1:1560", "did you mean 127.0.0.1:1560")):
         with pytest.raises(InputError) as caught:
-            ready_devices(adb, serial=serial)
+            devices_of([f"adb:{serial}"], adb=adb)
         assert said in told(f"serial {serial!r}", caught.value, amd64)
     with pytest.raises(InputError, match="no ready device whose model holds 'pixel'"):
-        ready_devices(adb, model="pixel")
+        devices_of([AdbTarget(adb={"model": "pixel"})], adb=adb)
 
 
 def test_without_adb(amd64, told, monkeypatch, tmp_path):
@@ -239,7 +240,7 @@ def test_no_server_where_one_is_named(monkeypatch, amd64, told):
 
 
 def test_one_devices_failure_keeps_what_the_others_gave(up, adb, amd64, network, settings, store, tmp_path, told):
-    both = [ready_devices(adb, serial=d.serial)[0] for d in (amd64, up.devices["arm64"])]
+    both = [devices_of([f"adb:{d.serial}"], adb=adb)[0] for d in (amd64, up.devices["arm64"])]
     fresh = replace(settings, iterations=5)
 
     def profile():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from workbench.devices.adb import DeviceError
+from workbench.devices.adb import DeviceError, Listed
 from workbench.devices.lock import exclusive
 
 SERIAL = "a test's serial; $(touch /tmp/none) ../../x"
@@ -15,10 +15,10 @@ SERIAL = "a test's serial; $(touch /tmp/none) ../../x"
 
 def in_another_process() -> str:
     code = f"""
-from workbench.devices.adb import DeviceError
+from workbench.devices.adb import DeviceError, Listed
 from workbench.devices.lock import exclusive
 try:
-    with exclusive({SERIAL!r}):
+    with exclusive(Listed({SERIAL!r})):
         print("had")
 except DeviceError as error:
     print(error.message)
@@ -27,10 +27,10 @@ except DeviceError as error:
 
 
 def test_a_device_is_one_workbenchs_until_it_is_done():
-    with exclusive(SERIAL):
+    with exclusive(Listed(SERIAL)):
         assert in_another_process() == f"device {SERIAL}: in use by another workbench"
-        with pytest.raises(DeviceError), exclusive(SERIAL):
+        with pytest.raises(DeviceError), exclusive(Listed(SERIAL)):
             pass
-        with exclusive("another"):
+        with exclusive(Listed("another")):
             pass
     assert in_another_process() == "had"

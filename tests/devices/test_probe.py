@@ -8,7 +8,8 @@ import re
 import pytest
 
 from tests.devices.answers import props, read
-from workbench.devices.probe import Cores, facts, missing
+from workbench.devices.probe import Cores, facts
+from workbench.devices.target import missing
 
 ANDROID = props(ro_build_version_release="11", ro_product_model="P", ro_product_cpu_abilist="arm64-v8a,armeabi-v7a")
 

@@ -14,7 +14,7 @@ from workbench.devices.adb import Adb
 from workbench.devices.folder import FOLDER
 from workbench.devices.measure import DeviceSettings
 from workbench.devices.profile import Work, profile_devices
-from workbench.devices.target import Ready, ready_devices
+from workbench.devices.target import Ready, devices_of
 from workbench.errors import RunError
 from workbench.measure.network import Network
 from workbench.profile.counts import count_networks
@@ -49,7 +49,7 @@ def adb(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ready(adb: Path) -> Ready:
-    (found,) = ready_devices(Adb(adb))
+    (found,) = devices_of(["adb"], adb=Adb(adb))
     return found
 
 

@@ -28,7 +28,10 @@ def listed(context: typer.Context, adb: AdbProgram = None, as_json: AsJson = Fal
 
 @devices.command()
 def clean(
-    serial: Annotated[str | None, typer.Option("--serial", metavar="SERIAL", help="Default: all ready.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", "--serial", metavar="NAME", help="Its serial or usb:PATH; default: all ready."),
+    ] = None,
     adb: AdbProgram = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,5 +41,5 @@ def clean(
     from workbench.devices.adb import Adb, find_adb
     from workbench.verbs.devices import clean as work
 
-    done = work(Adb(find_adb(adb)), serial)
+    done = work(Adb(find_adb(adb)), device)
     print(json.dumps({"cleaned": done}) if as_json else "\n".join(f"{one}: clean" for one in done))

@@ -20,7 +20,7 @@ def profile(
     ] = None,
     target: Annotated[
         list[str] | None,
-        typer.Option("--target", metavar="TARGET", help="host (default), adb (all ready devices), adb:SERIAL; repeat."),
+        typer.Option("--target", metavar="TARGET", help="host (default), adb (all ready devices), adb:NAME; repeat."),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: the cores this process may use.")] = None,
     iterations: Annotated[int, typer.Option(min=3, help="Least number of timed passes.")] = 30,
@@ -66,7 +66,7 @@ def profile(
     where = tuple(dict.fromkeys(target or ["host"]))
     for name in where:
         if name not in ("host", "adb") and not name.startswith("adb:"):
-            raise InputError(f"--target: found {name!r}; needs host, adb or adb:SERIAL")
+            raise InputError(f"--target: found {name!r}; needs host, adb or adb:NAME (see: workbench devices)")
     device = DeviceSettings(
         threads=threads,
         iterations=iterations,

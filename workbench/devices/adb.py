@@ -7,30 +7,69 @@ returns it from a failed ``connect``. So callers look for the text or file that 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import InputError, RunError
 
 SHORT_S, PUSH_S = 20.0, 600.0
 """Deadlines: of a command that should answer at once, and of a transfer (27 MB at a slow cable's 1 MB/s, with room)."""
-STARTED = ("* daemon not running", "* daemon started", "adb server version")
-"""How lines begin that the client prints before its answer when it has to start its server."""
 REPLACED = "doesn't match this client"
 """What the client prints when it finds a server of another version, which it then ends."""
+AGAIN = "then give the same command again"
+REPLUG = f"reconnect the device, {AGAIN}: what is finished is kept"
+AUTHORIZE = f"unlock the phone and accept this computer's key, {AGAIN}"
+RESTART = "start it normally: adb reboot"
+STATES = {
+    "device": ("is ready", f"is it busy? reconnect it if that lasts, {AGAIN}: what is finished is kept"),
+    "unauthorized": ("is not authorized", AUTHORIZE),
+    "authorizing": ("is still authorizing", f"wait a moment, {AGAIN}"),
+    "connecting": ("is still connecting", f"wait a moment, {AGAIN}"),
+    "offline": ("is offline", REPLUG),
+    "no device": ("is gone", REPLUG),
+    "no permissions": (
+        "can't be opened by this user",
+        "install the udev rules (Debian: apt install android-sdk-platform-tools-common), join the group plugdev "
+        "(usermod -aG plugdev $USER), log in anew, then reconnect the device and: adb kill-server",
+    ),
+    "recovery": ("is in recovery mode", RESTART),
+    "rescue": ("is in rescue mode", RESTART),
+    "sideload": ("is in sideload mode", RESTART),
+    "bootloader": ("is in its bootloader", "start it normally: fastboot reboot"),
+    "host": ("acts as a USB host", "unplug what is attached to it, and attach it to this computer as a device"),
+    "detached": ("is detached from adb, for another program to use", "adb attach, or reconnect it"),
+    "unknown": ("is in a state that adb doesn't know", REPLUG),
+}
+"""adb's words for a device's state: what each means, as the end of a sentence, and what to do."""
+NO_SERIAL = "(no serial number)"
+_LINE = re.compile(
+    rf"(?P<serial>\S.*?)\s+(?P<state>no permissions.*?|{'|'.join(STATES)})(?P<facts>(\s+\w+:(?!/).*)?)\s*"
+)
+"""A line of ``adb devices -l``: a serial may hold spaces (``adb-X (2)._adb-tls-connect._tcp``), and a state, too."""
+_OTHER_LINE = re.compile(r"(?P<serial>\S+)\s+(?P<state>.+?)(?P<facts>(\s+\w+:.*)?\s+transport_id:\d+)\s*")
+"""The same with a state that isn't among those known here."""
+
+
+def meaning(state: str) -> tuple[str, str]:
+    """What adb's words for a state mean, as the end of a sentence, and what to do."""
+    known = next((known for known in STATES if state.startswith(known)), None)
+    if known is None:
+        return f"is {state}", REPLUG
+    words, remedy = STATES[known]
+    return words if state == known else f"{words}: {state}", remedy
 
 
 class DeviceError(RunError):
     """Something went wrong with one device; the message names it, the hint says what to do."""
 
-    def __init__(self, serial: str, what: str, hint: str = "") -> None:
-        super().__init__(f"device {serial}: {what}", hint=hint or None)
-        self.serial = serial
+    def __init__(self, name: str, what: str, hint: str | None = None) -> None:
+        super().__init__(f"device {name}: {what}", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -51,11 +90,42 @@ class Done:
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of ``adb devices -l``: serial, state (device, offline, unauthorized, …), and its facts."""
+    """A device as ``adb devices -l`` lists it. ``shared``: another one has the same serial, or it has none."""
 
     serial: str
-    state: str
-    facts: dict[str, str] = field(default_factory=dict)
+    state: str = "device"
+    usb: str | None = None
+    transport_id: str | None = None
+    shared: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """What a user may call it: its serial, its USB path as adb writes it (``usb:1-1.2``), its transport id."""
+        more = {"usb": self.usb, "transport_id": self.transport_id}
+        return [self.serial, *(f"{kind}:{value}" for kind, value in more.items() if value)]
+
+    @property
+    def name(self) -> str:
+        """The name that no other device has and that lasts longest."""
+        return next(iter(self.names[1:]), self.serial) if self.shared else self.serial
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """adb's option that reaches it and no other."""
+        return ("-t", self.transport_id) if self.shared and self.transport_id else ("-s", self.name)
+
+
+def read_listing(text: str) -> list[Listed]:
+    """The devices in the answer of ``adb devices -l``; lines about adb's server are no devices."""
+    lines = [line for line in text.splitlines() if not line.startswith("*")]
+    matches = [match for line in lines if (match := _LINE.fullmatch(line) or _OTHER_LINE.fullmatch(line))]
+    serials = [match["serial"] for match in matches]
+    listed = []
+    for match in matches:
+        serial, facts = match["serial"], dict(re.findall(r"\s(usb|transport_id):(\S+)", match["facts"]))
+        shared = serials.count(serial) > 1 or serial == NO_SERIAL
+        listed.append(Listed(serial, match["state"], facts.get("usb"), facts.get("transport_id"), shared))
+    return listed
 
 
 def find_adb(given: Path | None = None) -> Path:
@@ -125,14 +195,8 @@ class Adb:
             raise RunError(str(error), hint=_server_hint()) from None
         if done.code:
             raise RunError(f"adb devices: {done.said}", hint=_server_hint())
-        listed = []
+        listed = read_listing(done.out)
         mismatch = next((line for line in (done.err + done.out).splitlines() if REPLACED in line), None)
-        for line in done.out.splitlines():
-            words = line.split()
-            if len(words) < 2 or line.startswith((*STARTED, "List of devices")):
-                continue
-            facts = dict(word.split(":", 1) for word in words[2:] if ":" in word)
-            listed.append(Listed(words[0], words[1], facts))
         if mismatch and not listed:
             raise RunError(
                 f"adb: a server of another version ran and was replaced: {mismatch.partition(';')[0]}",
@@ -141,27 +205,32 @@ class Adb:
             )
         return listed
 
-    def on(self, serial: str) -> Device:
-        """The device of that serial."""
-        return Device(self, serial)
+    def on(self, listed: Listed) -> Device:
+        """The device that was listed."""
+        return Device(self, listed)
 
 
 @dataclass(frozen=True)
 class Device:
-    """One device by its serial."""
+    """One device, whatever its state."""
 
     adb: Adb
-    serial: str
+    listed: Listed
+
+    @property
+    def name(self) -> str:
+        """What it is called: its serial, where no other device has that."""
+        return self.listed.name
 
     def call(self, words: Sequence[str], deadline_s: float | None = None) -> Done:
         """``adb -s SERIAL words…``; DeviceError when it doesn't answer or isn't there."""
         try:
-            done = self.adb.call(["-s", self.serial, *words], deadline_s)
+            done = self.adb.call([*self.listed.address, *words], deadline_s)
         except TimeoutError:
             raise self.gone(f"no answer to adb {words[0]} in {deadline_s or self.adb.answer_s:g} s") from None
         for sign, (what, hint) in _ABSENT.items():
             if done.code and sign in done.err:
-                raise DeviceError(self.serial, what, hint)
+                raise DeviceError(self.name, what, hint)
         return done
 
     def shell(self, *words: str, deadline_s: float | None = None) -> Done:
@@ -178,7 +247,7 @@ class Device:
         Raises:
             DeviceError: it was not done by the deadline; the client is killed then, the command may still run.
         """
-        command = [str(self.adb.path), "-s", self.serial, "shell", shlex.join(words)]
+        command = [str(self.adb.path), *self.listed.address, "shell", shlex.join(words)]
         with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -221,7 +290,7 @@ class Device:
             return
         for sign, hint in _FULL.items():
             if sign in done.err + done.out:
-                raise DeviceError(self.serial, f"can't write {remote}: {sign}", hint)
+                raise DeviceError(self.name, f"can't write {remote}: {sign}", hint)
         reason = done.said.rpartition("': ")[2]  # before it stand both names again
         raise self.gone(f"can't write {remote}: {reason}")
 
@@ -234,7 +303,7 @@ class Device:
 
     def state(self) -> str:
         """``device`` when it is ready, else what adb says of it (``offline``, ``unauthorized``, ``absent``)."""
-        return next((d.state for d in self.adb.devices() if d.serial == self.serial), "absent")
+        return next((d.state for d in self.adb.devices() if self.name in d.names), "absent")
 
     def gone(self, what: str) -> DeviceError:
         """An error that says what happened and in which state adb sees the device now."""
@@ -242,7 +311,7 @@ class Device:
             state = self.state()
         except RunError:
             state = "unknown: the adb server doesn't answer"
-        return DeviceError(self.serial, f"{what} (adb says: {state})", _REMEDY.get(state, REPLUG))
+        return DeviceError(self.name, f"{what} (adb says: {state})", meaning(state)[1])
 
 
 def _server_hint() -> str:
@@ -250,12 +319,6 @@ def _server_hint() -> str:
     return f"is ADB_SERVER_SOCKET ({named}) right?" if named else "restart the server: adb kill-server"
 
 
-REPLUG = "reconnect the device, then give the same command again: what is finished is kept"
-AUTHORIZE = "unlock the phone and accept this computer's key, then give the same command again"
-_REMEDY = {
-    "unauthorized": AUTHORIZE,
-    "device": "is it busy? reconnect it if that lasts, then give the same command again: what is finished is kept",
-}
 _FULL = {
     "No space left on device": "make room on the device, or clean our folder: workbench devices clean",
     "Read-only file system": "is its storage damaged? a restart of the device may help",
@@ -266,7 +329,8 @@ _ABSENT = {
     "unauthorized": ("this computer is not authorized there", AUTHORIZE),
     "device offline": ("offline", REPLUG),
     "not found": ("not connected", REPLUG),
-    "no devices": ("not connected", REPLUG),
+    "no device": ("not connected", REPLUG),
+    "more than one device": ("another device of this serial was attached meanwhile", "see: workbench devices"),
     "device still authorizing": ("still authorizing", "wait a moment and try again"),
     "cannot connect to daemon": ("the adb server can't be reached", "restart it: adb kill-server"),
     "cannot start server": ("the adb server can't be started", "check ADB_SERVER_SOCKET"),

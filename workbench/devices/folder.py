@@ -52,9 +52,7 @@ class Workplace:
         self.device, self._space = device, space_bytes
         done = device.script(_ORPHANS)
         if "READY" not in done.out:
-            raise DeviceError(
-                device.serial, f"can't write to {FOLDER}: {done.said}", "is its storage full or read-only?"
-            )
+            raise DeviceError(device.name, f"can't write to {FOLDER}: {done.said}", "is its storage full or read-only?")
         listed = device.script(f'cd {FOLDER}/files && for f in */*; do [ -f "$f" ] && wc -c "$f"; done')
         self._there = {
             name: int(size)
@@ -82,7 +80,7 @@ class Workplace:
         need = sum(file.stat().st_size for file, _, _ in missing)
         if missing and self._space is not None and need + SPARE > self._space:
             raise DeviceError(
-                self.device.serial,
+                self.device.name,
                 f"needs {need / 1e6:.0f} MB more in {FOLDER}, {self._space / 1e6:.0f} MB are free",
                 "make room on the device, or clean our folder: workbench devices clean",
             )
@@ -106,16 +104,14 @@ class Workplace:
             f"&& mv {shlex.quote(part)} {shlex.quote(target)} && echo WHOLE"
         )
         if "WHOLE" not in done.out:
-            raise DeviceError(
-                self.device.serial, f"{target} did not arrive whole: {done.said}", "give the command again"
-            )
+            raise DeviceError(self.device.name, f"{target} did not arrive whole: {done.said}", "give the command again")
 
     def job_folder(self, name: str) -> str:
         """A fresh folder for one call of the runner."""
         folder = f"{FOLDER}/jobs/{name}"
         done = self.device.script(f"rm -rf {shlex.quote(folder)}; mkdir -p {shlex.quote(folder)}/outputs && echo MADE")
         if "MADE" not in done.out:
-            raise DeviceError(self.device.serial, f"can't write to {folder}: {done.said}")
+            raise DeviceError(self.device.name, f"can't write to {folder}: {done.said}")
         return folder
 
     def run(
@@ -148,15 +144,15 @@ class Workplace:
         try:
             return read_result(local.read_text())
         except RunError as damaged:
-            raise DeviceError(self.device.serial, damaged.message, damaged.hint or "") from damaged
+            raise DeviceError(self.device.name, damaged.message, damaged.hint) from damaged
 
     def _named(self, error: RunError, done: Done) -> DeviceError:
         """The failure with the device's name, and with the state in which adb sees it where the connection ended."""
         if done.code < 0:  # adb itself, on this computer: what runs on the device can't end like that
-            return DeviceError(self.device.serial, "adb was killed on this computer", "give the same command again")
+            return DeviceError(self.device.name, "adb was killed on this computer", "give the same command again")
         if done.code in (0, 255) and "connection ended" in error.message:
             return self.device.gone("the connection ended before the runner did")
-        return DeviceError(self.device.serial, error.message, error.hint or "")
+        return DeviceError(self.device.name, error.message, error.hint)
 
     def _stop(self) -> None:
         """Kills what may still run; a device that is away is cleared when it is used next."""

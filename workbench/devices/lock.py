@@ -10,22 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.devices.adb import DeviceError
+from workbench.devices.adb import DeviceError, Listed
 
 
 @contextmanager
-def exclusive(serial: str) -> Iterator[None]:
+def exclusive(device: Listed) -> Iterator[None]:
     """Holds the device for this process, among all of this user's on this computer; freed with the process.
 
     Raises:
         DeviceError: another process holds it.
     """
     server = os.environ.get("ADB_SERVER_SOCKET", "")  # the same serial of another server is another device
-    name = hashlib.sha256(f"{server}\0{serial}".encode()).hexdigest()[:16]
+    # Not by its name, which is another one as long as a second device of its serial is attached.
+    name = hashlib.sha256(f"{server}\0{device.usb or device.name}".encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"edge-workbench-{os.getuid()}-{name}.lock"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DeviceError(serial, "in use by another workbench", "wait until that one is done") from None
+            raise DeviceError(device.name, "in use by another workbench", "wait until that one is done") from None
         yield

@@ -126,7 +126,7 @@ def measure_network(
         agreed = agreement(network, _outputs(place, result, folder, Path(scratch)))
         if agreed["wrong"]:
             raise DeviceError(
-                place.device.serial,
+                place.device.name,
                 f"{network.label}: {agreed['wrong']}",
                 "the library on the device computes something else: try another version of it",
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from workbench.devices.adb import Device, DeviceError
+from workbench.devices.adb import Device
 
 ABIS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 """``uname -m`` to the ABI's name here. 32-bit devices aren't supported: ONNX Runtime's kernels for them are few."""
@@ -75,7 +75,7 @@ def probe(device: Device) -> Facts:
     sections = _sections(done.out)
     if "end" not in sections:
         raise device.gone(f"its answer to the probe broke off ({done.said})")
-    return facts(device.serial, sections)
+    return facts(device.listed.serial, sections)
 
 
 def _sections(text: str) -> dict[str, list[str]]:
@@ -285,21 +285,3 @@ def _temperatures(sections: Mapping[str, list[str]]) -> dict[str, float]:
 
 _NO_TEMPERATURES = ("6", "7", "8")
 """Android's types of "temperature" that are the battery's volts, amperes and per cent."""
-
-
-def missing(known: Facts) -> list[str]:
-    """What stands in the way of profiling there, one sentence each with the remedy; empty when nothing does."""
-    problems = []
-    if known.abi is None:
-        problems.append(f"its processor or system ({known.machine}) isn't supported; 64-bit x86 and Arm are")
-    if known.space_bytes is not None and known.space_bytes < LEAST_SPACE:
-        problems.append(
-            f"only {known.space_bytes / 1e6:.0f} MB free in /data/local/tmp; make room or run: workbench devices clean"
-        )
-    return problems
-
-
-LEAST_SPACE = 100_000_000
-"""The runtime's library and a small model; the real need is checked before every push."""
-
-__all__ = ["Cores", "DeviceError", "Facts", "facts", "missing", "probe"]

@@ -18,7 +18,6 @@ from workbench.devices.probe import probe
 from workbench.devices.target import Ready
 from workbench.devices.toolchain.build import build_runner, target_of
 from workbench.devices.toolchain.library import NAME, library_for
-from workbench.errors import InputError
 from workbench.graphs.read import onnx_files
 from workbench.measure.network import Network
 from workbench.progress import Progress, quiet
@@ -51,13 +50,10 @@ class DeviceSession:
     def __init__(self, ready: Ready, settings: DeviceSettings, store: Store, progress: Progress) -> None:
         self.device, self.facts, self.target = ready.device, ready.facts, ready.target
         self.settings, self.store, self.progress = settings.on(ready.facts), store, progress
-        self.kept = store.root / "devices"
-        system = target_of(ready.facts.system, ready.facts.machine or "")
-        try:
-            self.library = library_for(system, self.kept, settings.ort_library)
-        except InputError as error:
-            raise InputError(f"device {self.device.serial}: {error.message}", hint=error.hint) from error
-        self.system = system
+        system = target_of(ready.facts.system, ready.facts.abi or "")
+        kept = store.root / "devices"
+        self.library = library_for(system, kept, settings.ort_library)
+        self.runner = build_runner(system, kept)
         self._ready: Tools | None = None
         self._held = ExitStack()
         self.mode = "not asked"
@@ -74,7 +70,13 @@ class DeviceSession:
         return {
             "stage": "device",
             **depends_on(measure_network, measure_memory, cool_down, fixed_performance, state_of),
-            "device": [self.device.serial, self.facts.model, self.facts.fingerprint, self.facts.version],
+            "device": [
+                self.device.name,
+                self.facts.serial,
+                self.facts.model,
+                self.facts.fingerprint,
+                self.facts.version,
+            ],
             "library": hash_file(self.library.path),
             "settings": {name: str(value) for name, value in chosen.items()},
         }
@@ -82,13 +84,12 @@ class DeviceSession:
     def tools(self) -> Tools:
         """Our folder there with runner and library in it; made when first needed."""
         if self._ready is None:
-            runner = build_runner(self.system, self.kept)
-            self._held.enter_context(exclusive(self.device.serial))
+            self._held.enter_context(exclusive(self.device.listed))
             work = Workplace(self.device, self.facts.space_bytes)
             self._held.callback(work.close)
             self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))
             library = work.place([self.library.path], [NAME])[0]
-            tool = work.place([runner], ["wbrun"])[0]
+            tool = work.place([self.runner], ["wbrun"])[0]
             self._ready = Tools(work, tool.path, library.path, self.library)
         return self._ready
 

@@ -1,30 +1,22 @@
-"""From what a recipe or the command line says (``adb``, ``adb:SERIAL``, ``adb: {model: …}``) to devices."""
+"""From what a recipe or the command line says (``adb``, ``adb:NAME``, ``adb: {model: …}``) to devices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from workbench.devices.adb import AUTHORIZE, REPLUG, Adb, Device, Listed, find_adb
-from workbench.devices.probe import Facts, missing, probe
+from workbench.devices.adb import Adb, Device, Listed, find_adb, meaning
+from workbench.devices.probe import Facts, probe
+from workbench.devices.toolchain.build import compiler, target_of
+from workbench.devices.toolchain.library import check_library
 from workbench.errors import InputError, did_you_mean
 
 PREFIX = "adb:"
-_STATES = {
-    "unauthorized": f"is not authorized: {AUTHORIZE}",
-    "offline": f"is offline: {REPLUG}",
-    "authorizing": "is still authorizing: wait a moment",
-    "recovery": "is in recovery mode: start it normally",
-    "bootloader": "is in its bootloader: start it normally",
-    "sideload": "is in sideload mode: start it normally",
-}
-
-
-def state_in_words(state: str) -> str:
-    """What adb's word for a device's state means and what to do, as the end of a sentence."""
-    return _STATES.get(state, f"is {state}")
+LEAST_SPACE = 100_000_000
+"""The runtime's library and a small model; the real need is checked before every push."""
 
 
 @dataclass(frozen=True)
@@ -37,74 +29,81 @@ class Ready:
     @property
     def target(self) -> str:
         """What its rows are called."""
-        return PREFIX + self.device.serial
+        return PREFIX + self.device.name
 
 
-def ready_devices(adb: Adb, serial: str | None = None, model: str | None = None) -> list[Ready]:
-    """The devices asked for: that of ``serial``, those whose model holds ``model``, or all that are ready.
-
-    Raises:
-        InputError: there is none, or one that was asked for by name isn't ready; says why and what to do.
-        DeviceError: one doesn't answer.
-    """
-    listed = adb.devices()
-    if serial is not None:
-        return [_named(adb, serial, listed)]
-    usable = [Ready(adb.on(d.serial), probe(adb.on(d.serial))) for d in listed if d.state == "device"]
-    if model is not None:
-        chosen = [r for r in usable if model.lower() in (r.facts.model or "").lower()]
-        if not chosen:
-            there = ", ".join(f"{r.facts.name} ({r.device.serial})" for r in usable) or "none"
-            raise InputError(f"adb: no ready device whose model holds {model!r}", hint=f"ready are: {there}")
-        usable = chosen
-    if not usable:
-        others = [f"{d.serial} {state_in_words(d.state)}" for d in listed]
-        raise InputError(
-            "adb: no device is ready" + (f"; {'; '.join(others)}" if others else ""),
-            hint=None if others else "attach one with USB debugging on, or adb connect HOST:PORT; see: adb devices",
-        )
-    for device in usable:
-        _can_be_used(device)
-    return usable
-
-
-def devices_of(asked: Sequence[Any], program: Path | None = None) -> list[Ready]:
-    """The ready devices that are asked for, each once.
+def devices_of(targets: Sequence[Any], ort_library: Path | None = None, adb: Adb | None = None) -> list[Ready]:
+    """The devices that targets name, each once; what their profiles need is there, save a wheel to be downloaded.
 
     Args:
-        asked: ``adb``, ``adb:SERIAL``, or an object whose ``adb.model`` is a part of a model's name.
-        program: the adb to use.
+        targets: ``adb`` (all that are ready), ``adb:NAME``, or an object whose ``adb.model`` is in a model's name.
+        ort_library: the runtime's library given for them.
+        adb: the client; default: the one that ``find_adb`` finds.
 
     Raises:
-        InputError: there is no adb, or a device that is asked for isn't ready.
+        InputError: there is no adb, or a device can't be profiled; says why and what to do.
         RunError: adb's server or a device doesn't answer.
     """
-    adb = Adb(find_adb(program))
-    by_serial: dict[str, Ready] = {}
-    for target in asked:
-        if not isinstance(target, str):
-            some = ready_devices(adb, model=target.adb.model)
+    adb = adb or Adb(find_adb())
+    listed, chosen = adb.devices(), dict[str, Ready]()
+    ready = cache(lambda device: Ready(adb.on(device), probe(adb.on(device))))
+    for target in targets:
+        if isinstance(target, str) and target.startswith(PREFIX):
+            fitting = [ready(named(listed, target.removeprefix(PREFIX)))]
         else:
-            some = ready_devices(adb, serial=target.removeprefix(PREFIX) if target.startswith(PREFIX) else None)
-        by_serial |= {ready.device.serial: ready for ready in some}
-    return list(by_serial.values())
+            fitting = [ready(device) for device in listed if device.state == "device"]
+        if not fitting:
+            others = "; ".join(f"{device.name} {': '.join(meaning(device.state))}" for device in listed)
+            raise InputError(
+                f"adb: no device is ready{'; ' * bool(others)}{others}",
+                hint=None if others else "attach one with USB debugging on, or adb connect HOST:PORT; see: adb devices",
+            )
+        if not isinstance(target, str):
+            there = ", ".join(f"{r.facts.name} ({r.device.name})" for r in fitting)
+            fitting = [r for r in fitting if target.adb.model.lower() in (r.facts.model or "").lower()]
+            if not fitting:
+                what = f"adb: no ready device whose model holds {target.adb.model!r}"
+                raise InputError(what, hint=f"ready are: {there}")
+        chosen |= {r.device.name: r for r in fitting}
+    for name, device in chosen.items():
+        if reasons := missing(device.facts, ort_library):
+            raise InputError(f"adb: {name} can't be profiled: {'; '.join(reasons)}")
+    return list(chosen.values())
 
 
-def _named(adb: Adb, serial: str, listed: Sequence[Listed]) -> Ready:
-    known = {d.serial: d.state for d in listed}
-    if serial not in known:
+def named(listed: Sequence[Listed], name: str) -> Listed:
+    """The ready device of that name: its serial, or ``usb:PATH`` or ``transport_id:ID`` as ``adb devices -l`` has it.
+
+    Raises:
+        InputError: there is none, it isn't ready, or several have that serial.
+    """
+    fitting = [device for device in listed if name in device.names]
+    if not fitting:
+        names = [device.name for device in listed]
         raise InputError(
-            f"adb: there is no device {serial!r}{did_you_mean(serial, known)}",
-            hint=f"adb knows: {', '.join(known) or 'none; see adb devices'}",
+            f"adb: there is no device {name!r}{did_you_mean(name, names)}",
+            hint=f"adb knows: {', '.join(names) or 'none; see adb devices'}",
         )
-    if known[serial] != "device":
-        raise InputError(f"adb: {serial} {state_in_words(known[serial])}")
-    ready = Ready(adb.on(serial), probe(adb.on(serial)))
-    _can_be_used(ready)
-    return ready
+    if len(fitting) > 1:
+        ways = ", ".join(PREFIX + device.name for device in fitting)
+        raise InputError(f"adb: {len(fitting)} devices have the serial {name!r}", hint=f"name one of them: {ways}")
+    if fitting[0].state != "device":
+        raise InputError(f"adb: {name} {': '.join(meaning(fitting[0].state))}")
+    return fitting[0]
 
 
-def _can_be_used(ready: Ready) -> None:
-    reasons = missing(ready.facts)
-    if reasons:
-        raise InputError(f"adb: {ready.device.serial} can't be profiled: {'; '.join(reasons)}")
+def missing(facts: Facts, ort_library: Path | None = None) -> list[str]:
+    """What stands in the way of profiling there, one sentence each with the remedy; empty when nothing does."""
+    if facts.abi is None:
+        return [f"its processor or system ({facts.machine}) isn't supported; 64-bit x86 and Arm are"]
+    problems, target = [], target_of(facts.system, facts.abi)
+    if facts.space_bytes is not None and facts.space_bytes < LEAST_SPACE:
+        problems.append(
+            f"only {facts.space_bytes / 1e6:.0f} MB free in /data/local/tmp; make room or run: workbench devices clean"
+        )
+    for check in (partial(compiler, target), partial(check_library, target, ort_library)):
+        try:
+            check()
+        except InputError as error:
+            problems.append(f"{error.message}; {error.hint}" if error.hint else error.message)
+    return problems

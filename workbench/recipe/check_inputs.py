@@ -32,7 +32,8 @@ def target_problems(recipe: Recipe) -> Iterator[Problem]:
     for i, asked in enumerate(recipe.profile.targets):
         if asked != "host":
             try:
-                there += [ready.target for ready in devices_of([asked])]
+                library = recipe.profile.device.ort_library
+                there += [ready.target for ready in devices_of([asked], Path(library) if library else None)]
             except WorkbenchError as error:
                 yield ("profile", "targets", i), error.message + (f"; {error.hint}" if error.hint else "")
                 return

@@ -83,7 +83,8 @@ class ProfileConfig(Strict):
     targets: list[Literal["host"] | Adb | AdbTarget] = Field(
         ["host"],
         min_length=1,
-        description="host; adb (every ready device), adb:SERIAL, or adb: {model: NAME} (see workbench devices).",
+        description="host; adb (every ready device), adb:NAME (a serial or usb:PATH, see workbench devices), or "
+        "adb: {model: PART OF ITS NAME}.",
     )
     device: DeviceConfig = DeviceConfig()
     runtimes: list[RuntimeName] = Field([one.name for one in all_described() if one.by_default], min_length=1)

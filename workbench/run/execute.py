@@ -25,7 +25,7 @@ from workbench.recipe.plan_sets import scorer_key
 from workbench.run import chain, scores
 from workbench.run.data_sets import manifests
 from workbench.run.few_steps import at_steps
-from workbench.run.profiles import profile_all
+from workbench.run.profiles import prepare_devices, profile_all
 from workbench.run.publish import Results, publish
 from workbench.run.session import Session
 from workbench.store.follower import Follower
@@ -73,6 +73,7 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
     base, plan = _planned(loaded, store)
     session = Session(recipe, store, progress)
+    prepare_devices(session)
     made = chain.build(base, plan, session)
     write_record(store, recipe.name, made)
     candidates = at_steps(made, recipe.evaluate.few_steps)

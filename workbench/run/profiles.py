@@ -51,6 +51,23 @@ class Profiled:
         return {(t, c): json.loads(self.file(t, c, "json").read_text()) for t, c in self.folders}
 
 
+def prepare_devices(session: Session) -> None:
+    """Builds the runner and fetches the library for the recipe's devices, so that neither fails after hours of work.
+
+    Raises:
+        InputError: a device isn't ready.
+        RunError: the download failed, or a device doesn't answer.
+    """
+    targets = [target for target in session.recipe.profile.targets if target != "host"]
+    if targets:
+        from workbench.devices.session import shared_key
+        from workbench.devices.target import devices_of
+
+        settings = device_settings(session.recipe)
+        for device in devices_of(targets, settings.ort_library):
+            shared_key(device, settings, session.store)
+
+
 def profile_all(session: Session, chain: list[Candidate], files: Files) -> Profiled:
     """The profiles of all candidates on all targets of the recipe; on each target they are measured together.
 
@@ -79,7 +96,7 @@ def _written(session: Session, chain: list[Candidate], files: Files) -> Iterator
     if device_targets:
         from workbench.devices.target import devices_of
 
-        yield _on_devices(session, chain, networks, devices_of(device_targets))
+        yield _on_devices(session, chain, networks, devices_of(device_targets, device_settings(recipe).ort_library))
 
 
 def _on_host(session: Session, chain: Sequence[Candidate], networks: Sequence[Network]) -> Path:

@@ -4,58 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.devices.adb import Adb, DeviceError, Listed
+from workbench.devices.adb import Adb, DeviceError, Listed, meaning
 from workbench.devices.folder import clean as clean_device
-from workbench.devices.probe import Facts, missing, probe
-from workbench.devices.target import state_in_words
+from workbench.devices.probe import probe
+from workbench.devices.target import PREFIX, missing, named
 from workbench.errors import InputError
 
 
 def listing(adb: Adb) -> list[dict[str, Any]]:
-    """One entry per device that adb knows (JSON): serial, state, facts where it is ready, what is missing."""
+    """One entry per device that adb knows (JSON): its names, its state, facts where it is ready, what is missing."""
     return [_entry(adb, listed) for listed in adb.devices()]
 
 
 def _entry(adb: Adb, listed: Listed) -> dict[str, Any]:
-    entry: dict[str, Any] = {"serial": listed.serial, "state": listed.state, "facts": None}
+    entry = {
+        "serial": listed.serial,
+        "target": PREFIX + listed.name,
+        "usb": listed.usb,
+        "transport_id": listed.transport_id,
+        "state": listed.state,
+        "facts": None,
+    }
     if listed.state != "device":
-        return entry | {"missing": [state_in_words(listed.state)]}
+        return entry | {"missing": [": ".join(meaning(listed.state))]}
     try:
-        facts = probe(adb.on(listed.serial))
+        facts = probe(adb.on(listed))
     except DeviceError as error:
         return entry | {"missing": [str(error)]}
-    return entry | {"facts": facts.as_json(), "missing": [*missing(facts), *_library(facts)]}
+    return entry | {"facts": facts.as_json(), "missing": missing(facts)}
 
 
-def _library(facts: Facts) -> list[str]:
-    """What has to be fetched by hand before a device of this system can be profiled."""
-    if facts.system != "android" or facts.abi is None:
-        return []
-    from workbench.devices.toolchain.library import host_version
-
-    return [
-        f"the runtime for Android: fetch onnxruntime-android-{host_version()}.aar (Maven Central, "
-        "com.microsoft.onnxruntime) and name it with --ort-library"
-    ]
-
-
-def clean(adb: Adb, serial: str | None) -> list[str]:
-    """Removes our folder from one device, or from all that are ready; the serials that are clean now.
+def clean(adb: Adb, name: str | None) -> list[str]:
+    """Removes our folder from one device, or from all that are ready; the names of those that are clean now.
 
     Raises:
         InputError: there is no such device, or none at all.
         DeviceError: a device doesn't answer, or the folder is still there.
     """
-    ready = [d.serial for d in adb.devices() if d.state == "device"]
-    if serial is not None and serial not in ready:
-        raise InputError(f"adb: no ready device {serial!r}", hint=f"ready are: {', '.join(ready) or 'none'}")
-    chosen = [serial] if serial is not None else ready
+    listed = adb.devices()
+    chosen = [device for device in listed if device.state == "device"] if name is None else [named(listed, name)]
     if not chosen:
         raise InputError("adb: no device is ready", hint="see: workbench devices")
-    for one in chosen:
-        if not clean_device(adb.on(one)):
-            raise DeviceError(one, "our folder could not be removed", "is its storage read-only?")
-    return chosen
+    for device in chosen:
+        if not clean_device(adb.on(device)):
+            raise DeviceError(device.name, "our folder could not be removed", "is its storage read-only?")
+    return [device.name for device in chosen]
 
 
 def show(entries: list[dict[str, Any]], as_json: bool) -> None:
@@ -85,7 +78,7 @@ def _block(entry: dict[str, Any]) -> Any:
     table.title = Text(f"{entry['serial']}  {entry['state']}")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _cells(entry["facts"]).items() if entry["facts"] else ():
+    for name, value in {"target": entry["target"], **(_cells(entry["facts"]) if entry["facts"] else {})}.items():
         table.add_row(f"  {name}", Text(value))
     for line in entry["missing"]:
         table.add_row("  missing", Text(line))

@@ -41,7 +41,7 @@ def profile(
 ) -> Outcome:
     """Measures a source and writes CSV, JSON, traces and a page into ``out`` (default ``profiles/<its name>``).
 
-    ``targets``: ``host`` (with the settings' runtimes), ``adb`` or ``adb:SERIAL``. What the request ``needs`` follows.
+    ``targets``: ``host`` (with the settings' runtimes), ``adb`` or ``adb:NAME``. What the request ``needs`` follows.
 
     Raises:
         InputError: the source can't be used, a runtime isn't installed or can't run it, a device isn't ready, or there
@@ -54,7 +54,7 @@ def profile(
     threads_asked(settings.threads)
     on_host, on_devices = "host" in targets, [target for target in targets if target != "host"]
     places = [runtime(name) for name in settings.runtimes] if on_host else []
-    ready = devices_of(on_devices) if on_devices else []
+    ready = devices_of(on_devices, device.ort_library) if on_devices else []
     needs: Literal["onnx", "torch"] = (
         "onnx" if ready or any(described(name).needs_file for name in settings.runtimes) else "torch"
     )

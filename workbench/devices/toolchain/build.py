@@ -83,9 +83,8 @@ def build_runner(target: Target, folder: Path) -> Path:
         InputError: no compiler, or ``$ANDROID_NDK_HOME`` holds none.
         RunError: the compiler failed, or made something that wouldn't run there.
     """
-    ndk = _ndk() if target.system == "android" else None
-    compiler = f"ndk {_ndk_revision(ndk)}" if ndk else f"zig {_zig_version()}"
-    built = folder / "runner" / f"{target}-{_key(target, compiler)}" / "wbrun"
+    ndk, version = compiler(target)
+    built = folder / "runner" / f"{target}-{_key(target, version)}" / "wbrun"
     if built.is_file():
         return built
     built.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +102,32 @@ def build_runner(target: Target, folder: Path) -> Path:
     return built
 
 
-def _key(target: Target, compiler: str) -> str:
-    digest = hashlib.sha256(f"{target}\0{compiler}\0{_FLAGS}\0".encode() + Path(__file__).read_bytes())
+def compiler(target: Target) -> tuple[Path | None, str]:
+    """The NDK's compiler (None: zig's) for a target, and its name and version.
+
+    Raises:
+        InputError: there is none, or ``$ANDROID_NDK_HOME`` holds none.
+    """
+    named = os.environ.get("ANDROID_NDK_HOME") if target.system == "android" else None
+    if named:
+        clang = next(iter(sorted(Path(named).glob("toolchains/llvm/prebuilt/*/bin/clang"))), None)
+        if clang is None:
+            raise InputError(
+                f"ANDROID_NDK_HOME is {named}, but there is no toolchains/llvm/prebuilt/*/bin/clang in it",
+                hint="name the folder of an NDK (r19 or later), or unset the variable to build with ziglang",
+            )
+        properties = clang.parents[5] / "source.properties"
+        return clang, f"ndk {properties.read_text() if properties.is_file() else clang.stat().st_mtime_ns}"
+    if importlib.util.find_spec("ziglang") is None:
+        raise InputError(
+            "no compiler for the runner: ziglang is not installed",
+            hint="pip install 'edge-workbench[device]' (or, for Android, set ANDROID_NDK_HOME)",
+        )
+    return None, f"zig {importlib.metadata.version('ziglang')}"
+
+
+def _key(target: Target, version: str) -> str:
+    digest = hashlib.sha256(f"{target}\0{version}\0{_FLAGS}\0".encode() + Path(__file__).read_bytes())
     for source in sorted(SOURCES.iterdir()):
         digest.update(f"{source.name}\0".encode() + source.read_bytes())
     return digest.hexdigest()[:16]
@@ -115,33 +138,6 @@ def _run(command: Sequence[str | Path], target: Target) -> None:
     if done.returncode:
         last = "\n  ".join(done.stderr.strip().splitlines()[-8:])
         raise RunError(f"the runner can't be built for {target}: the compiler ended with {done.returncode}\n  {last}")
-
-
-def _ndk() -> Path | None:
-    named = os.environ.get("ANDROID_NDK_HOME")
-    if not named:
-        return None
-    compilers = sorted(Path(named).glob("toolchains/llvm/prebuilt/*/bin/clang"))
-    if not compilers:
-        raise InputError(
-            f"ANDROID_NDK_HOME is {named}, but there is no toolchains/llvm/prebuilt/*/bin/clang in it",
-            hint="name the folder of an NDK (r19 or later), or unset the variable to build with ziglang",
-        )
-    return compilers[0]
-
-
-def _ndk_revision(clang: Path) -> str:
-    properties = clang.parents[5] / "source.properties"
-    return properties.read_text() if properties.is_file() else str(clang.stat().st_mtime_ns)
-
-
-def _zig_version() -> str:
-    if importlib.util.find_spec("ziglang") is None:
-        raise InputError(
-            "no compiler for the runner: ziglang is not installed",
-            hint="pip install 'edge-workbench[device]' (or, for Android, set ANDROID_NDK_HOME)",
-        )
-    return importlib.metadata.version("ziglang")
 
 
 def _zig(*arguments: str | Path) -> list[str | Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ class Elf:
     are those it wants of other libraries, such as ``GLIBC_2.28``; ``undefined`` the symbols it expects from them.
     """
 
-    path: Path
     machine: str
     interpreter: str | None
     needed: tuple[str, ...]
@@ -40,8 +40,8 @@ class Elf:
         return f"{self.machine} {names[self.system]}"
 
 
-def read_elf(path: Path) -> Elf:
-    """Reads the headers of an ELF file.
+def read_elf(path: Path, content: bytes | None = None) -> Elf:
+    """Reads the headers of an ELF file, or of one that lies in the archive ``path`` and has that content.
 
     Raises:
         InputError: the file isn't there, is no ELF file, or is cut off.
@@ -52,15 +52,15 @@ def read_elf(path: Path) -> Elf:
     except ImportError:
         raise InputError("pyelftools is not installed", hint="pip install 'edge-workbench[device]'") from None
     try:
-        with path.open("rb") as file:
-            return _read(path, ELFFile(file))
+        with path.open("rb") if content is None else BytesIO(content) as file:
+            return _read(ELFFile(file))
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror})") from error
     except (ELFError, ELFParseError, AssertionError, ValueError, IndexError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not an ELF file, or a damaged one") from error
 
 
-def _read(path: Path, elf: Any) -> Elf:
+def _read(elf: Any) -> Elf:
     from elftools.elf.gnuversions import GNUVerNeedSection
     from elftools.elf.sections import SymbolTableSection
 
@@ -80,7 +80,6 @@ def _read(path: Path, elf: Any) -> Elf:
             undefined += [s.name for s in section.iter_symbols() if s.entry.st_shndx == "SHN_UNDEF" and s.name]
     machine = elf.header.e_machine
     return Elf(
-        path=path,
         machine=_MACHINES.get(machine, str(machine)),
         interpreter=interpreter,
         needed=needed,
