@@ -153,6 +153,7 @@ FAILURES = {
     "shape left open": ({"models": "open"}, 71, "input x: its shape is open"),
     "wrong shape": ({"models": "wrong"}, 71, "shape 2x4x16x16 isn't one that the model takes"),
     "too large a shape": ({"models": "endless"}, 71, "x: its shape has more elements than memory can hold"),
+    "a side beyond 64 bits": ({"models": "beyond"}, 64, "is not like 1x4x8"),
     "unknown input": ({"models": "unknown"}, 71, "the model has no input q"),
     "input of wrong size": ({"models": "short"}, 71, "has 3 bytes, its shape and type .float32. need 6144"),
     "provider missing": ({"providers": (Provider("xnnpack"),)}, 69, "xnnpack is not in this library"),
@@ -172,6 +173,7 @@ def test_every_failure_has_its_code_and_its_sentence(changes, code, said, call, 
         "open": ModelJob(str(model)),
         "wrong": ModelJob(str(model), shapes={"x": (2, 4, 16, 16)}),
         "endless": ModelJob(str(model), shapes={"x": (2**62 + 1, 3, 16, 16)}),
+        "beyond": ModelJob(str(model), shapes={"x": (10**20, 3, 16, 16)}),
         "unknown": ModelJob(str(model), shapes={"x": (2, 3, 16, 16), "q": (1,)}),
         "short": ModelJob(str(model), shapes={"x": (2, 3, 16, 16)}, inputs={"x": str(tmp_path / "short.bin")}),
     }
@@ -187,11 +189,15 @@ def test_every_failure_has_its_code_and_its_sentence(changes, code, said, call, 
 
 def test_a_command_line_that_is_wrong_is_refused(runner, tmp_path):
     (tmp_path / "job").write_text("--lib\nx\n--out\n")
+    (tmp_path / "endless").write_text(f"--job\n{tmp_path / 'endless'}\n")
     wrong = {
         "option --iteration is not known": ["--iteration", "3"],
         "option --lib has no value": ["--lib"],
         "option --out has no value": ["--job", tmp_path / "job"],
-        "--threads: 'two' is not a whole number from 1 on": ["--threads", "two"],
+        "--threads: 'two' is not a whole number from 1 to": ["--threads", "two"],
+        "--threads: '4294967297' is not a whole number": ["--threads", "4294967297"],
+        "--timeout: '1e300' is not a number of seconds": ["--timeout", "1e300"],
+        "a job file can't name another": ["--job", tmp_path / "endless"],
         "it must follow a --model": ["--input", "x=y"],
         "--lib is missing": ["--threads", "1"],
     }

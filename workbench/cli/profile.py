@@ -22,10 +22,12 @@ def profile(
         list[str] | None,
         typer.Option("--target", metavar="TARGET", help="host (default), adb (all ready devices), adb:NAME; repeat."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Default: the cores this process may use.")] = None,
-    iterations: Annotated[int, typer.Option(min=3, help="Least number of timed passes.")] = 30,
-    min_seconds: Annotated[float, typer.Option(min=0, help="Least time spent on timed passes.")] = 1.0,
-    warmup: Annotated[int, typer.Option(min=1, help="Least number of passes before them.")] = 5,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Default: the cores this process may use.")
+    ] = None,
+    iterations: Annotated[int, typer.Option(min=3, max=100_000, help="Least number of timed passes.")] = 30,
+    min_seconds: Annotated[float, typer.Option(min=0, max=3600, help="Least time spent on timed passes.")] = 1.0,
+    warmup: Annotated[int, typer.Option(min=1, max=1000, help="Least number of passes before them.")] = 5,
     shape: Shapes = None,
     value: Inputs = None,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps of the pipeline's budget.")] = 10,
@@ -40,8 +42,10 @@ def profile(
         list[str] | None,
         typer.Option("--provider", metavar="NAME[:KEY=VALUE,…]", help="On devices: cpu, xnnpack, nnapi, qnn; repeat."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Longest that a device may take per network, in s.")] = 900.0,
-    cool_down: Annotated[float, typer.Option(min=0, help="Longest wait for a warm device, in s.")] = 300.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=86_400, help="Longest that a device may take per network, in s.")
+    ] = 900.0,
+    cool_down: Annotated[float, typer.Option(min=0, max=3600, help="Longest wait for a warm device, in s.")] = 300.0,
     parallel: Annotated[bool, typer.Option("--parallel", help="Several devices at the same time.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder to write to; default profiles/<source>.")

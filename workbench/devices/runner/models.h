@@ -98,8 +98,9 @@ static void resolve_shape(const Model *model, Tensor *tensor) {
     size_t rank = 0;
     for (const char *at = given; *at; rank++) {
       char *end;
+      errno = 0;
       long side = strtol(at, &end, 10);
-      if (end == at || side < 0 || (*end && *end != 'x')) die(EXIT_USAGE, "--shape: '%s' is not like 1x4x8", given);
+      if (errno || end == at || side < 0 || (*end && *end != 'x')) die(EXIT_USAGE, "--shape: '%s' is not like 1x4x8", given);
       if (rank >= tensor->rank || (tensor->shape[rank] >= 0 && tensor->shape[rank] != side)) {
         rank = RANK + 1;
         break;

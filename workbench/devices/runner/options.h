@@ -2,6 +2,8 @@
 #ifndef WB_OPTIONS_H
 #define WB_OPTIONS_H
 
+#include <limits.h>
+
 #include "tensors.h"
 
 #define MODELS 16
@@ -54,15 +56,16 @@ static long whole(const char *option, const char *text, long least) {
   char *end;
   errno = 0;
   long value = strtol(text, &end, 10);
-  if (errno || end == text || *end || value < least)
-    die(EXIT_USAGE, "%s: '%s' is not a whole number from %ld on", option, text, least);
+  if (errno || end == text || *end || value < least || value > INT_MAX)
+    die(EXIT_USAGE, "%s: '%s' is not a whole number from %ld to %d", option, text, least, INT_MAX);
   return value;
 }
 
 static double seconds(const char *option, const char *text) {
   char *end;
   double value = strtod(text, &end);
-  if (end == text || *end || !(value >= 0)) die(EXIT_USAGE, "%s: '%s' is not a number of seconds", option, text);
+  if (end == text || *end || !(value >= 0 && value <= INT_MAX)) /* as ns it must fit 64 bits */
+    die(EXIT_USAGE, "%s: '%s' is not a number of seconds from 0 to %d", option, text, INT_MAX);
   return value;
 }
 
@@ -155,6 +158,8 @@ static void take(const char *option, char *value) {
 }
 
 static void read_job(const char *path) {
+  static int reading;
+  if (reading++) die(EXIT_USAGE, "--job: %s: a job file can't name another", path);
   int file = open(path, O_RDONLY | O_CLOEXEC);
   off_t size = file < 0 ? -1 : lseek(file, 0, SEEK_END);
   if (size < 0) die(EXIT_USAGE, "--job: %s: %s", path, strerror(errno));
@@ -177,6 +182,7 @@ static void read_job(const char *path) {
       die(EXIT_USAGE, "--job: option %s has no value", lines[0]);
     }
   }
+  reading = 0;
 }
 
 static void read_options(int count, char **arguments) {

@@ -51,6 +51,7 @@ __attribute__((format(printf, 2, 3))) static void add(Text *text, const char *fo
   va_start(arguments, format);
   int length = vsnprintf(NULL, 0, format, arguments);
   va_end(arguments);
+  if (length < 0) die(EXIT_MEMORY, "no memory for the result"); /* longer than INT_MAX */
   reserve(text, (size_t)length + 1);
   va_start(arguments, format);
   vsnprintf(text->at + text->length, (size_t)length + 1, format, arguments);
