@@ -49,8 +49,8 @@ def job_on(
     with DeviceSession(ready, settings, store, quiet) as session:
         tools = session.tools()
         place = tools.place
-        model = place.place([network.file], ["model.onnx"])[0].path
-        program = place.place([runner], ["wbrun"])[0].path if runner else tools.runner
+        model = place.place([network.file], ["model.onnx"])[0]
+        program = place.place([runner], ["wbrun"])[0] if runner else tools.runner
         folder = place.job_folder("network")
         asked: dict[str, Any] = {"library": tools.library, "models": (ModelJob(model),), "phases": ("time",)}
         asked |= {"pid_file": f"{folder}/pid", "iterations": 3, "timeout": 30.0, "out": f"{folder}/result.json"}

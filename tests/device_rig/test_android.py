@@ -113,7 +113,7 @@ def test_the_android_runner_on_a_device_without_androids_linker(device, store, t
     from workbench.devices.job import Job, ModelJob
 
     place = Workplace(device, None)
-    runner = place.place([build_runner(target_of("android", "x86_64"), store.root / "devices")], ["wbrun"])[0].path
+    runner = place.place([build_runner(target_of("android", "x86_64"), store.root / "devices")], ["wbrun"])[0]
     folder = place.job_folder("network")
     job = Job("lib.so", f"{folder}/r.json", (ModelJob("m.onnx"),), ("time",), pid_file=f"{folder}/pid", timeout=5.0)
     with pytest.raises(DeviceError, match="isn't there, or the dynamic linker that it needs isn't"):
@@ -131,8 +131,8 @@ def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
     place = Workplace(device, facts.space_bytes)
     tools = Tools(
         place,
-        place.place([build_runner(target, store.root / "devices")], ["wbrun"])[0].path,
-        place.place([library.path], ["libonnxruntime.so"])[0].path,
+        place.place([build_runner(target, store.root / "devices")], ["wbrun"])[0],
+        place.place([library.path], ["libonnxruntime.so"])[0],
         library,
     )
 

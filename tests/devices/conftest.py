@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from workbench.devices.job import Job, ModelJob, Stream
+from workbench.devices.job import Job, ModelJob, Stream, failure
+from workbench.devices.result import Result, read_result
 from workbench.devices.toolchain.build import build_runner, target_of
 from workbench.devices.toolchain.library import library_for
 
 Call = Callable[..., tuple[Stream, "subprocess.CompletedProcess[str]"]]
+
+
+def outcome(stream: Stream, code: int, result: Path | None = None, stderr: str = "") -> Result:
+    """The result of a runner that ended well; else its failure is raised."""
+    if error := failure(stream, code, stderr):
+        raise error
+    assert result is not None
+    return read_result(result.read_text())
 
 
 @pytest.fixture(scope="session")

@@ -44,28 +44,29 @@ def test_androids_status_decides_else_the_hottest_sensor():
 
 
 def readings(*khz, celsius=()):
-    return [Reading(i, tuple(k), tuple(celsius)) for i, k in enumerate(khz)]
+    thousandths = [value and value * 1000 for value in celsius]
+    return [Reading.model_validate({"khz": k, "millidegrees": thousandths}) for k in khz]
 
 
 def test_a_clock_that_falls_is_throttling():
     found = held(readings((3000, 2000), (3000, 2000), (2600, 2000), celsius=(41.0, None)))
-    assert found.throttled is True
-    assert (found.khz_least, found.khz_most) == (2000, 3000)
-    assert (found.celsius_first, found.celsius_most) == (41.0, 41.0)
+    assert found["throttled"] is True
+    assert (found["khz_least"], found["khz_most"]) == (2000, 3000)
+    assert (found["celsius_first"], found["celsius_most"]) == (41.0, 41.0)
 
 
 def test_the_governor_may_still_raise_the_clock_at_the_first_reading():
-    assert held(readings((600,), (3000,), (2950,))).throttled is False
+    assert held(readings((600,), (3000,), (2950,)))["throttled"] is False
 
 
 def test_a_core_of_another_speed_is_not_throttling():
-    assert held(readings((3000, 1800), (3000, 1800), (3000, 1800))).throttled is False
+    assert held(readings((3000, 1800), (3000, 1800), (3000, 1800)))["throttled"] is False
 
 
 def test_what_is_not_readable_is_unknown():
     found = held(readings((None,), (None,)))
-    assert found.throttled is None and found.khz_least is None and found.celsius_most is None
-    assert held([]).throttled is None
+    assert found["throttled"] is None and found["khz_least"] is None and found["celsius_most"] is None
+    assert held([])["throttled"] is None
 
 
 def test_a_short_run_says_so():

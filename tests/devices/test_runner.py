@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.devices.conftest import outcome
 from workbench.devices.exits import RUNNER
-from workbench.devices.job import ModelJob, missing_cores, outcome, raw_inputs, read_outputs
+from workbench.devices.job import ModelJob, missing_cores, raw_inputs, read_outputs
 from workbench.devices.providers import CPU, Provider, placement
 from workbench.devices.seeded import seeded
 from workbench.devices.toolchain.build import SOURCES
@@ -36,8 +37,7 @@ def feed_of(model, seed, batch=2):
 
 def result_of(call, job):
     stream, done = call(job)
-    out = Path(job.out)
-    return outcome(stream, done.returncode, out.read_text() if out.is_file() else None, done.stderr)
+    return outcome(stream, done.returncode, Path(job.out), done.stderr)
 
 
 def test_seeded_inputs_are_bit_for_bit_those_of_the_host(call, job, model, tmp_path):
@@ -73,7 +73,7 @@ def test_outputs_agree_with_the_host_for_inputs_from_files(call, job, model, tmp
 
 def test_times_every_pass_with_profiling_off(call, job, library):
     stream, done = call(job(iterations=7, warmup=2, threads=2))
-    found = outcome(stream, done.returncode, Path(job().out).read_text())
+    found = outcome(stream, done.returncode, Path(job().out))
     assert found.times.stats.n == 7
     assert not found.times.cut
     assert found.times.warmup == 2
@@ -81,8 +81,9 @@ def test_times_every_pass_with_profiling_off(call, job, library):
     assert found.recorded is None
     assert found.threads == 2
     assert library.name.endswith(found.version)
-    assert f"1.{found.api}." in found.version
-    assert stream.started["library"]["version"] == found.version
+    library_there = stream.events["start"]["library"]
+    assert library_there["version"] == stream.version == found.version
+    assert f"1.{library_there['api']}." in found.version
     assert done.stderr == ""  # no complaint of the library, and no word of its uploads
 
 
@@ -97,15 +98,15 @@ def test_measures_for_the_least_time_and_no_longer_than_the_most(call, job):
 
 def test_tells_how_far_it_is_and_reads_clocks(call, job):
     stream, done = call(job(iterations=3000, progress_ms=1, cpu_mask=hex(1 << min(os.sched_getaffinity(0)))[2:]))
-    found = outcome(stream, done.returncode, Path(job().out).read_text())
+    found = outcome(stream, done.returncode, Path(job().out))
     assert found.cpus == (min(os.sched_getaffinity(0)),)
     assert missing_cores(job(cpu_mask="1" + "0" * 200), found) == (800,)
     assert len(found.readings) > 2
     assert all(len(reading.khz) == 1 for reading in found.readings)
-    assert all(len(reading.celsius) == len(found.thermal_zones) for reading in found.readings)
+    assert all(len(reading.celsius) == len(stream.events["start"]["thermal_zones"]) for reading in found.readings)
     clock = Path(f"/sys/devices/system/cpu/cpu{found.cpus[0]}/cpufreq/scaling_cur_freq")
     assert (found.readings[0].khz[0] is None) == (not clock.exists())
-    assert stream.progress["done"] == 3000
+    assert stream.events["progress"]["done"] == 3000
 
 
 def test_the_profile_is_read_like_the_hosts_and_names_the_executed_graph(call, job, model, tmp_path):
@@ -209,7 +210,7 @@ def test_a_command_line_that_is_wrong_is_refused(runner, tmp_path):
 def test_a_crash_and_running_out_of_memory_are_told_apart(call, job):
     stream, done = call(job(faults={"crash": "1"}))
     with pytest.raises(RunError, match="it crashed"):
-        outcome(stream, done.returncode, None)
+        outcome(stream, done.returncode)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
@@ -217,7 +218,7 @@ def test_a_crash_and_running_out_of_memory_are_told_apart(call, job):
     stream, done = call(job(faults={"oom-mb": "8000"}), preexec_fn=limit)
     assert done.returncode == 67
     with pytest.raises(RunError, match="memory ran out"):
-        outcome(stream, done.returncode, None)
+        outcome(stream, done.returncode)
 
 
 def test_a_result_that_does_not_fit_leaves_nothing_behind(call, job, tmp_path):
@@ -230,7 +231,7 @@ def test_a_result_that_does_not_fit_leaves_nothing_behind(call, job, tmp_path):
     out.write_text("an older result")
     stream, done = call(job(out=str(out)), preexec_fn=little_space, restore_signals=False)
     assert done.returncode == 68
-    assert stream.done is None
+    assert "done" not in stream.events
     assert list(out.parent.iterdir()) == []
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from workbench.devices.adb import Device, DeviceError
 from workbench.devices.probe import Facts, probe
@@ -71,8 +70,7 @@ def cool_down(device: Device, facts: Facts, limit_s: float, say: Callable[[str],
     return facts, time.monotonic() - start
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(TypedDict):
     """Clocks in kHz and temperatures in °C over a run; None where the device doesn't tell."""
 
     khz_least: int | None
@@ -81,16 +79,11 @@ class Held:
     celsius_most: float | None
     throttled: bool | None
 
-    def as_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
 
 def held(readings: Sequence[Reading]) -> Held:
     """What the readings during a run say: throttled when some core's clock fell well below its highest."""
-    by_core = list(zip(*(reading.khz for reading in readings), strict=False))
-    known = [[khz for khz in core if khz is not None] for core in by_core]
-    known = [core for core in known if core]
+    by_core = zip(*(reading.khz for reading in readings), strict=False)
+    known = [core for each in by_core if (core := [khz for khz in each if khz is not None])]
     hottest = [max(values) for r in readings if (values := [c for c in r.celsius if c is not None])]
     # The first reading may come before the governor has raised the clock.
     settled = [core[1:] if len(core) > 2 else core for core in known]

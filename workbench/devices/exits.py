@@ -14,7 +14,7 @@ RUNNER = {
     70: "a pass failed",
     71: "an input can't be used",
     72: "the time limit was reached and the runner ended itself",
-    73: "nobody read what the runner told, so it ended itself",
+    73: "nobody read the runner's output, so it ended itself",
     74: "the cores asked for can't be had",
 }
 NOT_STARTED, NOT_FOUND = 126, 127
@@ -64,17 +64,14 @@ _NOT_ONNX = "Protobuf parsing failed"
 
 def how_it_ended(code: int) -> str:
     """The sentence of an exit code as the device's shell reports it or, negative, as ``subprocess`` does."""
-    if code in RUNNER:
-        return RUNNER[code]
-    signal = -code if code < 0 else code - 128
-    if signal in _SIGNALS:
-        return f"the runner ended early: {_SIGNALS[signal]}"
-    return _SHELL.get(code, f"the runner ended with exit code {code}, which is none of its own")
+    if as_shell(code) - 128 in _SIGNALS:
+        return f"the runner ended early: {_SIGNALS[as_shell(code) - 128]}"
+    return RUNNER.get(code) or _SHELL.get(code, f"the runner ended with exit code {code}, which is none of its own")
 
 
-def hint(code: int) -> str | None:
-    """What would help after that exit code."""
-    return HINTS.get(128 - code if code < 0 else code)
+def as_shell(code: int) -> int:
+    """An exit code as a shell reports it: 128 and more for a signal."""
+    return 128 - code if code < 0 else code
 
 
 def about_model(message: str, version: str | None = None) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from workbench.devices.adb import Device, DeviceError, Done
@@ -20,29 +21,18 @@ GRACE_S = 30.0
 SPARE = 20_000_000
 """Bytes that are left free on the device."""
 
-_ORPHANS = f"""
+_KILL = f"""
 for f in {FOLDER}/jobs/*/pid; do
   [ -r "$f" ] || continue
   p=$(cat "$f"); case "$(cat /proc/$p/cmdline 2>/dev/null | tr '\\000' ' ')" in *wbrun*) kill -9 $p;; esac
-  rm -f "$f"
 done
+"""
+_ORPHANS = f"""{_KILL}
 rm -rf {FOLDER}/jobs {FOLDER}/files/*/*.part; mkdir -p {FOLDER}/files {FOLDER}/jobs && echo READY
 """
-_CLEAN = f"""
-for f in {FOLDER}/jobs/*/pid; do
-  [ -r "$f" ] || continue
-  p=$(cat "$f"); case "$(cat /proc/$p/cmdline 2>/dev/null | tr '\\000' ' ')" in *wbrun*) kill -9 $p;; esac
-done
+_CLEAN = f"""{_KILL}
 rm -rf {FOLDER}; [ -e {FOLDER} ] || echo GONE
 """
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A file on the device."""
-
-    path: str
-    pushed: bool
 
 
 class Workplace:
@@ -53,31 +43,26 @@ class Workplace:
         done = device.script(_ORPHANS)
         if "READY" not in done.out:
             raise DeviceError(device.name, f"can't write to {FOLDER}: {done.said}", "is its storage full or read-only?")
-        listed = device.script(f'cd {FOLDER}/files && for f in */*; do [ -f "$f" ] && wc -c "$f"; done')
+        listed = device.script(f'for f in {FOLDER}/files/*/*; do [ -f "$f" ] && wc -c "$f"; done')
         self._there = {
             name: int(size)
             for size, _, name in (line.strip().partition(" ") for line in listed.out.splitlines())
             if size.isdecimal()
         }
 
-    def place(self, files: Sequence[Path], names: Sequence[str] = ()) -> list[Placed]:
-        """Files side by side in a folder named by their content, pushed unless they are there.
+    def place(self, files: Sequence[Path], names: Sequence[str]) -> list[str]:
+        """Paths there of files side by side in a folder named by their content, pushed unless they are there.
 
         A file gets its name only when all of it has arrived, so a name that is there means the content is.
 
         Raises:
             DeviceError: there is too little space, or the transfer failed.
         """
-        named = list(names) or [file.name for file in files]
-        hashes = [hash_file(file) for file in files]
-        folder = hash_of(hashes)
-        placed = []
-        missing = [
-            (file, name, digest)
-            for file, name, digest in zip(files, named, hashes, strict=True)
-            if self._there.get(f"{folder}/{name}") != file.stat().st_size
-        ]
-        need = sum(file.stat().st_size for file, _, _ in missing)
+        digest = hashlib.sha256("\n".join(hash_file(file) for file in files).encode()).hexdigest()
+        folder = f"{FOLDER}/files/{digest[:20]}"
+        sizes = {f"{folder}/{name}": file.stat().st_size for file, name in zip(files, names, strict=True)}
+        missing = {path: file for path, file in zip(sizes, files, strict=True) if self._there.get(path) != sizes[path]}
+        need = sum(sizes[path] for path in missing)
         if missing and self._space is not None and need + SPARE > self._space:
             raise DeviceError(
                 self.device.name,
@@ -85,17 +70,13 @@ class Workplace:
                 "make room on the device, or clean our folder: workbench devices clean",
             )
         if missing:
-            self.device.shell("mkdir", "-p", f"{FOLDER}/files/{folder}")
-        for file, name, _ in missing:
-            target = f"{FOLDER}/files/{folder}/{name}"
-            self.device.push(file, f"{target}.part")
-            self._finish(target, file.stat().st_size)
-            self._there[f"{folder}/{name}"] = file.stat().st_size
-            self._space = None if self._space is None else self._space - file.stat().st_size
-        pushed = {name for _, name, _ in missing}
-        for name in named:
-            placed.append(Placed(f"{FOLDER}/files/{folder}/{name}", name in pushed))
-        return placed
+            self.device.shell("mkdir", "-p", folder)
+        for path, file in missing.items():
+            self.device.push(file, f"{path}.part")
+            self._finish(path, sizes[path])
+            self._there[path] = sizes[path]
+            self._space = None if self._space is None else self._space - sizes[path]
+        return list(sizes)
 
     def _finish(self, target: str, size: int) -> None:
         part = f"{target}.part"
@@ -129,15 +110,13 @@ class Workplace:
         words = ["env", f"LD_LIBRARY_PATH={library.rpartition('/')[0]}", "ORT_DISABLE_TELEMETRY=1"]
         limit = (job.timeout or 0.0) + GRACE_S
         try:
-            done = self.device.stream(
-                [*words, runner, "--job", f"{folder}/job.txt"], limit, lambda line: _feed(stream, line)
-            )
+            done = self.device.stream([*words, runner, "--job", f"{folder}/job.txt"], limit, stream.feed)
         except BaseException:  # Ctrl-C, too, must leave no runner there
-            self._stop()
+            self.close()
             raise
         error = failure(stream, done.code, done.err)
         if error is not None:
-            self._stop()
+            self.close()
             raise self._named(error, done)
         local = scratch / "result.json"
         self.device.pull(job.out, local)
@@ -154,29 +133,15 @@ class Workplace:
             return self.device.gone("the connection ended before the runner did")
         return DeviceError(self.device.name, error.message, error.hint)
 
-    def _stop(self) -> None:
-        """Kills what may still run; a device that is away is cleared when it is used next."""
-        try:
-            self.device.script(_ORPHANS)
-        except DeviceError:
-            return
-
     def close(self) -> None:
-        """Removes the jobs' files; what is named by content stays for the next time."""
-        self._stop()
+        """Kills what may still run and removes the jobs' files; a device that is away is cleared when it is used next.
+
+        What is named by content stays for the next time.
+        """
+        with suppress(DeviceError):
+            self.device.script(_ORPHANS)
 
 
 def clean(device: Device) -> bool:
     """Removes our folder and what still runs in it; whether it is gone."""
     return "GONE" in device.script(_CLEAN).out
-
-
-def hash_of(hashes: Sequence[str]) -> str:
-    """A short name for several contents together."""
-    import hashlib
-
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:20]
-
-
-def _feed(stream: Stream, line: str) -> None:
-    stream.feed(line)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.devices.exits import NOT_FOUND, NOT_STARTED, about_model, hint, how_it_ended
+from workbench.devices.exits import HINTS, NOT_FOUND, NOT_STARTED, about_model, as_shell, how_it_ended
 from workbench.devices.providers import Provider
-from workbench.devices.result import Result, read_result
+from workbench.devices.result import Result
 from workbench.errors import InputError, RunError
 from workbench.runtimes.onnxruntime.session import SESSION_CONFIG
 
 if TYPE_CHECKING:
     import numpy as np
 
-PHASES = ("time", "outputs", "profile", "memory")
 KEPT_LINES = 20
+_NOT_PLAIN = ("library", "models", "providers", "config", "phases", "faults")
+"""Fields of a job that aren't the value of the option of their name."""
 
 
 @dataclass(frozen=True)
@@ -69,45 +70,27 @@ class Job:
 
     def arguments(self) -> list[str]:
         """The runner's command line without its own name."""
-        found: list[str] = ["--lib", self.library, "--out", self.out, "--phases", ",".join(self.phases)]
+        words: list[str] = ["--lib", self.library]
+
+        def add(option: str, *values: object) -> None:
+            for value in values:
+                words.extend((f"--{option.replace('_', '-')}", str(value)))
+
         for model in self.models:
-            found += ["--model", model.file]
-            for file in model.data:
-                found += ["--data", file]
-            for name, file in model.inputs.items():
-                found += ["--input", f"{name}={file}"]
-            for name, shape in model.shapes.items():
-                found += ["--shape", f"{name}={'x'.join(map(str, shape))}"]
-        for key, value in self.config.items():
-            found += ["--config", f"{key}={value}"]
+            add("model", model.file)
+            add("data", *model.data)
+            add("input", *(f"{name}={file}" for name, file in model.inputs.items()))
+            add("shape", *(f"{name}={'x'.join(map(str, shape))}" for name, shape in model.shapes.items()))
         for provider in self.providers:
-            found += ["--provider", provider.name]
-            for key, value in provider.options.items():
-                found += ["--provider-option", f"{key}={value}"]
-        plain: dict[str, object] = {
-            "threads": self.threads,
-            "optimization": self.optimization,
-            "cpu-mask": self.cpu_mask,
-            "warmup": self.warmup,
-            "iterations": self.iterations,
-            "min-seconds": self.min_seconds,
-            "max-seconds": self.max_seconds,
-            "profile-prefix": self.profile_prefix,
-            "executed": self.executed,
-            "profile-warmup": self.profile_warmup,
-            "profile-passes": self.profile_passes,
-            "outputs": self.outputs,
-            "seed": self.seed,
-            "int-below": self.int_below,
-            "progress-ms": self.progress_ms,
-            "timeout": self.timeout,
-            "pid-file": self.pid_file,
-            **self.faults,
-        }
-        for option, setting in plain.items():
+            add("provider", provider.name)
+            add("provider_option", *(f"{key}={value}" for key, value in provider.options.items()))
+        add("config", *(f"{key}={value}" for key, value in self.config.items()))
+        add("phases", ",".join(self.phases))
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_PLAIN}
+        for option, setting in {**plain, **self.faults}.items():
             if setting is not None:
-                found += [f"--{option}", str(setting)]
-        return found
+                add(option, setting)
+        return words
 
     def text(self) -> str:
         """The arguments as a job file (``--job``), one per line: names need no quoting for any shell.
@@ -135,52 +118,36 @@ def raw_inputs(feed: Mapping[str, np.ndarray]) -> dict[str, bytes]:
 class Stream:
     """The runner's standard output, line by line.
 
-    ``started`` and ``done`` are those events, ``error`` the runner's own (code and message), ``progress`` the newest
-    ``progress`` event, ``other`` the last lines that weren't the runner's (a linker's warnings, a shell's complaint).
+    ``events``: the newest of each kind (``start``, ``progress``, ``error``, ``done``). ``other``: the last lines that
+    weren't the runner's (a linker's warnings, a shell's complaint).
     """
 
     def __init__(self, on_event: Callable[[dict[str, Any]], None] | None = None) -> None:
-        self.started: dict[str, Any] | None = None
-        self.done: dict[str, Any] | None = None
-        self.error: tuple[int, str] | None = None
-        self.progress: dict[str, Any] | None = None
+        self.events: dict[str, dict[str, Any]] = {}
         self.other: list[str] = []
         self._on_event = on_event
 
-    def feed(self, line: str) -> dict[str, Any] | None:
-        """Takes one line; the event in it, or None."""
-        event = _event(line)
-        if event is None:
-            if line.strip():
-                self.other = [*self.other, line.strip()][-KEPT_LINES:]
-            return None
-        kind = event["event"]
-        if kind == "start":
-            self.started = event
-        elif kind == "done":
-            self.done = event
-        elif kind == "error":
-            self.error = int(event.get("code", 0)), str(event.get("message", "")).strip()
-        elif kind == "progress":
-            self.progress = event
+    def feed(self, line: str) -> None:
+        """Takes one line."""
+        try:
+            event = json.loads(line)
+            self.events[event["event"]] = event
+        except (ValueError, TypeError, KeyError):
+            self.other = [*self.other, *filter(None, [line.strip()])][-KEPT_LINES:]
+            return
         if self._on_event:
             self._on_event(event)
-        return event
+
+    @property
+    def error(self) -> tuple[int | None, str]:
+        """The runner's own exit code (None: it told of no error) and message."""
+        event = self.events.get("error", {})
+        return event.get("code"), str(event.get("message", "")).strip()
 
     @property
     def version(self) -> str | None:
         """The library's version, once the runner has started it."""
-        return self.started["library"]["version"] if self.started else None
-
-
-def _event(line: str) -> dict[str, Any] | None:
-    if not line.lstrip().startswith("{"):
-        return None
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+        return self.events["start"]["library"]["version"] if "start" in self.events else None
 
 
 def failure(stream: Stream, code: int | None, stderr: str = "") -> RunError | None:
@@ -189,45 +156,25 @@ def failure(stream: Stream, code: int | None, stderr: str = "") -> RunError | No
     Exit code 0 alone proves nothing: adb gives it too when the device vanishes.
 
     Args:
-        stream: all that the runner told.
+        stream: all that the runner printed.
         code: its exit code as adb or subprocess gave it; None where it isn't known.
         stderr: what came on standard error.
     """
-    if stream.done and code in (0, None) and not stream.error:
+    own, message = stream.error
+    if "done" in stream.events and code in (0, None) and own is None:
         return None
-    told, message = stream.error or (None, "")
-    ended = told if told is not None else code
-    if stream.started is None and told is None and code is not None and 0 < code < NOT_FOUND:
-        ended = (
-            NOT_STARTED  # some shells take a program for another machine for a script, with an exit code of their own
-        )
+    ended = code if own is None else own
+    if not stream.events and code is not None and 0 < code < NOT_FOUND:
+        # Some shells take a program for another machine for a script, with an exit code of their own.
+        ended = NOT_STARTED
     if ended in (0, None):
         return RunError(
             "the connection ended before the runner did", hint="see to the cable or the network, then rerun"
         )
-    if told == 66:
+    if own == 66:
         message = about_model(message, stream.version)
     text = message or " / ".join([*stream.other[-3:], *stderr.strip().splitlines()[-3:]])
-    return RunError(f"{how_it_ended(ended)}{': ' + text if text else ''}", hint=hint(ended))
-
-
-def outcome(stream: Stream, code: int | None, result: str | None, stderr: str = "") -> Result:
-    """The result of a runner that ended well.
-
-    Args:
-        stream: all that the runner told.
-        code: its exit code, None where it isn't known.
-        result: the text of its result file; None where there is none.
-        stderr: what came on standard error.
-
-    Raises:
-        RunError: it didn't end well, or its result is missing or damaged.
-    """
-    if error := failure(stream, code, stderr):
-        raise error
-    if result is None:
-        raise RunError("the runner ended well but its result isn't there")
-    return read_result(result)
+    return RunError(f"{how_it_ended(ended)}{': ' + text if text else ''}", hint=HINTS.get(as_shell(ended)))
 
 
 def missing_cores(job: Job, result: Result) -> tuple[int, ...]:

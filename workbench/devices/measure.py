@@ -174,7 +174,7 @@ def conditions_of(result: Result) -> dict[str, Any]:
     return {
         "cores": list(result.cpus),
         "threads": result.threads,
-        "clocks": held(result.readings).as_json(),
+        "clocks": held(result.readings),
         "validity": validity(result.times.stats),
         "cut": result.times.cut,
         "cache_dropped": result.times.cache_dropped,
@@ -191,9 +191,9 @@ def place_model(place: Workplace, network: Network, scratch: Path) -> ModelJob:
     for i, (name, content) in enumerate(raw_inputs(network.feed).items()):
         local = scratch / f"{network.component}-{i}.raw"
         local.write_bytes(content)
-        inputs[name] = place.place([local], ["input.raw"])[0].path
+        inputs[name] = place.place([local], ["input.raw"])[0]
     shapes = {name: tuple(value.shape) for name, value in network.feed.items()}
-    return ModelJob(placed[0].path, tuple(p.path for p in placed[1:]), inputs, shapes)
+    return ModelJob(placed[0], tuple(placed[1:]), inputs, shapes)
 
 
 def _outputs(place: Workplace, result: Result, folder: str, scratch: Path) -> dict[str, np.ndarray]:

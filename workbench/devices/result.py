@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, AliasPath, BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.errors import RunError
 from workbench.measure.clock import Stats
@@ -14,11 +14,16 @@ from workbench.measure.clock import Stats
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA = 1
+Ms = Annotated[float, AfterValidator(lambda ns: ns / 1e6)]
+Bytes = Annotated[int, AfterValidator(lambda kb: kb * 1024)]
+Celsius = Annotated[float, AfterValidator(lambda millidegrees: millidegrees / 1000)]
 
 
-@dataclass(frozen=True)
-class Tensor:
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Tensor(_Part):
     """An input or output: numpy's name of its type, and where it is an output the file it lies in."""
 
     name: str
@@ -33,71 +38,65 @@ class Tensor:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True)
-class Times:
-    """In ms: the first load (``cache_dropped``: the kernel took the wish to forget the file), the second, the first
-    call, and all samples; ``cut`` where the time limit came before the samples asked for."""
+class Times(_Part):
+    """The first load (``cache_dropped``: the kernel took the wish to forget the file), the second, the first call, and
+    all samples; ``cut`` where the time limit came before the samples asked for."""
 
-    load_cold_ms: float
+    load_cold_ms: Ms = Field(validation_alias="load_cold_ns")
     cache_dropped: bool
-    load_warm_ms: float
-    first_call_ms: float
-    stats: Stats
+    load_warm_ms: Ms = Field(validation_alias="load_warm_ns")
+    first_call_ms: Ms = Field(validation_alias="first_call_ns")
+    samples_ms: tuple[Ms, ...] = Field(validation_alias="samples_ns")
     warmup: int
     cut: bool
 
+    @property
+    def stats(self) -> Stats:
+        """Of the samples."""
+        return Stats(self.samples_ms)
 
-@dataclass(frozen=True)
-class Recorded:
-    """The device's paths of the runtime's profile and of the executed graph (None: ``reason``); passes in it."""
+
+class Recorded(_Part):
+    """The device's paths of the runtime's profile and of the executed graph (None: ``executed_reason``); its passes."""
 
     file: str
     executed: str | None
-    reason: str | None
+    executed_reason: str | None
     warmup: int
     passes: int
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(_Part):
     """Bytes resident: at the start, with the library, with all models loaded, at the end, at most; None: unknown."""
 
-    start: int | None
-    library: int | None
-    loaded: int | None
-    end: int | None
-    peak: int | None
+    start: Bytes | None = Field(validation_alias="start_kb")
+    library: Bytes | None = Field(validation_alias="library_kb")
+    loaded: Bytes | None = Field(validation_alias="loaded_kb")
+    end: Bytes | None = Field(validation_alias="end_kb")
+    peak: Bytes | None = Field(validation_alias="peak_kb")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Clocks of the cores in use in kHz and temperatures in °C, ``ms`` after the start; None: unreadable."""
+class Reading(_Part):
+    """Clocks of the cores in use in kHz and temperatures; None: unreadable."""
 
-    ms: int
     khz: tuple[int | None, ...]
-    celsius: tuple[float | None, ...]
+    celsius: tuple[Celsius | None, ...] = Field(validation_alias="millidegrees")
 
 
-@dataclass(frozen=True)
-class Result:
-    """All that the runner found. ``settings`` is what it was given and what it ran on, as it reports itself."""
+class Result(_Part):
+    """What the runner measured, and on what; its file holds more, for people to look at."""
 
-    version: str
-    api: int
-    providers: tuple[str, ...]
-    machine: str
-    release: str
+    runner: Literal["wbrun"]
+    schema_: Literal[1] = Field(validation_alias="schema")
+    version: str = Field(validation_alias=AliasPath("library", "version"))
     cpus: tuple[int, ...]
     threads: int
-    thermal_zones: tuple[str | None, ...]
     inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    times: Times | None
-    recorded: Recorded | None
-    memory: Memory | None
+    outputs: tuple[Tensor, ...] = ()
+    times: Times | None = Field(None, validation_alias="time")
+    recorded: Recorded | None = Field(None, validation_alias="profile")
+    memory: Memory | None = None
     readings: tuple[Reading, ...]
-    wall_ms: int
-    settings: Mapping[str, Any]
 
     def check_fed(self, feed: Mapping[str, np.ndarray]) -> None:
         """Whether the model took exactly these inputs, not others of the same size.
@@ -118,61 +117,8 @@ def read_result(text: str) -> Result:
         RunError: it is damaged or of another version of the runner.
     """
     try:
-        record = json.loads(text)
-        if record.get("runner") != "wbrun" or record.get("schema") != SCHEMA:
-            raise RunError(f"the result is not one of this runner (schema {record.get('schema')}, expected {SCHEMA})")
-        return _result(record)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"the runner's result is damaged ({type(error).__name__}: {error})") from error
-
-
-def _result(record: Mapping[str, Any]) -> Result:
-    parts = ("time", "outputs", "profile", "memory", "inputs", "readings")
-    return Result(
-        version=record["library"]["version"],
-        api=record["library"]["api"],
-        providers=tuple(record["library"]["providers"]),
-        machine=record["machine"],
-        release=record["release"],
-        cpus=tuple(record["cpus"]),
-        threads=record["threads"],
-        thermal_zones=tuple(record["thermal_zones"]),
-        inputs=tuple(_tensor(t) for t in record["inputs"]),
-        outputs=tuple(_tensor(t) for t in record.get("outputs", ())),
-        times=_times(record["time"]) if "time" in record else None,
-        recorded=_recorded(record["profile"]) if "profile" in record else None,
-        memory=_memory(record["memory"]) if "memory" in record else None,
-        readings=tuple(_reading(r) for r in record["readings"]),
-        wall_ms=record["wall_ms"],
-        settings={name: value for name, value in record.items() if name not in parts},
-    )
-
-
-def _tensor(t: Mapping[str, Any]) -> Tensor:
-    return Tensor(t["name"], t["type"], tuple(t["shape"]), t.get("file"), t.get("seeded", False))
-
-
-def _times(t: Mapping[str, Any]) -> Times:
-    return Times(
-        load_cold_ms=t["load_cold_ns"] / 1e6,
-        cache_dropped=t["cache_dropped"],
-        load_warm_ms=t["load_warm_ns"] / 1e6,
-        first_call_ms=t["first_call_ns"] / 1e6,
-        stats=Stats(tuple(ns / 1e6 for ns in t["samples_ns"])),
-        warmup=t["warmup"],
-        cut=t["cut"],
-    )
-
-
-def _recorded(p: Mapping[str, Any]) -> Recorded:
-    return Recorded(p["file"], p["executed"], p["executed_reason"], p["warmup"], p["passes"])
-
-
-def _memory(m: Mapping[str, Any]) -> Memory:
-    kb = (m[name] for name in ("start_kb", "library_kb", "loaded_kb", "end_kb", "peak_kb"))
-    return Memory(*(None if value is None else value * 1024 for value in kb))
-
-
-def _reading(r: Mapping[str, Any]) -> Reading:
-    celsius = (None if value is None else value / 1000 for value in r["millidegrees"])
-    return Reading(r["ms"], tuple(r["khz"]), tuple(celsius))
+        return Result.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise RunError(f"the runner's result is damaged or another version's: {where}: {first['msg']}") from error

@@ -88,9 +88,9 @@ class DeviceSession:
             work = Workplace(self.device, self.facts.space_bytes)
             self._held.callback(work.close)
             self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))
-            library = work.place([self.library.path], [NAME])[0]
-            tool = work.place([self.runner], ["wbrun"])[0]
-            self._ready = Tools(work, tool.path, library.path, self.library)
+            (library,) = work.place([self.library.path], [NAME])
+            (runner,) = work.place([self.runner], ["wbrun"])
+            self._ready = Tools(work, runner, library, self.library)
         return self._ready
 
     def measure(self, networks: Sequence[Network]) -> Taken:
