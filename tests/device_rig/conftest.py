@@ -14,7 +14,7 @@ from tests.device_rig.nets import small_network
 from tests.device_rig.provoke import job_on
 from tests.device_rig.rig import CannotRun, Rig, RigDevice, rig
 from workbench.devices.adb import Adb, Device, DeviceError, Listed, find_adb
-from workbench.devices.folder import FOLDER, Workplace
+from workbench.devices.folder import FOLDER, DeviceFolder
 from workbench.devices.measure import DeviceSettings
 from workbench.devices.target import PREFIX, Ready, devices_of
 from workbench.errors import WorkbenchError
@@ -95,7 +95,7 @@ def told(up: Rig) -> Told:
         assert isinstance(error, WorkbenchError), repr(error)
         up.heal(device)
         running = [] if later else up.processes(device)
-        Workplace(Device(Adb(find_adb()), Listed(device.serial)), None)
+        DeviceFolder(Device(Adb(find_adb()), Listed(device.serial)), None)
         running += up.processes(device) if later else []
         script = f"find {FOLDER}/jobs {FOLDER}/files -type f | grep -e /jobs/ -e '[.]part$'"
         files = up.adb("-s", device.serial, "shell", script).stdout.split()

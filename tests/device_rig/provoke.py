@@ -48,13 +48,13 @@ def job_on(
     assert network.file is not None
     with DeviceSession(ready, settings, store, quiet) as session:
         tools = session.tools()
-        place = tools.place
-        model = place.place([network.file], ["model.onnx"])[0]
-        program = place.place([runner], ["wbrun"])[0] if runner else tools.runner
-        folder = place.job_folder("network")
+        there = tools.folder
+        model = there.put([network.file], ["model.onnx"])[0]
+        program = there.put([runner], ["wbrun"])[0] if runner else tools.runner
+        folder = there.job_folder("network")
         asked: dict[str, Any] = {"library": tools.library, "models": (ModelJob(model),), "phases": ("time",)}
         asked |= {"pid_file": f"{folder}/pid", "iterations": 3, "timeout": 30.0, "out": f"{folder}/result.json"}
-        place.run(program, tools.library, Job(**(asked | changes)), folder, scratch, lambda _event: None)
+        there.run(program, Job(**(asked | changes)), scratch)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from tests.device_rig.phone import plug_phone
 from workbench.devices import conditions
 from workbench.devices.adb import DeviceError, Listed
 from workbench.devices.conditions import cool_down, fast_cores, fixed_performance, mask_of
-from workbench.devices.folder import FOLDER, Workplace, clean
+from workbench.devices.folder import FOLDER, DeviceFolder, clean
 from workbench.devices.measure import Tools, conditions_of, measure_network, stored_result
 from workbench.devices.probe import probe
 from workbench.devices.profile import Work, profile_devices
@@ -112,12 +112,14 @@ def test_the_android_runner_on_a_device_without_androids_linker(device, store, t
     """What a phone would start: here the linker is missing, which must be told, and nothing may stay."""
     from workbench.devices.job import Job, ModelJob
 
-    place = Workplace(device, None)
-    runner = place.place([build_runner(target_of("android", "x86_64"), store.root / "devices")], ["wbrun"])[0]
-    folder = place.job_folder("network")
-    job = Job("lib.so", f"{folder}/r.json", (ModelJob("m.onnx"),), ("time",), pid_file=f"{folder}/pid", timeout=5.0)
+    there = DeviceFolder(device, None)
+    runner = there.put([build_runner(target_of("android", "x86_64"), store.root / "devices")], ["wbrun"])[0]
+    folder = there.job_folder("network")
+    job = Job(
+        f"{folder}/lib.so", f"{folder}/r.json", (ModelJob("m.onnx"),), ("time",), pid_file=f"{folder}/pid", timeout=5.0
+    )
     with pytest.raises(DeviceError, match="isn't there, or the dynamic linker that it needs isn't"):
-        place.run(runner, f"{folder}/lib.so", job, folder, tmp_path, lambda _: None)
+        there.run(runner, job, tmp_path)
 
 
 def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
@@ -128,11 +130,11 @@ def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
     facts = probe(device)
     target = target_of("linux", "x86_64")
     library = library_for(target, store.root / "devices")
-    place = Workplace(device, facts.space_bytes)
+    there = DeviceFolder(device, facts.space_bytes)
     tools = Tools(
-        place,
-        place.place([build_runner(target, store.root / "devices")], ["wbrun"])[0],
-        place.place([library.path], ["libonnxruntime.so"])[0],
+        there,
+        there.put([build_runner(target, store.root / "devices")], ["wbrun"])[0],
+        there.put([library.path], ["libonnxruntime.so"])[0],
         library,
     )
 

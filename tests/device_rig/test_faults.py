@@ -23,7 +23,7 @@ from tests.device_rig.provoke import (
 )
 from workbench.devices import folder as device_folder
 from workbench.devices.adb import Adb, DeviceError, Listed, find_adb
-from workbench.devices.folder import FOLDER, Workplace
+from workbench.devices.folder import FOLDER, DeviceFolder
 from workbench.devices.profile import Work, profile_devices
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, RunError
@@ -65,7 +65,7 @@ def test_a_frozen_device_is_given_up(up, amd64, ready, told):
     up.signal(amd64, signal.SIGSTOP)
     try:
         with pytest.raises(DeviceError) as caught:
-            Workplace(ready.device, None)
+            DeviceFolder(ready.device, None)
     finally:
         up.signal(amd64, signal.SIGCONT)
     assert "no answer to adb shell in 3 s" in told("daemon frozen", caught.value, amd64)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.devices.conftest import outcome
 from workbench.devices.exits import RUNNER
-from workbench.devices.job import ModelJob, missing_cores, raw_inputs, read_outputs
+from workbench.devices.job import ModelJob, raw_inputs, read_outputs
 from workbench.devices.providers import CPU, Provider, placement
 from workbench.devices.seeded import seeded
 from workbench.devices.toolchain.build import SOURCES
@@ -100,7 +100,6 @@ def test_tells_how_far_it_is_and_reads_clocks(call, job):
     stream, done = call(job(iterations=3000, progress_ms=1, cpu_mask=hex(1 << min(os.sched_getaffinity(0)))[2:]))
     found = outcome(stream, done.returncode, Path(job().out))
     assert found.cpus == (min(os.sched_getaffinity(0)),)
-    assert missing_cores(job(cpu_mask="1" + "0" * 200), found) == (800,)
     assert len(found.readings) > 2
     assert all(len(reading.khz) == 1 for reading in found.readings)
     assert all(len(reading.celsius) == len(stream.events["start"]["thermal_zones"]) for reading in found.readings)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from workbench.devices.adb import Device, DeviceError, Done
 from workbench.devices.job import Job, Stream, failure
@@ -35,7 +36,7 @@ rm -rf {FOLDER}; [ -e {FOLDER} ] || echo GONE
 """
 
 
-class Workplace:
+class DeviceFolder:
     """Our folder on one device, made ready: no runner of an earlier call is left, no job's files either."""
 
     def __init__(self, device: Device, space_bytes: int | None) -> None:
@@ -50,7 +51,7 @@ class Workplace:
             if size.isdecimal()
         }
 
-    def place(self, files: Sequence[Path], names: Sequence[str]) -> list[str]:
+    def put(self, files: Sequence[Path], names: Sequence[str]) -> list[str]:
         """Paths there of files side by side in a folder named by their content, pushed unless they are there.
 
         A file gets its name only when all of it has arrived, so a name that is there means the content is.
@@ -96,21 +97,23 @@ class Workplace:
         return folder
 
     def run(
-        self, runner: str, library: str, job: Job, folder: str, scratch: Path, on_event: Callable[[dict], None]
+        self, runner: str, job: Job, scratch: Path, on_event: Callable[[dict[str, Any]], None] | None = None
     ) -> Result:
         """Runs the runner and gives its result; it counts only when the runner said so and its file could be read.
+
+        ``scratch``: a folder here, in which the result's file is left as ``result.json``.
 
         Raises:
             DeviceError: it failed, hung, crashed, or the device went away; nothing is left running there.
         """
-        job_file = scratch / "job.txt"
+        job_file, remote = scratch / "job.txt", f"{job.out.rpartition('/')[0]}/job.txt"
         job_file.write_text(job.text())
-        self.device.push(job_file, f"{folder}/job.txt")
+        self.device.push(job_file, remote)
         stream = Stream(on_event)
-        words = ["env", f"LD_LIBRARY_PATH={library.rpartition('/')[0]}", "ORT_DISABLE_TELEMETRY=1"]
+        words = ["env", f"LD_LIBRARY_PATH={job.library.rpartition('/')[0]}", "ORT_DISABLE_TELEMETRY=1"]
         limit = (job.timeout or 0.0) + GRACE_S
         try:
-            done = self.device.stream([*words, runner, "--job", f"{folder}/job.txt"], limit, stream.feed)
+            done = self.device.stream([*words, runner, "--job", remote], limit, stream.feed)
         except BaseException:  # Ctrl-C, too, must leave no runner there
             self.close()
             raise

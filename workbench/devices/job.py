@@ -177,12 +177,6 @@ def failure(stream: Stream, code: int | None, stderr: str = "") -> RunError | No
     return RunError(f"{how_it_ended(ended)}{': ' + text if text else ''}", hint=HINTS.get(as_shell(ended)))
 
 
-def missing_cores(job: Job, result: Result) -> tuple[int, ...]:
-    """Cores that the job's mask asks for and the runner didn't get: offline, or forbidden to it."""
-    mask = int(job.cpu_mask or "0", 16)
-    return tuple(core for core in range(mask.bit_length()) if mask >> core & 1 and core not in result.cpus)
-
-
 def read_outputs(result: Result, folder: Path) -> dict[str, np.ndarray]:
     """The output tensors that were pulled into ``folder``, by name; bfloat16 comes as float32.
 

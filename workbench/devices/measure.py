@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.devices.adb import DeviceError
 from workbench.devices.agreement import agreement
 from workbench.devices.conditions import fast_cores, held, mask_of, validity
-from workbench.devices.folder import Workplace
-from workbench.devices.job import Job, ModelJob, missing_cores, raw_inputs, read_outputs
+from workbench.devices.folder import DeviceFolder
+from workbench.devices.job import Job, ModelJob, raw_inputs, read_outputs
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
@@ -22,9 +22,6 @@ from workbench.graphs.read import onnx_files
 from workbench.measure.network import Network
 from workbench.runtimes.onnxruntime.session import machine_config, session_config
 from workbench.store.files import write_atomic
-
-if TYPE_CHECKING:
-    import numpy as np
 
 EXTERNAL = {
     "session.optimized_model_external_initializers_file_name": "executed.data",
@@ -68,12 +65,26 @@ LAYER_PASSES = 20
 
 @dataclass(frozen=True)
 class Tools:
-    """What is needed on a device, placed there: our folder, and the paths of the runner and the runtime's library."""
+    """What is needed on a device: our folder there, and in it the paths of the runner and the runtime's library."""
 
-    place: Workplace
+    folder: DeviceFolder
     runner: str
     library: str
     source: Library
+
+    def job(self, folder: str, models: Sequence[ModelJob], settings: DeviceSettings, facts: Facts, **more: Any) -> Job:
+        """A job whose files are in ``folder`` there; ``more``: fields of its kind."""
+        return Job(
+            library=self.library,
+            out=f"{folder}/result.json",
+            models=tuple(models),
+            threads=settings.threads or 1,
+            providers=settings.providers,
+            cpu_mask=mask_of(fast_cores(facts)),
+            timeout=settings.timeout_s,
+            pid_file=f"{folder}/pid",
+            **more,
+        )
 
 
 def measure_network(
@@ -82,7 +93,7 @@ def measure_network(
     settings: DeviceSettings,
     facts: Facts,
     out: Path,
-    on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Times, outputs and layers of one network; files go to ``out``, what comes back goes with them (JSON).
 
@@ -90,19 +101,16 @@ def measure_network(
         DeviceError: the device, the library or the runner failed.
     """
     assert network.file is not None
-    place = tools.place
+    device = tools.folder.device
     with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
-        model = place_model(place, network, Path(scratch))
-        folder = place.job_folder("network")
-        passes = min(settings.iterations, LAYER_PASSES)
-        job = Job(
-            library=tools.library,
-            out=f"{folder}/result.json",
-            models=(model,),
+        model = push_model(tools.folder, network, Path(scratch))
+        folder = tools.folder.job_folder("network")
+        job = tools.job(
+            folder,
+            [model],
+            settings,
+            facts,
             phases=("outputs", "time", "profile"),
-            threads=settings.threads or 1,
-            providers=settings.providers,
-            cpu_mask=mask_of(fast_cores(facts)),
             warmup=settings.warmup,
             iterations=settings.iterations,
             min_seconds=settings.min_seconds,
@@ -110,31 +118,31 @@ def measure_network(
             profile_prefix=f"{folder}/trace",
             executed=f"{folder}/executed.onnx",
             profile_warmup=min(settings.warmup, 3),
-            profile_passes=passes,
+            profile_passes=min(settings.iterations, LAYER_PASSES),
             outputs=f"{folder}/outputs",
-            timeout=settings.timeout_s,
-            pid_file=f"{folder}/pid",
             config={**session_config(network.file, facts.cpu_features), **EXTERNAL},
         )
-        result = place.run(tools.runner, tools.library, job, folder, Path(scratch), on_event)
+        result = tools.folder.run(tools.runner, job, Path(scratch), on_event)
         result.check_fed(network.feed)
         write_atomic(out / "device.json", (Path(scratch) / "result.json").read_bytes())
         assert result.recorded is not None
-        place.device.pull(result.recorded.file, out / "trace.json")
+        device.pull(result.recorded.file, out / "trace.json")
         if result.recorded.executed:
-            place.device.pull(result.recorded.executed, out / "executed.onnx")
-        agreed = agreement(network, _outputs(place, result, folder, Path(scratch)))
-        if agreed["wrong"]:
-            raise DeviceError(
-                place.device.name,
-                f"{network.label}: {agreed['wrong']}",
-                "the library on the device computes something else: try another version of it",
-            )
+            device.pull(result.recorded.executed, out / "executed.onnx")
+        for name in (Path(output.file).name for output in result.outputs if output.file):
+            device.pull(f"{folder}/outputs/{name}", Path(scratch) / name)
+        agreed = agreement(network, read_outputs(result, Path(scratch)))
+    if agreed["wrong"]:
+        raise DeviceError(
+            device.name,
+            f"{network.label}: {agreed['wrong']}",
+            "the library on the device computes something else: try another version of it",
+        )
     return {
         "agreement": agreed,
         "threads": result.threads,
         "version": result.version,
-        "cores_missing": list(missing_cores(job, result)),
+        "cores_missing": [core for core in fast_cores(facts) if core not in result.cpus],
     }
 
 
@@ -142,23 +150,12 @@ def measure_memory(
     tools: Tools, networks: Sequence[Network], settings: DeviceSettings, facts: Facts, out: Path
 ) -> dict[str, Any]:
     """Peak memory of a process on the device that holds all ``networks`` and runs each once."""
-    place = tools.place
     with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
-        models = tuple(place_model(place, network, Path(scratch)) for network in networks)
-        folder = place.job_folder("memory")
-        job = Job(
-            library=tools.library,
-            out=f"{folder}/result.json",
-            models=models,
-            phases=("memory",),
-            threads=settings.threads or 1,
-            providers=settings.providers,
-            cpu_mask=mask_of(fast_cores(facts)),
-            timeout=settings.timeout_s,
-            pid_file=f"{folder}/pid",
-            config=machine_config(facts.cpu_features),
-        )
-        place.run(tools.runner, tools.library, job, folder, Path(scratch), lambda _event: None)
+        models = [push_model(tools.folder, network, Path(scratch)) for network in networks]
+        config = machine_config(facts.cpu_features)
+        folder = tools.folder.job_folder("memory")
+        job = tools.job(folder, models, settings, facts, phases=("memory",), config=config)
+        tools.folder.run(tools.runner, job, Path(scratch))
         write_atomic(out / "device.json", (Path(scratch) / "result.json").read_bytes())
     return {}
 
@@ -181,26 +178,14 @@ def conditions_of(result: Result) -> dict[str, Any]:
     }
 
 
-def place_model(place: Workplace, network: Network, scratch: Path) -> ModelJob:
+def push_model(folder: DeviceFolder, network: Network, scratch: Path) -> ModelJob:
     """The network and its inputs on the device, pushed unless they are there; ``scratch`` is a folder here."""
     assert network.file is not None
     files = onnx_files(network.file)
-    names = ["model.onnx", *(file.name for file in files[1:])]
-    placed = place.place(files, names)
+    model, *data = folder.put(files, ["model.onnx", *(file.name for file in files[1:])])
     inputs = {}
     for i, (name, content) in enumerate(raw_inputs(network.feed).items()):
         local = scratch / f"{network.component}-{i}.raw"
         local.write_bytes(content)
-        inputs[name] = place.place([local], ["input.raw"])[0]
-    shapes = {name: tuple(value.shape) for name, value in network.feed.items()}
-    return ModelJob(placed[0], tuple(placed[1:]), inputs, shapes)
-
-
-def _outputs(place: Workplace, result: Result, folder: str, scratch: Path) -> dict[str, np.ndarray]:
-    """The output tensors, pulled from the device."""
-    for output in result.outputs:
-        if output.file:
-            # Only the name's last part is used, so that nothing leaves the folder.
-            name = Path(output.file).name
-            place.device.pull(f"{folder}/outputs/{name}", scratch / name)
-    return read_outputs(result, scratch)
+        (inputs[name],) = folder.put([local], ["input.raw"])
+    return ModelJob(model, tuple(data), inputs, {name: tuple(value.shape) for name, value in network.feed.items()})

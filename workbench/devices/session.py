@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.devices.conditions import cool_down, fixed_performance, state_of, too_warm
-from workbench.devices.folder import Workplace
+from workbench.devices.folder import DeviceFolder
 from workbench.devices.lock import exclusive
 from workbench.devices.measure import DeviceSettings, Tools, measure_memory, measure_network
 from workbench.devices.probe import probe
@@ -85,12 +85,12 @@ class DeviceSession:
         """Our folder there with runner and library in it; made when first needed."""
         if self._ready is None:
             self._held.enter_context(exclusive(self.device.listed))
-            work = Workplace(self.device, self.facts.space_bytes)
-            self._held.callback(work.close)
+            folder = DeviceFolder(self.device, self.facts.space_bytes)
+            self._held.callback(folder.close)
             self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))
-            (library,) = work.place([self.library.path], [NAME])
-            (runner,) = work.place([self.runner], ["wbrun"])
-            self._ready = Tools(work, runner, library, self.library)
+            (library,) = folder.put([self.library.path], [NAME])
+            (runner,) = folder.put([self.runner], ["wbrun"])
+            self._ready = Tools(folder, runner, library, self.library)
         return self._ready
 
     def measure(self, networks: Sequence[Network]) -> Taken:
