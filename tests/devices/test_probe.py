@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.devices.answers import props, read
+from tests.devices.answers import LINUX, props, read
 from workbench.devices.probe import Cores, facts
 from workbench.devices.target import missing
 
@@ -22,16 +22,22 @@ def test_a_board_with_linux():
     assert found.space_bytes == 60000 * 1024
     assert not found.emulated and not found.root
     assert found.unknown["thermal_status"] == found.unknown["battery_percent"] == "dumpsys: not there"
-    assert found.unknown["temperatures"] == "no sensor answers"
+    assert found.unknown["temperatures"] == "the device doesn't say"
     assert found.name == "Debian GNU/Linux 13 (trixie)"
     assert missing(found) != [] and "60000" not in missing(found)[0]  # 61 MB free: too little
 
 
-def test_every_fact_that_is_none_has_its_reason():
+def test_every_fact_that_is_not_known_has_its_reason():
     found = facts("S1", {"end": []})
     for name, value in found.as_json().items():
-        if value is None and name != "abi":
+        if value in (None, (), {}) and name != "unknown":
             assert found.unknown[name], name
+
+
+@pytest.mark.parametrize("name", [*LINUX, "cores", "clocks", "zones", "tools"])
+@pytest.mark.parametrize("line", ["", "level: status: temperature:", "9" * 5000, "=0-99999999999", "a=b", "Features"])
+def test_an_answer_that_makes_no_sense_is_unknown_and_no_crash(name, line):
+    assert read(**{name: [line]}).serial == "S1"
 
 
 def test_an_old_android_without_a_thermal_service():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ ABIS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm
 
 @dataclass(frozen=True)
 class Cores:
-    """Cores of one speed: their numbers and greatest frequency in kHz (None: not told)."""
+    """Cores of one speed: their numbers and greatest frequency in kHz (None: unknown)."""
 
     numbers: tuple[int, ...]
     max_khz: int | None
@@ -27,7 +28,7 @@ class Facts:
     """A device. ``system`` is ``android`` or ``linux``; ``abi`` None when it is one that we can't build for.
 
     Temperatures in °C by sensor; ``thermal_status`` is Android's 0 (none) to 6 (shutdown); frequencies in kHz.
-    ``unknown`` gives the reason for every fact that is None.
+    ``unknown`` gives the reason for every fact that is None or empty.
     """
 
     serial: str
@@ -70,95 +71,89 @@ def probe(device: Device) -> Facts:
     Raises:
         DeviceError: it doesn't answer, or its answer breaks off.
     """
-    script = (importlib.resources.files("workbench.devices") / "probe.sh").read_text()
-    done = device.script(script)
-    sections = _sections(done.out)
+    done = device.script((importlib.resources.files("workbench.devices") / "probe.sh").read_text())
+    sections: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in done.out.replace("\r", "").splitlines():
+        if line.startswith("@@"):
+            current = sections.setdefault(line[2:].strip(), [])
+        else:
+            current.append(line)
     if "end" not in sections:
         raise device.gone(f"its answer to the probe broke off ({done.said})")
     return facts(device.listed.serial, sections)
 
 
-def _sections(text: str) -> dict[str, list[str]]:
-    sections: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in text.replace("\r", "").splitlines():
-        if line.startswith("@@"):
-            current = sections.setdefault(line[2:].strip(), [])
-        else:
-            current.append(line)
-    return sections
-
-
 def facts(serial: str, sections: Mapping[str, list[str]]) -> Facts:
     """The facts in the probe's answer, section by section."""
-    unknown: dict[str, str] = {}
-
-    def read(name: str, get: Callable[[], Any]) -> Any:
-        try:
-            value = get()
-        except ValueError as error:
-            unknown[name] = str(error)
-            return None
-        except (KeyError, IndexError, StopIteration):
-            unknown[name] = "the device's answer isn't understood"
-            return None
-        if value is None or value == "":
-            unknown[name] = "the device doesn't say"
-            return None
-        return value
-
-    props = _pairs(sections.get("props", []))
+    lines = defaultdict(list, sections)
+    props, battery = _pairs(lines["props"]), lines["battery"]
     system = "android" if props.get("ro.build.version.release") else "linux"
-    machine = read("machine", lambda: _first(sections, "machine"))
-    version, battery = _version(system, props, sections), sections.get("battery", [])
-    online = _numbers(next(iter(_pairs(sections.get("online", [])).values()), ""))
-    temperatures = _temperatures(sections)
-    clocks = _by_core(sections.get("clocks", []), "scaling_cur_freq")
-    unknown |= {
-        name: "no sensor answers"
-        for name, all_of_it in (("temperatures", temperatures), ("clocks_khz", clocks))
-        if not all_of_it
+    machine = _first(lines["machine"])
+    fields: dict[str, Callable[[], Any]] = {
+        "version": lambda: _version(system, props, lines),
+        "machine": lambda: machine,
+        "abi": lambda: _abi(machine, props),
+        "model": lambda: (
+            _joined(props, "ro.product.manufacturer", "ro.product.model")
+            or _cpu(lines["cpuinfo"], "model name", "Hardware")
+        ),
+        "soc": lambda: (
+            _joined(props, "ro.soc.manufacturer", "ro.soc.model")
+            or props.get("ro.board.platform")
+            or props.get("ro.hardware")
+        ),
+        "fingerprint": lambda: props.get("ro.build.fingerprint"),
+        "classes": lambda: _classes(lines["cores"], _numbers(next(iter(_pairs(lines["online"]).values()), ""))),
+        "memory_bytes": lambda: int(_after(lines["memory"], "MemTotal:")) * 1024,
+        "memory_available_bytes": lambda: int(_after(lines["memory"], "MemAvailable:")) * 1024,
+        "space_bytes": lambda: _space(lines["space"]),
+        "temperatures": lambda: _temperatures(lines["thermalservice"], _pairs(lines["zones"])),
+        "thermal_status": lambda: int(_after(lines["thermalservice"], "Thermal Status:")),
+        "battery_percent": lambda: int(_after(battery, "level:")),
+        "battery_charging": lambda: int(_after(battery, "status:")) in _CHARGING,
+        "battery_celsius": lambda: int(_after(battery, "temperature:")) / 10,
+        "clocks_khz": lambda: _by_core(lines["clocks"], "scaling_cur_freq"),
+        "cpu_features": lambda: tuple(_cpu(lines["cpuinfo"], "Features", "flags").split()),
+        "tools": lambda: tuple(lines["tools"]),
+        "root": lambda: _first(lines["user"]) == "0",
+        "emulated": lambda: _emulated(lines["emulation"]),
     }
-    return Facts(
-        serial=serial,
-        system=system,
-        version=read("version", lambda: version),
-        machine=machine,
-        abi=_abi(machine, props),
-        model=read(
-            "model", lambda: " ".join(_some(props, "ro.product.manufacturer", "ro.product.model")) or _cpu(sections)
-        ),
-        soc=read(
-            "soc",
-            lambda: (
-                " ".join(_some(props, "ro.soc.manufacturer", "ro.soc.model"))
-                or props.get("ro.board.platform")
-                or props.get("ro.hardware")
-            ),
-        ),
-        fingerprint=read("fingerprint", lambda: props.get("ro.build.fingerprint")),
-        classes=_classes(sections, online),
-        memory_bytes=read("memory_bytes", lambda: _kilobytes(sections, "MemTotal")),
-        memory_available_bytes=read("memory_available_bytes", lambda: _kilobytes(sections, "MemAvailable")),
-        space_bytes=read("space_bytes", lambda: _space(sections)),
-        temperatures=temperatures,
-        thermal_status=read("thermal_status", lambda: int(_after(sections["thermalservice"], "Thermal Status:"))),
-        battery_percent=read("battery_percent", lambda: int(_after(battery, "level:"))),
-        battery_charging=read("battery_charging", lambda: int(_after(battery, "status:")) in _CHARGING),
-        battery_celsius=read("battery_celsius", lambda: int(_after(battery, "temperature:")) / 10),
-        clocks_khz=clocks,
-        cpu_features=_features(sections),
-        tools=tuple(sections.get("tools", [])),
-        root=_first(sections, "user") == "0" if sections.get("user") else False,
-        emulated=_emulated(sections.get("emulation", [])),
-        unknown=unknown,
-    )
+    values: dict[str, Any] = {name: _EMPTY.get(name) for name in fields}
+    unknown: dict[str, str] = {}
+    for name, read in fields.items():
+        try:
+            value = read()
+        except (ValueError, IndexError) as error:  # a tool's own words, or what can't be parsed
+            unknown[name] = str(error) if type(error) is _Missing else "the device's answer isn't understood"
+            continue
+        if value in (None, "", (), {}):
+            unknown[name] = "the device doesn't say"
+        else:
+            values[name] = value
+    return Facts(serial=serial, system=system, unknown=unknown, **values)
 
 
-def _abi(machine: str | None, props: Mapping[str, str]) -> str | None:
+_EMPTY: Mapping[str, Any] = {
+    "classes": (), "temperatures": {}, "clocks_khz": {}, "cpu_features": (), "tools": (), "root": False,
+    "emulated": False,
+}  # fmt: skip
+"""Facts that aren't None where they are unknown."""
+_CHARGING = (2, 5)
+"""Android's BatteryManager: charging, full (on the charger)."""
+_NO_TEMPERATURES = ("6", "7", "8")
+"""Android's types of "temperature" that are the battery's volts, amperes and per cent."""
+_MOST_CORES = 4096
+"""More than any kernel is built for: no answer may fill the memory here."""
+
+
+class _Missing(ValueError):
+    """A tool on the device gave no such line; the message is what it said."""
+
+
+def _abi(machine: str, props: Mapping[str, str]) -> str | None:
     """The ABI to build for; None on a 64-bit processor under a 32-bit Android, too."""
-    abi = ABIS.get(machine or "")
-    listed = props.get("ro.product.cpu.abilist")
+    abi, listed = ABIS.get(machine), props.get("ro.product.cpu.abilist")
     return abi if not listed or {"arm64": "arm64-v8a"}.get(abi or "", abi) in listed.split(",") else None
 
 
@@ -170,12 +165,8 @@ def _emulated(lines: list[str]) -> bool:
     )
 
 
-_CHARGING = (2, 5)
-"""Android's BatteryManager: charging, full (on the charger)."""
-
-
-def _first(sections: Mapping[str, list[str]], name: str) -> str:
-    return next(line.strip() for line in sections[name] if line.strip())
+def _first(lines: list[str]) -> str:
+    return next((line.strip() for line in lines if line.strip()), "")
 
 
 def _pairs(lines: list[str]) -> dict[str, str]:
@@ -183,40 +174,28 @@ def _pairs(lines: list[str]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in split}
 
 
-def _some(props: Mapping[str, str], *names: str) -> list[str]:
-    return [props[name] for name in names if props.get(name)]
+def _joined(props: Mapping[str, str], *names: str) -> str:
+    return " ".join(props[name] for name in names if props.get(name))
 
 
-def _version(system: str, props: Mapping[str, str], sections: Mapping[str, list[str]]) -> str | None:
+def _version(system: str, props: Mapping[str, str], lines: Mapping[str, list[str]]) -> str:
     if system == "android":
         sdk = props.get("ro.build.version.sdk")
         return f"Android {props['ro.build.version.release']}" + (f" (API {sdk})" if sdk else "")
-    for line in sections.get("os", []):
-        if "PRETTY_NAME=" in line:
-            return line.split("PRETTY_NAME=", 1)[1].strip().strip('"')
-    return next((line for line in sections.get("kernel", []) if line), None)
+    named = (line.partition("PRETTY_NAME=")[2].strip().strip('"') for line in lines["os"])
+    return next(filter(None, named), "") or _first(lines["kernel"])
 
 
-def _cpu(sections: Mapping[str, list[str]]) -> str | None:
-    for line in sections.get("cpuinfo", []):
-        if line.startswith(("model name", "Hardware")):
-            return line.split(":", 1)[1].strip()
-    return None
-
-
-def _features(sections: Mapping[str, list[str]]) -> tuple[str, ...]:
-    for line in sections.get("cpuinfo", []):
-        if line.startswith(("Features", "flags")):
-            return tuple(line.split(":", 1)[1].split())
-    return ()
+def _cpu(lines: list[str], *labels: str) -> str:
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(labels)), "")
 
 
 def _after(lines: list[str], label: str) -> str:
-    """What stands after ``label`` at the begin of a line; ValueError with the tool's own words when it isn't there."""
+    """What stands after ``label`` at the beginning of a line."""
     for line in lines:
         if line.strip().startswith(label):
             return line.split(label, 1)[1].split()[0]
-    raise ValueError(next((line.lstrip("!") for line in lines if line.strip()), "no answer"))
+    raise _Missing(_first(lines).lstrip("!") or "no answer")
 
 
 def _numbers(ranges: str) -> tuple[int, ...]:
@@ -225,7 +204,7 @@ def _numbers(ranges: str) -> tuple[int, ...]:
     for part in ranges.split(","):
         first, _, last = part.partition("-")
         if first.isdecimal():
-            numbers += range(int(first), int(last or first) + 1)
+            numbers += range(int(first), min(int(last or first) + 1, _MOST_CORES))
     return tuple(numbers)
 
 
@@ -238,31 +217,23 @@ def _by_core(lines: list[str], name: str) -> dict[int, int]:
     return by_core
 
 
-def _classes(sections: Mapping[str, list[str]], online: tuple[int, ...]) -> tuple[Cores, ...]:
-    """Cores by greatest frequency, the fastest first; in one class where the device doesn't tell it."""
-    lines = sections.get("cores", [])
+def _classes(lines: list[str], online: tuple[int, ...]) -> tuple[Cores, ...]:
+    """Cores by greatest frequency, the fastest first; in one class where the device doesn't say."""
     speed = _by_core(lines, "cpuinfo_max_freq")
-    cores = online or tuple(speed)
     by_speed: dict[int | None, list[int]] = {}
-    for core in cores:
+    for core in online or speed:
         by_speed.setdefault(speed.get(core), []).append(core)
     ordered = sorted(by_speed.items(), key=lambda item: -(item[0] or 0))
     return tuple(Cores(tuple(numbers), khz) for khz, numbers in ordered)
 
 
-def _kilobytes(sections: Mapping[str, list[str]], label: str) -> int:
-    return int(_after(sections["memory"], f"{label}:")) * 1024
+def _space(lines: list[str]) -> int:
+    words = [line.split() for line in lines if line.strip()][-1]
+    return [int(word) for word in words if word.isdecimal()][2] * 1024
 
 
-def _space(sections: Mapping[str, list[str]]) -> int:
-    lines = [line.split() for line in sections["space"] if line.strip()]
-    numbers = [int(word) for word in lines[-1] if word.isdecimal()]
-    return numbers[2] * 1024
-
-
-def _temperatures(sections: Mapping[str, list[str]]) -> dict[str, float]:
+def _temperatures(lines: list[str], zones: Mapping[str, str]) -> dict[str, float]:
     """Sensors in °C: Android's thermal service where it answers, else the kernel's zones."""
-    lines = sections.get("thermalservice", [])
     current = next((i for i, line in enumerate(lines) if line.startswith("Current temperatures")), 0)
     # What is cached may be hours old; where the hardware doesn't answer, it is all there is.
     for part in (lines[current:], lines):
@@ -270,18 +241,10 @@ def _temperatures(sections: Mapping[str, list[str]]) -> dict[str, float]:
         temperatures = {t[3]: float(t[1]) for t in matches if t and t[2] not in _NO_TEMPERATURES}
         if temperatures:
             return temperatures
-    temperatures = {}
-    zones = _pairs(sections.get("zones", []))
-    for path, kind in zones.items():
-        value = zones.get(path.removesuffix("type") + "temp", "") if path.endswith("/type") else ""
-        if value.lstrip("-").isdecimal():
-            # Kernels give thousandths of a degree; some vendors tenths or whole temperatures.
-            number = int(value)
-            temperatures[kind] = (
-                number / 1000 if abs(number) >= 1000 else number / 10 if abs(number) > 150 else float(number)
-            )
-    return temperatures
+    values = ((kind, zones.get(f"{path.removesuffix('type')}temp", "")) for path, kind in zones.items())
+    return {kind: _celsius(int(value)) for kind, value in values if value.lstrip("-").isdecimal()}
 
 
-_NO_TEMPERATURES = ("6", "7", "8")
-"""Android's types of "temperature" that are the battery's volts, amperes and per cent."""
+def _celsius(number: int) -> float:
+    """Kernels give thousandths of a degree; some vendors tenths or whole degrees."""
+    return number / 1000 if abs(number) >= 1000 else number / 10 if abs(number) > 150 else float(number)
