@@ -13,8 +13,9 @@ import pytest
 from tests.device_rig.nets import small_network
 from tests.device_rig.provoke import job_on
 from tests.device_rig.rig import CannotRun, Rig, RigDevice, rig
-from workbench.devices.adb import Adb, Device, DeviceError, Listed, find_adb
+from workbench.devices.adb import Adb, Device, DeviceError, find_adb
 from workbench.devices.folder import FOLDER, DeviceFolder
+from workbench.devices.listing import Listed
 from workbench.devices.measure import DeviceSettings
 from workbench.devices.target import PREFIX, Ready, devices_of
 from workbench.errors import WorkbenchError

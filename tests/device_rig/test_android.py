@@ -12,9 +12,10 @@ import pytest
 from tests import ROOT
 from tests.device_rig.phone import plug_phone
 from workbench.devices import conditions
-from workbench.devices.adb import DeviceError, Listed
+from workbench.devices.adb import DeviceError
 from workbench.devices.conditions import cool_down, fast_cores, fixed_performance, mask_of
 from workbench.devices.folder import FOLDER, DeviceFolder, clean
+from workbench.devices.listing import Listed
 from workbench.devices.measure import Tools, conditions_of, measure_network, stored_result
 from workbench.devices.probe import probe
 from workbench.devices.profile import Work, profile_devices
@@ -135,7 +136,6 @@ def test_a_network_is_timed_on_the_fast_cores_and_its_clocks_are_sampled(
         there,
         there.put([build_runner(target, store.root / "devices")], ["wbrun"])[0],
         there.put([library.path], ["libonnxruntime.so"])[0],
-        library,
     )
 
     def slow(event):

@@ -22,8 +22,9 @@ from tests.device_rig.provoke import (
     signal_runner,
 )
 from workbench.devices import folder as device_folder
-from workbench.devices.adb import Adb, DeviceError, Listed, find_adb
+from workbench.devices.adb import Adb, DeviceError, find_adb
 from workbench.devices.folder import FOLDER, DeviceFolder
+from workbench.devices.listing import Listed
 from workbench.devices.profile import Work, profile_devices
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, RunError

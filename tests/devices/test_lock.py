@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from workbench.devices.adb import DeviceError, Listed
+from workbench.devices.adb import DeviceError
+from workbench.devices.listing import Listed
 from workbench.devices.lock import exclusive
 
 SERIAL = "a test's serial; $(touch /tmp/none) ../../x"
@@ -15,7 +16,8 @@ SERIAL = "a test's serial; $(touch /tmp/none) ../../x"
 
 def in_another_process() -> str:
     code = f"""
-from workbench.devices.adb import DeviceError, Listed
+from workbench.devices.adb import DeviceError
+from workbench.devices.listing import Listed
 from workbench.devices.lock import exclusive
 try:
     with exclusive(Listed({SERIAL!r})):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from workbench.cli.main import app
 from workbench.devices.adb import Adb, DeviceError
+from workbench.devices.listing import Listed
 from workbench.devices.lock import exclusive
 from workbench.devices.target import devices_of
 from workbench.errors import InputError
@@ -98,6 +99,16 @@ def test_a_serial_with_spaces_is_one_serial(stand_in):
     adb = stand_in.lists(f"{serial} device product:x transport_id:3\n")
     assert [ready.target for ready in devices_of([f"adb:{serial}", "adb"], adb=adb)] == [f"adb:{serial}"]
     assert stand_in.calls() == [f"-s {serial}"]
+
+
+def test_what_a_shell_there_does_not_find_is_not_the_device(stand_in):
+    adb = stand_in.lists("P1 device\n")
+    for words, lost in (("/system/bin/sh: cmd: not found", False), ("error: device 'P1' not found", True)):
+        stand_in.program.write_text(f'#!/bin/sh\necho "{words}" >&2; exit 1\n')
+        try:
+            assert adb.on(Listed("P1")).shell("cmd").said == words and not lost
+        except DeviceError as error:
+            assert lost and "not connected" in error.message
 
 
 def test_without_permission_it_says_so_and_what_would_do(stand_in):

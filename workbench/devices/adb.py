@@ -7,62 +7,23 @@ returns it from a failed ``connect``. So callers look for the text or file that 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.devices.listing import AUTHORIZE, REPLUG, Listed, meaning, read_listing
 from workbench.errors import InputError, RunError
 
 SHORT_S, PUSH_S = 20.0, 600.0
 """Deadlines: of a command that should answer at once, and of a transfer (27 MB at a slow cable's 1 MB/s, with room)."""
 REPLACED = "doesn't match this client"
 """What the client prints when it finds a server of another version, which it then ends."""
-AGAIN = "then give the same command again"
-REPLUG = f"reconnect the device, {AGAIN}: what is finished is kept"
-AUTHORIZE = f"unlock the phone and accept this computer's key, {AGAIN}"
-RESTART = "start it normally: adb reboot"
-STATES = {
-    "device": ("is ready", f"is it busy? reconnect it if that lasts, {AGAIN}: what is finished is kept"),
-    "unauthorized": ("is not authorized", AUTHORIZE),
-    "authorizing": ("is still authorizing", f"wait a moment, {AGAIN}"),
-    "connecting": ("is still connecting", f"wait a moment, {AGAIN}"),
-    "offline": ("is offline", REPLUG),
-    "no device": ("is gone", REPLUG),
-    "no permissions": (
-        "can't be opened by this user",
-        "install the udev rules (Debian: apt install android-sdk-platform-tools-common), join the group plugdev "
-        "(usermod -aG plugdev $USER), log in anew, then reconnect the device and: adb kill-server",
-    ),
-    "recovery": ("is in recovery mode", RESTART),
-    "rescue": ("is in rescue mode", RESTART),
-    "sideload": ("is in sideload mode", RESTART),
-    "bootloader": ("is in its bootloader", "start it normally: fastboot reboot"),
-    "host": ("acts as a USB host", "unplug what is attached to it, and attach it to this computer as a device"),
-    "detached": ("is detached from adb, for another program to use", "adb attach, or reconnect it"),
-    "unknown": ("is in a state that adb doesn't know", REPLUG),
-}
-"""adb's words for a device's state: what each means, as the end of a sentence, and what to do."""
-NO_SERIAL = "(no serial number)"
-_LINE = re.compile(
-    rf"(?P<serial>\S.*?)\s+(?P<state>no permissions.*?|{'|'.join(STATES)})(?P<facts>(\s+\w+:(?!/).*)?)\s*"
-)
-"""A line of ``adb devices -l``: a serial may hold spaces (``adb-X (2)._adb-tls-connect._tcp``), and a state, too."""
-_OTHER_LINE = re.compile(r"(?P<serial>\S+)\s+(?P<state>.+?)(?P<facts>(\s+\w+:.*)?\s+transport_id:\d+)\s*")
-"""The same with a state that isn't among those known here."""
-
-
-def meaning(state: str) -> tuple[str, str]:
-    """What adb's words for a state mean, as the end of a sentence, and what to do."""
-    known = next((known for known in STATES if state.startswith(known)), None)
-    if known is None:
-        return f"is {state}", REPLUG
-    words, remedy = STATES[known]
-    return words if state == known else f"{words}: {state}", remedy
 
 
 class DeviceError(RunError):
@@ -88,54 +49,14 @@ class Done:
         return (errors or lines or ["no message"])[-1].removeprefix("adb: error: ")
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A device as ``adb devices -l`` lists it. ``shared``: another one has the same serial, or it has none."""
-
-    serial: str
-    state: str = "device"
-    usb: str | None = None
-    transport_id: str | None = None
-    shared: bool = False
-
-    @property
-    def names(self) -> list[str]:
-        """What a user may call it: its serial, its USB path as adb writes it (``usb:1-1.2``), its transport id."""
-        more = {"usb": self.usb, "transport_id": self.transport_id}
-        return [self.serial, *(f"{kind}:{value}" for kind, value in more.items() if value)]
-
-    @property
-    def name(self) -> str:
-        """The name that no other device has and that lasts longest."""
-        return next(iter(self.names[1:]), self.serial) if self.shared else self.serial
-
-    @property
-    def address(self) -> tuple[str, str]:
-        """adb's option that reaches it and no other."""
-        return ("-t", self.transport_id) if self.shared and self.transport_id else ("-s", self.name)
-
-
-def read_listing(text: str) -> list[Listed]:
-    """The devices in the answer of ``adb devices -l``; lines about adb's server are no devices."""
-    lines = [line for line in text.splitlines() if not line.startswith("*")]
-    matches = [match for line in lines if (match := _LINE.fullmatch(line) or _OTHER_LINE.fullmatch(line))]
-    serials = [match["serial"] for match in matches]
-    listed = []
-    for match in matches:
-        serial, facts = match["serial"], dict(re.findall(r"\s(usb|transport_id):(\S+)", match["facts"]))
-        shared = serials.count(serial) > 1 or serial == NO_SERIAL
-        listed.append(Listed(serial, match["state"], facts.get("usb"), facts.get("transport_id"), shared))
-    return listed
-
-
 def find_adb(given: Path | None = None) -> Path:
-    """The adb to use: the one given, ``$WORKBENCH_ADB``, the Android SDK's, that on PATH, or the package adbutils'.
+    """The adb to use: the one given, ``$WORKBENCH_ADB``, the Android SDK's, or that on PATH.
 
     Raises:
         InputError: there is none, or the one given can't be run.
     """
-    named = given or (Path(os.environ["WORKBENCH_ADB"]) if os.environ.get("WORKBENCH_ADB") else None)
-    if named is not None:
+    named = given or Path(os.environ.get("WORKBENCH_ADB") or "")
+    if named != Path():
         if not os.access(named, os.X_OK) or named.is_dir():
             raise InputError(f"adb: {named} can't be run", hint="name the adb program in $WORKBENCH_ADB")
         return named
@@ -143,8 +64,7 @@ def find_adb(given: Path | None = None) -> Path:
         there = Path(os.environ.get(variable, "")) / "platform-tools" / "adb"
         if os.environ.get(variable) and os.access(there, os.X_OK):
             return there
-    on_path = shutil.which("adb")
-    if on_path:
+    if on_path := shutil.which("adb"):
         return Path(on_path)
     raise InputError(
         "adb: not found on PATH or in $ANDROID_HOME",
@@ -228,18 +148,20 @@ class Device:
             done = self.adb.call([*self.listed.address, *words], deadline_s)
         except TimeoutError:
             raise self.gone(f"no answer to adb {words[0]} in {deadline_s or self.adb.answer_s:g} s") from None
+        # Only adb's own words: a shell there, too, says "not found".
+        words_of_adb = [line for line in done.err.splitlines() if line.startswith(("error:", "adb:", "*"))]
         for sign, (what, hint) in _ABSENT.items():
-            if done.code and sign in done.err:
+            if done.code and any(sign in line for line in words_of_adb):
                 raise DeviceError(self.name, what, hint)
         return done
 
-    def shell(self, *words: str, deadline_s: float | None = None) -> Done:
+    def shell(self, *words: str) -> Done:
         """Runs one command on the device; every word is quoted for its shell."""
-        return self.call(["shell", shlex.join(words)], deadline_s)
+        return self.script(shlex.join(words))
 
-    def script(self, text: str, deadline_s: float | None = None) -> Done:
+    def script(self, text: str) -> Done:
         """Runs a script of this package on the device: never one that was put together from input."""
-        return self.call(["shell", text], deadline_s)
+        return self.call(["shell", text])
 
     def stream(self, words: Sequence[str], deadline_s: float, on_line: Callable[[str], None]) -> Done:
         """Runs a command on the device and gives every line of its output to ``on_line`` as it comes.
@@ -247,41 +169,32 @@ class Device:
         Raises:
             DeviceError: it was not done by the deadline; the client is killed then, the command may still run.
         """
-        command = [str(self.adb.path), *self.listed.address, "shell", shlex.join(words)]
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        ) as process:
-            late = threading.Event()
-
-            def stop() -> None:
-                late.set()
-                process.kill()
-
-            timer = threading.Timer(deadline_s, stop)
-            errors: list[str] = []
-            told = process.stderr
-            assert process.stdout is not None and told is not None
-            reader = threading.Thread(target=lambda: errors.append(told.read()), daemon=True)
+        start = time.monotonic()
+        with (
+            tempfile.TemporaryFile("w+", errors="replace") as errors,
+            subprocess.Popen(
+                [str(self.adb.path), *self.listed.address, "shell", shlex.join(words)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                errors="replace",
+            ) as process,
+        ):
+            timer = threading.Timer(deadline_s, process.kill)
             timer.start()
-            reader.start()
-            lines = []
             try:
+                assert process.stdout is not None
                 for line in process.stdout:
-                    lines.append(line)
                     on_line(line.rstrip("\r\n"))
                 process.wait()
             finally:
                 timer.cancel()
                 process.kill()
-                reader.join(timeout=5)
-        if late.is_set():
-            raise self.gone(f"not done in {deadline_s:g} s")
-        return Done(process.returncode, "".join(lines), "".join(errors))
+            if time.monotonic() - start >= deadline_s:
+                raise self.gone(f"not done in {deadline_s:g} s")
+            errors.seek(0)
+            return Done(process.returncode, "", errors.read())
 
     def push(self, local: Path, remote: str) -> None:
         """Copies a file to the device. DeviceError with adb's words when it can't."""

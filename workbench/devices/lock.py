@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.devices.adb import DeviceError, Listed
+from workbench.devices.adb import DeviceError
+from workbench.devices.listing import Listed
 
 
 @contextmanager

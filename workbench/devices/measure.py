@@ -17,7 +17,6 @@ from workbench.devices.job import Job, ModelJob, raw_inputs, read_outputs
 from workbench.devices.probe import Facts
 from workbench.devices.providers import Provider
 from workbench.devices.result import Result, read_result
-from workbench.devices.toolchain.library import Library
 from workbench.graphs.read import onnx_files
 from workbench.measure.network import Network
 from workbench.runtimes.onnxruntime.session import machine_config, session_config
@@ -70,7 +69,6 @@ class Tools:
     folder: DeviceFolder
     runner: str
     library: str
-    source: Library
 
     def job(self, folder: str, models: Sequence[ModelJob], settings: DeviceSettings, facts: Facts, **more: Any) -> Job:
         """A job whose files are in ``folder`` there; ``more``: fields of its kind."""

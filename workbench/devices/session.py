@@ -57,29 +57,21 @@ class DeviceSession:
         self._ready: Tools | None = None
         self._held = ExitStack()
         self.mode = "not asked"
-        self.shared = self._key_parts()
+        chosen = asdict(replace(self.settings, ort_library=None, parallel=False))
+        facts = self.facts
+        self.shared: dict[str, Any] = {
+            "stage": "device",
+            **depends_on(measure_network, measure_memory, cool_down, fixed_performance, state_of),
+            "device": [self.device.name, facts.serial, facts.model, facts.fingerprint, facts.version],
+            "library": hash_file(self.library.path),
+            "settings": {name: str(value) for name, value in chosen.items()},
+        }
 
     def __enter__(self) -> DeviceSession:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
-
-    def _key_parts(self) -> dict[str, Any]:
-        chosen = asdict(replace(self.settings, ort_library=None, parallel=False))
-        return {
-            "stage": "device",
-            **depends_on(measure_network, measure_memory, cool_down, fixed_performance, state_of),
-            "device": [
-                self.device.name,
-                self.facts.serial,
-                self.facts.model,
-                self.facts.fingerprint,
-                self.facts.version,
-            ],
-            "library": hash_file(self.library.path),
-            "settings": {name: str(value) for name, value in chosen.items()},
-        }
 
     def tools(self) -> Tools:
         """Our folder there with runner and library in it; made when first needed."""
@@ -90,7 +82,7 @@ class DeviceSession:
             self.mode = self._held.enter_context(fixed_performance(self.device, self.facts))
             (library,) = folder.put([self.library.path], [NAME])
             (runner,) = folder.put([self.runner], ["wbrun"])
-            self._ready = Tools(folder, runner, library, self.library)
+            self._ready = Tools(folder, runner, library)
         return self._ready
 
     def measure(self, networks: Sequence[Network]) -> Taken:
@@ -118,7 +110,7 @@ class DeviceSession:
         key = key_of({**self.shared, "network": self._content(network), "scheme": network.scheme})
 
         def work(out: Path) -> dict[str, Any]:
-            tools = self.tools()
+            tools = self.tools()  # before the waiting: it takes the device
             before, waited = cool_down(self.device, probe(self.device), self.settings.cool_down_s, say)
             measured = measure_network(tools, network, self.settings, self.facts, out)
             after = probe(self.device)
@@ -129,15 +121,14 @@ class DeviceSession:
                 "started_warm": too_warm(before),
                 "before": state_of(before),
                 "after": state_of(after),
-                "library": tools.source.source,
+                "library": self.library.source,
             }
 
         self.store.compute(key, work)
         return self.store.folder(key)
 
     def _memory(self, networks: Sequence[Network]) -> Path:
-        content = [self._content(network) for network in networks]
-        key = key_of({**self.shared, "memory": content})
+        key = key_of({**self.shared, "memory": [self._content(network) for network in networks]})
 
         def work(out: Path) -> dict[str, Any]:
             return measure_memory(self.tools(), networks, self.settings, self.facts, out)

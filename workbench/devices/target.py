@@ -8,7 +8,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from workbench.devices.adb import Adb, Device, Listed, find_adb, meaning
+from workbench.devices.adb import Adb, Device, find_adb
+from workbench.devices.listing import Listed, meaning
 from workbench.devices.probe import Facts, probe
 from workbench.devices.toolchain.build import compiler, target_of
 from workbench.devices.toolchain.library import check_library

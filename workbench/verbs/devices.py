@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.devices.adb import Adb, DeviceError, Listed, meaning
+from workbench.devices.adb import Adb, DeviceError
 from workbench.devices.folder import clean as clean_device
+from workbench.devices.listing import Listed, meaning
 from workbench.devices.probe import probe
 from workbench.devices.target import PREFIX, missing, named
 from workbench.errors import InputError
