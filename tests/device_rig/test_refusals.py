@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.device_rig.provoke import little_memory, mounted, profiled
+from tests.device_rig.provoke import little_memory, mounted
 from workbench.devices.adb import DeviceError
 from workbench.devices.folder import FOLDER
+from workbench.devices.target import devices_of
 from workbench.devices.toolchain.build import build_runner, target_of
 from workbench.errors import InputError
 
@@ -56,12 +57,10 @@ def test_a_runner_for_another_machine(failed, store, tmp_path):
     assert "the file is for another machine" in text
 
 
-def test_a_library_for_another_machine_is_refused_before_any_push(
-    up, amd64, ready, network, settings, store, tmp_path, told
-):
+def test_a_library_for_another_machine_is_refused_before_any_push(up, adb, amd64, told):
     other = next((up.devices["arm64"].root / "usr/lib/aarch64-linux-gnu").glob("libstdc++.so.6.*"))
     with pytest.raises(InputError) as caught:
-        profiled(ready, network, replace(settings, ort_library=other), store, tmp_path)
+        devices_of([f"adb:{amd64.serial}"], other, adb)
     assert FOLDER not in up.adb("-s", amd64.serial, "shell", f"ls -d {FOLDER}").stdout
     text = told("library for another machine", caught.value, amd64)
     assert amd64.serial in text and "a library for" in text and "the device is linux-x86_64" in text

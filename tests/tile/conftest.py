@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from workbench.tile.attentions import Attention, executed
+
 Part = tuple[Path, dict[str, np.ndarray]]
+
+
+def unet_attentions(config: dict[str, Any], sides: tuple[int, int], tokens: int) -> list[Attention]:
+    """The attentions of a published U-Net in execution order, for latents of these sides and a text of these tokens."""
+    import torch
+
+    from workbench.models.unet import meta_unet
+
+    unet: Any = meta_unet(config, None)
+    with torch.device("meta"):
+        sample = torch.empty(1, unet.config["in_channels"], *sides)
+        text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
+        return executed(unet, lambda: unet(sample, torch.empty(1), text, return_dict=False))
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.tile.conftest import unet_attentions
 from workbench.models.families.stable_diffusion import FAMILY
 from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.runtimes.torch.counting import count_unet
-from workbench.tile.attentions import folder_attentions, unet_attentions
+from workbench.tile.attentions import folder_attentions
 from workbench.tile.onnx_attentions import file_attentions
 
 SIDES, TOKENS = (64, 64), 77

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
+from tests.tile.conftest import unet_attentions
 from workbench.models.families.stable_diffusion.architectures import UNETS
-from workbench.tile.attentions import Attention, unet_attentions
-from workbench.tile.fitted import fitted, machine
-from workbench.tile.model import Modelled, least_score_tiles, least_tiles, model, sizes_of
-from workbench.tile.paper import BLOCK, OPS, SRAM, TABLE_6
+from workbench.tile.attentions import Attention
+from workbench.tile.model import OPS, Modelled, least_score_tiles, least_tiles, model, sizes_of
+from workbench.tile.paper import BLOCK, SRAM, TABLE_6, fitted, machine
 from workbench.tile.plans import Split
 
 SCORES = ("store_s_in", "load_s_in", "store_s_out", "load_s_out_v")

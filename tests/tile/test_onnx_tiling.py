@@ -17,9 +17,9 @@ from workbench.runtimes.onnxruntime.layers import profile_layers
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.onnxruntime.trace import read_passes
 from workbench.tile.attentions import Attention
-from workbench.tile.fitted import machine
 from workbench.tile.onnx_attentions import find, shapes_of
 from workbench.tile.onnx_tiling import tile_attention, tile_file
+from workbench.tile.paper import machine
 from workbench.tile.plans import Split, evenly, fewer
 
 EQUAL = 1e-5

@@ -53,8 +53,8 @@ def tile(
 
     from workbench.sources.request import Request
     from workbench.store.store import Store
-    from workbench.tile.fitted import machine
     from workbench.tile.machine import parse_rate, parse_size
+    from workbench.tile.paper import machine
     from workbench.verbs.tile import tile as work
     from workbench.verbs.tile.show import as_json as described
     from workbench.verbs.tile.show import show

@@ -84,8 +84,8 @@ def _profiled(session: DeviceSession, work: Work, out: Path) -> Summaries:
     taken = session.measure(work.networks)
     summaries = {}
     for name in dict.fromkeys(n.candidate for n in work.networks):
-        own = [n for n in work.networks if n.candidate == name]
-        record, warnings = record_of(session, taken, own, work.counts, work.seed)
+        networks = [n for n in work.networks if n.candidate == name]
+        record, warnings = record_of(session, taken, networks, work.counts, work.seed)
         budget = work.budget if agrees(record) else None
         summaries[name] = write_profile(out, record, budget, warnings, work.lineage.get(name, ()))
     return summaries

@@ -28,38 +28,37 @@ def record_of(
     session: DeviceSession, taken: Taken, networks: Sequence[Network], counts: Counts, seed: int
 ) -> tuple[Record, list[str]]:
     """What one device gave for one candidate's networks, and what makes it doubtful, in sentences."""
-    own: dict[str, Measured] = {}
+    measured: dict[str, Measured] = {}
     by_component: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []
     for network in networks:
         folder, first = taken.networks[network.identity], taken.first[network.identity]
         shared = None if first is network else first.label
         count = counts[network.candidate, network.component]
-        own[network.component], conditions = _measured(network, folder, count, shared)
+        measured[network.component], conditions = _measured(network, folder, count, shared)
         by_component[network.component] = conditions | (session.store.get(folder.name) or {})
         warnings += warnings_of(network, by_component[network.component], session.target, session.settings.providers)
     memory = stored_result(taken.memory[networks[0].candidate]).memory
     assert memory is not None
-    found = next(iter(by_component.values()))
-    if found["version"] != host_version():
-        warnings.append(
-            f"{session.target}: ONNX Runtime {found['version']} there, {host_version()} on the host: not the same"
-        )
+    first_result = next(iter(by_component.values()))
+    version = first_result["version"]
+    if version != host_version():
+        warnings.append(f"{session.target}: ONNX Runtime {version} there, {host_version()} on the host: not the same")
     if session.facts.emulated:
         warnings.append(f"{session.target}: emulated: its times say nothing about a device of this kind")
     facts = {
-        "threads": found["threads"],
+        "threads": first_result["threads"],
         "seed": seed,
         "emulated": session.facts.emulated,
-        "device": {"facts": session.facts.as_json(), "library": found["library"], "components": by_component},
+        "device": {"facts": session.facts.as_json(), "library": first_result["library"], "components": by_component},
         "host_environment": environment(),
-        "environment": environment_of(session.facts, found["version"]),
+        "environment": environment_of(session.facts, version),
     }
     record = Record(
         candidate=networks[0].candidate,
         runtime=RUNTIME.name,
         target=session.target,
-        components=own,
+        components=measured,
         peak=Peak(memory.peak, memory.library, None if memory.peak is not None else "the device doesn't say"),
         facts=facts,
     )
@@ -108,29 +107,35 @@ def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers
     return assemble(exported, graph, passes[warmup:], network.scheme, count, passes[0])
 
 
-def warnings_of(network: Network, said: Mapping[str, Any], target: str, providers: Sequence[Provider]) -> list[str]:
-    """What makes a network's numbers doubtful, one sentence each; ``said`` is its conditions and stored result."""
+def warnings_of(
+    network: Network, conditions: Mapping[str, Any], target: str, providers: Sequence[Provider]
+) -> list[str]:
+    """What makes a network's numbers doubtful, one sentence each; ``conditions``: its own, with its stored result."""
     what, warnings = f"{network.label}@{target}", []
-    agreed = said["agreement"]
+    agreed = conditions["agreement"]
     if not agreed["agrees"]:
         warnings.append(
             f"{what}: its outputs differ from the host's (SQNR {agreed['sqnr_db']:.1f} dB, at least "
             f"{agreed['least_db']:.1f} expected): the whole picture's latency doesn't count"
         )
-    if said["clocks"]["throttled"]:
-        warnings.append(f"{what}: throttled, clocks fell to {said['clocks']['khz_least'] / 1e6:.2f} GHz")
-    if said["started_warm"]:
-        warnings.append(f"{what}: started warm ({said['started_warm']}) after {said['cooled_s']:.0f} s of cooling down")
-    before, after = said["before"]["thermal_status"], said["after"]["thermal_status"]
+    if conditions["clocks"]["throttled"]:
+        warnings.append(f"{what}: throttled, clocks fell to {conditions['clocks']['khz_least'] / 1e6:.2f} GHz")
+    if conditions["started_warm"]:
+        warnings.append(
+            f"{what}: started warm ({conditions['started_warm']}) after {conditions['cooled_s']:.0f} s of cooling down"
+        )
+    before, after = conditions["before"]["thermal_status"], conditions["after"]["thermal_status"]
     if before is not None and after is not None and after > before:
         warnings.append(f"{what}: the thermal status rose from {before} to {after}")
-    if said["cut"]:
-        warnings.append(f"{what}: ended at the time limit with n={said['validity']['n']}")
-    if said["before"]["battery_charging"]:
+    if conditions["cut"]:
+        warnings.append(f"{what}: ended at the time limit with n={conditions['validity']['n']}")
+    if conditions["before"]["battery_charging"]:
         warnings.append(f"{what}: the battery was charging, which warms the device")
-    if said["cores_missing"]:
-        warnings.append(f"{what}: cores {said['cores_missing']} were asked for and not had, it ran on {said['cores']}")
-    fallen = on_cpu(said["kernels_per_pass"]) if any(p.name != "cpu" for p in providers) else None
+    if conditions["cores_missing"]:
+        warnings.append(
+            f"{what}: cores {conditions['cores_missing']} were asked for and not had, it ran on {conditions['cores']}"
+        )
+    fallen = on_cpu(conditions["kernels_per_pass"]) if any(p.name != "cpu" for p in providers) else None
     if fallen:
         warnings.append(f"{what}: {fallen}")
     return warnings

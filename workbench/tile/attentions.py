@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from workbench.models.families.base import Part
-    from workbench.models.widths import Widths
 
 
 @dataclass(frozen=True)
@@ -46,24 +45,6 @@ class Attention:
         return self.kind, self.heads, self.queries, self.keys, self.head_dim, self.value_dim
 
 
-def unet_attentions(
-    config: Mapping[str, Any], sides: tuple[int, int], tokens: int, widths: Widths | None = None
-) -> list[Attention]:
-    """The attentions of a ``UNet2DConditionModel`` in execution order, from its config, without weights.
-
-    ``sides``: height and width of the latents. ``tokens``: of the text. ``widths``: those of a pruned U-Net.
-    """
-    import torch
-
-    from workbench.models.unet import meta_unet
-
-    unet: Any = meta_unet(config, widths)
-    with torch.device("meta"):
-        sample = torch.empty(1, unet.config["in_channels"], *sides)
-        text = torch.empty(1, tokens, int(unet.config["cross_attention_dim"]))
-        return _recorded(unet, lambda: unet(sample, torch.empty(1), text, return_dict=False))
-
-
 def folder_attentions(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) -> list[Attention]:
     """The attentions of a family's component, by its ``config.json``, for inputs shaped as ``feed``; without weights.
 
@@ -76,10 +57,10 @@ def folder_attentions(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) 
 
     net = part.empty(read_object(folder / "config.json"), folder)
     module, inputs = part.module(net), [torch.from_numpy(value).to("meta") for value in feed.values()]
-    return _recorded(net, lambda: module(*inputs))
+    return executed(net, lambda: module(*inputs))
 
 
-def _recorded(net: Any, run: Callable[[], object]) -> list[Attention]:
+def executed(net: Any, run: Callable[[], object]) -> list[Attention]:
     """The diffusers attentions of ``net`` that ``run`` executes."""
     import torch
     from torch.overrides import TorchFunctionMode
@@ -93,18 +74,9 @@ def _recorded(net: Any, run: Callable[[], object]) -> list[Attention]:
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func is torch.nn.functional.scaled_dot_product_attention:
                 query, key, value = args if len(args) == 3 else (kwargs[n] for n in ("query", "key", "value"))
-                module = net.get_submodule(stack[-1])
-                attentions.append(
-                    Attention(
-                        layer=stack[-1],
-                        kind="cross" if module.is_cross_attention else "self",
-                        heads=int(query.shape[1]),
-                        queries=int(query.shape[2]),
-                        keys=int(key.shape[2]),
-                        head_dim=int(query.shape[3]),
-                        value_dim=int(value.shape[3]),
-                    )
-                )
+                kind: Literal["self", "cross"] = "cross" if net.get_submodule(stack[-1]).is_cross_attention else "self"
+                sizes = (*query.shape[1:3], key.shape[2], query.shape[3], value.shape[3])
+                attentions.append(Attention(stack[-1], kind, *map(int, sizes)))
             return func(*args, **(kwargs or {}))
 
     with torch.no_grad(), watched(net, "", stack.append, stack.pop), Recording():

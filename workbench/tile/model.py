@@ -13,9 +13,20 @@ from typing import Literal
 
 from workbench.tile.attentions import Attention
 from workbench.tile.machine import Machine
-from workbench.tile.paper import OPS
 from workbench.tile.plans import UNCUT, Plan, Split
 
+OPS: Mapping[str, str] = {
+    "load_qk": "DMA load Q, K",
+    "qk": "tensor Q·Kᵀ",
+    "store_s_in": "DMA store S_in",
+    "load_s_in": "DMA load S_in",
+    "softmax": "vector softmax",
+    "store_s_out": "DMA store S_out",
+    "load_s_out_v": "DMA load S_out, V",
+    "sv": "tensor S_out·V",
+    "store_a": "DMA store A",
+}
+"""The operations of an attention in order, and their names in EdgeFusion's table."""
 Engine = Literal["dma", "tensor", "vector"]
 ENGINES: Mapping[str, Engine] = {
     op: "vector" if op == "softmax" else "tensor" if op in ("qk", "sv") else "dma" for op in OPS
@@ -147,12 +158,9 @@ def least_tiles(attention: Attention, width: int, sram: int, heads: int = 1) -> 
     None where not even one row does.
     """
     sizes = sizes_of(attention, width)
-    return _tiles(attention.queries, heads * _row(attention, width), sram - heads * (sizes.k + sizes.v))
-
-
-def _row(attention: Attention, width: int) -> int:
-    """Bytes of one head's row of q, or of the result that replaces it, S_in and S_out."""
-    return (max(attention.head_dim, attention.value_dim) + 2 * attention.keys) * width
+    # One head's row of q, or of the result that replaces it, and of S_in and S_out.
+    row = (max(attention.head_dim, attention.value_dim) + 2 * attention.keys) * width
+    return _tiles(attention.queries, heads * row, sram - heads * (sizes.k + sizes.v))
 
 
 def least_score_tiles(attention: Attention, width: int, sram: int) -> int | None:

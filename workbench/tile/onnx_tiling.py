@@ -50,7 +50,7 @@ def tile_file(
         source: an ONNX file.
         out: another one; large weights are written to ``<out>.data``.
         tiles: see ``evenly``.
-        on: see ``best_on``; with neither or both, InputError.
+        on: see ``best_on``.
         width: bytes of a value on that machine.
         inputs: shapes of inputs that the file leaves open.
 
@@ -63,8 +63,6 @@ def tile_file(
 
     if out.exists() and out.samefile(source):
         raise InputError(f"--write {out}: is the source itself", hint="name another file")
-    if (tiles is None) == (on is None):
-        raise InputError("needs either a number of tiles or a machine")
     model = ir.load(source)
     shapes = shapes_of(source, inputs or {})
     attentions = [region.attention for region in find(model, shapes).regions]

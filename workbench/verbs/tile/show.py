@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.tile.attentions import Attention
-from workbench.tile.model import ASSUMPTIONS, Modelled, least_tiles
-from workbench.tile.paper import BLOCK, BLOCK_BYTES, OPS, TABLE_6
+from workbench.tile.model import ASSUMPTIONS, OPS, Modelled, least_tiles
+from workbench.tile.paper import BLOCK, BLOCK_BYTES, TABLE_6
 from workbench.tile.plans import Split, counted
 from workbench.verbs.tile.tile import WIDTHS, TileReport
 

@@ -11,9 +11,9 @@ from workbench.errors import InputError, unknown
 from workbench.models.factory import is_factory
 from workbench.models.families import family_of
 from workbench.sources.request import DENOISER, Request
-from workbench.tile.fitted import fitted
 from workbench.tile.machine import Machine
 from workbench.tile.model import Modelled, model
+from workbench.tile.paper import fitted
 from workbench.tile.plans import UNCUT, evenly, fewer
 
 if TYPE_CHECKING:
