@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from workbench.compress.distill.consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
 from workbench.models.candidate import Component
 from workbench.models.families.stable_diffusion import FAMILY
+from workbench.models.scheduler import REFUSED, noises, problem_of
 from workbench.models.unet import load_unet, save_unet
 
 
@@ -21,15 +24,62 @@ def networks(exported, demo):
 
 
 def test_it_draws_what_the_diffusers_pipeline_draws(networks, demo):
-    from diffusers import StableDiffusionPipeline
-
     prompt, seed = "red apple", 3
     own, _ = draw(networks, [prompt], 4, 3.0, seed)
-    pipeline = StableDiffusionPipeline.from_pretrained(demo).to(torch.float32)
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(demo).to(torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     noise = torch.from_numpy(first_noise((4, 16, 16), seed, 0))
     theirs = pipeline(prompt, num_inference_steps=4, guidance_scale=3.0, latents=noise, output_type="np").images[0]
     assert np.abs(own[0].astype(int) - (theirs * 255).round().astype(int)).max() <= 2
+
+
+SCHEDULERS = sorted(name for name in dir(diffusers.schedulers) if name.endswith("Scheduler"))
+
+
+NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+def made(name: str):
+    """A scheduler of diffusers with Stable Diffusion's noise levels; beyond that its defaults, sensible or not."""
+    kind = getattr(diffusers, name)
+    return kind(**{key: value for key, value in NOISE.items() if key in inspect.signature(kind).parameters})
+
+
+@pytest.fixture(scope="module")
+def in_diffusers(tiny):
+    """Draws latents with a scheduler by diffusers' own pipeline."""
+    parts = dict(diffusers.StableDiffusionPipeline.from_pretrained(tiny.source, local_files_only=True).components)
+
+    def draw_latents(scheduler):
+        parts["scheduler"] = scheduler
+        pipeline = diffusers.StableDiffusionPipeline(**parts, requires_safety_checker=False)
+        pipeline.set_progress_bar_config(disable=True)
+        noise = torch.from_numpy(first_noise((4, 8, 8), 1, 0))
+        how = {"num_inference_steps": 4, "guidance_scale": 3.0, "generator": noises(1, [0])}
+        return pipeline("red apple", latents=noise, output_type="latent", **how).images.numpy()
+
+    return draw_latents
+
+
+@pytest.fixture(scope="module")
+def tiny_networks(tiny, shared):
+    return Networks.load({name: shared.export(tiny, name) for name in FAMILY.names}, tiny.source)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_draws_as_in_the_diffusers_pipeline_or_is_refused(name, in_diffusers, tiny_networks, tmp_path):
+    problem = problem_of({"_class_name": name})
+    if problem and name not in REFUSED:
+        with pytest.raises((AttributeError, ImportError, KeyError, TypeError, ValueError)):
+            in_diffusers(made(name))
+    if problem is None:
+        made(name).save_pretrained(tmp_path / "scheduler")
+        own, theirs = (
+            draw(replace(tiny_networks, source=tmp_path), ["red apple"], 4, 3.0, 1)[1],
+            in_diffusers(made(name)),
+        )
+        assert np.abs(own - theirs).max() <= 1e-5 * max(1.0, np.abs(theirs).max())
 
 
 def test_a_picture_depends_on_its_seed_and_place_not_on_how_many_are_drawn(networks):

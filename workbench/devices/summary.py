@@ -15,7 +15,7 @@ from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.memory import Peak
 from workbench.measure.network import Network
-from workbench.measure.record import Measured, Record, Timed, with_family
+from workbench.measure.record import Measured, Record, Timed, with_pipeline
 from workbench.runtimes.load import file_size
 from workbench.runtimes.onnxruntime.descriptor import RUNTIME
 from workbench.store.environment import environment
@@ -62,7 +62,7 @@ def record_of(
         peak=Peak(memory.peak, memory.library, None if memory.peak is not None else "the device doesn't say"),
         facts=facts,
     )
-    return with_family(record, networks[0].family), warnings
+    return with_pipeline(record, networks[0]), warnings
 
 
 def agrees(record: Record) -> bool:

@@ -15,6 +15,7 @@ from workbench.metrics.drawn import Drawn, Outputs
 from workbench.metrics.registry import metrics
 from workbench.metrics.scores import SCHEMA, StoredScores
 from workbench.models.candidate import Candidate
+from workbench.models.scheduler import read_scheduler, timesteps
 from workbench.models.scorer import load_scorer
 from workbench.progress import Progress
 
@@ -37,7 +38,8 @@ def evaluate(
     """
     start, config, steps = time.monotonic(), evaluation.config, evaluation.steps_of(candidate)
     networks = Networks.load(files, candidate.source)
-    with progress(f"draw {config.pictures} pictures with {candidate.name}", config.pictures * steps) as tick:
+    times = timesteps(read_scheduler(candidate.source), steps, few=networks.guidance_width is not None)
+    with progress(f"draw {config.pictures} pictures with {candidate.name}", config.pictures * len(times)) as tick:
         pictures, latents = draw(networks, evaluation.prompts, steps, config.guidance_scale, evaluation.seed, tick)
     base_latents = np.load(reference / _LATENTS) if reference else latents
     # A U-Net that was distilled to few steps says something else at a timestep than the one it came from.

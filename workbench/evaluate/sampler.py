@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.models import guidance
 from workbench.models.families import family_of
-from workbench.models.scheduler import load_scheduler, noises, previous
+from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler
 from workbench.runtimes.load import file_size, format_of, runner
 from workbench.store.processor import default_threads
 
@@ -72,12 +72,10 @@ class Networks:
         return next((i.shape[-1] for i in self.denoiser.get_inputs() if i.name == guidance.INPUT), None)
 
     def denoise(
-        self, latent: np.ndarray, timestep: int, states: np.ndarray, embedded: np.ndarray | None = None
+        self, latent: np.ndarray, timestep: float, states: np.ndarray, embedded: np.ndarray | None = None
     ) -> np.ndarray:
         """The denoiser's output [1, C, h, w] for one latent at one timestep; ``embedded``: of guidance, [1, width]."""
-        kinds = {i.name: i.type for i in self.denoiser.get_inputs()}
-        dtype = np.int64 if "int64" in kinds["timestep"] else np.float32
-        feed = {"sample": latent, "timestep": np.array([timestep], dtype=dtype), "encoder_hidden_states": states}
+        feed = {"sample": latent, "timestep": np.array([timestep], np.float32), "encoder_hidden_states": states}
         if embedded is not None:
             feed[guidance.INPUT] = embedded
         return self.denoiser.run(None, feed)[0]
@@ -119,14 +117,14 @@ def draw(
     shape = networks.denoiser.get_inputs()[0].shape[1:]
     width = networks.guidance_width
     embedded = None if width is None else guidance.guidance_embedding(np.array([guidance_scale - 1]), width)
-    scheduler = load_scheduler(networks.source, steps, few=width is not None)
+    scheduler = load_scheduler(read_scheduler(networks.source), steps, few=width is not None)
     states = [networks.states(p) for p in prompts]
     empty = networks.states("")
     latents = torch.from_numpy(np.concatenate([first_noise(shape, seed, i) for i in range(len(prompts))]))
     latents = latents * scheduler.init_noise_sigma
     generators = noises(seed, range(len(prompts)))
 
-    def denoised(scaled: np.ndarray, timestep: int, text: np.ndarray) -> np.ndarray:
+    def denoised(scaled: np.ndarray, timestep: float, text: np.ndarray) -> np.ndarray:
         out = networks.denoise(scaled[None], timestep, text, embedded)
         if guidance.passes(guidance_scale, embedded is not None) == 2:
             free = networks.denoise(scaled[None], timestep, empty)
@@ -138,7 +136,7 @@ def draw(
         for t in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, t).numpy()
             outputs = []
-            for out in lanes.map(denoised, scaled, [int(t)] * len(states), states):
+            for out in lanes.map(denoised, scaled, [t.item()] * len(states), states):
                 outputs.append(out)
                 done += 1
                 on_pass(done)

@@ -40,8 +40,8 @@ class Network:
     """One component of one candidate, in all forms that exist of it.
 
     ``candidate`` is the candidate's name (a file's stem, an architecture's name), ``component`` the name of one of its
-    ``family``'s components, or ``model`` where there is no pipeline. ``file`` is an ONNX file or an OpenVINO ``.xml``.
-    ``feed`` holds inputs by name, in the order of the torch module's arguments.
+    ``family``'s components, or ``model`` where there is no pipeline; ``source`` is the pipeline's folder. ``file`` is
+    an ONNX file or an OpenVINO ``.xml``. ``feed`` holds inputs by name, in the order of the torch module's arguments.
     """
 
     candidate: str
@@ -51,6 +51,7 @@ class Network:
     file: Path | None = None
     torch: TorchForm | None = None
     family: Family | None = None
+    source: Path | None = None
 
     @property
     def label(self) -> str:
@@ -118,4 +119,4 @@ def network_of(candidate: Candidate, component: str, file: Path | None, seed: in
     entry = candidate.components[component]
     form = TorchForm("folder", str(entry.path), component, str(candidate.source)) if entry.kind == "torch" else None
     feed = candidate.spec(component).seeded(seed)
-    return Network(candidate.name, component, entry.scheme, feed, file, form, candidate.family)
+    return Network(candidate.name, component, entry.scheme, feed, file, form, candidate.family, candidate.source)

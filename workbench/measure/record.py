@@ -11,11 +11,12 @@ from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.memory import Peak
+from workbench.models.scheduler import read_scheduler
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from workbench.models.families.base import Family
+    from workbench.measure.network import Network
 
 VERSION = 1
 
@@ -53,9 +54,10 @@ class Measured:
 class Record:
     """A candidate's networks by component, measured on one target.
 
-    ``denoiser`` and ``formula`` (the cost of a picture) are its family's, empty where there is none. ``facts`` are the
-    conditions as the profile states them (JSON): threads, seed, environment, … ``apart`` names components whose
-    candidates don't fit into memory together, so that each was timed separately.
+    ``denoiser`` and ``formula`` (the cost of a picture) are its family's, ``scheduler`` is its pipeline's config;
+    empty where there is none. ``facts`` are the conditions as the profile states them (JSON): threads, seed,
+    environment, … ``apart`` names components whose candidates don't fit into memory together, so that each was timed
+    separately.
     """
 
     candidate: str
@@ -67,6 +69,7 @@ class Record:
     apart: tuple[str, ...] = ()
     denoiser: str = ""
     formula: str = ""
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
     version: int = VERSION
 
     @property
@@ -75,9 +78,12 @@ class Record:
         return self.components.get(self.denoiser) or next(iter(self.components.values()))
 
 
-def with_family(record: Record, family: Family | None) -> Record:
-    """The record with its family's denoiser and formula."""
-    return replace(record, denoiser=family.denoiser.name, formula=family.formula) if family else record
+def with_pipeline(record: Record, network: Network) -> Record:
+    """The record with what the network's pipeline says of a picture's cost."""
+    family, source = network.family, network.source
+    if family is None or source is None:
+        return record
+    return replace(record, denoiser=family.denoiser.name, formula=family.formula, scheduler=read_scheduler(source))
 
 
 def to_json(record: Record) -> bytes:

@@ -1,42 +1,113 @@
-"""The scheduler of a pipeline folder, whichever class of diffusers it names."""
+"""The scheduler of a pipeline folder, set up as diffusers' own pipeline sets it up."""
 
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.models.read_json import read_object
 
 if TYPE_CHECKING:
     import torch
 
-
+FOLDER, FILE = "scheduler", "scheduler_config.json"
 FEW = "LCMScheduler"
 """What draws in few steps: every step but the last jumps to a clean latent and adds new noise (arXiv 2310.04378)."""
+ACCEPTED = (
+    "DDIMParallelScheduler",
+    "DDIMScheduler",
+    "DDPMParallelScheduler",
+    "DDPMScheduler",
+    "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EDMDPMSolverMultistepScheduler",
+    "EDMEulerScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "IPNDMScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    FEW,
+    "LMSDiscreteScheduler",
+    "PNDMScheduler",
+    "SASolverScheduler",
+    "TCDScheduler",
+    "UniPCMultistepScheduler",
+)
+"""Those with which pictures are the ones that ``StableDiffusionPipeline`` draws; a test runs all that diffusers has."""
+_OTHER = "is for models of another kind"
+REFUSED: Mapping[str, str] = {
+    "CMStochasticIterativeScheduler": _OTHER,
+    "CogVideoXDDIMScheduler": _OTHER,
+    "CogVideoXDPMScheduler": _OTHER,
+    "CosineDPMSolverMultistepScheduler": _OTHER,
+    "DDIMInverseScheduler": "goes from a picture to noise",
+    "DPMSolverMultistepInverseScheduler": "goes from a picture to noise",
+    "DPMSolverSDEScheduler": "draws noise that doesn't follow from a picture's seed",
+    "RePaintScheduler": "needs a picture to paint in",
+}
+"""What diffusers has beside them, with why not; others fit no pipeline of Stable Diffusion."""
+_AS_PIPELINE: Mapping[str, Any] = {"steps_offset": 1, "clip_sample": False}
+"""What ``StableDiffusionPipeline`` sets whatever the folder says: old files lack them, and the defaults are wrong."""
 
 
-def load_scheduler(source: Path, steps: int, few: bool = False) -> Any:
-    """The scheduler that ``source/scheduler`` describes, set to ``steps`` denoising steps.
+def read_scheduler(source: Path) -> dict[str, Any]:
+    """The scheduler's config in the pipeline folder ``source``; empty where the family has no scheduler.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    folder = source / FOLDER
+    return read_object(folder / FILE) if folder.is_dir() else {}
+
+
+def problem_of(config: Mapping[str, Any]) -> str | None:
+    """Why pictures can't be drawn by a scheduler of this config; None where they can."""
+    name = str(config.get("_class_name"))
+    if name in ACCEPTED:
+        return None
+    why = f", but {REFUSED[name]}" if name in REFUSED else ""
+    return f"_class_name: found {name!r}{why}; needs one of {', '.join(ACCEPTED)}"
+
+
+def load_scheduler(config: Mapping[str, Any], steps: int, few: bool = False) -> Any:
+    """The scheduler of a config, set to ``steps`` denoising steps.
 
     ``few``: for a denoiser that was distilled to few steps; noise levels and prediction type stay the pipeline's, the
     timesteps are taken from the grid of 50 on which it was trained.
 
     Raises:
-        InputError: more steps than that grid has points.
+        InputError: it can't make that number of steps.
     """
     import diffusers
 
-    folder = source / "scheduler"
-    name = FEW if few else json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
-    scheduler = getattr(diffusers, name).from_pretrained(folder, local_files_only=True)
-    most = scheduler.config.original_inference_steps if few else steps
-    if steps > most:
-        raise InputError(f"steps: found {steps} for a denoiser that was distilled to few steps; needs at most {most}")
-    scheduler.set_timesteps(steps)
+    kind = getattr(diffusers, FEW if few else config["_class_name"])
+    taken = {} if few else {k: v for k, v in _AS_PIPELINE.items() if k in inspect.signature(kind).parameters}
+    scheduler = kind.from_config(dict(config), **taken)
+    grid = (
+        "original_inference_steps" if hasattr(scheduler.config, "original_inference_steps") else "num_train_timesteps"
+    )
+    if steps > (most := scheduler.config[grid]):
+        what = "a denoiser that was distilled to few steps" if few else f"the model's {kind.__name__}"
+        raise InputError(f"steps: found {steps} for {what}; needs at most {most} ({grid})")
+    try:
+        scheduler.set_timesteps(steps)
+    except ValueError as error:  # such as PNDM's Runge-Kutta steps, which need at least 4
+        raise InputError(f"steps: found {steps}, which {kind.__name__} can't make ({error})") from None
     return scheduler
+
+
+def timesteps(config: Mapping[str, Any], steps: int, few: bool = False) -> list[float]:
+    """The timesteps at which the denoiser is run for a picture of ``steps`` steps: as many as the scheduler makes.
+
+    Some make more than one in a step (PNDM n + 1 in all, Heun and KDPM2 2 n - 1). Without a scheduler, one a step.
+    """
+    return [t.item() for t in load_scheduler(config, steps, few).timesteps] if config else [0.0] * steps
 
 
 def noises(seed: int, indices: Sequence[int]) -> list[torch.Generator]:
@@ -50,5 +121,6 @@ def noises(seed: int, indices: Sequence[int]) -> list[torch.Generator]:
 
 def previous(scheduler: Any, output: Any, t: Any, latent: Any, generator: Sequence[torch.Generator]) -> Any:
     """One step towards the pictures; a scheduler that adds noise draws each one's from its own ``generator``."""
-    extra = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    takes = inspect.signature(scheduler.step).parameters
+    extra = {name: value for name, value in {"generator": generator, "eta": 0.0}.items() if name in takes}
     return scheduler.step(output, t, latent, **extra).prev_sample

@@ -12,7 +12,7 @@ from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.memory import drop_from_cache
 from workbench.measure.network import Network
-from workbench.measure.record import Measured, Record, Timed, with_family
+from workbench.measure.record import Measured, Record, Timed, with_pipeline
 from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
 from workbench.profile.peak_memory import peak_memory
@@ -86,7 +86,7 @@ def measure_host(
             components = {n.component: measured[n.candidate, n.component] for n in own}
             peak = peak_memory(place.name, own, settings.threads)
             record = Record(candidate, place.name, place.target, components, peak, facts, apart)
-            records.append(with_family(record, own[0].family))
+            records.append(with_pipeline(record, own[0]))
     return records
 
 

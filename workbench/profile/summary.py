@@ -57,9 +57,11 @@ class Component(TypedDict, total=False):
 
 
 class Pipeline(TypedDict, total=False):
-    """One picture: ``steps`` denoising steps of ``guidance_passes`` U-Net passes each; ``parts_ms`` by component."""
+    """One picture: ``steps`` denoising steps, for which the scheduler makes ``timesteps``, of ``guidance_passes`` U-Net
+    passes each; ``parts_ms`` by component."""
 
     steps: int
+    timesteps: int
     guidance_scale: float
     guidance_passes: int
     formula: str

@@ -16,7 +16,8 @@ from workbench.measure.layers import INTEGER_COLUMNS, ordered
 from workbench.measure.record import Measured, Record
 from workbench.measure.simulated import simulated
 from workbench.models import guidance
-from workbench.models.families.base import PASSES, STEPS, calls
+from workbench.models.families.base import PASSES, TIMESTEPS, calls
+from workbench.models.scheduler import timesteps
 from workbench.profile.roofline import roofline
 from workbench.profile.summary import SCHEMA_VERSION, Component, Pipeline, Summary
 from workbench.store.files import write_atomic
@@ -122,19 +123,21 @@ def readable(summary: Summary) -> str:
 def _pipeline(record: Record, budget: Budget) -> Pipeline | None:
     """The cost of one picture; None where the record isn't that of a whole pipeline."""
     own, steps = record.components, budget.own.get(record.candidate, budget.steps)
-    passes = guidance.passes(budget.guidance_scale, guidance.INPUT in record.main.inputs)
-    factors = calls(record.formula, {STEPS: steps, PASSES: passes})
+    few = guidance.INPUT in record.main.inputs
+    passes, times = guidance.passes(budget.guidance_scale, few), len(timesteps(record.scheduler, steps, few))
+    factors = calls(record.formula, {TIMESTEPS: times, PASSES: passes})
     if not factors or not factors.keys() <= own.keys():
         return None
-    times = {name: math.prod(of) for name, of in factors.items()}
+    weights = {name: math.prod(of) for name, of in factors.items()}
     return {
         "steps": steps,
+        "timesteps": times,
         "guidance_scale": budget.guidance_scale,
         "guidance_passes": passes,
         "formula": record.formula,
-        "latency_ms": weighted_sum({name: (own[name].timed.stats, weight) for name, weight in times.items()}),
+        "latency_ms": weighted_sum({name: (own[name].timed.stats, weight) for name, weight in weights.items()}),
         "spread": SPREAD,
-        "parts_ms": {name: own[name].timed.stats.median * weight for name, weight in times.items()},
+        "parts_ms": {name: own[name].timed.stats.median * weight for name, weight in weights.items()},
     }
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 
 from workbench.models.families import component_label, denoisers
-from workbench.models.families.base import PASSES, STEPS, calls, repeats
+from workbench.models.families.base import PASSES, TIMESTEPS, calls, repeats
 from workbench.profile.summary import Summary
 from workbench.report.format import known
+
+STEPS = "steps"
+"""The timesteps in the formula of older profiles."""
 
 
 def repeats_of(profile: Summary) -> dict[str, tuple[str, ...]]:
@@ -16,9 +19,13 @@ def repeats_of(profile: Summary) -> dict[str, tuple[str, ...]]:
 
 
 def calls_of(profile: Summary) -> dict[str, tuple[int, ...]]:
-    """The factors themselves, such as (steps, guidance passes); none where the profile doesn't tell them all."""
+    """The factors themselves, such as (timesteps, guidance passes); none where the profile doesn't tell them all.
+
+    Profiles that tell no timesteps were made when they were taken to be the steps.
+    """
     pipeline = profile.get("pipeline") or {}
-    counts = {STEPS: pipeline.get("steps"), PASSES: pipeline.get("guidance_passes")}
+    times = pipeline.get("timesteps", pipeline.get("steps"))
+    counts = {TIMESTEPS: times, STEPS: times, PASSES: pipeline.get("guidance_passes")}
     return calls(pipeline.get("formula"), {name: int(value) for name, value in counts.items() if known(value)})
 
 
@@ -28,8 +35,8 @@ def passes_of(profile: Summary) -> dict[str, int]:
 
 
 def denoiser_of(profile: Summary) -> str:
-    """The component that is repeated with the steps; without a pipeline one that is some family's denoiser, or ""."""
-    repeated = [name for name, by in repeats_of(profile).items() if STEPS in by]
+    """The component that runs at every timestep; without a pipeline one that is some family's denoiser, or ""."""
+    repeated = [name for name, by in repeats_of(profile).items() if {TIMESTEPS, STEPS} & {*by}]
     return next(iter([*repeated, *(name for name in profile.get("components") or {} if name in denoisers())]), "")
 
 

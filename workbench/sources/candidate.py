@@ -45,7 +45,8 @@ def networks_of(candidate: Candidate, components: tuple[str, ...], request: Requ
         torch = None
         if entry.kind == "torch":
             torch = TorchForm("folder", str(entry.path.absolute()), name, str(candidate.source.absolute()))
-        networks.append(Network(candidate.name, name, entry.scheme, feed, files.get(name), torch, candidate.family))
+        about = (candidate.family, candidate.source)
+        networks.append(Network(candidate.name, name, entry.scheme, feed, files.get(name), torch, *about))
     return networks
 
 

@@ -13,6 +13,8 @@ from workbench.devices.profile import Work, profile_devices
 from workbench.devices.target import devices_of
 from workbench.errors import InputError
 from workbench.measure.network import Network
+from workbench.models import guidance
+from workbench.models.scheduler import read_scheduler, timesteps
 from workbench.profile.counts import count_networks
 from workbench.profile.doubts import doubts
 from workbench.profile.host import Settings, measure_host
@@ -62,6 +64,9 @@ def profile(
         networks = resolve(replace(request, needs=needs))
     for place in places:
         _runs(place, networks)
+    for network in networks:
+        if network.source and network.family and network.component == network.family.denoiser.name:
+            timesteps(read_scheduler(network.source), budget.steps, few=guidance.INPUT in network.feed)
     folder = out or Path("profiles") / slug(request.source)
     folder.mkdir(parents=True, exist_ok=True)
     counts = count_networks(networks)

@@ -41,6 +41,7 @@ def draw(loaded: Loaded, wanted: Wanted, out: Path, place: Store, progress: Prog
     from workbench.evaluate.sampler import Networks
     from workbench.evaluate.sampler import draw as draw_pictures
     from workbench.export.store import stored_export
+    from workbench.models.scheduler import read_scheduler, timesteps
 
     candidate = wanted.candidate
     names, config = loaded.recipe.candidate_names(), loaded.recipe.evaluate
@@ -58,7 +59,8 @@ def draw(loaded: Loaded, wanted: Wanted, out: Path, place: Store, progress: Prog
     own = min(config.few_steps) if found.guidance_width else config.steps
     count, guidance = wanted.steps or named_count or own, wanted.guidance_scale or config.guidance_scale
     networks = Networks.load(files, found.source)
-    with progress("draw", count) as tick:
+    times = timesteps(read_scheduler(found.source), count, few=found.guidance_width is not None)
+    with progress("draw", len(times)) as tick:
         pictures, _ = draw_pictures(networks, [wanted.prompt], count, guidance, wanted.seed, tick)
     buffer = io.BytesIO()
     Image.fromarray(pictures[0]).save(buffer, "PNG")

@@ -15,7 +15,7 @@ from workbench.errors import InputError
 from workbench.models import guidance
 from workbench.models.candidate import pipeline_candidate
 from workbench.models.families import INDEX, architecture, families, family_of, layouts, modules, policies
-from workbench.models.families.base import PASSES, STEPS, calls
+from workbench.models.families.base import PASSES, TIMESTEPS, calls
 from workbench.models.families.stable_diffusion import FAMILY
 from workbench.models.folder import inspect_folder
 from workbench.store.depends import closure
@@ -48,11 +48,11 @@ def test_what_goes_in_and_comes_out(demo: Path):
 
 
 def test_a_picture_costs_what_the_formula_says():
-    assert FAMILY.formula == "text_encoder × guidance_passes + unet × steps × guidance_passes + vae_decoder"
-    factors = calls(FAMILY.formula, {STEPS: 25, PASSES: guidance.passes(7.5, embedded=False)})
+    assert FAMILY.formula == "text_encoder × guidance_passes + unet × timesteps × guidance_passes + vae_decoder"
+    factors = calls(FAMILY.formula, {TIMESTEPS: 25, PASSES: guidance.passes(7.5, embedded=False)})
     assert factors == {"text_encoder": (2,), "unet": (25, 2), "vae_decoder": ()}
     assert [math.prod(of) for of in factors.values()] == [2, 50, 1]
-    assert calls(FAMILY.formula, {STEPS: 25}) == {}
+    assert calls(FAMILY.formula, {TIMESTEPS: 25}) == {}
 
 
 @pytest.mark.parametrize(("scale", "embedded", "passes"), [(7.5, False, 2), (1.0, False, 1), (7.5, True, 1)])

@@ -90,7 +90,7 @@ def test_its_components_are_counted(folder, tmp_path):
 def test_its_profile_says_what_a_picture_is_made_of(summary):
     pipeline = summary["pipeline"]
     assert list(summary["components"]) == list(pipeline["parts_ms"]) == ["mixer", "painter"]
-    assert pipeline["formula"] == "mixer × steps + painter"
+    assert pipeline["formula"] == "mixer × timesteps + painter"
     medians = {name: part["latency_ms"]["median"] for name, part in summary["components"].items()}
     assert pipeline["parts_ms"] == {"mixer": STEPS * medians["mixer"], "painter": medians["painter"]}
 
@@ -102,8 +102,11 @@ def test_the_report_reads_it(summary):
         candidates=[SimpleNamespace(name="whole")], profiles={("host", "whole"): summary}, targets=["host"]
     )
     shown = table(run)
-    assert [(c.label, c.product) for c in shown.columns] == [("Mixer", "steps × one call"), ("paint brush", "one call")]
-    assert shown.runs == "the Mixer once per step, the paint brush once"
+    assert [(c.label, c.product) for c in shown.columns] == [
+        ("Mixer", "timesteps × one call"),
+        ("paint brush", "one call"),
+    ]
+    assert shown.runs == "the Mixer once per timestep, the paint brush once"
     (row,) = shown.rows
     assert row.parts[0].startswith("4 × ") and row.note == "" and row.total != "–"
 

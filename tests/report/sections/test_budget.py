@@ -73,7 +73,7 @@ def test_a_device_with_only_the_unet_has_no_sum_and_no_zero():
 def test_all_parts_without_a_pipeline_are_not_added_up():
     (row,) = rows(run("a", phone={"a": profile(TIMES) | {"pipeline": None}}))
     assert (row.parts, row.total) == (["2.00 a call", "10.0 a call", "6.00 a call"], "–")
-    assert row.note == "no sum: the profile tells no steps and guidance passes"
+    assert row.note == "no sum: the profile tells no timesteps and guidance passes"
 
 
 def test_both_are_told_where_the_profile_says_something_else():

@@ -184,7 +184,7 @@ def test_what_differed_between_two_profiles_is_told(tmp_path: Path) -> None:
         "environment differs: onnxruntime: A 1, B 2",
         "B doesn't tell what else the machine did: that is not in the interval",
         "B: host: noisy",
-        "pipeline: budgets differ (10 steps × 2 passes and 20 steps × 2 passes): not compared",
+        "pipeline: budgets differ (10 timesteps × 2 passes and 20 timesteps × 2 passes): not compared",
     ):
         assert word in found.warnings
 

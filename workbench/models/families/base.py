@@ -21,8 +21,8 @@ Config = dict[str, Any]
 Configs = Callable[[str], Config]
 """A component's name to its ``config.json``."""
 Role = Literal["prompt encoder", "denoiser", "decoder"]
-STEPS, PASSES = "steps", "guidance_passes"
-"""What a component's passes for one picture may be multiplied by: denoising steps, passes of guidance."""
+TIMESTEPS, PASSES = "timesteps", "guidance_passes"
+"""What a component's passes for one picture may be multiplied by: the scheduler's timesteps, passes of guidance."""
 TIMES = 1000
 """Timesteps of a denoiser go from 0 to below this."""
 
@@ -71,7 +71,7 @@ class Part(ABC):
     cls: str
     """The class in that library which reads the folder; the only one that is accepted."""
     repeats: tuple[str, ...] = ()
-    """What multiplies its one pass for a picture: ``STEPS``, ``PASSES``."""
+    """What multiplies its one pass for a picture: ``TIMESTEPS``, ``PASSES``."""
     wrapper: str = "net"
     """The attribute of ``module``'s result that holds the network; "" where its parts are attributes of their own."""
 

@@ -110,9 +110,9 @@ def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> 
     budgets = [budget for profile in profiles if (budget := profile.summary.get("pipeline"))]
     if len(budgets) < len(profiles):
         return None
-    asked = [(budget["steps"], budget["guidance_passes"]) for budget in budgets]
-    if asked[0] != asked[1]:
-        told = " and ".join(f"{steps} steps × {passes} passes" for steps, passes in asked)
+    counts = [(budget.get("timesteps", budget["steps"]), budget["guidance_passes"]) for budget in budgets]
+    if counts[0] != counts[1]:
+        told = " and ".join(f"{times} timesteps × {passes} passes" for times, passes in counts)
         warnings.append(f"{PICTURE}: budgets differ ({told}): not compared")
         return None
     a, b = profiles

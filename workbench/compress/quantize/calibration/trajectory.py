@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.models import guidance
 from workbench.models.families import family_of
-from workbench.models.scheduler import load_scheduler, noises, previous
+from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler, timesteps
 from workbench.runtimes.load import runner
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ class Trajectory:
         """Passes of the denoiser per step: with the prompt and, where guidance asks for it, without."""
         return guidance.passes(self.guidance_scale, self.guidance_width is not None)
 
-    def _scheduler(self) -> Any:
-        return load_scheduler(self.source, self.steps, few=self.guidance_width is not None)
+    @property
+    def _schedule(self) -> tuple[dict[str, Any], int, bool]:
+        return read_scheduler(self.source), self.steps, self.guidance_width is not None
 
-    def kept(self) -> list[int]:
+    def kept(self) -> list[float]:
         """The timesteps whose inputs are kept, in the order they come."""
-        times = [int(t) for t in self._scheduler().timesteps]
+        times = timesteps(*self._schedule)
         if self.timesteps is None:
             return times
         near = {min(times, key=lambda t: abs(t - timestep)) for timestep in self.timesteps}
@@ -94,7 +95,7 @@ class Trajectory:
         import torch
 
         kept = set(self.kept())
-        scheduler = self._scheduler()
+        scheduler = load_scheduler(*self._schedule)
         latent = torch.from_numpy(noise) * scheduler.init_noise_sigma
         text, empty = self._encode(prompt), self._encode("")
         more = {}
@@ -102,10 +103,10 @@ class Trajectory:
             more[guidance.INPUT] = guidance.guidance_embedding(np.array([self.guidance_scale - 1]), self.guidance_width)
         for t in scheduler.timesteps:
             sample = scheduler.scale_model_input(latent, t).numpy()
-            time = np.array([float(t)], np.float32)
+            time = np.array([t.item()], np.float32)
             with_text = {"sample": sample, "timestep": time, "encoder_hidden_states": text, **more}
             without = {"sample": sample, "timestep": time, "encoder_hidden_states": empty}
-            keep = int(t) in kept
+            keep = t.item() in kept
             out = denoise(with_text, keep)
             if keep:
                 yield with_text

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.evaluate.sampler import first_noise
 from workbench.models.families import family_of
-from workbench.models.scheduler import load_scheduler, noises, previous
+from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ class Inputs:
     """The parent's denoising inputs: ``sample`` [T, P, C, h, w] at ``timesteps`` (T) of P prompts."""
 
     sample: torch.Tensor
-    timesteps: tuple[int, ...]
+    timesteps: tuple[float, ...]
 
 
 class Probe:
@@ -71,7 +71,7 @@ class Probe:
         config = unet.config
         side = config["sample_size"]
         shape = (config["in_channels"], *((side, side) if isinstance(side, int) else side))
-        scheduler = load_scheduler(self._source, self._steps)
+        scheduler = load_scheduler(read_scheduler(self._source), self._steps)
         noise = np.concatenate([first_noise(shape, self._seed, i) for i in range(count)])
         latents = torch.from_numpy(noise) * scheduler.init_noise_sigma
         generators = noises(self._seed, range(count))
@@ -88,7 +88,7 @@ class Probe:
                 out, free = out.chunk(2)
                 out = free + self._guidance * (out - free)
             latents = previous(scheduler, out, t, latents, generators)
-        times = tuple(int(t) for t in scheduler.timesteps)
+        times = tuple(t.item() for t in scheduler.timesteps)
         return self._decode(latents), Inputs(torch.stack(seen), times)
 
     def _decode(self, latents: torch.Tensor) -> np.ndarray:

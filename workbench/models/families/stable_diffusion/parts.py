@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.models import guidance, unet
-from workbench.models.families.base import PASSES, STEPS, Config, Configs, Part, Spec
+from workbench.models.families.base import PASSES, TIMESTEPS, Config, Configs, Part, Spec
 from workbench.models.widths import read_widths
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Unet(Part):
 
     name, label, role, folder = "unet", "U-Net", "denoiser", "unet"
     library, cls = "diffusers", unet.CLASS
-    repeats = (STEPS, PASSES)
+    repeats = (TIMESTEPS, PASSES)
 
     def spec(self, configs: Configs) -> Spec:
         """A latent [1, C, h, w], a timestep [1] and text states to what is predicted of the noise."""

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.models.families import component_label
-from workbench.models.families.base import PASSES, STEPS
+from workbench.models.families.base import PASSES, TIMESTEPS
 from workbench.profile.summary import Latency, Summary
 from workbench.report.data import RunData, kind_of
 from workbench.report.format import MISSING, change, join, known, milliseconds, number, percent, whole
-from workbench.report.per_picture import calls_of, repeats_of
+from workbench.report.per_picture import STEPS, calls_of, repeats_of
 
 ABSENT = "missing"
 TOLERANCE = 0.01
 """The sum of the parts and the pipeline's own median may differ by this share before both are shown."""
 
 
-WORDS = {STEPS: ("steps", "step"), PASSES: ("guidance passes", "guidance pass")}
+WORDS = {
+    TIMESTEPS: ("timesteps", "timestep"),
+    STEPS: ("steps", "step"),
+    PASSES: ("guidance passes", "guidance pass"),
+}
 """What a component's passes are multiplied by, as words for several and for one."""
 
 
@@ -32,12 +36,12 @@ class Column:
 
     @property
     def product(self) -> str:
-        """``steps × guidance passes × one call``."""
+        """``timesteps × guidance passes × one call``."""
         return " × ".join((*(WORDS[by][0] for by in self.repeats), "one call"))
 
     @property
     def runs(self) -> str:
-        """``the U-Net once per step and guidance pass``."""
+        """``the U-Net once per timestep and guidance pass``."""
         per = join([WORDS[by][1] for by in self.repeats])
         return f"the {self.label} once{f' per {per}' if per else ''}"
 
@@ -174,7 +178,7 @@ def _note(columns: Sequence[Column], profile: Summary, total: float | None) -> s
     if absent:
         notes.append(f"no sum: {join(absent)} {ABSENT}")
     elif total is None:
-        notes.append("no sum: the profile tells no steps and guidance passes")
+        notes.append("no sum: the profile tells no timesteps and guidance passes")
     if known(told) and total is None:
         notes.append(f"the profile's pipeline latency: {milliseconds(told)}")
     elif known(told) and total and abs(told / total - 1) > TOLERANCE:
