@@ -87,6 +87,11 @@ def test_a_stopped_runner_is_killed_at_its_deadline(up, amd64, failed, monkeypat
     assert "not done in 4 s" in text
 
 
+def test_a_killed_runner_says_so(up, amd64, failed):
+    with during(lambda: signal_runner(up, amd64, signal.SIGKILL), up, amd64):
+        assert "it was killed" in failed("runner killed", **HANG)
+
+
 def test_a_short_break_of_the_link_is_survived(up, amd64, job):
     def cut():
         for state in ("down", "up"):

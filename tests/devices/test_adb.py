@@ -10,9 +10,9 @@ from workbench.errors import InputError
 
 def test_the_error_is_told_not_the_figures_after_it():
     err = "adb: error: failed to copy 'a' to '/b': No space left on device\na: 0 files pushed, 0 skipped. 679.9 MB/s\n"
-    assert Done(1, "", err).said == "failed to copy 'a' to '/b': No space left on device"
-    assert Done(1, "mkdir: denied\n", " \n").said == "mkdir: denied"
-    assert Done(255, "", "").said == "no message"
+    assert Done(1, "", err).message == "failed to copy 'a' to '/b': No space left on device"
+    assert Done(1, "mkdir: denied\n", " \n").message == "mkdir: denied"
+    assert Done(255, "", "").message == "no message"
 
 
 def test_the_adb_given_goes_first_and_must_run(tmp_path, monkeypatch):

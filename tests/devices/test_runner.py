@@ -158,7 +158,7 @@ FAILURES = {
     "input of wrong size": ({"models": "short"}, 71, "has 3 bytes, its shape and type .float32. need 6144"),
     "provider missing": ({"providers": (Provider("xnnpack"),)}, 69, "xnnpack is not in this library"),
     "folder missing": ({"out": "/nowhere/r.json"}, 68, "can't be written"),
-    "no such core": ({"cpu_mask": "8" + "0" * 200}, 74, "can't be had"),
+    "no such core": ({"cpu_mask": "8" + "0" * 200}, 74, "aren't available"),
     "bad mask": ({"cpu_mask": "0xff"}, 64, "not a hexadecimal mask"),
     "bad level": ({"optimization": "most"}, 64, "not none, basic or all"),
     "bad phase": ({"phases": ("time", "memory")}, 64, "memory must be alone"),

@@ -106,7 +106,7 @@ def test_what_a_shell_there_does_not_find_is_not_the_device(stand_in):
     for words, lost in (("/system/bin/sh: cmd: not found", False), ("error: device 'P1' not found", True)):
         stand_in.program.write_text(f'#!/bin/sh\necho "{words}" >&2; exit 1\n')
         try:
-            assert adb.on(Listed("P1")).shell("cmd").said == words and not lost
+            assert adb.on(Listed("P1")).shell("cmd").message == words and not lost
         except DeviceError as error:
             assert lost and "not connected" in error.message
 

@@ -42,4 +42,4 @@ def clean(
     from workbench.verbs.devices import clean as work
 
     done = work(Adb(find_adb(adb)), device)
-    print(json.dumps({"cleaned": done}) if as_json else "\n".join(f"{one}: clean" for one in done))
+    print(json.dumps({"cleaned": done}) if as_json else "\n".join(f"{name}: clean" for name in done))

@@ -42,7 +42,7 @@ class Done:
     err: str
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """What a tool says when it fails: the last line with an error in it, else the last line."""
         lines = [line.strip() for line in (self.err.strip() or self.out.strip()).splitlines() if line.strip()]
         errors = [line for line in lines if "error:" in line]  # a transfer's figures may follow
@@ -114,7 +114,7 @@ class Adb:
         except TimeoutError as error:
             raise RunError(str(error), hint=_server_hint()) from None
         if done.code:
-            raise RunError(f"adb devices: {done.said}", hint=_server_hint())
+            raise RunError(f"adb devices: {done.message}", hint=_server_hint())
         listed = read_listing(done.out)
         mismatch = next((line for line in (done.err + done.out).splitlines() if REPLACED in line), None)
         if mismatch and not listed:
@@ -204,7 +204,7 @@ class Device:
         for sign, hint in _FULL.items():
             if sign in done.err + done.out:
                 raise DeviceError(self.name, f"can't write {remote}: {sign}", hint)
-        reason = done.said.rpartition("': ")[2]  # before it stand both names again
+        reason = done.message.rpartition("': ")[2]  # before it stand both names again
         raise self.gone(f"can't write {remote}: {reason}")
 
     def pull(self, remote: str, local: Path) -> None:
@@ -212,7 +212,7 @@ class Device:
         local.unlink(missing_ok=True)
         done = self.call(["pull", remote, str(local.absolute())], PUSH_S)
         if done.code or not local.is_file():
-            raise self.gone(f"can't read {remote}: {done.said}")
+            raise self.gone(f"can't read {remote}: {done.message}")
 
     def state(self) -> str:
         """``device`` when it is ready, else what adb says of it (``offline``, ``unauthorized``, ``absent``)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from workbench.measure.network import Network
 
@@ -18,34 +18,46 @@ ROOM_DB = 6.0
 """How far below the host's own spread a quantized network may lie."""
 
 
-def agreement(network: Network, there: Mapping[str, np.ndarray], threads: int | None = None) -> dict[str, Any]:
-    """How far a device's outputs ``there`` (by name) are from the host's; ``agrees`` decides whether its times count.
+class Agreement(TypedDict):
+    """Of the output that agrees least; decibels are None where outputs were ``wrong``.
+
+    ``host_spread_db``: None where it wasn't needed. ``wrong``: an output of another shape or with values that aren't
+    finite, in words.
+    """
+
+    sqnr_db: float | None
+    max_abs_error: float | None
+    least_db: float | None
+    host_spread_db: float | None
+    agrees: bool
+    wrong: str | None
+
+
+def agreement(network: Network, device: Mapping[str, np.ndarray]) -> Agreement:
+    """How far a device's outputs (by name) are from the host's; ``agrees`` decides whether its times count.
 
     Rounding in another order changes a quantized network's integers, so the host disagrees with itself when it
     optimizes the graph otherwise: that SQNR, ``host_spread_db``, is looked at where a quantized network stays below
     ``QUANTIZED_DB``, and ``ROOM_DB`` below it is accepted, but never less than ``FLOOR_DB``. Outputs that aren't
     floating-point are left out: an argmax can fall otherwise where two values are almost equal.
-
-    Returns: ``sqnr_db``, ``max_abs_error``, ``least_db``, ``agrees``, ``host_spread_db`` (None: not needed) and
-    ``wrong``: in words, an output of another shape or with values that aren't finite (None: there is none).
     """
     import numpy as np
 
     from workbench.runtimes.onnxruntime.session import session
 
     assert network.file is not None
-    feed, names = dict(network.feed), list(there)
-    here = dict(zip(names, session(network.file, threads).run(names, feed), strict=True))
+    feed, names = dict(network.feed), list(device)
+    host = dict(zip(names, session(network.file).run(names, feed), strict=True))
     for name in names:
-        if here[name].shape != there[name].shape:
-            return _wrong(f"output {name} has shape {list(there[name].shape)}, the host's is {list(here[name].shape)}")
-        if np.isfinite(here[name].astype(np.float64)).all() and not np.isfinite(there[name].astype(np.float64)).all():
+        if host[name].shape != device[name].shape:
+            return _wrong(f"output {name} has shape {list(device[name].shape)}, the host's is {list(host[name].shape)}")
+        if np.isfinite(host[name].astype(np.float64)).all() and not np.isfinite(device[name].astype(np.float64)).all():
             return _wrong(f"output {name} isn't finite; the host's is")
-    sqnr, error = _distance(here, there)
+    sqnr, error = _distance(host, device)
     spread = None
     if sqnr < QUANTIZED_DB and network.scheme not in AGREE_DB:
-        otherwise = session(network.file, threads, optimization="basic").run(names, feed)
-        spread, _ = _distance(here, dict(zip(names, otherwise, strict=True)))
+        otherwise = session(network.file, optimization="basic").run(names, feed)
+        spread, _ = _distance(host, dict(zip(names, otherwise, strict=True)))
     least = least_db(network.scheme, spread)
     return {
         "sqnr_db": sqnr,
@@ -65,20 +77,26 @@ def least_db(scheme: str, spread_db: float | None) -> float:
     return max(FLOOR_DB, min(least, spread_db - ROOM_DB))
 
 
-def _distance(here: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]) -> tuple[float, float]:
+def _distance(host: Mapping[str, np.ndarray], device: Mapping[str, np.ndarray]) -> tuple[float, float]:
     """Of the output that agrees least: SQNR in dB (200: equal), and the largest error of all."""
     import numpy as np
 
     from workbench.measure.sqnr import sqnr_db
 
     worst, error = 200.0, 0.0
-    for name, mine in here.items():
+    for name, mine in host.items():
         if np.issubdtype(mine.dtype, np.floating):
-            worst = min(worst, sqnr_db(mine, there[name]))
-            error = max(error, float(np.abs(mine.astype(np.float64) - there[name]).max(initial=0.0)))
+            worst = min(worst, sqnr_db(mine, device[name]))
+            error = max(error, float(np.abs(mine.astype(np.float64) - device[name]).max(initial=0.0)))
     return worst, error
 
 
-def _wrong(what: str) -> dict[str, Any]:
-    unknown = dict.fromkeys(("sqnr_db", "max_abs_error", "least_db", "host_spread_db"))
-    return {**unknown, "agrees": False, "wrong": what}
+def _wrong(what: str) -> Agreement:
+    return {
+        "sqnr_db": None,
+        "max_abs_error": None,
+        "least_db": None,
+        "host_spread_db": None,
+        "agrees": False,
+        "wrong": what,
+    }

@@ -40,12 +40,12 @@ def mask_of(cores: Sequence[int]) -> str | None:
 def fixed_performance(device: Device, facts: Facts) -> Iterator[str]:
     """Android's fixed-performance mode while the block runs, put back afterwards; says what came of it."""
     if facts.system != "android" or "cmd" not in facts.tools:
-        yield "not there"
+        yield "not available"
         return
     done = device.shell("cmd", "power", "set-fixed-performance-mode-enabled", "true")
     refused = done.code != 0 or "rror" in done.out + done.err
     try:
-        yield f"refused: {done.said}" if refused else "on"
+        yield f"refused: {done.message}" if refused else "on"
     finally:
         if not refused:
             with suppress(DeviceError):  # where the device is away, a restart puts the mode back, too
@@ -53,7 +53,7 @@ def fixed_performance(device: Device, facts: Facts) -> Iterator[str]:
 
 
 def too_warm(facts: Facts) -> str | None:
-    """Why the device isn't cool enough to start, in words; None when it is, or when nothing tells."""
+    """Why the device isn't cool enough to start, in words; None when it is, or when no sensor says."""
     if facts.thermal_status is not None:
         return f"thermal status {facts.thermal_status}" if facts.thermal_status > COOL_STATUS else None
     hottest = max(facts.temperatures.items(), key=lambda item: item[1], default=None)
@@ -71,7 +71,7 @@ def cool_down(device: Device, facts: Facts, limit_s: float, say: Callable[[str],
 
 
 class Held(TypedDict):
-    """Clocks in kHz and temperatures in °C over a run; None where the device doesn't tell."""
+    """Clocks in kHz and temperatures in °C over a run; None where the device doesn't say."""
 
     khz_least: int | None
     khz_most: int | None

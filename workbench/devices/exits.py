@@ -15,7 +15,7 @@ RUNNER = {
     71: "an input can't be used",
     72: "the time limit was reached and the runner ended itself",
     73: "nobody read the runner's output, so it ended itself",
-    74: "the cores asked for can't be had",
+    74: "the requested cores aren't available",
 }
 NOT_STARTED, NOT_FOUND = 126, 127
 _SHELL = {
@@ -30,7 +30,7 @@ _SIGNALS = {
     7: "it read memory that can't be read (SIGBUS)",
     9: "it was killed, most likely because memory ran out (SIGKILL)",
     11: "it crashed (SIGSEGV)",
-    15: "it was asked to end (SIGTERM)",
+    15: "it was terminated (SIGTERM)",
 }
 _CRASH = "does another version of the library do the same (--ort-library)? and the same model on the host?"
 HINTS = {
@@ -101,7 +101,7 @@ def about_model(message: str, version: str | None = None) -> str:
 
 
 def _short(message: str) -> str:
-    """The begin of the library's own words, which can run over many lines."""
+    """The beginning of the library's own words, which can run over many lines."""
     words = " ".join(message.split())
     return words if len(words) <= KEPT else f"{words[:KEPT]}…"
 

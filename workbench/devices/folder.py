@@ -43,7 +43,9 @@ class DeviceFolder:
         self.device, self._space = device, space_bytes
         done = device.script(_ORPHANS)
         if "READY" not in done.out:
-            raise DeviceError(device.name, f"can't write to {FOLDER}: {done.said}", "is its storage full or read-only?")
+            raise DeviceError(
+                device.name, f"can't write to {FOLDER}: {done.message}", "is its storage full or read-only?"
+            )
         listed = device.script(f'for f in {FOLDER}/files/*/*; do [ -f "$f" ] && wc -c "$f"; done')
         self._there = {
             name: int(size)
@@ -86,14 +88,16 @@ class DeviceFolder:
             f"&& mv {shlex.quote(part)} {shlex.quote(target)} && echo WHOLE"
         )
         if "WHOLE" not in done.out:
-            raise DeviceError(self.device.name, f"{target} did not arrive whole: {done.said}", "give the command again")
+            raise DeviceError(
+                self.device.name, f"{target} did not arrive whole: {done.message}", "give the command again"
+            )
 
     def job_folder(self, name: str) -> str:
         """A fresh folder for one call of the runner."""
         folder = f"{FOLDER}/jobs/{name}"
         done = self.device.script(f"rm -rf {shlex.quote(folder)}; mkdir -p {shlex.quote(folder)}/outputs && echo MADE")
         if "MADE" not in done.out:
-            raise DeviceError(self.device.name, f"can't write to {folder}: {done.said}")
+            raise DeviceError(self.device.name, f"can't write to {folder}: {done.message}")
         return folder
 
     def run(

@@ -1,4 +1,4 @@
-"""What is asked of the runner, and what comes back: its lines and its result."""
+"""A call of the runner, and what comes back: its lines and its outputs."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Stream:
 
     @property
     def error(self) -> tuple[int | None, str]:
-        """The runner's own exit code (None: it told of no error) and message."""
+        """The runner's own exit code (None: no error) and message."""
         event = self.events.get("error", {})
         return event.get("code"), str(event.get("message", "")).strip()
 

@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workbench.devices.adb import Device
-
-ABIS = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-"""``uname -m`` to the ABI's name here. 32-bit devices aren't supported: ONNX Runtime's kernels for them are few."""
+from workbench.devices.toolchain.build import MACHINES, Target
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def probe(device: Device) -> Facts:
         else:
             current.append(line)
     if "end" not in sections:
-        raise device.gone(f"its answer to the probe broke off ({done.said})")
+        raise device.gone(f"its answer to the probe broke off ({done.message})")
     return facts(device.listed.serial, sections)
 
 
@@ -153,8 +151,8 @@ class _Missing(ValueError):
 
 def _abi(machine: str, props: Mapping[str, str]) -> str | None:
     """The ABI to build for; None on a 64-bit processor under a 32-bit Android, too."""
-    abi, listed = ABIS.get(machine), props.get("ro.product.cpu.abilist")
-    return abi if not listed or {"arm64": "arm64-v8a"}.get(abi or "", abi) in listed.split(",") else None
+    abi, listed = MACHINES.get(machine), props.get("ro.product.cpu.abilist")
+    return abi if not listed or (abi and Target("android", abi).android_abi in listed.split(",")) else None
 
 
 def _emulated(lines: list[str]) -> bool:

@@ -52,7 +52,7 @@ def profile_devices(
     by_target: dict[str, Summaries] = {}
     failed: list[RunError] = []
 
-    def one(device: Ready, shown: Progress) -> None:
+    def profile_one(device: Ready, shown: Progress) -> None:
         try:
             with DeviceSession(device, settings, store, shown) as session:
                 by_target[device.target] = _profiled(session, work, out)
@@ -62,11 +62,11 @@ def profile_devices(
     if settings.parallel and len(ready) > 1:
         with progress("devices", len(ready)) as tick, ThreadPoolExecutor(max_workers=len(ready)) as pool:
             # One bar: two at the same time would write over each other.
-            for done, _ in enumerate(pool.map(lambda device: one(device, quiet), ready), 1):
+            for done, _ in enumerate(pool.map(lambda device: profile_one(device, quiet), ready), 1):
                 tick(done)
     else:
         for device in ready:
-            one(device, progress)
+            profile_one(device, progress)
     if failed and len(ready) == 1:
         raise failed[0]
     if failed:

@@ -103,7 +103,7 @@ def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers
     executed = folder / "executed.onnx"
     graph = load_graph(executed if executed.is_file() else network.file)
     passes = read_passes(folder / "trace.json")
-    # The first pass of all tells what the runtime allocates; later ones find it there.
+    # The first pass of all shows what the runtime allocates; later ones find it there.
     return assemble(exported, graph, passes[warmup:], network.scheme, count, passes[0])
 
 
@@ -133,7 +133,7 @@ def warnings_of(
         warnings.append(f"{what}: the battery was charging, which warms the device")
     if conditions["cores_missing"]:
         warnings.append(
-            f"{what}: cores {conditions['cores_missing']} were asked for and not had, it ran on {conditions['cores']}"
+            f"{what}: cores {conditions['cores_missing']} weren't available, it ran on {conditions['cores']}"
         )
     fallen = on_cpu(conditions["kernels_per_pass"]) if any(p.name != "cpu" for p in providers) else None
     if fallen:

@@ -93,17 +93,17 @@ def _cells(facts: dict[str, Any]) -> dict[str, str]:
     warm = [f"status {facts['thermal_status']}"] if facts["thermal_status"] is not None else []
     if facts["temperatures"]:
         warm.append(f"{max(facts['temperatures'].values()):.0f} °C")
-    battery = f"{facts['battery_percent']} %" if facts["battery_percent"] is not None else NOT_TOLD
+    battery = f"{facts['battery_percent']} %" if facts["battery_percent"] is not None else UNKNOWN
     return {
-        "model": facts["model"] or NOT_TOLD,
-        "SoC": facts["soc"] or NOT_TOLD,
-        "ABI": (facts["abi"] or facts["machine"] or NOT_TOLD) + (" (emulated)" if facts["emulated"] else ""),
-        "system": facts["version"] or NOT_TOLD,
-        "cores": cores or NOT_TOLD,
-        "memory": f"{facts['memory_bytes'] / 1e9:.1f} GB" if facts["memory_bytes"] else NOT_TOLD,
-        "thermal": ", ".join(warm) or NOT_TOLD,
+        "model": facts["model"] or UNKNOWN,
+        "SoC": facts["soc"] or UNKNOWN,
+        "ABI": (facts["abi"] or facts["machine"] or UNKNOWN) + (" (emulated)" if facts["emulated"] else ""),
+        "system": facts["version"] or UNKNOWN,
+        "cores": cores or UNKNOWN,
+        "memory": f"{facts['memory_bytes'] / 1e9:.1f} GB" if facts["memory_bytes"] else UNKNOWN,
+        "thermal": ", ".join(warm) or UNKNOWN,
         "battery": battery + (", charging" if facts["battery_charging"] else ""),
     }
 
 
-NOT_TOLD = "not told"
+UNKNOWN = "unknown"

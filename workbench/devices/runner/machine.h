@@ -47,7 +47,7 @@ static int has_cpu(int cpu) { return (machine.cpus[cpu / WORD_BITS] >> (cpu % WO
 
 /* Runs on the cores of a hexadecimal mask from here on, with all threads made later; NULL keeps those it has.
 
-   Cores that are offline or forbidden drop out, as long as one is left: the result says which were had. */
+   Cores that are offline or forbidden drop out, as long as one is left: the result says which are left. */
 static void use_cpus(const char *mask) {
   if (mask) {
     size_t digits = strlen(mask);
@@ -58,7 +58,7 @@ static void use_cpus(const char *mask) {
       machine.cpus[4 * i / WORD_BITS] |= strtoul(digit, NULL, 16) << (4 * i % WORD_BITS);
     }
     if (sched_setaffinity(0, sizeof machine.cpus, (void *)machine.cpus))
-      die(EXIT_AFFINITY, "cores of mask %s can't be had: %s", mask, strerror(errno));
+      die(EXIT_AFFINITY, "cores of mask %s aren't available: %s", mask, strerror(errno));
   }
   memset(machine.cpus, 0, sizeof machine.cpus);
   if (sched_getaffinity(0, sizeof machine.cpus, (void *)machine.cpus))
@@ -120,7 +120,7 @@ static void add_reading(Text *text) {
   add(text, "]");
 }
 
-/* Asks the kernel to forget a file's pages, so that the next load reads the disk; whether it took the wish. */
+/* Asks the kernel to forget a file's pages, so that the next load reads the disk; whether it did. */
 static int drop_from_cache(const char *path) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;

@@ -1,4 +1,4 @@
-/* What the runner tells: JSON lines on standard output, exit codes, the watchdog. */
+/* What the runner prints: JSON lines on standard output, exit codes, the watchdog. */
 #ifndef WB_SAY_H
 #define WB_SAY_H
 
@@ -27,7 +27,7 @@ enum {
   EXIT_INPUT = 71,     /* an input can't be read or made */
   EXIT_TIMEOUT = 72,   /* the watchdog ended it */
   EXIT_UNHEARD = 73,   /* nobody reads standard output any more */
-  EXIT_AFFINITY = 74,  /* the cores asked for can't be had */
+  EXIT_AFFINITY = 74,  /* the requested cores aren't available */
 };
 
 /* Text that grows. */

@@ -1,7 +1,7 @@
-/* wbrun: runs ONNX models on the device it lies on and tells what it measured.
+/* wbrun: runs ONNX models on the device it lies on and reports what it measured.
 
    ONNX Runtime is loaded at run time (--lib), so one binary serves every build of it. JSON lines on standard output
-   tell how far it is; the result goes to --out. Exit codes: say.h. Options, each followed by its value:
+   report progress; the result goes to --out. Exit codes: say.h. Options, each followed by its value:
 
      --job FILE             more options from a file, one argument per line (needs no shell quoting)
      --lib FILE             the ONNX Runtime library
@@ -47,7 +47,7 @@ static void misbehave(void) {
   }
   for (long mb = 0; mb < ask.oom_mb; mb++) {
     char *block = malloc(1 << 20);
-    if (!block) die(EXIT_MEMORY, "no memory: %ld MB were had", mb);
+    if (!block) die(EXIT_MEMORY, "no memory after %ld MB", mb);
     for (size_t i = 0; i < 1 << 20; i += 4096) ((volatile char *)block)[i] = 1;
   }
   int64_t end = now_ns() + (int64_t)(ask.hang * 1e9);
@@ -91,7 +91,7 @@ static void time_passes(Model *model) {
   add(&result, ",\"time\":{\"load_cold_ns\":%lld,\"cache_dropped\":%s,\"load_warm_ns\":%lld,\"first_call_ns\":%lld",
       (long long)cold, dropped ? "true" : "false", (long long)warm, (long long)first);
   add(&result, ",\"warmup\":%ld,\"samples_ns\":[", ask.warmup);
-  int64_t start = now_ns(), told = start, sum = 0;
+  int64_t start = now_ns(), reported = start, sum = 0;
   long n = 0;
   int cut = 0;
   say_progress("time", 0, ask.iterations);
@@ -101,9 +101,9 @@ static void time_passes(Model *model) {
     add(&result, n++ ? ",%lld" : "%lld", (long long)sample);
     cut = ask.max_seconds > 0 && (double)(now - start) > ask.max_seconds * 1e9;
     if (cut) break;
-    if (now - told > ask.progress_ms * 1000000) {
+    if (now - reported > ask.progress_ms * 1000000) {
       say_progress("time", n, ask.iterations > n ? ask.iterations : n);
-      told = now_ns();
+      reported = now_ns();
     }
   }
   say_progress("time", n, n);
@@ -158,12 +158,12 @@ static void profile_passes(Model *model) {
   if (!model->input_count) make_inputs(model);
   for (long i = 0; i < ask.profile_warmup; i++) pass(model, NULL);
   if (!(ask.phases & TIME)) misbehave();
-  int64_t told = now_ns();
+  int64_t reported = now_ns();
   for (long i = 0; i < ask.profile_passes; i++) {
     pass(model, NULL);
-    if (now_ns() - told > ask.progress_ms * 1000000) {
+    if (now_ns() - reported > ask.progress_ms * 1000000) {
       say_progress("profile", i + 1, ask.profile_passes);
-      told = now_ns();
+      reported = now_ns();
     }
   }
   char *file = NULL;

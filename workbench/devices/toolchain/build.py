@@ -22,9 +22,10 @@ ANDROID_API = 24
 OLDEST_GLIBC = "2.28"
 """Oldest glibc that is built for: what the library in the Linux wheels asks for."""
 _FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fno-stack-protector", "-g0")
-_MACHINES = {
+MACHINES = {
     "x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64", "arm64-v8a": "arm64",
 }  # fmt: skip
+"""What ``uname -m`` or an Android says, to the machine. 32-bit ones aren't: ONNX Runtime's kernels for them are few."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ def target_of(system: str, machine: str) -> Target:
     Raises:
         InputError: nothing can be built for it.
     """
-    if system not in ("linux", "android") or machine not in _MACHINES:
+    if system not in ("linux", "android") or machine not in MACHINES:
         raise InputError(
             f"a device with {system} on {machine or 'an unknown machine'} can't be profiled: the runner is built for "
             "64-bit Arm and x86, on Android or on Linux with glibc"
         )
-    return Target(system, _MACHINES[machine])
+    return Target(system, MACHINES[machine])
 
 
 def build_runner(target: Target, folder: Path) -> Path:
