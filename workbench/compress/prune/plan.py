@@ -6,10 +6,11 @@ A width is one number of channels that several layers share, so that all of them
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
+
+from workbench.models.patterns import matching
 
 Scope = Literal["blocks", "resnets", "transformers", "attention", "feed_forward", "time_embedding"]
 """Which widths: what blocks hand on to each other (and to the skips), the inside of residual blocks, what runs through
@@ -81,11 +82,6 @@ def kept(width: Width, ratio: float, round_to: int, *, at_least_one: bool = Fals
     return min(max(steps, 1) * step, width.channels)
 
 
-def matches(pattern: str, layers: Iterable[str]) -> bool:
-    """Whether the regular expression is found in the path of one of the layers."""
-    return any(re.search(pattern, layer) for layer in layers)
-
-
 def ratio_of(width: Width, ratio: float, per_block: Mapping[str, float]) -> float:
     """The width's ratio: its own where patterns of ``per_block`` match layers that make it, else the general one.
 
@@ -93,7 +89,7 @@ def ratio_of(width: Width, ratio: float, per_block: Mapping[str, float]) -> floa
     """
     own = []
     for layer in width.makers:
-        own.append(min((r for pattern, r in per_block.items() if re.search(pattern, layer)), default=ratio))
+        own.append(min((r for pattern, r in per_block.items() if matching(pattern, [layer])), default=ratio))
     return min(own)
 
 

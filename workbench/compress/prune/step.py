@@ -6,21 +6,21 @@ beside the config, since a diffusers config can't say them. Train it after: ``di
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from workbench.compress.prune.analytic_widths import told_widths
 from workbench.compress.prune.criteria import Criterion, lowest, scorer
 from workbench.compress.prune.ladder import Scale
-from workbench.compress.prune.plan import SCOPES, NothingLeft, Scope, Width, matches, plan
+from workbench.compress.prune.plan import SCOPES, NothingLeft, Scope, Width, plan
 from workbench.compress.prune.ratio_search import COUNTED, MEASURED, smallest_ratio
 from workbench.compress.prune.verify import verify
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
 from workbench.errors import InputError, nearest
+from workbench.models.patterns import Pattern, matching
 from workbench.models.read_json import read_object
 from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet, save_unet
@@ -43,9 +43,13 @@ class PruneConfig(StepConfig):
     scope: list[Scope] = Field(
         [s for s in SCOPES if s != "time_embedding"], min_length=1, description="Which widths may change."
     )
-    exempt: list[str] = Field([], description="Patterns (regular expressions) of layers that keep their widths.")
-    per_block: dict[str, float] = Field(
-        {}, description="Pattern of layers to their own ratio, 0 to below 1; a shared width takes the smallest."
+    exempt: list[Pattern] = Field(
+        [], max_length=30, description="Patterns (regular expressions) of layers that keep their widths."
+    )
+    per_block: dict[Pattern, Annotated[float, Field(ge=0, lt=1)]] = Field(
+        {},
+        max_length=30,
+        description="Pattern of layers to their own ratio, 0 to below 1; a shared width takes the smallest.",
     )
     heads: Literal["dims", "whole"] = Field(
         "dims", description="Attention gets narrower heads (dims) or fewer of them (whole)."
@@ -53,19 +57,6 @@ class PruneConfig(StepConfig):
     round_to: int = Field(8, ge=1, le=1024, description="Widths that are left are multiples of this.")
     batches: int = Field(8, ge=1, description="taylor: batches whose gradients are summed.")
     batch: int = Field(16, ge=1, le=4096, description="taylor: pictures per batch.")
-
-    @field_validator("exempt", "per_block")
-    @classmethod
-    def _patterns(cls, value: Any) -> Any:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression ({error})") from None
-        for pattern, ratio in value.items() if isinstance(value, dict) else ():
-            if not 0 <= ratio < 1:
-                raise ValueError(f"{pattern}: found {ratio:g}; needs a ratio from 0 to below 1")
-        return value
 
     @model_validator(mode="after")
     def _one_target(self) -> PruneConfig:
@@ -122,7 +113,7 @@ def _unmatched(config: PruneConfig, widths: Sequence[Width]) -> Iterator[tuple[s
     layers = sorted({layer for width in widths for layer in width.layers})
     for key, patterns in (("exempt", config.exempt), ("per_block", list(config.per_block))):
         for pattern in patterns:
-            if not matches(pattern, layers):
+            if not matching(pattern, layers):
                 near = nearest(pattern, layers, however_far=True)
                 meant = f"; the layer with the nearest path is {near}" if near else ""
                 yield key, f"{pattern!r} matches none of the U-Net's {len(layers)} layers{meant}"
@@ -130,7 +121,7 @@ def _unmatched(config: PruneConfig, widths: Sequence[Width]) -> Iterator[tuple[s
 
 def _in_play(config: PruneConfig, widths: Sequence[Width]) -> list[Width]:
     in_scope = [width for width in widths if width.scope in config.scope]
-    return [width for width in in_scope if not any(matches(pattern, width.layers) for pattern in config.exempt)]
+    return [width for width in in_scope if not any(matching(pattern, width.layers) for pattern in config.exempt)]
 
 
 def _nothing_goes(config: PruneConfig, widths: Sequence[Width]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from workbench.compress.quantize.backends import able, backends, makes
 from workbench.compress.quantize.weights.groups import group_problem, layer_widths
 from workbench.errors import nearest
 from workbench.models.families import denoisers, policies
+from workbench.models.patterns import matching
 from workbench.models.schemes import SCHEMES
 from workbench.models.unet import CLASS as UNET
 from workbench.runtimes.base import described, installed
@@ -115,13 +115,14 @@ def _fit(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Pro
         return  # torch takes seconds to load, and there is nothing to ask it
     widths = layer_widths(unet_config)
     for i, pattern in enumerate(config.exempt.patterns):
-        if _denoiser_alone(config) and not any(re.search(pattern, path) for path in widths):
+        if _denoiser_alone(config) and not matching(pattern, widths):
             near = nearest(pattern, widths, however_far=True)
             what = f"found {pattern!r}, which matches none of the {len(widths)} layers"
             yield f"exempt.patterns.{i}", f"{what}; the nearest is {near}"
     if config.group_size:
         out = [*policies()[config.policy()].patterns, *config.exempt.patterns]
-        left = {path: width for path, width in widths.items() if not any(re.search(p, path) for p in out)}
+        gone = {path for pattern in out for path in matching(pattern, widths)}
+        left = {path: width for path, width in widths.items() if path not in gone}
         wrong = group_problem(left, config.group_size)
         if wrong:
             yield "group_size", wrong

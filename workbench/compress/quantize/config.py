@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from workbench.compress.quantize.backends import backends
 from workbench.compress.quantize.calibration.samples import Calibration
@@ -17,6 +17,7 @@ from workbench.compress.quantize.weights.groups import GroupSize
 from workbench.compress.quantize.weights.rounding import Rounding
 from workbench.compress.registry import StepConfig
 from workbench.models.families import component_names, denoisers, family_of, modules, policies
+from workbench.models.patterns import Pattern
 from workbench.models.schemes import SCHEMES, SchemeName
 from workbench.models.unet import CLASS as UNET
 from workbench.store.processor import int8_overflows
@@ -44,7 +45,9 @@ class Exempt(Strict):
     """Layers that stay float, and diffusion's special cases; what isn't named follows the policy."""
 
     policy: Policy | None = Field(default=None, description="A published set; default: the scheme's.")
-    patterns: list[str] = Field(default_factory=list, description="More layers: regular expressions over paths.")
+    patterns: list[Pattern] = Field(
+        default_factory=list, max_length=30, description="More layers: regular expressions over paths."
+    )
     shortcut_split: bool | None = Field(
         default=None,
         description="Two scales where an up block's shortcut takes a concatenation (Q-Diffusion, section 4.2).",
@@ -58,18 +61,6 @@ class Exempt(Strict):
     softmax_bits: Literal[8, 16] | None = Field(
         default=None, description="Of the softmax's output where attention is quantized (Q-Diffusion: 16)."
     )
-
-    @field_validator("patterns")
-    @classmethod
-    def _regular(cls, patterns: list[str]) -> list[str]:
-        import re
-
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-        return patterns
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import InputError, nearest
 from workbench.models.families import policies
+from workbench.models.patterns import matching
 
 if TYPE_CHECKING:
     import torch
@@ -42,13 +42,14 @@ def exempt(
     Raises:
         InputError: one of ``patterns`` matches no layer. (A policy's own may: it is written for other networks too.)
     """
+    paths = [layer.path for layer in layers]
     reasons: dict[str, str] = {}
     for pattern in policies()[policy].patterns:
-        reasons.update({layer.path: f"policy {policy}" for layer in layers if re.search(pattern, layer.path)})
+        reasons.update(dict.fromkeys(matching(pattern, paths), f"policy {policy}"))
     for pattern in patterns:
-        hits = [layer.path for layer in layers if re.search(pattern, layer.path)]
+        hits = matching(pattern, paths)
         if not hits:
-            near = nearest(pattern, [layer.path for layer in layers], however_far=True)
+            near = nearest(pattern, paths, however_far=True)
             raise InputError(
                 f"{key}: {pattern!r} matches none of {component}'s {len(layers)} layers",
                 hint=f"the layer with the nearest path is {near}" if near else None,
