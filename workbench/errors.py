@@ -18,6 +18,11 @@ class WorkbenchError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
+    @property
+    def line(self) -> str:
+        """Message and hint in one line, as a part of a longer list of problems."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
 
 class InputError(WorkbenchError):
     """The user's input (recipe, file, option) can't be used as it is. Nothing was started."""

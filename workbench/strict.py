@@ -1,11 +1,33 @@
-"""The base class of everything that a recipe is parsed into."""
+"""What everything in a recipe is parsed into: the base class, names, and paths."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused, values are not coerced."""
+    """Unknown keys are refused, values are not coerced, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+"""A name that becomes a part of file names, which most file systems end at 255 bytes."""
+
+
+def _placed(text: str, info: ValidationInfo) -> str:
+    if info.context is None or text == "demo" or text.startswith(("demo:", "hub:")):
+        return text
+    place: Callable[[Path], Path] = info.context
+    return str(place(Path(text)))
+
+
+RecipePath = Annotated[
+    str, AfterValidator(_placed), PlainSerializer(lambda text: PurePath(text).name, str, when_used="json")
+]
+"""A path, or a word such as ``demo``. The context of validation, a function of the path, puts it into its folder. In
+JSON, which keys are made of, it is its last part: what lies there has a key of its own."""

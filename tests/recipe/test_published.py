@@ -8,9 +8,9 @@ from typing import get_args
 from workbench.metrics.registry import by_picture
 from workbench.models.read_json import read_object
 from workbench.recipe.check import check_recipe
+from workbench.recipe.check_steps import denoiser_problems, published_problems, shown_names
 from workbench.recipe.load import Loaded, load_recipe
-from workbench.recipe.published import published_problems, shown_names
-from workbench.recipe.published_config import Published
+from workbench.recipe.schema import Published
 from workbench.store.store import Store
 
 STEPS = """steps:
@@ -39,13 +39,13 @@ def test_everything_after_a_few_step_student_is_named_by_its_steps_and_branches_
     tmp_path: Path, demo: Path
 ) -> None:
     recipe = loaded(tmp_path, "base: 1, bk_tiny: 2").recipe
-    assert shown_names(recipe, read_object(demo / "unet" / "config.json")) == SHOWN
+    assert shown_names(recipe, denoiser_problems(recipe, demo)[0]) == SHOWN
 
 
 def test_a_model_that_takes_guidance_itself_is_named_by_its_steps_from_the_start(tmp_path: Path, demo: Path) -> None:
-    recipe = loaded(tmp_path, "base: 1, bk_tiny: 2").recipe
+    recipe = loaded(tmp_path, "base: 1, bk_tiny: 2", "").recipe
     config = {**read_object(demo / "unet" / "config.json"), "time_cond_proj_dim": 256}
-    assert shown_names(recipe, config)["base"] == ["base-4steps", "base-1step"]
+    assert shown_names(recipe, [config])["base"] == ["base-4steps", "base-1step"]
 
 
 def test_all_names_that_the_report_shows_are_taken(tmp_path: Path, store: Store) -> None:
@@ -60,8 +60,9 @@ def test_all_names_that_the_report_shows_are_taken(tmp_path: Path, store: Store)
     assert (table.metric, table.better) == ("alignment", "high")
 
 
-def test_every_wrong_name_is_told_with_the_line_it_stands_on(tmp_path: Path, demo: Path) -> None:
-    found = list(published_problems(loaded(tmp_path, "student: 1, bse: 2, many: 3").recipe, demo))
+def test_every_wrong_name_is_told_with_the_line_it_stands_on(tmp_path: Path) -> None:
+    recipe = loaded(tmp_path, "student: 1, bse: 2, many: 3").recipe
+    found = list(published_problems(recipe, SHOWN))
     assert [place for place, _ in found] == [("published", 0, "values", "student"), ("published", 0, "values", "bse")]
     assert found[0][1].endswith("needs a name with their count: student-4steps, student-1step")
     assert found[1][1].endswith("did you mean base?")

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from workbench.models.candidate import Candidate, Component
 from workbench.models.families import denoisers
-from workbench.strict import Strict
+from workbench.strict import Name, Strict
 
 if TYPE_CHECKING:
     from workbench.progress import Progress
@@ -29,9 +29,7 @@ class StepConfig(Strict):
     from_: str | None = Field(
         None, alias="from", description="Candidate that this step starts from; default: the one before it."
     )
-    candidate: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the candidate that this step makes."
-    )
+    candidate: Name | None = Field(None, description="Name of the candidate that this step makes.")
 
     @abstractmethod
     def default_name(self) -> str:

@@ -22,6 +22,7 @@ from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import STEM
 from workbench.models.weights import weight_files
 from workbench.models.widths import FILE as WIDTHS
+from workbench.strict import RecipePath
 
 DECODER: Mapping[str, Any] = {"latent_channels": 4, "scaling_factor": 0.18215, "shift_factor": None}
 SCHEDULER: Mapping[str, Any] = {
@@ -41,7 +42,7 @@ SHAPES = ("in_channels", "out_channels", "sample_size", "cross_attention_dim")
 class ReplaceUnetConfig(StepConfig):
     """Takes the U-Net of another model; text encoder, decoder and scheduler stay."""
 
-    model: str = Field(description="demo, demo:NAME (a student that it brings), a local folder, or hub:OWNER/NAME.")
+    model: RecipePath = Field(description="demo, demo:NAME (a student that it brings), a folder, or hub:OWNER/NAME.")
     teacher: str | None = Field(None, description="Candidate that taught it, against which its pictures are held.")
 
     def default_name(self) -> str:
@@ -112,4 +113,4 @@ def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
     index = theirs / f"{STEM}.safetensors.index.json"
     if index.is_file():
         shutil.copyfile(index, own.path / index.name)
-    return StepResult.of(own, {"model": config.model})
+    return StepResult.of(own, config.model_dump(mode="json", include={"model"}))

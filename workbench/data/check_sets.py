@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench.data.captioned import rows
 from workbench.data.sets import DATA, DEMO, DataSet
 from workbench.errors import InputError, did_you_mean
+from workbench.store.files import unreadable
 
 Problem = tuple[tuple[str | int, ...], str]
 """A location in the recipe, and what is wrong there."""
@@ -34,10 +34,8 @@ def set_problems(sets: Sequence[DataSet]) -> Iterator[Problem]:
             if name in (data_set.join or [])[:k]:
                 yield (_KEY, i, "join", k), f"found {name!r} twice; needs each set once"
         for location, file in data_set.files().items():
-            if not file.is_file():
-                yield (_KEY, i, *location), f"found {str(file)!r}, no such file ({file.absolute()})"
-            elif not os.access(file, os.R_OK):
-                yield (_KEY, i, *location), f"found {str(file)!r}, which can't be read (no permission)"
+            if problem := unreadable(file):
+                yield (_KEY, i, *location), f"found {str(file)!r}, {problem}"
 
 
 def source_problems(
@@ -54,9 +52,8 @@ def source_problems(
             try:
                 rows(data if origin == DATA else origin, source)
             except InputError as error:
-                hint = f"; {error.hint}" if error.hint else ""
                 location: tuple[str | int, ...] = ("data",) if origin == DATA else (_KEY, i, "from")
-                yield location, error.message.removeprefix("data: ") + hint
+                yield location, error.line.removeprefix("data: ")
         if not has_scorer:
             lacks = "needs a scorer, and this model brings none"
             if data_set.crop == "best_of_3":

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
+from workbench.store.files import unreadable
+
+MOST_BYTES = 2**24
+"""Of a file of prompts: all of them are read before any work."""
 
 
 def numbered(file: Path) -> Iterator[tuple[int, str]]:
@@ -20,10 +24,9 @@ def numbered(file: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file can't be read, or a line isn't UTF-8; with file and line.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: can't be read ({error.strerror})") from None
+    if problem := unreadable(file):
+        raise InputError(f"{file}: {problem.removeprefix('which ')}")
+    content = file.read_bytes()
     for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
         try:
             text = line.decode("utf-8")
@@ -32,6 +35,16 @@ def numbered(file: Path) -> Iterator[tuple[int, str]]:
             raise InputError(f"{file}:{number}: not UTF-8: {what}", hint="save the file as UTF-8") from None
         if text.strip():
             yield number, text
+
+
+def prompts_problem(file: Path) -> str | None:
+    """Why ``file`` can't be read as prompts, one a line, after "found …, "; None where it can."""
+    if problem := unreadable(file, MOST_BYTES):
+        return problem
+    try:
+        return None if sum(1 for _ in numbered(file)) else "which is empty; needs one prompt a line"
+    except InputError as error:
+        return f"which can't be read ({error.line})"
 
 
 def captioned_lines(file: Path) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

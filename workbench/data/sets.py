@@ -13,11 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.strict import Strict
+from workbench.strict import Name, RecipePath, Strict
 
 DEMO, DATA = "demo", "data"
 """What ``from`` can name as well as sets and folders: the embedded pictures, and the recipe's own."""
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Texts = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
@@ -37,7 +36,7 @@ class Captions(Strict):
     """New captions: a template around the old one, or a file with a caption for each picture."""
 
     template: str | Texts | None = Field(None, description='Such as "a picture of {}"; of several, one by seed.')
-    file: str | None = Field(None, description='JSON lines: {"file_name": "x.png", "text": "…"}.')
+    file: RecipePath | None = Field(None, description='JSON lines: {"file_name": "x.png", "text": "…"}.')
 
     @field_validator("template")
     @classmethod
@@ -62,7 +61,7 @@ class Prompts(Strict):
     """Prompts from templates and the words that go into them, or the captions of another set."""
 
     templates: Texts | None = Field(None, description='Such as "a {thing} on a {colour} background".')
-    words: dict[str, str | Texts] = Field(
+    words: dict[str, RecipePath | Texts] = Field(
         default_factory=dict, description="For each name in a template a list of words, or a text file, one a line."
     )
     captions_of: str | None = Field(None, description="An earlier data set, whose training captions are the prompts.")
@@ -90,7 +89,7 @@ class Prompts(Strict):
 class Synthesize(Strict):
     """Pictures that a teacher draws for prompts; the pairs are new training rows."""
 
-    prompts: str | Prompts = Field(description="A text file, one prompt a line; or templates; or captions_of a set.")
+    prompts: RecipePath | Prompts = Field(description="A file, one prompt a line; or templates; or captions_of a set.")
     count: int | None = Field(
         None, ge=1, le=1_000_000, description="Pictures; default: one a prompt. More than prompts: each several times."
     )

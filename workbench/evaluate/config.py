@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from workbench.strict import Strict
+from workbench.strict import RecipePath, Strict
 
 
 class Evaluate(Strict):
@@ -25,7 +25,9 @@ class Evaluate(Strict):
         le=50.0,
         description="1 means one U-Net pass per step; few-step candidates take it as an input, in one pass.",
     )
-    prompts: str | None = Field(None, description="Text file, one prompt a line; default: the captions of the data.")
+    prompts: RecipePath | None = Field(
+        None, description="A file, one prompt a line; default: the captions of the data."
+    )
     shown: int = Field(8, ge=1, le=64, description="How many of the pictures the report shows.")
     timesteps: list[Annotated[int, Field(ge=0, le=999)]] = Field(
         [999, 799, 599, 399, 199, 39],

@@ -15,6 +15,8 @@ def read_object(file: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing or holds something else.
     """
+    if file.exists() and not file.is_file():
+        raise InputError(f"{file}: is a folder, a device or a pipe; needs a file")
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -15,13 +15,19 @@ from workbench.data.check_sets import source_problems
 from workbench.errors import InputError
 from workbench.models.sources import base_candidate, resolve
 from workbench.recipe.check_inputs import data_problems, prompts_problems, rank_problems, target_problems
-from workbench.recipe.check_steps import chain_problems, unet_problems
+from workbench.recipe.check_steps import (
+    chain_problems,
+    denoiser_problems,
+    name_problems,
+    published_problems,
+    shown_names,
+)
 from workbench.recipe.estimate import estimate
-from workbench.recipe.load import Loaded
+from workbench.recipe.load import Loaded, first_of
 from workbench.recipe.plan import plan_steps
 from workbench.recipe.plan_sets import scorer_key
-from workbench.recipe.problem import Problem
-from workbench.recipe.published import published_problems
+from workbench.recipe.yaml_lines import Problem
+from workbench.store.files import existing, unwritable
 from workbench.store.store import Store
 
 
@@ -86,24 +92,25 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         folder: Path | None = resolve(recipe.model)
     except InputError as error:
         folder = None
-        told_whole = f"{error.message}; {error.hint}" if error.hint else error.message
-        problems += [(("model",), line) for line in told_whole.splitlines()]
+        problems += [(("model",), line) for line in error.line.splitlines()]
     if folder is not None:
-        of_steps = list(unet_problems(recipe, folder))
+        configs, of_steps = denoiser_problems(recipe, folder)
         problems += [*of_steps, *data_problems(recipe, folder)]
-        # Which names the report has depends on what the steps make of the U-Net.
-        problems += [] if of_steps else published_problems(recipe, folder)
+        if not of_steps:  # which names the report has depends on what the steps make of the denoiser
+            shown = shown_names(recipe, configs)
+            problems += [*name_problems(recipe, shown), *published_problems(recipe, shown)]
         scorer = (folder / "scorer").is_dir()
         problems += source_problems(recipe.data_sets, folder, scorer, recipe.data)
         problems += rank_problems(recipe, scorer)
-    messages = [f"{loaded.where(place)}: {what}" for place, what in problems]
-    messages += [f"{place}: {why}" for place, why in _not_writable(store, out)]
+    messages = list(dict.fromkeys(f"{loaded.where(place)}: {what}" for place, what in problems))
+    folders = {store.root: "--store", (out / "profiles").absolute(): "--out", (out / "reports").absolute(): "--out"}
+    messages += [f"{f}: {why}; name another folder with {how}" for f, how in folders.items() if (why := unwritable(f))]
     if messages or folder is None:
-        raise InputError("\n".join(dict.fromkeys(messages)))
+        raise first_of(messages, len(messages), loaded.path)
 
     stored = _stored(loaded, store)
     needs = estimate(recipe, folder, stored)
-    free = shutil.disk_usage(_existing(store.root)).free if free_bytes is None else free_bytes
+    free = shutil.disk_usage(existing(store.root)).free if free_bytes is None else free_bytes
     if needs.disk_bytes > free:
         what = f"{store.root}: needs up to {_gb(needs.disk_bytes)} of disk, {_gb(free)} free there"
         raise InputError(f"{loaded.path}: {what}", hint="make room, or name a folder on another disk with --store")
@@ -124,22 +131,6 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         memory_available_bytes=available,
         warnings=tuple(_warnings(loaded, needs.memory_bytes, available)),
     )
-
-
-def _not_writable(store: Store, out: Path) -> Iterator[tuple[Path, str]]:
-    """Folders in which nothing could be written, found without writing."""
-    ways = {store.root: "--store", (out / "profiles").absolute(): "--out", (out / "reports").absolute(): "--out"}
-    for folder, option in ways.items():
-        there = _existing(folder)
-        if not there.is_dir():
-            yield folder, f"can't write there ({there} is not a folder); name another folder with {option}"
-        elif not os.access(there, os.W_OK | os.X_OK):
-            yield folder, f"can't write there (no permission in {there}); name another folder with {option}"
-
-
-def _existing(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
-    return next((path for path in (folder, *folder.parents) if os.path.lexists(path)), Path("/"))
 
 
 def _stored(loaded: Loaded, store: Store) -> list[bool]:

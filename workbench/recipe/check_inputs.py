@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.data.captioned import OWN, rows
+from workbench.data.lines import prompts_problem
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError, did_you_mean
 from workbench.metrics.base import Need
 from workbench.metrics.registry import metrics, qualities
 from workbench.models.weights import read_header
-from workbench.recipe.problem import Problem
 from workbench.recipe.schema import COSTS, Recipe
+from workbench.recipe.yaml_lines import Problem
 from workbench.runtimes.base import described, installed
 
 _LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
@@ -35,7 +36,7 @@ def target_problems(recipe: Recipe) -> Iterator[Problem]:
                 library = recipe.profile.device.ort_library
                 there += [ready.target for ready in devices_of([asked], Path(library) if library else None)]
             except WorkbenchError as error:
-                yield ("profile", "targets", i), error.message + (f"; {error.hint}" if error.hint else "")
+                yield ("profile", "targets", i), error.line
                 return
     for i, target in enumerate(recipe.rank.targets or ()):
         if target not in there:
@@ -62,16 +63,8 @@ def prompts_problems(recipe: Recipe) -> Iterator[Problem]:
     """What is wrong with ``evaluate.prompts``."""
     if recipe.evaluate.prompts is None:
         return
-    place, file = ("evaluate", "prompts"), Path(recipe.evaluate.prompts)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        yield place, f"found {str(file)!r}, no such file ({file.absolute()}); needs a text file, one prompt a line"
-    except (OSError, ValueError) as error:
-        yield place, f"found {str(file)!r}, which can't be read ({error})"
-    else:
-        if not text.strip():
-            yield place, f"found {str(file)!r}, which is empty; needs one prompt a line"
+    if problem := prompts_problem(Path(recipe.evaluate.prompts)):
+        yield ("evaluate", "prompts"), f"found {recipe.evaluate.prompts!r}, {problem}"
 
 
 def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
@@ -88,8 +81,7 @@ def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
         if readers and not any(row["split"] == "train" for row in table):
             raise InputError(f"no row has the split 'train'; {readers[0]} needs some")
     except InputError as error:
-        hint = f"; {error.hint}" if error.hint else ""
-        yield ("data",), error.message.removeprefix("data: ") + hint
+        yield ("data",), error.line.removeprefix("data: ")
     except json.JSONDecodeError as error:
         yield ("data",), f"{source / OWN / 'captions.json'}:{error.lineno}: not valid JSON ({error.msg})"
     except (KeyError, TypeError, ValueError) as error:

@@ -1,21 +1,22 @@
-"""The chain of a recipe's steps: order, names, files, and what each step says of the U-Net that it would meet."""
+"""The chain of a recipe's steps: order, files, what each step says of its denoiser, and the names that they make."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench.data.check_sets import set_problems
 from workbench.errors import InputError, did_you_mean
+from workbench.metrics.registry import metrics
+from workbench.models.candidate import at
 from workbench.models.families import denoisers, family_of, parts
 from workbench.models.guidance import FIELD
-from workbench.recipe.hooks import ChangesUNet, ChecksModel, ChecksUNet
+from workbench.recipe.hooks import ChangesDenoiser, ChecksDenoiser, ChecksModel
 from workbench.recipe.plan_sets import needed
-from workbench.recipe.problem import Problem
 from workbench.recipe.schema import Recipe
-from workbench.recipe.yaml_lines import Place
+from workbench.recipe.yaml_lines import Place, Problem
+from workbench.store.files import unreadable
 
 
 def chain_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -107,50 +108,96 @@ def _files(recipe: Recipe) -> Iterator[Problem]:
         try:
             files = entry.config.files()
         except InputError as error:
-            yield ("steps", i, entry.kind), error.message
+            yield ("steps", i, entry.kind), error.line
             continue
         for key, path in files.items():
-            if not path.is_file():
-                yield ("steps", i, entry.kind, *_split(key)), f"found {str(path)!r}, no such file ({path.absolute()})"
-            elif not os.access(path, os.R_OK):
-                yield (
-                    ("steps", i, entry.kind, *_split(key)),
-                    f"found {str(path)!r}, which can't be read (permission denied)",
-                )
+            if problem := unreadable(path):
+                yield ("steps", i, entry.kind, *_split(key)), f"found {str(path)!r}, {problem}"
 
 
-def unet_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
-    """What the steps say of the denoiser that each of them would meet; ends at the first that can't work with it."""
+def denoiser_problems(recipe: Recipe, folder: Path) -> tuple[list[Mapping[str, Any]], list[Problem]]:
+    """The config of every candidate's denoiser in order, and what the steps say of the one that each would meet.
+
+    Ends at the first step that can't work with it.
+    """
     family = family_of(folder)
     configs: list[Mapping[str, Any]] = [family.configs(folder)(family.denoiser.name)]
-    names = recipe.candidate_names()
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
-        step, config = entry.config, configs[parent]
-        needed, is_a = step.denoiser_class, family.denoiser.cls
-        if needed not in (None, is_a):
-            yield ("steps", i, entry.kind), f"works on a {needed} only, and this model's denoiser is a {is_a}"
-            return
-        problems = list(step.check(config, names[: i + 1])) if isinstance(step, ChecksUNet) else []
-        problems += step.check_model(folder) if isinstance(step, ChecksModel) else []
-        if config.get(FIELD) and step.denoises:
-            what = (
-                f"{names[parent]} is distilled to few steps, but this step runs it as one of many; move it before that"
-            )
-            problems.append(("", what))
-        for key, name in step.others().items():
-            if name in names[: i + 1] and configs[names.index(name)].get(FIELD):
-                what = f"found {name!r}, which is distilled to few steps; needs one that is drawn in many"
-                problems.append((key, what))
-        yield from ((("steps", i, entry.kind, *_split(key)), what) for key, what in problems)
+        try:
+            problems = list(_of_step(recipe, i, parent, configs, folder))
+            step, config = entry.config, configs[parent]
+            after = step.unet_config_after(config) if isinstance(step, ChangesDenoiser) and not problems else config
+        except InputError as error:
+            problems = [("", error.line)]
         if problems:
-            return
-        configs.append(step.unet_config_after(config) if isinstance(step, ChangesUNet) else config)
-    if "few_steps" in recipe.evaluate.model_fields_set and not any(c.get(FIELD) for c in configs):
+            return configs, [(("steps", i, entry.kind, *_split(key)), what) for key, what in problems]
+        configs.append(after)
+    if "few_steps" in recipe.evaluate.model_fields_set and not any(config.get(FIELD) for config in configs):
         what = (
             f"found {recipe.evaluate.few_steps}, but no candidate's denoiser has an embedding of guidance "
             f"({FIELD}); needs the step distill_consistency, or a student that has it"
         )
-        yield ("evaluate", "few_steps"), what
+        return configs, [(("evaluate", "few_steps"), what)]
+    return configs, []
+
+
+def _of_step(
+    recipe: Recipe, i: int, parent: int, configs: Sequence[Mapping[str, Any]], folder: Path
+) -> Iterator[tuple[str, str]]:
+    """Problems of one step as (key inside the step, sentence)."""
+    step, config, names = recipe.steps[i].config, configs[parent], recipe.candidate_names()
+    is_a = family_of(folder).denoiser.cls
+    if step.denoiser_class not in (None, is_a):
+        yield "", f"works on a {step.denoiser_class} only, and this model's denoiser is a {is_a}"
+        return
+    yield from step.check(config, names[: i + 1]) if isinstance(step, ChecksDenoiser) else ()
+    yield from step.check_model(folder) if isinstance(step, ChecksModel) else ()
+    if config.get(FIELD) and step.denoises:
+        what = f"{names[parent]} is distilled to few steps, but this step runs it as one of many; move it before that"
+        yield "", what
+    for key, name in step.others().items():
+        if name in names[: i + 1] and configs[names.index(name)].get(FIELD):
+            yield key, f"found {name!r}, which is distilled to few steps; needs one that is drawn in many"
+
+
+def shown_names(recipe: Recipe, configs: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """For every candidate in order the names under which the report shows it: for few-step ones, one a step count.
+
+    Args:
+        configs: of every candidate's denoiser.
+    """
+    return {
+        name: [at(name, count) for count in recipe.evaluate.few_steps] if config.get(FIELD) else [name]
+        for name, config in zip(recipe.candidate_names(), configs, strict=True)
+    }
+
+
+def name_problems(recipe: Recipe, shown: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Candidates that the report would show under another's name: ``few`` in two steps, and one named few-2steps."""
+    names, seen = recipe.candidate_names(), dict[str, str]()
+    for i, name in enumerate(names):
+        for each in shown[name]:
+            if each in seen and i:
+                what = f"found {name!r}, which the report shows as {each}, as it does {seen[each]}; needs another name"
+                yield ("steps", i - 1, recipe.steps[i - 1].kind, "candidate"), what
+            seen[each] = name
+
+
+def published_problems(recipe: Recipe, shown: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Published figures of candidates that the report won't have."""
+    there = [each for names in shown.values() for each in names]
+    for i, table in enumerate(recipe.published):
+        for name in table.values:
+            what = None
+            if name in shown and name not in there:
+                counted = ", ".join(shown[name])
+                what = f"found {name!r}, which is drawn in few steps; needs a name with their count: {counted}"
+            elif name not in there:
+                what = _absent(name, there)
+            elif metrics()[table.metric].of_reference and name == there[0]:
+                what = f"found {name!r}, against which {table.metric} is measured; it has none itself"
+            if what is not None:
+                yield ("published", i, "values", name), what
 
 
 def _split(key: str) -> Place:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from workbench.errors import did_you_mean
-from workbench.recipe.yaml_lines import Place
+from workbench.recipe.yaml_lines import Place, cut
 
 _NEEDS = {
     "int": "a whole number",
@@ -29,8 +30,8 @@ _BOUNDS = {
     "greater_than_equal": "a number ≥ {ge}",
     "less_than": "a number < {lt}",
     "less_than_equal": "a number ≤ {le}",
-    "too_short": "at least {min_length} in the list",
-    "too_long": "at most {max_length} in the list",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
     "int_from_float": "a whole number",
@@ -40,12 +41,12 @@ _BOUNDS = {
 }
 
 
-def explain(errors: list[ErrorDetails], data: Any, model: type[BaseModel]) -> dict[Place, str]:
-    """One sentence for every place in ``data`` that is wrong; a union's several complaints become one."""
+def grouped(errors: list[ErrorDetails], data: Any) -> dict[Place, list[ErrorDetails]]:
+    """The errors by their place in ``data``: a union's several complaints go together."""
     by_place: dict[Place, list[ErrorDetails]] = {}
     for error in errors:
         by_place.setdefault(_place(error, data), []).append(error)
-    return {place: _sentence(place, group, data, model) for place, group in by_place.items()}
+    return by_place
 
 
 def _place(error: ErrorDetails, data: Any) -> Place:
@@ -61,7 +62,8 @@ def _place(error: ErrorDetails, data: Any) -> Place:
     return tuple(place)
 
 
-def _sentence(place: Place, errors: list[ErrorDetails], data: Any, model: type[BaseModel]) -> str:
+def sentence(place: Place, errors: list[ErrorDetails], data: Any, model: type[BaseModel]) -> str:
+    """What is wrong at a place of ``data``, by all errors there."""
     kinds = {error["type"] for error in errors}
     if "extra_forbidden" in kinds:
         return _unknown(place, model)
@@ -77,7 +79,7 @@ def _sentence(place: Place, errors: list[ErrorDetails], data: Any, model: type[B
         word for error in errors for word in re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
     ]
     meant = did_you_mean(value, choices) if isinstance(value, str) else ""
-    if isinstance(value, str) and any(value in m.model_fields for m in _models_at(model, place)):
+    if isinstance(value, str) and any(value in _fields(m) for m in _models_at(model, place)):
         meant = f"; did you mean '{value}: {{}}'?"  # a step's bare name, without the colon
     return f"found {show(value)}; needs {needs}{meant}"
 
@@ -94,7 +96,7 @@ def _need(error: ErrorDetails) -> str:
 def _unknown(place: Place, model: type[BaseModel]) -> str:
     """An unknown key: the nearest of the known ones, or the place where such a key belongs."""
     key = str(place[-1])
-    known = [name for m in _models_at(model, place[:-1]) for name in m.model_fields]
+    known = [name for m in _models_at(model, place[:-1]) for name in _fields(m)]
     elsewhere = [path for path in _paths(model) if path.split(".")[-1] == key]
     meant = did_you_mean(key, known) or "".join(f"; did you mean {path}?" for path in elsewhere[:1])
     return f"unknown key; known here: {', '.join(known)}{meant}"
@@ -102,7 +104,7 @@ def _unknown(place: Place, model: type[BaseModel]) -> str:
 
 def _description(place: Place, model: type[BaseModel]) -> str | None:
     for parent in _models_at(model, place[:-1]):
-        field = parent.model_fields.get(str(place[-1]))
+        field = _fields(parent).get(str(place[-1]))
         if field is not None:
             return field.description
     return None
@@ -113,9 +115,14 @@ def _models_at(model: type[BaseModel], place: Place) -> list[type[BaseModel]]:
     here = [model]
     for part in place:
         if isinstance(part, str):
-            fields = [m.model_fields[part] for m in here if part in m.model_fields]
+            fields = [_fields(m)[part] for m in here if part in _fields(m)]
             here = [inner for field in fields for inner in _models_in(field.annotation)]
     return here
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """By the names under which a recipe knows them: ``from``, not ``from_``."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -127,7 +134,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every key of the schema, as a dotted path."""
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         yield f"{prefix}{name}"
         for inner in _models_in(field.annotation):
             yield from _paths(inner, f"{prefix}{name}.")
@@ -152,4 +159,4 @@ def show(value: Any) -> str:
         text = f"the list {json.dumps(value, ensure_ascii=False)}"
     else:
         text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return cut(text)

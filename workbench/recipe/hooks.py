@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
-class ChecksUNet(Protocol):
+class ChecksDenoiser(Protocol):
     """A step that can tell from the config alone what is wrong."""
 
     def check(self, unet_config: Mapping[str, Any], names: Sequence[str], /) -> Iterable[tuple[str, str]]:
@@ -29,7 +29,7 @@ class ChecksModel(Protocol):
 
 
 @runtime_checkable
-class ChangesUNet(Protocol):
+class ChangesDenoiser(Protocol):
     """A step after which the U-Net has another config; called only when ``check`` found nothing."""
 
     def unet_config_after(self, unet_config: Mapping[str, Any], /) -> Mapping[str, Any]:

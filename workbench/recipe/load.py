@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from workbench.errors import InputError, nearest
-from workbench.recipe.explain import explain, show
+from workbench.recipe.explain import at, grouped, sentence, show
 from workbench.recipe.overrides import apply_override
 from workbench.recipe.schema import Recipe, StepEntry
-from workbench.recipe.yaml_lines import Place, dotted, parse
+from workbench.recipe.yaml_lines import Place, cut, dotted, parse
+from workbench.store.files import unreadable
 
-_LARGEST = 1_000_000  # bytes; a recipe is written by hand
+_LARGEST = 100_000  # bytes; a recipe is written by hand, and YAML is read at 50 kB/s
+_MOST = 20  # problems reported at once
 
 Mark = int | str
 """Where a value came from: a line of the file, or the override."""
@@ -53,20 +60,47 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         content = "an empty file" if data is None else show(data)
         raise InputError(f"{path}:1: found {content}; needs a mapping that starts with version: 1 and name: …")
     marks: dict[Place, Mark] = dict(lines)
+    typed: set[Path] = set()
     for override in overrides:
         touched = apply_override(data, override, Recipe.model_fields, StepEntry.model_fields)
         for place in [p for p in marks if p[: len(touched)] == touched]:
             del marks[place]
         marks[touched] = override
+        typed |= set(_paths(at(data, touched)))
     _fill_bare_steps(data)
     try:
         # As JSON, since that is what YAML's plain data is: no coercion, but lists may fill tuples.
-        recipe = Recipe.model_validate_json(json.dumps(data))
+        recipe = Recipe.model_validate_json(json.dumps(data), context=partial(_placed, path.parent, typed))
     except ValidationError as error:
-        problems = explain(error.errors(), data, Recipe)
-        in_order = sorted(problems, key=lambda place: _line(_origin(marks, place)))
-        raise InputError("\n".join(f"{_where(path, marks, place)}: {problems[place]}" for place in in_order)) from None
+        by_place = grouped(error.errors(), data)
+        first, rest = (places := sorted(by_place, key=lambda p: _line(_origin(marks, p))))[:_MOST], places[_MOST:]
+        messages = [
+            f"{_where(path, marks, place)}: {sentence(place, by_place[place], data, Recipe)}" for place in first
+        ]
+        raise InputError("\n".join(messages + [f"{path}: and {len(rest)} more problems"] * bool(rest))) from None
     return Loaded(recipe, path, text, tuple(overrides), marks)
+
+
+def first_of(messages: Iterable[str], count: int, path: Path) -> InputError:
+    """The first problems of a recipe in one error, with the number of the others."""
+    rest = [f"{path}: and {count - _MOST} more problems"] if count > _MOST else []
+    return InputError("\n".join([*islice(messages, _MOST), *rest]))
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    """All texts in plain data, as what they would be as paths."""
+    if isinstance(value, str):
+        yield Path(value)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _paths(inner)
+
+
+def _placed(folder: Path, typed: Set[Path], given: Path) -> Path:
+    """A path of a recipe: relative to the recipe's folder, or to the current one where ``--set`` gave it."""
+    path = given
+    with suppress(RuntimeError):  # there is no such user
+        path = given.expanduser()
+    return path if given in typed else folder / path
 
 
 def _fill_bare_steps(data: dict[str, Any]) -> None:
@@ -88,23 +122,21 @@ def _line(mark: Mark) -> int:
 
 def _where(path: Path, marks: Mapping[Place, Mark], place: Place) -> str:
     mark = _origin(marks, place)
-    origin = f"{path}:{mark}" if isinstance(mark, int) else f"--set {mark}"
+    origin = f"{path}:{mark}" if isinstance(mark, int) else f"--set {cut(mark)}"
     return f"{origin}: {dotted(place)}" if place else str(path)
 
 
 def _read(path: Path) -> str:
+    if not os.path.lexists(path):
+        raise InputError(f"{path}: no such file{_meant(path)}")
+    if problem := unreadable(path, _LARGEST):
+        raise InputError(f"{path}: {problem.removeprefix('which ')} (YAML)")
+    content = path.read_bytes()
     try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(f"{path}: found {path.stat().st_size} bytes; a recipe has at most {_LARGEST}")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file{_meant(path)}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: found a folder; needs a recipe file (YAML)") from None
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: found bytes that aren't UTF-8; needs a recipe file (YAML)") from None
+        return content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: found bytes that aren't UTF-8; needs a recipe file (YAML)") from None
 
 
 def _meant(path: Path) -> str:

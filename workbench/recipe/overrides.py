@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.errors import InputError, did_you_mean
-from workbench.recipe.yaml_lines import Place, dotted, parse
+from workbench.recipe.yaml_lines import DEPTH, Place, cut, dotted, parse
 
 
 def apply_override(data: dict[str, Any], override: str, known: Iterable[str], kinds: Iterable[str]) -> Place:
@@ -33,12 +33,14 @@ def apply_override(data: dict[str, Any], override: str, known: Iterable[str], ki
 
 
 def _bad(override: str, key: str, what: str) -> InputError:
-    return InputError(f"--set {override}: {key + ': ' if key else ''}{what}")
+    return InputError(f"--set {cut(override)}: {cut(key) + ': ' if key else ''}{what}")
 
 
 def _place(data: dict[str, Any], override: str, path: str, known: set[str], kinds: set[str]) -> Place:
     """The path from the top; a step's kind in first place stands for the one step of that kind."""
-    parts: list[str | int] = [int(part) if part.isdecimal() else part for part in path.split(".")]
+    parts: list[str | int] = [int(part) if part.isdecimal() and len(part) < 10 else part for part in path.split(".")]
+    if len(parts) > DEPTH:
+        raise _bad(override, "", f"nested more than {DEPTH} levels deep")
     first = parts[0]
     if first in known:
         return tuple(parts)
@@ -81,8 +83,8 @@ def _key(spot: Any, part: str | int, override: str, here: Place) -> Any:
     if isinstance(spot, dict):
         return str(part)
     if not isinstance(spot, list):
-        raise _bad(override, dotted(here), f"holds {spot!r}, nothing can be set inside it")
+        raise _bad(override, dotted(here), f"holds {cut(repr(spot))}, nothing can be set inside it")
     if not isinstance(part, int) or part >= len(spot):
         numbers = f"has 0 to {len(spot) - 1}" if spot else "is empty"
-        raise _bad(override, dotted(here), f"found {part!r} as a position in the list; it {numbers}")
+        raise _bad(override, dotted(here), f"found {cut(repr(part))} as a position in the list; it {numbers}")
     return part

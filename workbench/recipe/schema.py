@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, TypeAdapter, ValidationInfo, create_model, field_validator, model_validator
 
 from workbench.compress.registry import StepConfig, steps
-from workbench.data.sets import DataSet
+from workbench.data.sets import DATA, DataSet
 from workbench.evaluate.config import Evaluate
 from workbench.metrics.base import Metric
-from workbench.metrics.registry import limits, metrics, qualities
-from workbench.recipe.published_config import Published
+from workbench.metrics.registry import by_picture, limits, metrics, qualities
 from workbench.runtimes.base import RUNTIMES, all_described
-from workbench.strict import Strict
+from workbench.strict import Name, RecipePath, Strict
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+MOST = 100
+"""Steps, data sets, published tables: more are no recipe's, and would take ``workbench check`` minutes."""
 
 
 class _StepEntry(Strict):
@@ -42,8 +42,9 @@ class _StepEntry(Strict):
 if TYPE_CHECKING:
     StepEntry = _StepEntry
     RuntimeName = str
+    ByPicture = str
 else:
-    RuntimeName = Literal[RUNTIMES]
+    RuntimeName, ByPicture = Literal[RUNTIMES], Literal[tuple(by_picture())]
     _fields = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
     StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
 
@@ -67,7 +68,7 @@ class DeviceConfig(Strict):
     max_seconds: float = Field(120.0, gt=0, le=86_400, description="Ends the timing of a network that takes longer.")
     timeout_s: float = Field(900.0, gt=0, le=86_400, description="The runner's own limit per network.")
     cool_down_s: float = Field(300.0, ge=0, le=3600, description="Longest wait for a warm device, before each network.")
-    ort_library: str | None = Field(None, description="The runtime for the device: a .so or an .aar.")
+    ort_library: RecipePath | None = Field(None, description="The runtime for the device: a .so or an .aar.")
     providers: dict[Literal["cpu", "xnnpack", "nnapi", "qnn"], dict[str, str]] = Field(
         default_factory=dict, description="Execution providers in order, each with its options; default: cpu."
     )
@@ -83,6 +84,7 @@ class ProfileConfig(Strict):
     targets: list[Literal["host"] | Adb | AdbTarget] = Field(
         ["host"],
         min_length=1,
+        max_length=100,
         description="host; adb (every ready device), adb:NAME (a serial or usb:PATH, see workbench devices), or "
         "adb: {model: PART OF ITS NAME}.",
     )
@@ -162,28 +164,60 @@ class Rank(Strict):
         return ({"rank.maximize": metrics()[self.maximize]} if self.maximize in metrics() else {}) | used
 
 
+class Published(Strict):
+    """One published table, or a part of it: a score for each of some candidates. Only the order is compared."""
+
+    title: str = Field(min_length=1, description="Heads the table in the report, such as Table 3, four steps.")
+    source: str = Field(min_length=1, description="Where the figures were published, such as arXiv 2404.11925.")
+    score: str = Field(min_length=1, description="What the published score is called there, such as CLIP.")
+    metric: ByPicture = Field(by_picture()[0], description="Our score that stands beside it.")
+    better: Literal["high", "low"] = Field("high", description="Which end of the published score is the better one.")
+    values: dict[str, float] = Field(
+        min_length=2,
+        max_length=MOST,
+        description="At least two candidates, named as the report names them (NAME-4steps), each with its figure.",
+    )
+
+
 class Recipe(Strict):
     """A recipe: a model, the steps that make it small, how to evaluate, where to profile, how to rank."""
 
     version: Literal[1] = Field(description="Version of this schema.")
     name: Name = Field(description="Names the files in profiles/ and reports/.")
     description: str = ""
-    model: str = Field(description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used).")
-    data: str | None = Field(
+    model: RecipePath = Field(
+        description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used)."
+    )
+    data: RecipePath | None = Field(
         None, description="demo, or an imagefolder with captions in metadata.jsonl; default: the model's own."
     )
     data_sets: list[DataSet] = Field(
         default_factory=list,
+        max_length=MOST,
         description="Sets of captioned pictures made from others; a step that trains may name one.",
     )
     seed: int = Field(0, ge=0, lt=2**31)
-    steps: list[StepEntry] = Field(default_factory=list, description="In order; each one makes a candidate.")
+    steps: list[StepEntry] = Field(
+        default_factory=list, max_length=MOST, description="In order; each one makes a candidate."
+    )
     evaluate: Evaluate = Evaluate()
     profile: ProfileConfig = ProfileConfig()
     rank: Rank = Rank()
     published: list[Published] = Field(
-        default_factory=list, description="Figures that others published, for the report to set beside ours."
+        default_factory=list,
+        max_length=MOST,
+        description="Figures that others published, for the report to set beside ours.",
     )
+
+    @field_validator("data_sets")
+    @classmethod
+    def _folders(cls, sets: list[DataSet], info: ValidationInfo) -> list[DataSet]:
+        """Of what a set is ``from``, what isn't the name of another one is a path."""
+        names, place = {DATA, *(one.name for one in sets)}, TypeAdapter(RecipePath | None).validate_python
+        return [
+            one if one.from_ in names else one.model_copy(update={"from_": place(one.from_, context=info.context)})
+            for one in sets
+        ]
 
     def candidate_names(self) -> list[str]:
         """Names of all candidates in order; the untouched model, ``base``, is the first."""

@@ -15,6 +15,10 @@ from workbench.errors import InputError
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the top down: ``("steps", 1, "distill")``."""
+Problem = tuple[Place, str]
+"""Where in the recipe, and what is wrong there."""
+DEPTH = 32
+"""Levels of nesting that are read; the deepest key of a recipe lies at 8."""
 
 _PLAIN = "tag:yaml.org,2002:"
 _KEY = re.compile(r"\s*(?:-\s+)*([\w.-]+)\s*:")
@@ -25,13 +29,20 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
 
+    depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event, what = self.peek_event(), None
         if getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases aren't read; write the value out", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
+            what = "anchors and aliases aren't read; write the value out"
+        elif self.depth == DEPTH:
+            what = f"nested more than {DEPTH} levels deep"
+        if what:
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 for _tag, _pattern, _first in (
@@ -74,8 +85,6 @@ def parse(text: str, name: str, marks: dict[Place, int] | None = None) -> Any:
         raise InputError(
             f"{name}:{number}: not valid YAML: found the unprintable character {chr(error.character)!r}"
         ) from None
-    except RecursionError:
-        raise InputError(f"{name}: nested too deeply") from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -106,17 +115,25 @@ class _Reader:
         if node.tag not in [_PLAIN + tag for tag in ("str", "int", "float", "bool", "null")]:
             self._refuse_tag(node, place)
         try:
-            return self.loader.construct_object(node)
+            value = self.loader.construct_object(node)
+            if isinstance(value, str):
+                value.encode()
+        except UnicodeEncodeError:
+            what = "half of a surrogate pair; needs characters of Unicode"
+            raise InputError(f"{self._at(node, place)}found {cut(ascii(node.value))}, {what}") from None
         except ValueError:
-            raise InputError(f"{self._at(node, place)}found {node.value!r}, which isn't what its tag says") from None
+            raise InputError(f"{self._at(node, place)}found {cut(node.value)}; needs a shorter number") from None
+        if isinstance(value, str) and "\0" in value:
+            raise InputError(f"{self._at(node, place)}found {cut(ascii(value))}; needs text without the character NUL")
+        return value
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag != _PLAIN + "str" or not isinstance(key_node.value, str):
                 shown = key_node.value if isinstance(key_node.value, str) else "a list or mapping"
-                raise InputError(f"{self._at(key_node, place)}found {shown} as a key; needs text")
-            key = key_node.value
+                raise InputError(f"{self._at(key_node, place)}found {cut(shown)} as a key; needs text")
+            key = self.value(key_node, place)
             here = (*place, key)
             if key in result:
                 first = self.marks[here]
@@ -134,17 +151,18 @@ class _Reader:
 
     def _refuse_tag(self, node: yaml.Node, place: Place) -> None:
         raise InputError(
-            f"{self._at(node, place)}found the tag {node.tag}; needs plain text, numbers, lists and mappings"
+            f"{self._at(node, place)}found the tag {cut(node.tag)}; needs plain text, numbers, lists and mappings"
         )
 
     def _at(self, node: yaml.Node, place: Place) -> str:
-        return (
-            f"{self.name}:{node.start_mark.line + 1}: {dotted(place)}: "
-            if place
-            else f"{self.name}:{node.start_mark.line + 1}: "
-        )
+        return f"{self.name}:{node.start_mark.line + 1}: " + (f"{dotted(place)}: " if place else "")
 
 
 def dotted(place: Place) -> str:
     """``steps.1.distill.steps``."""
-    return ".".join(str(part) for part in place)
+    return ".".join(cut(str(part)) for part in place)
+
+
+def cut(text: str) -> str:
+    """The text, short enough for a line of a message."""
+    return text if len(text) <= 80 else f"{text[:79]}…"

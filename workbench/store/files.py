@@ -1,11 +1,15 @@
-"""Atomic writing: a file is complete or absent."""
+"""Atomic writing: a file is complete or absent. And what keeps a path from being read or written."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from workbench.errors import InputError
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -26,6 +30,57 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def unreadable(path: Path, most_bytes: int | None = None) -> str | None:
+    """Why ``path`` can't be read as a file, after "found …, "; None where it can. A device may have no end."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"no such file ({path.absolute()})"
+    except (OSError, ValueError) as error:
+        return f"which can't be read ({getattr(error, 'strerror', error)})"
+    if not stat.S_ISREG(status.st_mode):
+        return f"which is a {'folder' if stat.S_ISDIR(status.st_mode) else 'device or pipe'}; needs a file"
+    if not os.access(path, os.R_OK):
+        return "which can't be read (permission denied)"
+    if most_bytes is not None and status.st_size > most_bytes:
+        return f"which has {status.st_size:,} bytes; needs at most {most_bytes:,}"
+    return None
+
+
+def existing(path: Path) -> Path:
+    """The path itself, or the nearest one above it that is there."""
+    path = path.absolute()
+    return next((above for above in (path, *path.parents) if os.path.lexists(above)), Path("/"))
+
+
+def unwritable(folder: Path) -> str | None:
+    """Why nothing could be written in ``folder``, which need not be there yet; found without writing."""
+    there = existing(folder)
+    if not there.is_dir():
+        return f"can't write there ({there} is not a folder)"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"can't write there (no permission in {there})"
+    return None
+
+
+def check_writable(folders: Mapping[Path, str]) -> None:
+    """Notices before any work that a folder can't be written.
+
+    Args:
+        folders: with the option that names another one.
+
+    Raises:
+        InputError: with a line for each that can't be written.
+    """
+    problems = [
+        f"{f.absolute()}: {why}; name another folder with {option}"
+        for f, option in folders.items()
+        if (why := unwritable(f))
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def sync(path: Path) -> None:

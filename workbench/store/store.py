@@ -19,7 +19,7 @@ from typing import Any
 
 from workbench.errors import InputError
 from workbench.progress import warn
-from workbench.store.files import hash_file, hashes, sync, sync_tree, write_atomic
+from workbench.store.files import check_writable, hash_file, hashes, sync, sync_tree, write_atomic
 
 RESULT = "result.json"
 SCHEMA = 1
@@ -102,6 +102,7 @@ class Store:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Locks the store for one run; a second run is refused instead of working in the same folders."""
+        check_writable({self.root: "--store"})
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as file:
             try:
@@ -111,16 +112,6 @@ class Store:
                     f"{self.root}: another run is using this store", hint="wait for it, or use --store"
                 ) from None
             yield
-
-    def check_writable(self) -> None:
-        """Raises InputError when nothing can be written here."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.root / ".writable", b"")
-        except OSError as error:
-            raise InputError(
-                f"{self.root}: can't write there ({error.strerror})", hint="name another folder with --store"
-            ) from error
 
     def folder_hash(self, folder: Path, files: Iterable[Path]) -> str:
         """SHA-256 over names and contents of ``files`` in ``folder``; a file is read again only if its mark changed."""

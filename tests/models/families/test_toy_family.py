@@ -21,7 +21,7 @@ from workbench.profile.counts import count_networks
 from workbench.profile.host import Settings, measure_host
 from workbench.profile.write import Budget, summarize
 from workbench.progress import quiet
-from workbench.recipe.check_steps import unet_problems
+from workbench.recipe.check_steps import denoiser_problems
 from workbench.recipe.schema import Recipe
 from workbench.report.per_picture import denoiser_of, passes_of, told
 from workbench.report.sections.budget.sums import table
@@ -114,7 +114,7 @@ def test_the_report_reads_it(summary):
 def test_steps_that_know_a_unet_refuse_it(toy, folder):
     recipe = Recipe.model_validate({"version": 1, "name": "r", "model": str(folder), "steps": [{"distill": {}}]})
     assert recipe.steps[0].config == DistillConfig()
-    assert list(unet_problems(recipe, folder)) == [
+    assert denoiser_problems(recipe, folder)[1] == [
         (("steps", 0, "distill"), "works on a UNet2DConditionModel only, and this model's denoiser is a Mixer")
     ]
     asked = QuantizeConfig(components=["unet"])

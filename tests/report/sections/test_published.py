@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.recipe.published_config import Published
+from workbench.recipe.schema import Published
 from workbench.report.page import fill
 from workbench.report.sections.published import Table, gather
 

@@ -72,7 +72,6 @@ def schemes(
         InputError: the model or the prompts can't be used.
     """
     start = time.monotonic()
-    store.check_writable()
     with store.lock():
         base = base_candidate(asked.model, store)
         _check_prompts(asked, base.source)
@@ -83,10 +82,9 @@ def schemes(
 
 def _check_prompts(asked: Asked, source: Any) -> None:
     from workbench.data.captioned import captions
+    from workbench.data.lines import prompts_problem
 
     hint = "name a text file of prompts, one a line: --prompts FILE"
-    if asked.prompts is not None and not asked.prompts.is_file():
-        raise InputError(f"--prompts: found {str(asked.prompts)!r}, no such file ({asked.prompts.absolute()})")
     if asked.prompts is None:
         try:
             known = captions(None, source)
@@ -94,8 +92,8 @@ def _check_prompts(asked: Asked, source: Any) -> None:
             known = []
         if not known:
             raise InputError(f"{asked.model}: brings no captions to calibrate with", hint=hint)
-    elif not asked.prompts.read_text().strip():
-        raise InputError(f"--prompts: {asked.prompts} holds no prompts", hint=hint)
+    elif problem := prompts_problem(asked.prompts):
+        raise InputError(f"--prompts: found {str(asked.prompts)!r}, {problem}")
 
 
 def check(table: Found) -> None:

@@ -73,12 +73,12 @@ class Table:
 
     def _refused(self, pairs: Sequence[Pair]) -> dict[str, Cell]:
         """What the step's own check says of pairs that can't be made, by the pair's name."""
-        from workbench.recipe.hooks import ChecksUNet
+        from workbench.recipe.hooks import ChecksDenoiser
 
         config = self.base.config(self.base.denoiser.name)
         cells: dict[str, Cell] = {}
         for pair, entry in zip(pairs, self.asked.recipe(pairs).steps, strict=True):
-            problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksUNet) else []
+            problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksDenoiser) else []
             if problems:
                 note = "; ".join(f"quantize.{key}: {what}" for key, what in problems)
                 cells[pair.name] = impossible(note)

@@ -15,7 +15,7 @@ from workbench.graphs.costs import node_costs
 from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Candidate
 from workbench.progress import quiet
-from workbench.recipe.hooks import ChecksUNet
+from workbench.recipe.hooks import ChecksDenoiser
 from workbench.runtimes.load import runner
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.openvino.costs import openvino_costs
@@ -78,7 +78,7 @@ def test_it_runs_and_differs_from_float_by_quantization_alone(context, done):
 
 def test_a_recipe_that_asks_for_it_is_refused_where_it_is_not_installed(monkeypatch):
     config = QuantizeConfig.model_validate({"backend": "openvino"})
-    assert isinstance(config, ChecksUNet) and list(config.check({}, ["base"])) == []
+    assert isinstance(config, ChecksDenoiser) and list(config.check({}, ["base"])) == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else object())
     [(key, sentence)] = config.check({}, ["base"])
     assert key == "backend" and "not installed" in sentence and "pip install" in sentence

@@ -22,7 +22,7 @@ from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.models.families.base import Family
 from workbench.runtimes.load import runner
-from workbench.strict import Strict
+from workbench.strict import RecipePath, Strict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ class Calibration(Strict):
     """Where the ranges of activations come from: the parent's own denoising trajectories."""
 
     prompts: int = Field(default=16, ge=1, le=100_000, description="Prompts drawn, from the data's training captions.")
-    prompts_from: str | None = Field(default=None, description="Text file, one prompt a line, instead of the captions.")
+    prompts_from: RecipePath | None = Field(default=None, description="Prompts, one a line, instead of the captions.")
     steps: int = Field(default=10, ge=1, le=1000, description="Denoising steps of each trajectory.")
     timesteps: list[Timestep] | None = Field(
         default=None,

@@ -24,7 +24,7 @@ from workbench.report.ranking.table import value_of
 from workbench.report.sections.registry import Section
 
 if TYPE_CHECKING:
-    from workbench.recipe.published_config import Published
+    from workbench.recipe.schema import Published
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided"
 TONES = {AGREES: "good", DIFFERS: "loud", UNDECIDED: ""}
