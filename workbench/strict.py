@@ -27,7 +27,10 @@ def _placed(text: str, info: ValidationInfo) -> str:
 
 
 RecipePath = Annotated[
-    str, AfterValidator(_placed), PlainSerializer(lambda text: PurePath(text).name, str, when_used="json")
+    str,
+    Field(max_length=4096),
+    AfterValidator(_placed),
+    PlainSerializer(lambda text: PurePath(text).name, str, when_used="json"),
 ]
 """A path, or a word such as ``demo``. The context of validation, a function of the path, puts it into its folder. In
 JSON, which keys are made of, it is its last part: what lies there has a key of its own."""

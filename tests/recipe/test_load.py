@@ -124,18 +124,17 @@ def test_a_kind_of_step_that_is_there_twice_or_not_at_all(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"\xff\xfe", "found bytes that aren't UTF-8; needs a recipe file (YAML)"),
-        (b"#" * 1_000_001, "found 1000001 bytes; a recipe has at most 1000000"),
-        (b"a: " + b"[" * 5000, "nested too deeply"),
+        (b"a: 1\n\xff\xfe", ":2: found bytes that aren't UTF-8; needs a recipe file (YAML)"),
+        (b"#" * 100_001, ": has 100,001 bytes; needs at most 100,000 (YAML)"),
     ],
 )
 def test_files_that_are_no_recipes(tmp_path: Path, data: bytes, told: str) -> None:
     (tmp_path / "r.yaml").write_bytes(data)
-    assert refusal(tmp_path / "r.yaml") == f"{tmp_path}/r.yaml: {told}"
+    assert refusal(tmp_path / "r.yaml") == f"{tmp_path}/r.yaml{told}"
 
 
 def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path}: found a folder; needs a recipe file (YAML)"
+    assert refusal(tmp_path) == f"{tmp_path}: is a folder; needs a file (YAML)"
 
 
 def test_an_unprintable_character_is_found_by_line(tmp_path: Path) -> None:
@@ -143,3 +142,35 @@ def test_an_unprintable_character_is_found_by_line(tmp_path: Path) -> None:
     assert (
         refusal(tmp_path / "r.yaml") == f"{tmp_path}/r.yaml:2: not valid YAML: found the unprintable character '\\x01'"
     )
+
+
+def test_relative_paths_follow_the_recipes_folder_and_those_of_set_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    paths = "model: ../m\ndata: ~/pictures\nevaluate: {prompts: p.txt}\n"
+    sets = "data_sets: [{name: a, from: pictures}, {name: b, from: a}, {name: c, from: data}, {name: d, from: demo}]\n"
+    steps = "steps: [replace_unet: {model: 'demo:few'}, quantize: {calibration: {prompts_from: q.txt}}]\n"
+    Path("deep/r.yaml").write_text("version: 1\nname: x\n" + paths + sets + steps)
+    recipe = load_recipe(Path("deep/r.yaml"), ["quantize.calibration={prompts_from: q.txt}"]).recipe
+
+    assert (recipe.model, recipe.data, recipe.evaluate.prompts) == ("deep/../m", "/home/someone/pictures", "deep/p.txt")
+    assert [one.from_ for one in recipe.data_sets] == ["deep/pictures", "a", "data", "demo"]
+    assert recipe.steps[0].config.model == "demo:few"
+    assert recipe.steps[1].config.calibration.prompts_from == "q.txt"
+    assert load_recipe(Path("deep/r.yaml")).recipe.steps[1].config.calibration.prompts_from == "deep/q.txt"
+
+
+def test_a_recipe_at_another_place_has_the_same_keys(tmp_path: Path) -> None:
+    from workbench.recipe.plan import plan_steps
+
+    text = "version: 1\nname: x\nmodel: demo\nsteps: [quantize: {calibration: {prompts_from: q.txt}}]\n"
+    keys = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "r.yaml").write_text(text)
+        (tmp_path / name / "q.txt").write_text("a cat\n")
+        keys.append([step.key for step in plan_steps(load_recipe(tmp_path / name / "r.yaml").recipe, "b", "d")])
+    assert keys[0] == keys[1]

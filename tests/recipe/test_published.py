@@ -43,7 +43,7 @@ def test_everything_after_a_few_step_student_is_named_by_its_steps_and_branches_
 
 
 def test_a_model_that_takes_guidance_itself_is_named_by_its_steps_from_the_start(tmp_path: Path, demo: Path) -> None:
-    recipe = loaded(tmp_path, "base: 1, bk_tiny: 2", "").recipe
+    recipe = loaded(tmp_path, "base: 1, bk_tiny: 2", "evaluate: {few_steps: [4, 1]}\n").recipe
     config = {**read_object(demo / "unet" / "config.json"), "time_cond_proj_dim": 256}
     assert shown_names(recipe, [config])["base"] == ["base-4steps", "base-1step"]
 

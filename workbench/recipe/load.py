@@ -73,11 +73,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         recipe = Recipe.model_validate_json(json.dumps(data), context=partial(_placed, path.parent, typed))
     except ValidationError as error:
         by_place = grouped(error.errors(), data)
-        first, rest = (places := sorted(by_place, key=lambda p: _line(_origin(marks, p))))[:_MOST], places[_MOST:]
-        messages = [
-            f"{_where(path, marks, place)}: {sentence(place, by_place[place], data, Recipe)}" for place in first
-        ]
-        raise InputError("\n".join(messages + [f"{path}: and {len(rest)} more problems"] * bool(rest))) from None
+        places = sorted(by_place, key=lambda place: _line(_origin(marks, place)))
+        messages = (f"{_where(path, marks, p)}: {sentence(p, by_place[p], data, Recipe)}" for p in places)
+        raise first_of(messages, len(places), path) from None
     return Loaded(recipe, path, text, tuple(overrides), marks)
 
 

@@ -92,7 +92,7 @@ def parse(text: str, name: str, marks: dict[Place, int] | None = None) -> Any:
 
 def _key_on(line: str) -> str:
     match = _KEY.match(line)
-    return f"{match[1]}: " if match else ""
+    return f"{cut(match[1])}: " if match else ""
 
 
 class _Reader:
@@ -123,6 +123,8 @@ class _Reader:
             raise InputError(f"{self._at(node, place)}found {cut(ascii(node.value))}, {what}") from None
         except ValueError:
             raise InputError(f"{self._at(node, place)}found {cut(node.value)}; needs a shorter number") from None
+        if isinstance(value, int) and value.bit_length() > 63:
+            raise InputError(f"{self._at(node, place)}found {cut(node.value)}; needs a shorter number")
         if isinstance(value, str) and "\0" in value:
             raise InputError(f"{self._at(node, place)}found {cut(ascii(value))}; needs text without the character NUL")
         return value
