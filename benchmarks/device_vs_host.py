@@ -17,9 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from workbench.devices.conditions import fast_cores, mask_of
-from workbench.devices.job import Job
-from workbench.devices.measure import DeviceSettings, measure_network, place_model, stored_result
+from workbench.devices.measure import DeviceSettings, measure_network, push_model, stored_result
 from workbench.devices.probe import probe
 from workbench.devices.session import DeviceSession
 from workbench.devices.target import Ready, devices_of
@@ -55,27 +53,15 @@ def compare(
 ) -> float:
     """Medians in turns, the host first in every other round; by how much their ratio is off 1."""
     tools = device.tools()
-    place = tools.place
     assert network.file is not None and settings.threads is not None
-    model = place_model(place, network, scratch)
+    model = push_model(tools.folder, network, scratch)
     here = session(network.file, settings.threads)
     feed = dict(network.feed)
 
     def on_device() -> float:
-        folder = place.job_folder("network")
-        job = Job(
-            library=tools.library,
-            out=f"{folder}/result.json",
-            models=(model,),
-            phases=("time",),
-            threads=settings.threads or 1,
-            cpu_mask=mask_of(fast_cores(ready.facts)),
-            warmup=WARMUP,
-            iterations=PASSES,
-            timeout=600.0,
-            pid_file=f"{folder}/pid",
-        )
-        result = place.run(tools.runner, tools.library, job, folder, scratch, lambda _event: None)
+        folder = tools.folder.job_folder("network")
+        job = tools.job(folder, [model], settings, ready.facts, phases=("time",), warmup=WARMUP, iterations=PASSES)
+        result = tools.folder.run(tools.runner, job, scratch)
         assert result.times is not None
         return result.times.stats.median
 
@@ -108,14 +94,13 @@ def compare(
 def overhead(device: DeviceSession, ready: Ready, network: Network, settings: DeviceSettings, scratch: Path) -> float:
     """Seconds that a candidate costs besides the runner's own work: all files are on the device already."""
     tools = device.tools()
-    place = tools.place
     measure_network(tools, network, settings, ready.facts, scratch)
     start = time.perf_counter()
     for _ in range(2):  # before and after
         probe(ready.device)
     probed = time.perf_counter() - start
     start = time.perf_counter()
-    place_model(place, network, scratch)
+    push_model(tools.folder, network, scratch)
     pushed = time.perf_counter() - start
     start = time.perf_counter()
     measure_network(tools, network, settings, ready.facts, scratch)

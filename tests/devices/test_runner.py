@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.devices.conftest import outcome
+from tests.devices.seeded import seeded
 from workbench.devices.exits import RUNNER
 from workbench.devices.job import ModelJob, raw_inputs, read_outputs
 from workbench.devices.providers import CPU, Provider, placement
-from workbench.devices.seeded import seeded
 from workbench.devices.toolchain.build import SOURCES
 from workbench.errors import RunError
 from workbench.measure.sqnr import sqnr_db

@@ -100,7 +100,7 @@ def measure_network(
     """
     assert network.file is not None
     device = tools.folder.device
-    with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch:
         model = push_model(tools.folder, network, Path(scratch))
         folder = tools.folder.job_folder("network")
         job = tools.job(
@@ -148,7 +148,7 @@ def measure_memory(
     tools: Tools, networks: Sequence[Network], settings: DeviceSettings, facts: Facts, out: Path
 ) -> dict[str, Any]:
     """Peak memory of a process on the device that holds all ``networks`` and runs each once."""
-    with tempfile.TemporaryDirectory(prefix="workbench-device-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch:
         models = [push_model(tools.folder, network, Path(scratch)) for network in networks]
         config = machine_config(facts.cpu_features)
         folder = tools.folder.job_folder("memory")

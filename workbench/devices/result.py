@@ -97,6 +97,7 @@ class Result(_Part):
     recorded: Recorded | None = Field(None, validation_alias="profile")
     memory: Memory | None = None
     readings: tuple[Reading, ...]
+    wall_ms: int
 
     def check_fed(self, feed: Mapping[str, np.ndarray]) -> None:
         """Whether the model took exactly these inputs, not others of the same size.

@@ -77,7 +77,7 @@ static uint16_t half_of_1024ths(int k) {
   return (uint16_t)(sign | ((top + 5) << 10) | ((magnitude << (10 - top)) & 0x3ff));
 }
 
-/* Fills an input; workbench/devices/seeded.py makes the same bits.
+/* Fills an input; tests/devices/seeded.py makes the same bits.
 
    Element j of input i is mix(mix(seed + (i+1)*GOLDEN) + (j+1)*GOLDEN): floats are its upper bits (as many as are
    exact) scaled to [-1, 1), integers its remainder by int_below, booleans its highest bit. */

@@ -22,6 +22,9 @@ ANDROID_API = 24
 OLDEST_GLIBC = "2.28"
 """Oldest glibc that is built for: what the library in the Linux wheels asks for."""
 _FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fno-stack-protector", "-g0")
+_PAGES = "-z,max-page-size=16384"
+"""Android 15 on devices with 16 KiB pages refuses less."""
+_ZIG = (sys.executable, "-P", "-m", "ziglang")
 MACHINES = {
     "x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64", "arm64-v8a": "arm64",
 }  # fmt: skip
@@ -91,12 +94,13 @@ def build_runner(target: Target, folder: Path) -> Path:
     built.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=built.parent) as scratch:
         made = Path(scratch) / "wbrun"
+        rest: list[str | Path] = [*_FLAGS, "-s", SOURCES / "wbrun.c", "-o", made, "-ldl"]
         if ndk:
-            _with_ndk(ndk, target, made)
+            _run([ndk, f"--target={target.processor}-linux-android{ANDROID_API}", f"-Wl,{_PAGES}", *rest], target)
         elif target.system == "android":
             _for_bionic(target, made)
         else:
-            _for_glibc(target, made)
+            _run([*_ZIG, "cc", "-target", f"{target.processor}-linux-gnu.{OLDEST_GLIBC}", *rest], target)
         _verify(read_elf(made), target)
         made.chmod(0o755)
         made.replace(built)
@@ -141,21 +145,6 @@ def _run(command: Sequence[str | Path], target: Target) -> None:
         raise RunError(f"the runner can't be built for {target}: the compiler ended with {done.returncode}\n  {last}")
 
 
-def _zig(*arguments: str | Path) -> list[str | Path]:
-    return [sys.executable, "-P", "-m", "ziglang", *arguments]
-
-
-def _with_ndk(clang: Path, target: Target, out: Path) -> None:
-    triple = f"--target={target.processor}-linux-android{ANDROID_API}"
-    pages = "-Wl,-z,max-page-size=16384"  # Android 15 on devices with 16 KiB pages refuses less
-    _run([clang, triple, *_FLAGS, "-s", pages, SOURCES / "wbrun.c", "-o", out, "-ldl"], target)
-
-
-def _for_glibc(target: Target, out: Path) -> None:
-    triple = f"{target.processor}-linux-gnu.{OLDEST_GLIBC}"
-    _run(_zig("cc", "-target", triple, *_FLAGS, "-s", SOURCES / "wbrun.c", "-o", out, "-ldl"), target)
-
-
 def _for_bionic(target: Target, out: Path) -> None:
     """Without the NDK: objects made with another C library's headers, linked to stand-ins of Android's libraries.
 
@@ -163,7 +152,7 @@ def _for_bionic(target: Target, out: Path) -> None:
     device the linker takes the real one.
     """
     triple = f"{target.processor}-linux-musl"
-    compile_only = _zig("cc", "-target", triple, *_FLAGS, "-fPIE", "-fno-builtin", "-c")
+    compile_only = [*_ZIG, "cc", "-target", triple, *_FLAGS, "-fPIE", "-fno-builtin", "-c"]
     objects = []
     for part in ("wbrun.c", "android_start.c"):
         objects.append(out.with_name(f"{part}.o"))
@@ -177,17 +166,10 @@ def _for_bionic(target: Target, out: Path) -> None:
         source.write_text("".join(f"void {symbol}(void) {{}}\n" for symbol in sorted(symbols)))
         stands.append(out.with_name(name))
         flags = ("-shared", "-nostdlib", "-fno-builtin", "-w", f"-Wl,-soname,{name}")
-        _run(_zig("cc", "-target", triple, *flags, source, "-o", stands[-1]), target)
-    linking = (
-        "-pie",
-        "--hash-style=both",
-        "-z",
-        "max-page-size=16384",
-        "--strip-all",
-        "--build-id=none",
-        "--no-undefined",
-    )
-    _run(_zig("ld.lld", *linking, f"--dynamic-linker={target.interpreter}", *objects, *stands, "-o", out), target)
+        _run([*_ZIG, "cc", "-target", triple, *flags, source, "-o", stands[-1]], target)
+    linking = ["-pie", "--hash-style=both", *_PAGES.split(","), "--strip-all", "--build-id=none", "--no-undefined"]
+    linker = f"--dynamic-linker={target.interpreter}"
+    _run([*_ZIG, "ld.lld", *linking, linker, *objects, *stands, "-o", out], target)
 
 
 def _verify(elf: Elf, target: Target) -> None:
