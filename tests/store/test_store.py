@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from workbench.errors import InputError
-from workbench.store.files import write_atomic
+from workbench.store.files import hash_file, write_atomic
 from workbench.store.store import Store, key_of
 
 
@@ -37,8 +38,9 @@ def test_a_failure_is_not_stored_and_its_state_is_there_at_the_next_try(store: S
     with pytest.raises(RuntimeError):
         store.compute(key, fails)
     assert store.get(key) is None
+    (store.root / "work" / key / "half.safetensors").write_text("half written")
     assert store.compute(key, lambda out: {"found": (out / "state" / "half").read_text()}) == {"found": "half way"}
-    assert not (store.folder(key) / "state").exists()
+    assert [file.name for file in store.folder(key).iterdir()] == ["result.json"]
 
 
 def test_keys_depend_on_values_not_on_order():
@@ -70,6 +72,19 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path):
     assert target.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_what_a_killed_write_left_is_overwritten_by_the_next(tmp_path: Path):
+    (tmp_path / ".result.json.part").write_text("a longer text that was never whole")
+    write_atomic(tmp_path / "result.json", "new")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("result.json", "new")]
+
+
+def test_writers_of_one_file_at_once_leave_one_whole_text_and_no_litter(tmp_path: Path):
+    texts = [letter * 100_000 for letter in "abcdefgh"]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_atomic(tmp_path / "result.json", text), texts * 5))
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"] and (tmp_path / "result.json").read_text() in texts
+
+
 def _made(store: Store) -> Path:
     def work(out: Path):
         (out / "unet").mkdir()
@@ -89,6 +104,16 @@ DAMAGES = {
         (folder / "result.json").read_bytes()[:-9]
     ),
     "a record of something else": lambda folder: (folder / "result.json").write_text("[]"),
+    "a record with another number": lambda folder: (folder / "result.json").write_text(
+        (folder / "result.json").read_text().replace('"value": 1', '"value": 2')
+    ),
+    "a record that is deeper than can be read": lambda folder: (folder / "result.json").write_text("[" * 100_000),
+    "no record": lambda folder: (folder / "result.json").unlink(),
+    "a record that is a folder": lambda folder: (
+        (folder / "result.json").unlink(),
+        (folder / "result.json").mkdir(),
+    ),
+    "a file in its place": lambda folder: (folder.rename(folder.with_name("other")), folder.write_text("")),
 }
 
 
@@ -96,7 +121,7 @@ DAMAGES = {
 def test_a_damaged_result_is_set_aside_said_and_made_again(store: Store, capsys, damage: str):
     DAMAGES[damage](_made(store))
     again = Store(store.root)
-    assert again.has("k") and again.get("k") is None
+    assert again.get("k") is None
     assert str(store.folder("k")) in capsys.readouterr().err
     assert [folder.name for folder in (store.root / "damaged").iterdir()] == ["k.0"]
     assert (_made(again) / "unet" / "w").read_bytes() == b"weights" and Store(store.root).get("k") == {"value": 1}
@@ -110,15 +135,19 @@ def test_a_sound_result_is_hashed_once_in_a_run(store: Store):
     assert again.get("k") == {"value": 1} and Store(store.root).get("k") is None
 
 
-def test_damaged_hashes_are_said_and_made_again(store: Store, tmp_path: Path, capsys):
+def test_damaged_hashes_are_said_and_made_again(store: Store, tmp_path: Path, capsys, monkeypatch):
     file = tmp_path / "w"
     file.write_text("weights")
     first = store.folder_hash(tmp_path, [file])
-    for damage in ('{"', "[]", '{"' + str(file) + '": 5}'):
-        (store.root).mkdir(exist_ok=True)
+    os.utime(file, (0, 0))
+    monkeypatch.setattr("workbench.store.store.RACY_NS", 0)
+    store.folder_hash(tmp_path, [file])
+    kept = (store.root / "hashes.json").read_text()
+    assert str(file) in kept
+    for damage in ('{"', "[]", '{"marks": 5}', kept.replace(hash_file(file), "0" * 64)):
         (store.root / "hashes.json").write_text(damage)
         assert store.folder_hash(tmp_path, [file]) == first
-    assert "damaged" in capsys.readouterr().err
+        assert "hashes.json" in capsys.readouterr().err
 
 
 def test_a_file_rewritten_within_its_time_stamp_is_hashed_again(store: Store, tmp_path: Path):

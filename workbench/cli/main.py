@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import signal
 import sys
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -24,17 +23,16 @@ from workbench.cli.schemes import schemes
 from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
 from workbench.errors import WorkbenchError
+from workbench.store.scratch import end_children
 
-SIGNALS = {signal.SIGTERM: "ended", signal.SIGHUP: "its terminal was closed"}
-"""Signals that end the command as Ctrl-C does, and how that is said."""
-GRACE_S = 3.0
-"""How long child processes may take to end before they are killed."""
+SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended", signal.SIGHUP: "its terminal was closed"}
+"""Signals that end the command with a message, and how that is said."""
 
 
 class _Signalled(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.number = number
+        self.number = signal.Signals(number)
 
 
 class _Verbs(TyperGroup):
@@ -48,9 +46,9 @@ class _Verbs(TyperGroup):
         except WorkbenchError as error:
             _end(f"error: {error}", error.exit_code)
         except KeyboardInterrupt as interrupt:
-            number = signal.Signals(interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT)
-            _end_children()
-            _end(f"{SIGNALS.get(number, 'interrupted')}; finished steps are kept, run it again to resume", 128 + number)
+            number = interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT
+            end_children()
+            _end(f"{SIGNALS[number]}; finished steps are kept, run it again to resume", 128 + number)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader went away, as with `| head`: typer ends quietly
                 raise
@@ -58,20 +56,6 @@ class _Verbs(TyperGroup):
             _end(f"error: {place}{error.strerror or error}", WorkbenchError.exit_code)
         except MemoryError:
             _end("error: out of memory", WorkbenchError.exit_code)
-
-
-def _end_children() -> None:
-    """Ends what was started and still runs: the signal may have been meant for this process alone."""
-    import psutil
-
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.terminate()
-    _, left = psutil.wait_procs(children, timeout=GRACE_S)
-    for child in left:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
 
 
 def _raise(number: int, _frame: object) -> None:
@@ -109,10 +93,14 @@ def workbench(
 
 def main() -> None:
     """Runs the command line; exits 0, 1 (the work failed), 2 (bad input) or 128 + the signal that ended it."""
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _raise)
-    app(prog_name="workbench")
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+    for number in heeded:
+        signal.signal(number, _raise)
+    try:
+        app(prog_name="workbench")
+    finally:  # all is done and said; while the interpreter ends, an exception would only leave a traceback
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from workbench.devices.adb import DeviceError
 from workbench.devices.listing import Listed
+from workbench.store.scratch import SYSTEM
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def exclusive(device: Listed) -> Iterator[None]:
     server = os.environ.get("ADB_SERVER_SOCKET", "")  # the same serial of another server is another device
     # Not by its name, which is another one as long as a second device of its serial is attached.
     name = hashlib.sha256(f"{server}\0{device.usb or device.name}".encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"edge-workbench-{os.getuid()}-{name}.lock"
+    path = SYSTEM / f"edge-workbench-{os.getuid()}-{name}.lock"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

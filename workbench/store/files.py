@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from workbench.errors import InputError
 
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Writes ``data`` under a temporary name in the same folder, syncs it and renames it to ``path``."""
+    """Writes ``data`` under a temporary name in the same folder, syncs it and renames it to ``path``.
+
+    The name is always the same: what a killed process left is overwritten, and a second writer waits for the first.
+    """
     payload = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.fchmod(handle, 0o666 & ~_UMASK)  # mkstemp makes files readable by their owner only
-    try:
-        with os.fdopen(handle, "wb") as file:
+    temporary = path.with_name(f".{path.name}.part")
+    with _alone(temporary) as file:
+        try:
+            file.truncate(0)
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _alone(path: Path) -> BinaryIO:
+    """The file of that name, opened and locked."""
+    while True:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):  # else another has just renamed it
+            return file
+        file.close()
 
 
 def unreadable(path: Path, most_bytes: int | None = None) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,9 +31,9 @@ class Follower(Store):
         if together and self.get(key) is None:
             state = self.root / "work" / key / "state"
             state.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory() as folder:
-                (Path(folder) / "state").symlink_to(state, target_is_directory=True)
-                work(Path(folder))
+            with self.scratch() as folder:
+                (folder / "state").symlink_to(state, target_is_directory=True)
+                work(folder)
         while (result := self.get(key)) is None:
             time.sleep(POLL_S)
         return result

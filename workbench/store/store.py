@@ -6,24 +6,23 @@ very end. A failure never becomes a result.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
 from workbench.progress import warn
 from workbench.store.files import check_writable, hash_file, hashes, sync, sync_tree, write_atomic
+from workbench.store.scratch import LOCK, locked, remove, scratch
 
 RESULT = "result.json"
-SCHEMA = 1
-"""Of ``result.json``: the hash of every file of the result, and what the work returned."""
+SCHEMA = 2
+"""Of ``result.json``: the hash of every file of the result, what the work returned, and the hash of both."""
 RACY_NS = 2_000_000_000
 """A file changed this shortly before hashing can change again within the same time stamp."""
 
@@ -54,64 +53,68 @@ class Store:
         Its files are hashed on the first read by this process. If they aren't what was stored, the result is reported,
         moved to ``damaged/`` and counts as never made.
         """
-        if not self.has(key):
+        folder = self.folder(key)
+        if not os.path.lexists(folder):
             return None
         if key not in self._read:
-            try:
-                record = json.loads((self.folder(key) / RESULT).read_bytes())
-                stored, result = record["files"], dict(record["result"])
-                files = {name: digest for name, digest in hashes(self.folder(key)).items() if name != RESULT}
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                self._set_aside(key, f"{RESULT}: {type(error).__name__}: {error}")
+            record: dict[str, Any] = {}
+            with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                kept = json.loads((folder / RESULT).read_bytes())
+                record = kept if kept == _record(kept["files"], kept["result"]) else {}
+            if wrong := _differing(folder, record["files"]) if record else RESULT:
+                damaged = self.root / "damaged"
+                damaged.mkdir(exist_ok=True)
+                folder.rename(damaged / f"{key}.{len(list(damaged.glob(f'{key}*')))}")
+                warn(f"{folder}: {wrong} isn't what was stored; it was moved to {damaged} and is made again")
                 return None
-            if files != stored:
-                wrong = min(name for name in files.keys() | stored.keys() if files.get(name) != stored.get(name))
-                self._set_aside(key, f"{wrong} isn't what was stored")
-                return None
-            self._read[key] = result
+            self._read[key] = record["result"]
         return dict(self._read[key])
-
-    def _set_aside(self, key: str, why: str) -> None:
-        damaged = self.root / "damaged"
-        damaged.mkdir(exist_ok=True)
-        self.folder(key).replace(damaged / f"{key}.{len(list(damaged.glob(f'{key}*')))}")
-        warn(f"{self.folder(key)}: {why}; it was moved to {damaged} and is made again")
 
     def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
         """The stored result of ``key``; else ``work(folder)`` makes it, and its return value is stored with its files.
 
-        After a crash ``folder`` is the same again; its subfolder ``state`` (checkpoints) isn't part of the result.
+        ``folder`` is empty but for its subfolder ``state`` (checkpoints), which stays when the work dies and isn't part
+        of the result.
         ``together``: all processes that were started together have to do the work (see ``Follower``).
         """
         if (stored := self.get(key)) is not None:
             return stored
         folder, target = self.root / "work" / key, self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
-        result = dict(work(folder))
-        shutil.rmtree(folder / "state", ignore_errors=True)
-        (folder / RESULT).unlink(missing_ok=True)  # of an attempt that died between here and the renaming
-        record = {"schema": SCHEMA, "files": hashes(folder), "result": result}
-        write_atomic(folder / RESULT, json.dumps(record, indent=1))
+        for left in folder.iterdir():  # by an attempt that was killed
+            if left.name != "state":
+                remove(left)
+        result = json.loads(json.dumps(dict(work(folder))))
+        remove(folder / "state")
+        write_atomic(folder / RESULT, json.dumps(_record(hashes(folder), result), indent=1))
         sync_tree(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(target)
         sync(target.parent)
-        self._read[key] = json.loads(json.dumps(result))
-        return dict(self._read[key])
+        self._read[key] = result
+        return dict(result)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Locks the store for one run; a second run is refused instead of working in the same folders."""
+        """Locks the store for one run; a second run is refused instead of working in the same folders.
+
+        Temporary files lie in the store meanwhile.
+        """
         check_writable({self.root: "--store"})
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as file:
+        with ExitStack() as held:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                held.enter_context(locked(self.root / LOCK))
+            except BlockingIOError:
                 raise InputError(
                     f"{self.root}: another run is using this store", hint="wait for it, or use --store"
                 ) from None
+            held.enter_context(self.scratch())
             yield
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A folder for temporary files: see ``scratch.scratch``."""
+        return scratch(self.root / "tmp")
 
     def folder_hash(self, folder: Path, files: Iterable[Path]) -> str:
         """SHA-256 over names and contents of ``files`` in ``folder``; a file is read again only if its mark changed."""
@@ -129,17 +132,28 @@ class Store:
                     changed = True
             digest.update(f"{file.relative_to(folder)}\0{known[-1]}\n".encode())
         if changed:
-            write_atomic(cache_file, json.dumps(cache))
+            write_atomic(cache_file, json.dumps({"marks": cache, "sha256": key_of(cache)}))
         return digest.hexdigest()
+
+
+def _record(files: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, Any]:
+    record = {"schema": SCHEMA, "files": files, "result": result}
+    return record | {"sha256": key_of(record)}
+
+
+def _differing(folder: Path, files: Mapping[str, str]) -> str:
+    """The first file of a result that isn't as it was stored, or is missing, or one too many; "" where all are."""
+    there = {name: digest for name, digest in hashes(folder).items() if name != RESULT}
+    return min((name for name in there.keys() | files.keys() if there.get(name) != files.get(name)), default="")
 
 
 def _marks(file: Path) -> dict[str, list[Any]]:
     """Hashes of files by path, each with the file's size, times and inode; empty where the cache is damaged."""
-    try:
-        marks = json.loads(file.read_bytes())
-        return {path: mark for path, mark in marks.items() if isinstance(mark, list) and len(mark) == 5}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, AttributeError):
-        warn(f"{file}: is damaged; the files are hashed again")
-        return {}
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        if not file.exists():
+            return {}
+        cache = json.loads(file.read_bytes())
+        if cache["sha256"] == key_of(cache["marks"]):
+            return dict(cache["marks"])
+    warn(f"{file}: isn't what was stored; the files are hashed again")
+    return {}
