@@ -129,12 +129,13 @@ def test_loosened_limit_really_lets_it_in():
     assert ranked({"a": (36.47, 10, 0.3)}, constraints={"latency_ms": 36.5}).chosen == "a"
 
 
-def test_a_model_without_scorer_is_told_what_it_can_be_ranked_by():
-    with pytest.raises(InputError, match=r"rank\.maximize: alignment was not measured.*needs a scorer") as caught:
-        ranked({"base": (10, 10, None), "b": (5, 5, None)})
-    assert "rank.maximize can be speed and smallness here" in str(caught.value)
-    with pytest.raises(InputError, match=r"rank\.constraints\.alignment_drop"):
-        ranked({"base": (10, 10, None)}, maximize="speed", constraints={"alignment_drop": 0.1})
+def test_what_was_not_measured_chooses_nothing_and_is_said():
+    ranking = ranked({"base": (10, 10, None), "b": (5, 5, None)})
+    assert ranking.chosen is None and len(ranking.table) == 2
+    assert ranking.decision.startswith("rank.maximize: alignment was not measured")
+    assert "needs a scorer" in ranking.decision
+    limited = ranked({"base": (10, 10, None)}, maximize="speed", constraints={"alignment_drop": 0.1})
+    assert limited.chosen is None and "rank.constraints.alignment_drop" in limited.decision
 
 
 def test_without_any_scores_speed_still_ranks_by_latency_and_size():
@@ -143,7 +144,7 @@ def test_without_any_scores_speed_still_ranks_by_latency_and_size():
     assert reasons(ranking)["base"] == "dominated by b: smaller and faster"
 
 
-def test_the_reference_is_perfect_in_what_compares_with_it():
+def test_the_reference_is_perfect_in_what_compares_with_it_but_does_not_win_by_that():
     profile = {"pipeline": {"latency_ms": {"median": 10.0}}, "size_bytes": 1e6}
     value = {"value": 20.0, "low": 19.0, "high": 21.0, "n": 8}
     scores: dict[str, Any] = {"base-4steps": {"metrics": {}}, "b": {"metrics": {"psnr_db": value}}}
@@ -153,9 +154,53 @@ def test_the_reference_is_perfect_in_what_compares_with_it():
     }
     config = Rank.model_validate({"maximize": "psnr_db", "constraints": {"psnr_db": 18.0}})
     ranking = rank([CandidateData("base-4steps"), CandidateData("b")], scores, profiles, config)
-    assert ranking.chosen == "base-4steps"
-    assert "(20.0 against the reference itself)" in reasons(ranking)["b"]
+    assert ranking.chosen == "b"
+    assert "can't win by that" in reasons(ranking)["base-4steps"]
     assert ranking.table.pareto.tolist() == [True, True]
+    tight = Rank.model_validate({"maximize": "psnr_db", "constraints": {"psnr_db": 22.0}})
+    alone = rank([CandidateData("base-4steps"), CandidateData("b")], scores, profiles, tight)
+    assert alone.chosen == "base-4steps", "nothing else is within the limits"
+
+
+def timed(medians: dict[str, float], parameters: dict[str, int], psnr: dict[str, float], aim: str = "speed") -> Ranking:
+    """Candidates whose passes scatter by 2 %, each with its own layers where ``parameters`` differ."""
+    profiles: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, ms in medians.items():
+        samples = [ms * (0.98 + 0.04 * (i % 11) / 10) for i in range(33)]
+        time = {"median": ms, "iqr": 0.02 * ms, "n": 33, "samples": samples, "p90": ms}
+        unet = {"latency_ms": time, "params": parameters[name], "macs": parameters[name], "scheme": "fp32"}
+        whole = {"latency_ms": {"median": ms, "p90": ms, "n": 33}}
+        profiles["host", name] = {
+            "candidate": name,
+            "pipeline": whole,
+            "components": {"unet": unet},
+            "size_bytes": 4.0 * parameters[name],
+            "peak_rss_bytes": 1.0,
+        }
+    found = {name: {"value": v, "low": v - 1, "high": v + 1, "n": 8} for name, v in psnr.items()}
+    scores: dict[str, Any] = {name: {"metrics": {"psnr_db": found[name]} if name in found else {}} for name in medians}
+    return rank([CandidateData(n) for n in medians], scores, profiles, Rank.model_validate({"maximize": aim}))
+
+
+@pytest.mark.parametrize("aim", ["speed", "smallness"])
+@pytest.mark.parametrize("clock", [9.0, 11.0, 20.0])
+def test_the_clock_does_not_choose_between_candidates_of_the_same_layers(clock: float, aim: str):
+    ranking = timed(
+        {"base": 40.0, "cut": clock, "distilled": 10.0},
+        {"base": 900, "cut": 300, "distilled": 300},
+        {"cut": 8.0, "distilled": 20.0},
+        aim,
+    )
+    assert ranking.chosen == "distilled"
+    assert "cut can't be told from it" in ranking.decision and "the best in" in ranking.decision
+
+
+def test_of_candidates_as_fast_as_each_other_the_smaller_is_chosen_where_quality_is_not_settled():
+    parameters, clock = {"base": 900, "large": 400, "small": 200}, {"base": 40.0, "large": 10.0, "small": 10.1}
+    ranking = timed(clock, parameters, {"large": 20.5, "small": 20.0})
+    assert ranking.chosen == "small" and "of these it is the smallest" in ranking.decision
+    settled = timed(clock, parameters, {"large": 30.0, "small": 20.0})
+    assert settled.chosen == "large"
 
 
 def test_only_the_first_target_decides(run):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.metrics.registry import metrics, qualities
+from workbench.metrics.registry import metrics
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
 from workbench.report.ranking.constraints import Check, check_limits
 from workbench.report.ranking.gain import Gain, gains
-from workbench.report.ranking.standing import SUPERLATIVE, Ranker, Row, overlap
+from workbench.report.ranking.standing import Ranker, Row, overlap
 from workbench.report.ranking.table import Profiles, Scored, build_table, measured
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     better in one of them (values as measured; intervals don't count here, the reasons speak of them).
 
     Raises:
-        InputError: the recipe maximizes or constrains a metric that was measured for no candidate.
+        InputError: nothing was measured on one of ``rank.targets``.
     """
-    _check_metrics(scores, config)
     quality = metrics().get(config.maximize) or next((m for m in measured(scores) if m.maximizable), None)
     table = build_table(candidates, scores, profiles)
     rows = table.to_dict("records")
@@ -77,7 +76,7 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     checks = {_place(row): check_limits(row, rows[0], limits, of) for row in deciding}
     fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[_place(r)])]
     fitting = [r for r in fitting if not math.isnan(ranker.merit(r))]
-    best = max(fitting, key=lambda r: (ranker.merit(r), -r["latency_ms"]), default=None)
+    best, equal = ranker.best(fitting, profiles)
     chosen = best["candidate"] if best else None
     nearest = None if best else _nearest(checks)
     target = best["target"] if best else nearest[0][1] if nearest else targets[0]
@@ -88,12 +87,13 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     pairs = zip(table["target"], table["candidate"], strict=True)
     table["gain"] = [by_pair[pair].word if pair in by_pair else "" for pair in pairs]
     table["reason"] = [
-        ranker.reason(r, rows, checks[_place(r)], best, fitting)
+        ranker.reason(r, rows, checks[_place(r)], best, fitting, equal)
         if r["target"] in targets
         else ranker.standing(r, rows) + (f"; chosen on {target}" if r["candidate"] == chosen else "")
         for r in rows
     ]
-    decision = ranker.decision(best, fitting) if best else _none_fits(nearest, checks, limits)
+    decision = ranker.decision(best, fitting, equal) if best else _none_fits(nearest, checks, limits)
+    decision = " ".join([*_unmeasured(scores, config), decision])
     missed = (nearest[0][0], nearest[1]) if nearest else None
     axis = quality.name if quality else None
     steps = by_step(table, axis, {c.name: c.parent for c in candidates})
@@ -148,17 +148,15 @@ def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str 
     return pd.DataFrame(out, columns=names)
 
 
-def _check_metrics(scores: Scored, config: Rank) -> None:
-    """Raises InputError when the recipe asks for what was measured for no candidate."""
+def _unmeasured(scores: Scored, config: Rank) -> list[str]:
+    """A sentence for each metric that the recipe asks for and no candidate has; then nothing can be chosen by it."""
     available = [metric.name for metric in measured(scores)]
-    for key, metric in config.metrics().items():
-        if metric.name not in available and not (metric.of_reference and len(scores) == 1):
-            usable = [*(name for name in qualities() if name in available), *SUPERLATIVE]
-            raise InputError(
-                f"{key}: {metric.name} was not measured for this model (it needs {metric.needed}; measured: "
-                f"{', '.join(available) or 'no quality at all'})",
-                hint=f"rank.maximize can be {join(usable)} here",
-            )
+    return [
+        f"{key}: {metric.name} was not measured for this model (it needs {metric.needed}; measured: "
+        f"{', '.join(available) or 'no quality at all'})."
+        for key, metric in config.metrics().items()
+        if metric.name not in available and not (metric.of_reference and len(scores) == 1)
+    ]
 
 
 def _nearest(checks: Mapping[Place, Sequence[Check]]) -> tuple[Place, Check] | None:

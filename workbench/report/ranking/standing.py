@@ -6,16 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.comparing.ratio import SLOWER
 from workbench.metrics.base import Metric
 from workbench.report.format import join, known, milliseconds, number
 from workbench.report.ranking.constraints import Check
-from workbench.report.ranking.table import Scored, value_of
+from workbench.report.ranking.gain import A_GAIN, SMALLER_BY, same_network
+from workbench.report.ranking.speedup import speed
+from workbench.report.ranking.table import Profiles, Scored, value_of
 
 if TYPE_CHECKING:
     from workbench.recipe.schema import Rank
 
 SUPERLATIVE = {"speed": "the fastest", "smallness": "the smallest"}
 COMPARATIVE = {"speed": "slower", "smallness": "larger"}
+AS = {"speed": "as fast as", "smallness": "as small as"}
 Row = Mapping[str, Any]
 
 
@@ -51,6 +55,48 @@ class Ranker:
             return -row["latency_ms"]
         return -row["size_bytes"] if self.aim == "smallness" else self.quality_of(row)
 
+    def is_reference(self, row: Row) -> bool:
+        """Whether the metric is measured against this row's candidate, which can't win against itself."""
+        return self.metric is not None and self.metric.of_reference and row["candidate"] == self.first
+
+    def best(self, fitting: Sequence[Row], profiles: Profiles) -> tuple[Row | None, list[Row]]:
+        """The choice, and the rows that the noise doesn't tell from it in speed or size.
+
+        Of such equals that of the best quality is chosen; where intervals overlap the smallest, then the best value.
+        """
+        others = [row for row in fitting if not self.is_reference(row)]
+        running = others if self.aim == self.quality and others else fitting
+        first = max(running, key=lambda row: (self.merit(row), -row["latency_ms"]), default=None)
+        if first is None or self.aim == self.quality:
+            return first, []
+        equal = [row for row in fitting if row is first or self._equals(row, first, profiles)]
+        top = max(equal, key=self._value_or_least)
+        left = [row for row in equal if row is top or self._unsettled(row, top)]
+        least = min(row["size_bytes"] for row in left)
+        left = [row for row in left if not row["size_bytes"] * SMALLER_BY > least]
+        best = max(left, key=lambda row: (self._value_or_least(row), -row["latency_ms"])) if left else first
+        return best, [row for row in equal if row is not best]
+
+    def _value_or_least(self, row: Row) -> float:
+        value = self.quality_of(row)
+        return -math.inf if math.isnan(value) else value
+
+    def _equals(self, row: Row, first: Row, profiles: Profiles) -> bool:
+        """Whether a row is as fast, or as small, as the first; the same layers are as fast whatever the clock says."""
+        if self.aim == "smallness":
+            return bool(row["size_bytes"] * SMALLER_BY <= first["size_bytes"])
+        sides = [profiles.get((r["target"], r["candidate"])) for r in (first, row)]
+        if first["target"] != row["target"] or sides[0] is None or sides[1] is None:
+            return False
+        ratio = speed(sides[0], sides[1])
+        level = ratio is not None and ratio.outcome() != SLOWER and ratio.value < A_GAIN
+        return level or same_network(sides[0], sides[1])
+
+    def _unsettled(self, row: Row, top: Row) -> bool:
+        """Whether quality doesn't tell the two apart."""
+        reference = self.is_reference(row) or self.is_reference(top)
+        return self.metric is None or reference or overlap(row, top, self.quality)
+
     def measured(self, row: Row) -> bool:
         """Whether the row has all three: quality, latency, size."""
         return known(row["latency_ms"]) and known(row["size_bytes"]) and not math.isnan(self.quality_of(row))
@@ -78,7 +124,13 @@ class Ranker:
         )
 
     def reason(
-        self, row: Row, rows: Sequence[Row], checks: Sequence[Check], best: Row | None, fitting: Sequence[Row]
+        self,
+        row: Row,
+        rows: Sequence[Row],
+        checks: Sequence[Check],
+        best: Row | None,
+        fitting: Sequence[Row],
+        equal: Sequence[Row] = (),
     ) -> str:
         """Why a row of the deciding target was chosen or not."""
         if not known(row["latency_ms"]):
@@ -89,7 +141,12 @@ class Ranker:
         if best is None or math.isnan(self.merit(row)):
             return f"{self.aim} was not measured for it"
         if row is best:
-            return f"chosen: {self._superlative(fitting)}"
+            return f"chosen: {self._superlative(fitting, equal)}"
+        if self.aim == self.quality and self.is_reference(row):
+            return f"what {self.label} is measured against, so it can't win by that"
+        if any(row is each for each in equal):
+            less = f"lower in {self.label}" if self.quality_of(row) < self.quality_of(best) else "no better or smaller"
+            return f"{AS[self.aim]} {best['candidate']} within the noise, but {less}"
         if self.dominators(row, rows):
             return self.standing(row, rows)
         if self.merit(row) == self.merit(best):
@@ -97,10 +154,15 @@ class Ranker:
         less = COMPARATIVE.get(self.aim, f"lower in {self.label}")
         return f"within the limits, but {less} than {best['candidate']} ({self._compare(row, best)})"
 
-    def decision(self, best: Row, fitting: Sequence[Row]) -> str:
+    def decision(self, best: Row, fitting: Sequence[Row], equal: Sequence[Row] = ()) -> str:
         """The choice in one or two sentences."""
-        what = self._superlative(fitting)
+        what = self._superlative(fitting, equal)
         text = f"{best['candidate']} is {what}, measured on {best['target']}."
+        if equal:
+            names = join([row["candidate"] for row in equal])
+            by_quality = any(self.quality_of(row) < self.quality_of(best) for row in equal)
+            why = f"the best in {self.label}" if by_quality else "the smallest"
+            return f"{text} {names} can't be told from it beyond the noise; of these it is {why}."
         close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
         if self.aim != self.quality or not close:
             return text
@@ -131,11 +193,12 @@ class Ranker:
             return join([*gains, f"better in {self.label}"]) + (", though within the interval" if within else "")
         return f"{join(gains)} at equal {self.label}{' within the interval' if better else ''}"
 
-    def _superlative(self, fitting: Sequence[Row]) -> str:
+    def _superlative(self, fitting: Sequence[Row], equal: Sequence[Row] = ()) -> str:
         place = "within the limits" if self.limited else "(no limits set)"
         if len(fitting) == 1:
             return f"the only candidate {place}"
-        return f"{SUPERLATIVE.get(self.aim, f'the best in {self.label}')} of the {len(fitting)} candidates {place}"
+        what = SUPERLATIVE.get(self.aim, f"the best in {self.label}")
+        return f"{'among ' if equal else ''}{what} of the {len(fitting)} candidates {place}"
 
     def _compare(self, row: Row, best: Row) -> str:
         if self.aim == "speed":
