@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -87,23 +86,32 @@ def test_an_unknown_verb_is_told_what_was_meant() -> None:
         (signal.SIGHUP, "its terminal was closed; finished steps are kept, run it again to resume\n"),
     ],
 )
-def test_a_signal_ends_with_its_number_and_one_line(tmp_path: Path, number: signal.Signals, said: str) -> None:
-    os.mkfifo(tmp_path / "r.yaml")  # reading it waits for a writer
+def test_a_signal_ends_with_its_number_and_one_line(number: signal.Signals, said: str) -> None:
+    code = """
+import time
+from workbench.cli import main
+
+@main.app.command()
+def waits():
+    print("waits", flush=True)
+    time.sleep(600)
+
+main.sys.argv = ["workbench", "waits"]
+main.main()
+"""
     done = subprocess.Popen(
-        [*COMMAND, "check", "r.yaml"],
-        cwd=tmp_path,
+        [sys.executable, "-c", code],
         env=environment(),
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs ignore the signal, and hand that down to what they start.
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
-    writer = os.open(tmp_path / "r.yaml", os.O_WRONLY)  # returns when the reader is there
-    time.sleep(0.2)
+    assert done.stdout is not None and done.stderr is not None
+    assert done.stdout.readline() == "waits\n"
     done.send_signal(number)
     assert done.wait(timeout=60) == 128 + number
-    os.close(writer)
-    assert done.stderr is not None
     assert done.stderr.read() == said
 
 

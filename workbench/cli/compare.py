@@ -42,16 +42,18 @@ def compare(
 
     from workbench.cli.options import shapes_of
     from workbench.comparing.interleaved import Plan
-    from workbench.progress import quiet, visible
+    from workbench.progress import visible
     from workbench.sources.request import Request
+    from workbench.store.files import check_writable
     from workbench.store.store import Store
     from workbench.verbs.compare.compare import How, check_gate, with_gate, write
     from workbench.verbs.compare.compare import compare as work
     from workbench.verbs.compare.show import show
 
+    check_writable({out: "--out"} if out else {})
     limit = None if fail_above is None else share_of(fail_above)
     how = How(runtime, threads, Plan(iterations, min_seconds, max_seconds), layers)
-    first = Request(a, Store(store), component, shapes_of(shape), seed=seed, progress=quiet if as_json else visible)
+    first = Request(a, Store(store), component, shapes_of(shape), seed=seed, progress=visible)
     comparison = with_gate(work(first, replace(first, source=b), how), limit)
     show(comparison, limit, write(comparison, out, limit) if out else [], as_json)
     if limit is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench import __version__
+from workbench.cli import streams
 from workbench.cli.check import check
 from workbench.cli.compare import compare
 from workbench.cli.count import count
@@ -50,8 +50,6 @@ class _Verbs(TyperGroup):
             end_children()
             _end(f"{SIGNALS[number]}; finished steps are kept, run it again to resume", 128 + number)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader went away, as with `| head`: typer ends quietly
-                raise
             place = f"{error.filename}: " if error.filename else ""
             _end(f"error: {place}{error.strerror or error}", WorkbenchError.exit_code)
         except MemoryError:
@@ -69,7 +67,11 @@ def _end(message: str, code: int) -> None:
 
 # Plain help: rich would have to be imported, which takes longer than all the rest of `workbench --help`.
 app = typer.Typer(
-    cls=_Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    cls=_Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _verb in (run, check, profile, compare, count, tile, schemes, sample, schema, train_demo):
     app.command()(_verb)
@@ -93,6 +95,7 @@ def workbench(
 
 def main() -> None:
     """Runs the command line; exits 0, 1 (the work failed), 2 (bad input) or 128 + the signal that ended it."""
+    streams.last()
     heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
     for number in heeded:
         signal.signal(number, _raise)

@@ -19,7 +19,7 @@ StoreFolder = Annotated[
     typer.Option("--store", metavar="DIR", help="Folder of stored results; default .workbench or $WORKBENCH_STORE."),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for profiles/ and reports/.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; progress stays on standard error.")]
 Source = Annotated[
     str,
     typer.Argument(

@@ -59,7 +59,7 @@ def profile(
     from workbench.errors import InputError
     from workbench.profile.host import Settings
     from workbench.profile.write import Budget
-    from workbench.progress import quiet, visible
+    from workbench.progress import visible
     from workbench.sources.request import Request
     from workbench.sources.shapes import parse_values
     from workbench.store.processor import usable_cores
@@ -92,6 +92,6 @@ def profile(
         shapes_of(shape),
         parse_values(value or ()),
         seed,
-        progress=quiet if as_json else visible,
+        progress=visible,
     )
     show(work(request, where, settings, device, budget, out), as_json)

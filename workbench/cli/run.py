@@ -18,11 +18,11 @@ def run(
 
     Started by torchrun or accelerate launch, its processes train together; the first does everything else.
     """
-    from workbench.progress import quiet, visible
+    from workbench.progress import visible
     from workbench.run.execute import execute, follow, show
     from workbench.store.follower import rank
 
     if rank():
         follow(recipe, overrides or [], store)
         return
-    show(execute(recipe, overrides or [], store, out, quiet if as_json else visible), as_json)
+    show(execute(recipe, overrides or [], store, out, visible), as_json)

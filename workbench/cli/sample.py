@@ -25,12 +25,12 @@ def sample(
     """Draw a picture with a candidate of a recipe."""
     import json
 
-    from workbench.progress import quiet, visible
+    from workbench.progress import visible
     from workbench.recipe.load import load_recipe
     from workbench.store.store import Store
     from workbench.verbs.sample import Wanted, draw
 
     wanted = Wanted(prompt, candidate, seed, steps, guidance_scale)
-    drawn = draw(load_recipe(recipe, overrides or []), wanted, out, Store(store), quiet if as_json else visible)
+    drawn = draw(load_recipe(recipe, overrides or []), wanted, out, Store(store), visible)
     told = {"picture": str(drawn), "candidate": candidate, "prompt": prompt, "seed": seed}
     print(json.dumps(told, indent=1) if as_json else drawn)

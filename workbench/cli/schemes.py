@@ -35,7 +35,7 @@ def schemes(
     Quantizes the U-Net in every way that there is and measures each on every installed runtime against its fp32.
     """
     from workbench.profile.host import Settings
-    from workbench.progress import quiet, visible
+    from workbench.progress import visible
     from workbench.runtimes.base import RUNTIMES, threads_asked
     from workbench.store.store import Store
     from workbench.verbs.schemes.pairs import Asked, schemes_asked
@@ -45,7 +45,6 @@ def schemes(
 
     wanted = schemes_asked(only)
     settings = Settings(RUNTIMES, threads_asked(threads), iterations, min_seconds, warmup=3)
-    progress = quiet if as_json else visible
-    table = work(Asked(model, prompts, seed), wanted, settings, rerun, Store(store), progress)
+    table = work(Asked(model, prompts, seed), wanted, settings, rerun, Store(store), visible)
     show(table, as_json, as_markdown)
     check(table)

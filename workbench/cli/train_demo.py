@@ -30,10 +30,12 @@ def train_demo(
     import json
 
     from workbench.demo.make import make
-    from workbench.progress import quiet, visible
+    from workbench.progress import visible
+    from workbench.store.files import check_writable
 
+    check_writable({out: "--out"})
     counts = dict(_stage_steps(entry) for entry in steps or ())
-    facts = make(pictures, out, counts, compiled, quiet if as_json else visible)
+    facts = make(pictures, out, counts, compiled, visible)
     print(json.dumps(facts, indent=1) if as_json else f"{out / 'demo'}: {json.dumps(facts)}")
 
 

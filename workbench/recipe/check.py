@@ -103,7 +103,8 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         problems += source_problems(recipe.data_sets, folder, scorer, recipe.data)
         problems += rank_problems(recipe, scorer)
     messages = list(dict.fromkeys(f"{loaded.where(place)}: {what}" for place, what in problems))
-    folders = {store.root: "--store", (out / "profiles").absolute(): "--out", (out / "reports").absolute(): "--out"}
+    profiles, reports = out.absolute() / "profiles" / recipe.name, out.absolute() / "reports"
+    folders = {store.root: "--store", profiles: "--out", reports: "--out"}
     messages += [f"{f}: {why}; name another folder with {how}" for f, how in folders.items() if (why := unwritable(f))]
     if messages or folder is None:
         raise first_of(messages, len(messages), loaded.path)

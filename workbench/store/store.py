@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ class Store:
         for left in folder.iterdir():  # by an attempt that was killed
             if left.name != "state":
                 remove(left)
-        result = json.loads(json.dumps(dict(work(folder))))
+        with redirect_stdout(sys.stderr):  # bars of libraries must not get between a verb's own output
+            result = json.loads(json.dumps(dict(work(folder))))
         remove(folder / "state")
         write_atomic(folder / RESULT, json.dumps(_record(hashes(folder), result), indent=1))
         sync_tree(folder)

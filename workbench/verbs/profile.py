@@ -22,6 +22,7 @@ from workbench.profile.summary import Summary
 from workbench.profile.write import Budget, stem, write_profile
 from workbench.runtimes.base import described, runtime, threads_asked
 from workbench.sources.request import Request
+from workbench.store.files import check_writable
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def profile(
     from workbench.sources import resolve
 
     store, progress, seed = request.store, request.progress, request.seed
+    folder = out or Path("profiles") / slug(request.source)
+    check_writable({folder: "--out"})
     threads_asked(settings.threads)
     on_host, on_devices = "host" in targets, [target for target in targets if target != "host"]
     places = [runtime(name) for name in settings.runtimes] if on_host else []
@@ -67,7 +70,6 @@ def profile(
     for network in networks:
         if network.source and network.family and network.component == network.family.denoiser.name:
             timesteps(read_scheduler(network.source), budget.steps, few=guidance.INPUT in network.feed)
-    folder = out or Path("profiles") / slug(request.source)
     folder.mkdir(parents=True, exist_ok=True)
     counts = count_networks(networks)
     records = measure_host(networks, counts, settings, seed, store, progress) if on_host else []

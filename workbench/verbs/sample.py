@@ -10,7 +10,7 @@ from workbench.models.candidate import at
 from workbench.progress import Progress, quiet
 from workbench.recipe.load import Loaded
 from workbench.run.execute import candidates_of
-from workbench.store.files import write_atomic
+from workbench.store.files import check_writable, write_atomic
 from workbench.store.store import Store
 
 
@@ -51,6 +51,7 @@ def draw(loaded: Loaded, wanted: Wanted, out: Path, place: Store, progress: Prog
         raise unknown(f"--candidate: no {candidate!r} in {loaded.path}", candidate, names, "it makes")
     if out.suffix.lower() != ".png":
         raise InputError(f"-o: found {str(out)!r}; a name that ends in .png is wanted")
+    check_writable({out.parent: "-o"})
     with place.lock():
         found = candidates_of(loaded, place, progress, last=name)[-1]
         if named_count and not found.guidance_width:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -125,8 +124,7 @@ class Table:
         found: Cells = {}
         # Runtimes that read no files only say so.
         total = len(distinct) + sum(described(runtime).needs_file for _, runtime in missing)
-        # Bars of the libraries must not get into what is printed as the result.
-        with progress("schemes", total) as tick, redirect_stdout(sys.stderr):
+        with progress("schemes", total) as tick:
             made, broken = self._made(distinct, tick)
             done = len(distinct)
             for runtime in dict.fromkeys(runtime for _, runtime in missing):

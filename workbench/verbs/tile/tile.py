@@ -11,6 +11,7 @@ from workbench.errors import InputError, unknown
 from workbench.models.factory import is_factory
 from workbench.models.families import family_of
 from workbench.sources.request import DENOISER, Request
+from workbench.store.files import check_writable
 from workbench.tile.machine import Machine
 from workbench.tile.model import Modelled, model
 from workbench.tile.paper import fitted
@@ -77,6 +78,8 @@ def tile_source(asked: AskedTile, write: Path | None) -> TileReport:
     """
     if write is not None and write.suffix != ".onnx":
         raise InputError(f"--write {write}: needs the name of an ONNX file", hint=f"such as {write.stem}.onnx")
+    if write is not None:
+        check_writable({write.parent: "--write"})
     network = _network(asked, exported=write is not None)
     attentions, left_out = _attentions(network)
     if not attentions:
