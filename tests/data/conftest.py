@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from workbench.data.build import build
+from workbench.data.operation import Context, Draw, Score
 from workbench.data.sets import DataSet
-from workbench.data.work import Context, Draw, Score
 from workbench.models.scorer import load_scorer
 
 MakeFolder = Callable[..., Path]

@@ -48,10 +48,10 @@ def test_a_folder_of_the_user_is_encoded_by_the_models_autoencoder(folder, demo)
         ('{"file_name": "0.png"}', "metadata.jsonl:3"),
         ('{"file_name": "9.png", "text": "x"}', "no picture '9.png'"),
         ('{"file_name": "../secret.png", "text": "x"}', "no picture"),
-        ('{"file_name": "0.png", "text": null}', "metadata.jsonl:3: text: found None; needs a caption in quotes"),
+        ('{"file_name": "0.png", "text": 5}', "metadata.jsonl:3: text: found 5; needs a caption in quotes"),
         ('{"file_name": "0.png", "text": ["x"]}', "metadata.jsonl:3: text: found"),
         ('{"file_name": "0.png", "text": "\\ud800"}', "metadata.jsonl:3: text: found"),
-        ('{"file_name": "0\\u0000.png", "text": "x"}', "metadata.jsonl:3: file_name: no picture"),
+        ('{"file_name": "0\\u0000.png", "text": "x"}', "metadata.jsonl:3: no picture"),
     ],
 )
 def test_a_bad_line_is_named_with_file_and_line(folder, demo, line, says):

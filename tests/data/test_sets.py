@@ -32,7 +32,7 @@ def test_a_sound_chain_has_no_problems(tmp_path):
 @pytest.mark.parametrize(
     ("declared", "location", "says"),
     [
-        ({"name": "b", "from": "rav"}, ("data_sets", 1, "from"), "no such set and no such folder .* did you mean raw"),
+        ({"name": "b", "from": "rav"}, ("data_sets", 1, "from"), "no such set, folder or file .* did you mean raw"),
         ({"name": "b", "join": ["raw", "x"]}, ("data_sets", 1, "join", 1), "found 'x', no such set; needs raw$"),
         ({"name": "b", "join": ["raw", "raw"]}, ("data_sets", 1, "join", 1), "twice"),
         ({"name": "raw", "from": "demo"}, ("data_sets", 1, "name"), "the name of data_sets.0"),
@@ -97,7 +97,7 @@ def test_a_folder_without_captions_and_a_model_without_scorer_are_reported(tmp_p
         {"name": "raw", "from": str(tmp_path / "pictures")}, {"name": "best", "from": "raw", "curate": {"keep": 0.5}}
     )
     found = dict(source_problems(chain, demo, has_scorer=False))
-    assert "no metadata.jsonl there" in found["data_sets", 0, "from"]
+    assert "0 pictures and no captions there" in found["data_sets", 0, "from"]
     assert found["data_sets", 1, "curate"] == "needs a scorer, and this model brings none; drop the key"
     assert list(source_problems(chain[1:], demo, has_scorer=True)) == []
 
@@ -127,8 +127,7 @@ def test_the_recipes_own_pictures_are_looked_for_in_its_folder_then_in_the_model
     bare = tmp_path / "bare"
     bare.mkdir()
     found = set(source_problems(chain, bare, has_scorer=True))
-    declared = "this model brings no captioned pictures; give a folder of pictures with metadata.jsonl, a line: "
-    assert found == {(("data",), declared + '{"file_name": "x.png", "text": "…"}')}
+    assert found == {(("data",), "this model brings no captioned pictures; name a folder of captioned pictures")}
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "a.png").write_bytes(b"")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.data.scenes import scene
-from workbench.data.captioned import rows
+from workbench.data.forms import read_rows
 from workbench.data.sets import Synthesize
 from workbench.data.synthesize import HeldOut, prompts_of
 from workbench.errors import InputError
@@ -59,7 +59,7 @@ def test_all_prompts_are_used_before_one_is_used_again(made, tmp_path):
     teacher = Teacher()
     settings = drawn(str(tmp_path / "p.txt"), count=40, steps=7, guidance_scale=2.5)
     out, manifest = made(settings, draw=teacher, held_out=["Kept apart!"])
-    texts = [row["caption"] for row in rows(str(out), Path())]
+    texts = [row.text for row in read_rows(out)]
     assert len(texts) == 40 and all(set(texts[i : i + 3]) == {"a", "b", "c"} for i in range(0, 39, 3))
     assert [(len(p), steps, guidance) for p, steps, guidance, _ in teacher.asked] == [
         (16, 7, 2.5),
@@ -77,8 +77,8 @@ def test_captions_of_a_set_are_drawn_and_its_held_out_rows_come_along(folder, ma
     mine = folder({"a.png": (scene(1), "a"), "h.png": (scene(2), "h", "held_out"), "leak.png": (scene(3), "H")})
     raw, _ = made({"name": "raw", "from": str(mine)})
     out, manifest = made(drawn({"captions_of": "raw"}), {"raw": raw}, draw=Teacher())
-    table = rows(str(out), Path())
-    assert [(row["caption"], row["split"]) for row in table] == [("a", "train"), ("h", "held_out")]
+    table = read_rows(out)
+    assert [(row.text, row.split) for row in table] == [("a", "train"), ("h", "held_out")]
     assert manifest["operations"][0]["prompts_held_out"] == 1
     assert (out / "pictures" / "h.png").read_bytes() == (mine / "h.png").read_bytes()
 
@@ -92,7 +92,7 @@ def test_a_killed_drawing_resumes_with_the_next_batch_and_ends_the_same(made, tm
     out, _ = made(drawn(str(tmp_path / "p.txt")), draw=rest)
     assert len(rest.asked) == 1
     assert (out / "metadata.jsonl").read_bytes() == (whole / "metadata.jsonl").read_bytes()
-    assert all((out / row["file"]).read_bytes() == (whole / row["file"]).read_bytes() for row in rows(str(out), Path()))
+    assert [a.picture.read() for a in read_rows(out)] == [b.picture.read() for b in read_rows(whole)]
 
 
 def test_no_teacher_and_no_prompts_are_one_error_each(made, tmp_path):

@@ -170,11 +170,14 @@ def test_own_pictures_are_looked_at(tmp_path: Path, store: Store) -> None:
     pictures.mkdir()
     (pictures / "a.png").write_bytes(b"no picture")
     (pictures / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a"}\n')
-    more = f"data: {pictures}\n"
-    assert refusal(loaded(tmp_path, more), store) == f"{tmp_path}/r.yaml:4: data: {pictures}/a.png: not a picture"
+    more, kinds = f"data: {pictures}\n", "BMP, GIF, JPEG, PNG, TIFF, WEBP"
+    assert (
+        refusal(loaded(tmp_path, more), store)
+        == f"{tmp_path}/r.yaml:4: data: no picture can be used: a.png: none of {kinds}"
+    )
 
     (pictures / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "a"}\n')
-    told = f"{pictures}/metadata.jsonl:1: file_name: no picture 'b.png' in {pictures}"
+    told = f"{pictures}/metadata.jsonl:1: no picture 'b.png' in {pictures}"
     assert refusal(loaded(tmp_path, more), store) == f"{tmp_path}/r.yaml:4: data: {told}"
 
 
@@ -186,7 +189,7 @@ def test_a_model_without_pictures_needs_them_only_where_they_are_used(
         file.unlink()
     (tmp_path / "prompts.txt").write_text("a cat\n")
     asked = f"evaluate: {{prompts: {tmp_path}/prompts.txt}}\n"
-    told = f"{tmp_path}/r.yaml:1: data: this model brings no captioned pictures; give a folder of pictures with"
+    told = f"{tmp_path}/r.yaml:1: data: this model brings no captioned pictures; name a folder of captioned pictures"
 
     assert refusal(loaded(tmp_path, "", str(own)), store).startswith(told)
     check_recipe(loaded(tmp_path, asked, str(own)), store)

@@ -11,16 +11,16 @@ from typing import Any
 
 from workbench.data.broken import drop_small, sift
 from workbench.data.caption import recaption
-from workbench.data.captioned import rows as read_rows
 from workbench.data.crop import crop
 from workbench.data.curate import curate
 from workbench.data.dedupe import deduplicate
+from workbench.data.forms import PICTURES, read_rows
 from workbench.data.join import join
 from workbench.data.latents import decode
-from workbench.data.manifest import DROPPED, MANIFEST, METADATA, PICTURES, count, operation, write_set
+from workbench.data.manifest import DROPPED, MANIFEST, METADATA, count, operation, write_set
+from workbench.data.operation import TRAIN, Context, Done, Drop, Row, Work
 from workbench.data.sets import DATA, DEMO, DataSet, Prompts
 from workbench.data.synthesize import synthesize
-from workbench.data.work import TRAIN, Context, Done, Drop, Row, Work
 from workbench.errors import InputError
 from workbench.progress import Progress, quiet
 from workbench.store.files import hash_file
@@ -109,7 +109,7 @@ def _begin(data_set: DataSet, inputs: Mapping[str, Path], context: Context, stat
     if data_set.synthesize is not None:
         settings, texts, held_out, came_in = data_set.synthesize, [], [], []
         if isinstance(settings.prompts, Prompts) and settings.prompts.captions_of is not None:
-            rows = _of_set(inputs[settings.prompts.captions_of], context)
+            rows = _of_set(inputs[settings.prompts.captions_of])
             texts = [row.text for row in rows if row.split == TRAIN]
             held_out = [row for row in rows if row.split != TRAIN]
             came_in = [{"from": settings.prompts.captions_of, "pictures": count(held_out)}]
@@ -118,7 +118,7 @@ def _begin(data_set: DataSet, inputs: Mapping[str, Path], context: Context, stat
         record = operation("synthesize", settings.model_dump(mode="json", by_alias=True), 0, done)
         return [*done.rows, *held_out], [], [record], came_in
     if data_set.join is not None:
-        sets = {name: _of_set(inputs[name], context) for name in data_set.join}
+        sets = {name: _of_set(inputs[name]) for name in data_set.join}
         done = join(sets)
         came_in = [{"from": name, "pictures": count(rows)} for name, rows in sets.items()]
         record = operation("join", data_set.join, sum(map(len, sets.values())), done)
@@ -127,34 +127,16 @@ def _begin(data_set: DataSet, inputs: Mapping[str, Path], context: Context, stat
     folder = (context.data or DEMO) if source == DATA else source
     if source in inputs or folder == DEMO:
         earlier = inputs.get(source)
-        rows = decode(context.source, state, progress) if earlier is None else _of_set(earlier, context)
+        rows = decode(context.source, state, progress) if earlier is None else _of_set(earlier)
         return rows, [], [], [{"from": source, "pictures": count(rows)}]
-    rows = _of_folder(Path(folder), context)
+    rows = read_rows(Path(folder))
     done = sift(rows, progress)
     record = operation("read", None, len(rows), done)
     return done.rows, list(done.dropped), [record], [{"from": source, "pictures": count(rows)}]
 
 
-def _of_set(folder: Path, context: Context) -> list[Row]:
-    return [
-        Row(folder / row["file"], row["file"].removeprefix(f"{PICTURES}/"), row["caption"], row["split"], ours=True)
-        for row in read_rows(str(folder), context.source)
-    ]
-
-
-def _of_folder(folder: Path, context: Context) -> list[Row]:
-    """Rows of a user's folder; names are normalized, so that none leads out of the set."""
-    root = folder.resolve()
-    rows = []
-    for row in read_rows(str(folder), context.source):
-        file = (folder / row["file"]).resolve()
-        name = file.relative_to(root).as_posix().removeprefix(f"{PICTURES}/")
-        if not isinstance(row["split"], str) or row["split"] in ("", "total"):  # the manifest counts a total
-            raise InputError(
-                f"{folder / METADATA}: {name}: found the split {row['split']!r}; needs another text, such as train"
-            )
-        rows.append(Row(file, name, row["caption"], row["split"]))
-    return rows
+def _of_set(folder: Path) -> list[Row]:
+    return [replace(row, ours=True) for row in read_rows(folder)]
 
 
 def _refuse_none_left(data_set: DataSet, dropped: Sequence[Drop], none_left: bool) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.lines import captioned_lines
+from workbench.data.forms import PICTURES
+from workbench.data.operation import Done, Row, Work
 from workbench.data.sets import Captions
-from workbench.data.work import Done, Row, Work
+from workbench.data.tables import picture_of, records, text_of
 from workbench.errors import InputError
 
 _TEMPLATES = 2
@@ -53,8 +54,9 @@ def read_captions(file: Path) -> dict[str, str]:
         InputError: a line isn't such a row, or a picture is named twice; with file and line.
     """
     texts: dict[str, str] = {}
-    for where, path, text, _ in captioned_lines(file):
-        name = path.removeprefix("pictures/")
+    for where, record in records(file):
+        text, picture = text_of(where, record), picture_of(where, record)
+        name = str(getattr(picture, "name", picture)).removeprefix(f"{PICTURES}/")
         if not text.strip():
             raise InputError(f"{where}: {name}: text: found {text!r}; needs a caption")
         if name in texts:

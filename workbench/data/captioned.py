@@ -1,26 +1,39 @@
-"""Captioned pictures as latents: the set that comes with a model, or a user's folder.
+"""Captioned pictures as latents: the set that comes with a model, or a user's.
 
 A model folder can hold ``data/captions.json`` (rows of ``caption`` and ``split``) with ``data/pictures.safetensors``
-(``latents`` [N, C, h, w] and, where there is a scorer, its ``features`` [N, F]). A user's folder follows the
-imagefolder convention: pictures, and ``metadata.jsonl`` with ``file_name`` and ``text`` in each line.
+(``latents`` [N, C, h, w] and, where there is a scorer, its ``features`` [N, F]).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
+from workbench.data.broken import look, say, without_caption
 from workbench.data.encode import encode, stored_latents
-from workbench.data.lines import captioned_lines
+from workbench.data.forms import files_of, read_rows
+from workbench.data.operation import TRAIN
 from workbench.errors import InputError
+from workbench.models.weights import read_header
 from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
     import torch
 
-OWN = "data"
+EMBEDDED = (None, "demo")
+"""Values of ``data`` for the pictures that the model brings."""
+_OWN = Path("data")
+_CAPTIONS, _LATENTS = _OWN / "captions.json", _OWN / "pictures.safetensors"
+
+
+class Caption(TypedDict):
+    """A row of ``captions.json``."""
+
+    caption: str
+    split: str
 
 
 @dataclass(frozen=True)
@@ -36,30 +49,23 @@ class Captioned:
         return [i for i, s in enumerate(self.split) if s == split]
 
 
-def rows(data: str | None, source: Path) -> list[dict[str, str]]:
-    """``caption`` and ``split`` of every picture, without the pictures.
+def rows(data: str | None, source: Path) -> Sequence[Caption]:
+    """Caption and split of every picture, as far as can be known without opening the pictures.
 
     Raises:
-        InputError: there is no such data, or a line of it can't be read.
+        InputError: there is no such data, or a row of it can't be read.
     """
-    folder = _folder(data, source)
-    if data in (None, "demo"):
-        return _model_rows(folder / "captions.json")
-    table = []
-    for where, name, text, row in captioned_lines(folder / "metadata.jsonl"):
-        if "\0" in name or not _is_inside(folder, name):
-            raise InputError(f"{where}: file_name: no picture {name!r} in {folder}")
-        table.append({"caption": text, "split": row.get("split", "train"), "file": name})
-    if not table:
-        raise InputError(f"{folder / 'metadata.jsonl'}: no pictures in it")
-    return table
+    if data not in EMBEDDED:
+        usable = (row for row in read_rows(Path(data or "")) if without_caption(row) is None)
+        return [Caption(caption=row.text, split=row.split) for row in usable]
+    if data == "demo" and not (source / _CAPTIONS).is_file():
+        raise InputError("data: demo goes with model: demo only", hint="name a folder of captioned pictures")
+    return _embedded(source / _CAPTIONS)
 
 
-def _is_inside(folder: Path, name: str) -> bool:
-    return (folder / name).resolve().is_relative_to(folder.resolve()) and (folder / name).is_file()
-
-
-def _model_rows(file: Path) -> list[dict[str, str]]:
+def _embedded(file: Path) -> list[Caption]:
+    if not file.is_file():
+        raise InputError("data: this model brings no captioned pictures", hint="name a folder of captioned pictures")
     try:
         table = json.loads(file.read_bytes())
     except OSError as error:
@@ -77,46 +83,63 @@ def _is_row(row: object) -> bool:
     return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("caption", "split"))
 
 
-def captions(data: str | None, source: Path, split: str = "train") -> list[str]:
+def captions(data: str | None, source: Path, split: str = TRAIN) -> list[str]:
     """The captions of one split."""
     return [row["caption"] for row in rows(data, source) if row["split"] == split]
 
 
 def is_there(data: str | None, source: Path) -> bool:
     """Whether the recipe names captioned pictures or the model comes with some."""
-    return data is not None or (source / OWN / "captions.json").is_file()
+    return data is not None or (source / _CAPTIONS).is_file()
 
 
 def data_key(data: str | None, source: Path, store: Store) -> str:
     """A key of the contents; "none" when neither the model nor the recipe has data."""
     if not is_there(data, source):
         return "none"
-    folder = _folder(data, source)
-    return key_of({"data": store.folder_hash(folder, [f for f in folder.rglob("*") if f.is_file()])})
+    place = source / _OWN if data in EMBEDDED else Path(data or "")
+    return key_of({"data": store.folder_hash(place if place.is_dir() else place.parent, files_of(place))})
+
+
+def check(data: str | None, source: Path) -> set[str]:
+    """The splits there are, after a look at some of the pictures; of a model's own at the header of their file.
+
+    Raises:
+        InputError: as ``rows`` does, or no picture can be used.
+    """
+    table = rows(data, source)
+    if data not in EMBEDDED:
+        look(read_rows(Path(data or "")))
+    else:
+        file = source / _LATENTS
+        if not file.is_file():
+            raise InputError(f"{file}: missing")
+        shape = read_header(file).shapes.get("latents", ())
+        if len(shape) != 4 or shape[0] != len(table):
+            raise InputError(
+                f"{file}: found latents of shape {list(shape)}; needs [{len(table)}, C, h, w], one for each caption"
+            )
+    return {row["split"] for row in table}
 
 
 def load(data: str | None, source: Path) -> Captioned:
-    """The set as latents; a user's pictures are encoded by the model's autoencoder first."""
+    """The set as latents; a user's pictures are encoded by the model's autoencoder first.
+
+    Pictures that can't be read and those without captions are left out and named in a warning.
+
+    Raises:
+        InputError: as ``rows`` does, or no picture can be used.
+    """
     from safetensors.torch import load_file
 
-    table = rows(data, source)
-    folder = _folder(data, source)
-    if data in (None, "demo"):
-        latents = load_file(folder / "pictures.safetensors")["latents"].float()
-    else:
-        stored = stored_latents(folder, len(table), source)
-        latents = encode([folder / row["file"] for row in table], source) if stored is None else stored
-    return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
-
-
-def _folder(data: str | None, source: Path) -> Path:
-    if data == "demo" and not (source / OWN / "captions.json").is_file():
-        raise InputError("data: demo goes with model: demo only", hint="name a folder of captioned pictures")
-    folder = source / OWN if data in (None, "demo") else Path(data or "")
-    if not (folder / ("captions.json" if data in (None, "demo") else "metadata.jsonl")).is_file():
-        what = "this model brings no captioned pictures" if data is None else f"{folder}: no metadata.jsonl there"
-        raise InputError(
-            f"data: {what}",
-            hint='give a folder of pictures with metadata.jsonl, a line: {"file_name": "x.png", "text": "…"}',
-        )
-    return folder
+    if data in EMBEDDED:
+        latents, table = load_file(source / _LATENTS)["latents"].float(), rows(data, source)
+        return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
+    place = Path(data or "")
+    there = read_rows(place)
+    stored = stored_latents(place, len(there), source)
+    if stored is None:
+        stored, done = encode(there, source)
+        say(done.dropped, f"{len(there)} pictures of {place}")
+        there = done.rows
+    return Captioned(stored, [row.text for row in there], [row.split for row in there])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workbench.data.captioned import rows
+from workbench.data.captioned import check, rows
 from workbench.data.sets import DATA, DEMO, DataSet
 from workbench.errors import InputError, did_you_mean
 from workbench.store.files import unreadable
@@ -48,9 +48,9 @@ def source_problems(
     names = [data_set.name for data_set in sets]
     for i, data_set in enumerate(sets):
         origin = data_set.from_
-        if origin is not None and origin not in names and (origin in _RESERVED or Path(origin).is_dir()):
+        if origin is not None and origin not in names and (origin in _RESERVED or os.path.lexists(origin)):
             try:
-                rows(data if origin == DATA else origin, source)
+                rows(data, source) if origin == DATA else check(origin, source)
             except InputError as error:
                 location: tuple[str | int, ...] = ("data",) if origin == DATA else (_KEY, i, "from")
                 yield location, error.line.removeprefix("data: ")
@@ -71,13 +71,13 @@ def _reference_problem(sets: Sequence[DataSet], names: list[str], i: int, name: 
         if loop:
             return f"found {name!r}, which goes round in a circle: {' → '.join(loop)}; needs an earlier set"
         return f"found {name!r}, a set that comes later ({_KEY}.{names.index(name)}); move it before this one"
-    if or_folder and Path(name).is_dir():
+    if or_folder and os.path.lexists(name):
         return None
     allowed = [*names[:i], *(_RESERVED if or_folder else ())]
     suggestion = did_you_mean(name, allowed)
     needs = ", ".join(allowed) if allowed else "an earlier set, and this is the first"
     if or_folder:
-        return f"found {name!r}, no such set and no such folder ({Path(name).absolute()}); has {needs}{suggestion}"
+        return f"found {name!r}, no such set, folder or file ({Path(name).absolute()}); has {needs}{suggestion}"
     return f"found {name!r}, no such set; needs {needs}{suggestion}"
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.data.operation import Done, Row, Work
+from workbench.data.parts import Span
 from workbench.data.pictures import batches, fitted, read, scored, write_png
-from workbench.data.work import Done, Row, Work
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def crop(train: Sequence[Row], work: Work) -> Done:
     scores: list[np.ndarray] = []
     with work.progress("crop", len(train)) as tick:
         for batch in batches(train):
-            wide = [(row, image) for row in batch if _oblong(image := read(row.file))]
+            wide = [(row, image) for row in batch if _oblong(image := read(row.picture))]
             chosen: dict[int, tuple[Image.Image, int]] = {}
             if by_score and wide:
                 scores.append(_scores([(image, row.text) for row, image in wide], work))
@@ -82,4 +83,4 @@ def _written(row: Row, image: Image.Image, number: int, work: Work) -> Row:
     file = work.state / "crops" / f"{number:07d}.png"
     write_png(image, file)
     name = str(PurePosixPath(row.name).with_suffix(".png"))
-    return replace(row, file=file, name=name, ours=True, was=row.name_before)
+    return replace(row, picture=Span(file), name=name, ours=True, was=row.name_before)

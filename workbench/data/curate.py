@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workbench.data.operation import Done, Drop, Row, Work
 from workbench.data.pictures import batches, fitted, read, scored
 from workbench.data.sets import Curate
-from workbench.data.work import Done, Drop, Row, Work
 from workbench.errors import InputError
 
 
@@ -26,7 +26,7 @@ def curate(train: Sequence[Row], work: Work) -> Done:
     scores: list[float] = []
     with work.progress("score", len(train)) as tick:
         for batch in batches(train):
-            pictures = np.stack([fitted(read(row.file), work.context.side) for row in batch])
+            pictures = np.stack([fitted(read(row.picture), work.context.side) for row in batch])
             scores += scored(work.context.score, pictures, [row.text for row in batch]).tolist()
             tick(len(scores))
     values = np.array(scores)

@@ -7,13 +7,13 @@ object on another background is another picture to a text-to-image model; so col
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from workbench.data.operation import Done, Drop, Row, Work
+from workbench.data.parts import Part
 from workbench.data.pictures import read
 from workbench.data.sets import Deduplicate
-from workbench.data.work import Done, Drop, Row, Work
 
 _THUMBNAIL = 8
 
@@ -26,7 +26,7 @@ def deduplicate(train: Sequence[Row], work: Work) -> Done:
     """
     settings = work.data_set.deduplicate or Deduplicate()
     every = [*work.held_out, *train]
-    hashes, thumbnails, pixels = _marks([row.file for row in every], work)
+    hashes, thumbnails, pixels = _marks([row.picture for row in every], work)
     order = sorted(range(len(work.held_out), len(every)), key=lambda i: (-pixels[i], i))
     stays = np.zeros(len(every), dtype=bool)
     stays[: len(work.held_out)] = True
@@ -45,17 +45,17 @@ def deduplicate(train: Sequence[Row], work: Work) -> Done:
     return Done([row for i, row in enumerate(every) if stays[i] and i >= len(work.held_out)], dropped)
 
 
-def _marks(files: Sequence[Path], work: Work) -> tuple[np.ndarray, np.ndarray, list[int]]:
+def _marks(pictures: Sequence[Part], work: Work) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Hashes uint64 [N], thumbnails float32 [N, 64, 3], numbers of pixels."""
     import imagehash
     from PIL import Image
 
-    hashes = np.zeros(len(files), dtype=np.uint64)
-    thumbnails = np.zeros((len(files), _THUMBNAIL**2, 3), dtype=np.float32)
+    hashes = np.zeros(len(pictures), dtype=np.uint64)
+    thumbnails = np.zeros((len(pictures), _THUMBNAIL**2, 3), dtype=np.float32)
     pixels = []
-    with work.progress("deduplicate", len(files)) as tick:
-        for i, file in enumerate(files):
-            image = read(file)
+    with work.progress("deduplicate", len(pictures)) as tick:
+        for i, picture in enumerate(pictures):
+            image = read(picture)
             pixels.append(image.width * image.height)
             hashes[i] = np.packbits(imagehash.phash(image).hash.ravel()).view(np.uint64)[0]
             small = image.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)

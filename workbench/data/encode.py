@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.data.broken import first, unusable
+from workbench.data.forms import read_rows
+from workbench.data.operation import Done, Row
+from workbench.data.pictures import batches, fitted, read
+from workbench.errors import InputError
 from workbench.models.families import family_of
 from workbench.progress import Progress, quiet
 from workbench.store.files import hash_file, write_atomic
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 LATENTS = "latents.safetensors"
@@ -19,37 +25,48 @@ _OF = "autoencoder"
 _BATCH = 16
 
 
-def encode(files: Sequence[Path], source: Path, progress: Progress = quiet) -> torch.Tensor:
-    """Latents float [N, C, h, w], scaled as the denoiser expects them; the autoencoder's means, not samples.
+def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tuple[torch.Tensor, Done]:
+    """Latents float [N, C, h, w], scaled as the denoiser expects them, and their rows; without those that are broken.
 
-    Pictures are cropped to their centre. ``source``: the pipeline's folder.
+    The latents are the autoencoder's means, not samples. Pictures are cropped to their centre. ``source``: the
+    pipeline's folder.
+
+    Raises:
+        InputError: no picture can be read.
     """
     import numpy as np
     import torch
-    from PIL import Image, ImageOps
 
     family = family_of(source)
     vae = family.decoder.net(source / family.decoder.folder)
     side, (scale, shift) = vae.config.sample_size, family.latents(vae.config)
-    latents = []
-    with progress("encode", len(files)) as tick, torch.inference_mode():
-        for start in range(0, len(files), _BATCH):
-            pictures = []
-            for file in files[start : start + _BATCH]:
-                with Image.open(file) as image:
-                    upright = ImageOps.exif_transpose(image).convert("RGB")
-                    pictures.append(np.asarray(ImageOps.fit(upright, (side, side)), dtype=np.float32))
-            x = torch.from_numpy(np.stack(pictures) / 127.5 - 1).permute(0, 3, 1, 2)
-            latents.append((vae.encode(x).latent_dist.mean - shift) * scale)
-            tick(start + len(pictures))
-    return torch.cat(latents).clone()
+    latents, done = [], Done([])
+    with progress("encode", len(rows)) as tick, torch.inference_mode():
+        for batch in batches(rows, _BATCH):
+            if pictures := _pictures(batch, side, done):
+                x = torch.from_numpy(np.stack(pictures) / 127.5 - 1).permute(0, 3, 1, 2)
+                latents.append((vae.encode(x).latent_dist.mean - shift) * scale)
+            tick(len(done.rows) + len(done.dropped))
+    if not latents:
+        raise InputError(f"data: no picture can be used: {first(done.dropped)}")
+    return torch.cat(latents).clone(), done
 
 
-def keep(folder: Path, files: Sequence[Path], source: Path, progress: Progress = quiet) -> None:
-    """Encodes the ``files`` of the data set in ``folder``, in the order of its rows, and stores the latents."""
+def _pictures(batch: Sequence[Row], side: int, done: Done) -> list[np.ndarray]:
+    pictures: list[np.ndarray] = []
+    for row in batch:
+        if drop := unusable(row, lambda part: pictures.append(fitted(read(part), side).astype("float32"))):
+            done.dropped.append(drop)
+        else:
+            done.rows.append(row)
+    return pictures
+
+
+def keep(folder: Path, source: Path, progress: Progress = quiet) -> None:
+    """Encodes the pictures of the data set in ``folder`` and stores the latents beside them."""
     from safetensors.torch import save
 
-    latents = encode(files, source, progress).contiguous()
+    latents = encode(read_rows(folder), source, progress)[0].contiguous()
     write_atomic(folder / LATENTS, save({"latents": latents}, metadata={_OF: _autoencoder(source)}))
 
 

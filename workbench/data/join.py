@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
-from workbench.data.work import Done, Drop, Row
-from workbench.store.files import hash_file
+from workbench.data.operation import Done, Drop, Row
 
 
 def join(sets: Mapping[str, Sequence[Row]]) -> Done:
@@ -15,10 +15,10 @@ def join(sets: Mapping[str, Sequence[Row]]) -> Done:
     So held-out rows, which pass through every set of a chain, occur once.
     """
     rows, dropped = [], []
-    seen: dict[tuple[str, str, str], str] = {}
+    seen: dict[tuple[bytes, str, str], str] = {}
     for name, set_rows in sets.items():
         for row in set_rows:
-            key = (hash_file(row.file), row.text, row.split)
+            key = (sha256(row.picture.read()).digest(), row.text, row.split)
             renamed = replace(row, name=f"{name}/{row.name}")
             if key in seen:
                 dropped.append(Drop(renamed.name, "the same pair twice", f"as {seen[key]}"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.pictures import size
-from workbench.data.work import TRAIN, Done, Drop, Row
-from workbench.errors import InputError
+from workbench.data.forms import PICTURES
+from workbench.data.operation import TRAIN, Done, Drop, Row
+from workbench.data.parts import Part, Span
+from workbench.data.pictures import header
 from workbench.store.files import write_atomic
 
-MANIFEST, DROPPED, METADATA, PICTURES = "manifest.json", "dropped.jsonl", "metadata.jsonl", "pictures"
+MANIFEST, DROPPED, METADATA = "manifest.json", "dropped.jsonl", "metadata.jsonl"
 _NAMED = 20
 """Number of dropped pictures for each reason that the manifest itself names."""
 
@@ -56,16 +56,16 @@ def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[st
 
     Pictures of earlier sets are hard-linked where the disk allows it, all others are copied.
     """
-    taken: dict[str, Path] = {}
+    taken: dict[str, Part] = {}
     lines, sides, size_bytes = [], [], 0
     for row in rows:
         name = _free(row, taken)
         target = out / PICTURES / name
         if name not in taken:
-            taken[name] = row.file
+            taken[name] = row.picture
             _copy(row, target)
         size_bytes += target.stat().st_size
-        sides.append(min(size(target)))
+        sides.append(min(header(Span(target))[1:]))
         line = {"file_name": f"{PICTURES}/{name}", "text": row.text, "split": row.split}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_atomic(out / METADATA, "".join(lines))
@@ -87,20 +87,6 @@ def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[st
     return complete
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished set.
-
-    Raises:
-        InputError: there is none, or it can't be read.
-    """
-    try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder / MANIFEST}: can't be read ({error})", hint="name the folder of a data set"
-        ) from None
-
-
 def summary(manifest: Mapping[str, Any]) -> str:
     """One line: ``clean: 12 came in, 4 dropped (3 near-duplicate, 1 broken), 8 there (7 train, 1 held_out)``."""
     came = sum(entry["pictures"]["total"] for entry in manifest["came_in"])
@@ -114,10 +100,10 @@ def summary(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['name']}: {', '.join(parts)}, {manifest['pictures']['total']} there ({splits})"
 
 
-def _free(row: Row, taken: Mapping[str, Path]) -> str:
+def _free(row: Row, taken: Mapping[str, Part]) -> str:
     """The row's name, with a number if another picture already has it."""
     path, name, number = PurePosixPath(row.name), row.name, 1
-    while name in taken and taken[name] != row.file:
+    while name in taken and taken[name] != row.picture:
         number += 1
         name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
     return name
@@ -127,8 +113,8 @@ def _copy(row: Row, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if row.ours:
         try:
-            os.link(row.file, target)
+            os.link(row.picture.file, target)
             return
         except OSError:  # another disk, or one without links
             pass
-    shutil.copyfile(row.file, target)
+    target.write_bytes(row.picture.read())

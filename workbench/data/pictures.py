@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.data.work import Row, Score
+from workbench.data.operation import Row, Score
+from workbench.data.parts import MOST_BYTES, Part
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,36 +23,60 @@ _BATCH = 32
 
 
 class BrokenPicture(Exception):
-    """A file that isn't a complete picture, or one with the size of a decompression bomb."""
+    """Bytes that aren't a complete picture, or are one with the size of a decompression bomb."""
 
 
-def read(file: Path) -> Image.Image:
-    """The picture, fully decoded, upright, as RGB.
+def read(picture: Part) -> Image.Image:
+    """The first frame, fully decoded, upright, as RGB, what is transparent on white.
 
     Raises:
         BrokenPicture: it can't be decoded, or has more pixels than ``Image.MAX_IMAGE_PIXELS``.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
+
+    with _opened(picture) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode in ("I", "F"):
+            raise BrokenPicture("numbers of 32 bits, of which none is known to be white")
+        if image.mode.startswith("I;16"):  # Pillow would make everything above 255 white
+            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert("RGB")
+
+
+def header(picture: Part) -> tuple[str, int, int]:
+    """Format, width and height, without decoding.
+
+    Raises:
+        BrokenPicture: as ``read`` does.
+    """
+    with _opened(picture) as image:
+        return image.format or "", image.width, image.height
+
+
+@contextmanager
+def _opened(picture: Part) -> Iterator[Image.Image]:
+    from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(file, formats=FORMATS) as image:
-                return ImageOps.exif_transpose(image).convert("RGB")
+            data = picture.read()
+            if len(data) > MOST_BYTES:
+                raise BrokenPicture(f"more than {MOST_BYTES} bytes")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                yield image
+        except BrokenPicture:
+            raise
         except UnidentifiedImageError:
-            raise BrokenPicture("not a picture") from None
+            raise BrokenPicture(f"none of {', '.join(FORMATS)}" if data else "an empty file") from None
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise BrokenPicture(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
         except Exception as error:  # decoders raise anything on unexpected bytes
-            raise BrokenPicture(str(error) or type(error).__name__) from None
-
-
-def size(file: Path) -> tuple[int, int]:
-    """Width and height from the file's header."""
-    from PIL import Image
-
-    with Image.open(file, formats=FORMATS) as image:
-        return image.size
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise BrokenPicture(reason) from None
 
 
 def fitted(image: Image.Image, side: int) -> np.ndarray:

@@ -122,7 +122,7 @@ class DataSet(Strict):
     from_: str | None = Field(
         None,
         alias="from",
-        description="An earlier data set, data (the recipe's own pictures), demo, or a folder of pictures.",
+        description="An earlier data set, data (the recipe's own pictures), demo, or captioned pictures.",
     )
     join: list[str] | None = Field(None, min_length=2, description="Earlier data sets that are put together.")
     synthesize: Synthesize | None = None

@@ -12,9 +12,10 @@ from string import Formatter
 import numpy as np
 
 from workbench.data.lines import numbered
+from workbench.data.operation import TRAIN, Context, Done, Row
+from workbench.data.parts import Span
 from workbench.data.pictures import write_png
 from workbench.data.sets import Prompts, Synthesize
-from workbench.data.work import TRAIN, Context, Done, Row
 from workbench.errors import InputError
 from workbench.progress import Progress
 
@@ -55,14 +56,14 @@ def synthesize(
         for batch, start in enumerate(range(0, count, _BATCH)):
             texts = chosen[start : start + _BATCH]
             new = [
-                Row(state / "drawn" / f"{start + k:07d}.png", f"{start + k:07d}.png", text, TRAIN, ours=True)
+                Row(Span(state / "drawn" / f"{start + k:07d}.png"), f"{start + k:07d}.png", text, TRAIN, ours=True)
                 for k, text in enumerate(texts)
             ]
-            if not all(row.file.is_file() for row in new):
+            if not all(row.picture.file.is_file() for row in new):
                 seed = int(np.random.default_rng([context.seed, _NOISE, batch]).integers(2**31))
                 drawn = np.asarray(context.draw(texts, settings.steps, settings.guidance_scale, seed))
                 for row, picture in zip(new, drawn, strict=True):
-                    write_png(picture, row.file)
+                    write_png(picture, row.picture.file)
             rows += new
             tick(len(rows))
     facts = {

@@ -106,7 +106,7 @@ def load_pictures(package: Path) -> Pictures:
     for group, members in concepts.items():
         for short, name in members.items():
             file = package / "img" / "google" / "64" / entries[short]["image"]
-            with Image.open(file) as image:
+            with Image.open(file, formats=("PNG",)) as image:
                 rgba.append(np.asarray(image.convert("RGBA").resize((SIDE, SIDE))))
             names.append(name)
             groups.append(group)

@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.data.captioned import captions, is_there
 from workbench.data.lines import numbered
-from workbench.data.work import Draw
+from workbench.data.operation import Draw
 from workbench.models.candidate import Candidate
 from workbench.models.families import family_of
 from workbench.store.store import Store

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.data.captioned import OWN, rows
+from workbench.data.captioned import check as check_data
 from workbench.data.lines import prompts_problem
+from workbench.data.operation import TRAIN
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError, did_you_mean
 from workbench.metrics.base import Need
 from workbench.metrics.registry import metrics, qualities
-from workbench.models.weights import read_header
 from workbench.recipe.schema import COSTS, Recipe
 from workbench.recipe.yaml_lines import Problem
 from workbench.runtimes.base import described, installed
-
-_LOOKED_AT = 16  # pictures whose headers are read; looking at all of a large folder would take minutes
 
 
 def target_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -73,38 +70,7 @@ def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
     if recipe.data is None and recipe.evaluate.prompts is not None and not readers:
         return
     try:
-        table = rows(recipe.data, source)
-        if recipe.data in (None, "demo"):
-            _look_at_latents(source / OWN / "pictures.safetensors", len(table))
-        else:
-            _look_at_pictures([Path(recipe.data) / row["file"] for row in table])
-        if readers and not any(row["split"] == "train" for row in table):
+        if TRAIN not in check_data(recipe.data, source) and readers:
             raise InputError(f"no row has the split 'train'; {readers[0]} needs some")
     except InputError as error:
         yield ("data",), error.line.removeprefix("data: ")
-    except json.JSONDecodeError as error:
-        yield ("data",), f"{source / OWN / 'captions.json'}:{error.lineno}: not valid JSON ({error.msg})"
-    except (KeyError, TypeError, ValueError) as error:
-        yield ("data",), f"{source / OWN / 'captions.json'}: needs a list of rows with caption and split ({error})"
-    except OSError as error:
-        yield ("data",), f"{error.filename}: can't be read ({error.strerror})"
-
-
-def _look_at_latents(file: Path, count: int) -> None:
-    if not file.is_file():
-        raise InputError(f"{file}: missing")
-    shape = read_header(file).shapes.get("latents", ())
-    if len(shape) != 4 or shape[0] != count:
-        raise InputError(
-            f"{file}: found latents of shape {list(shape)}; needs [{count}, C, h, w], one for each caption"
-        )
-
-
-def _look_at_pictures(files: list[Path]) -> None:
-    from PIL import Image, UnidentifiedImageError
-
-    for file in files[:: max(1, len(files) // _LOOKED_AT)]:
-        try:
-            Image.open(file).close()
-        except UnidentifiedImageError:
-            raise InputError(f"{file}: not a picture") from None

@@ -189,7 +189,7 @@ class Recipe(Strict):
         description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used)."
     )
     data: RecipePath | None = Field(
-        None, description="demo, or an imagefolder with captions in metadata.jsonl; default: the model's own."
+        None, description="demo, or captioned pictures: a folder, a table or a tar; default: the model's own."
     )
     data_sets: list[DataSet] = Field(
         default_factory=list,

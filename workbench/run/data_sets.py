@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.build import build
-from workbench.data.captioned import rows
 from workbench.data.encode import keep
-from workbench.data.work import Context
+from workbench.data.operation import Context
 from workbench.evaluate.drawing import drawing, held_out, scorer, side
 from workbench.models.candidate import Candidate
 from workbench.recipe.plan import PlannedStep
@@ -38,7 +37,7 @@ def made(planned: Sequence[PlannedSet], chain: Sequence[Candidate], session: Ses
             inputs = {name: store.folder(key) for name, key in one.inputs.items()}
             start = time.monotonic()
             manifest = build(one.config, inputs, context, out, session.progress)
-            keep(out, [out / row["file"] for row in rows(str(out), source)], source, session.progress)
+            keep(out, source, session.progress)
             return {**manifest, "seconds": time.monotonic() - start}
 
         store.compute(one.key, work)

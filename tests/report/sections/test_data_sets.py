@@ -14,8 +14,8 @@ import pytest
 
 from tests.data.scenes import scene
 from workbench.data.build import build
+from workbench.data.operation import Context
 from workbench.data.sets import DataSet
-from workbench.data.work import Context
 from workbench.models.sources import demo_folder
 from workbench.report.page import fill
 from workbench.report.sections.data_sets import Set, gather

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.data.parts import Part
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -17,18 +19,18 @@ Score = Callable[["np.ndarray", Sequence[str]], "np.ndarray"]
 """``score(pictures uint8 [N, H, W, 3], captions) -> float [N]``: how well each picture matches its caption."""
 Draw = Callable[[Sequence[str], int, float, int], "np.ndarray"]
 """``draw(prompts, steps, guidance_scale, seed) -> uint8 [N, H, W, 3]``."""
-TRAIN = "train"
+TRAIN, HELD_OUT = "train", "held_out"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A captioned picture: ``file`` is its current path, ``name`` (posix) its future name in the set.
+    """A captioned picture: where it lies now, and its future name (posix) in the set.
 
     ``ours``: written by workbench and never edited, so that a hard link is as good as a copy. ``was``: its name in the
     earlier set, where an operation renamed it.
     """
 
-    file: Path
+    picture: Part
     name: str
     text: str
     split: str
