@@ -12,7 +12,6 @@ from PIL import Image
 from tests.data.scenes import scene
 from workbench.data.captioned import load
 from workbench.data.forms import read_rows
-from workbench.data.manifest import summary
 from workbench.errors import InputError
 from workbench.progress import quiet
 
@@ -38,7 +37,6 @@ def test_broken_pictures_are_skipped_counted_and_named(folder, made, demo):
     assert (out / "pictures" / "a.png").read_bytes() == (mine / "a.png").read_bytes()
     assert len((out / "dropped.jsonl").read_text().splitlines()) == 3
     assert sorted(p.name for p in out.iterdir()) == ["dropped.jsonl", "manifest.json", "metadata.jsonl", "pictures"]
-    assert summary(manifest) == "raw: 4 came in, 3 dropped (2 broken, 1 no caption), 1 there (1 train)"
     assert load(str(out), demo).latents.shape == (1, 4, 16, 16)
 
 
@@ -139,7 +137,7 @@ def test_a_folder_of_broken_pictures_only_is_one_error(folder, made):
 
 @pytest.mark.parametrize("upright", [False, True])
 def test_the_crop_that_shows_what_the_caption_says_is_taken(folder, made, embedded, tmp_path, demo_score, upright):
-    from workbench.data.latents import decode
+    from workbench.data.captioned import decode
 
     thing = np.asarray(Image.open(decode(embedded(["monkey"]), tmp_path, quiet)[0].picture.file))
     ground = np.full((64, 64, 3), 255, np.uint8)

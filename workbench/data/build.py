@@ -6,17 +6,17 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from workbench.data.broken import drop_small, sift
 from workbench.data.caption import recaption
+from workbench.data.captioned import decode
 from workbench.data.crop import crop
 from workbench.data.curate import curate
 from workbench.data.dedupe import deduplicate
 from workbench.data.forms import PICTURES, read_rows
-from workbench.data.join import join
-from workbench.data.latents import decode
 from workbench.data.manifest import DROPPED, MANIFEST, METADATA, count, operation, write_set
 from workbench.data.operation import TRAIN, Context, Done, Drop, Row, Work
 from workbench.data.sets import DATA, DEMO, DataSet, Prompts
@@ -119,7 +119,7 @@ def _begin(data_set: DataSet, inputs: Mapping[str, Path], context: Context, stat
         return [*done.rows, *held_out], [], [record], came_in
     if data_set.join is not None:
         sets = {name: _of_set(inputs[name]) for name in data_set.join}
-        done = join(sets)
+        done = _join(sets)
         came_in = [{"from": name, "pictures": count(rows)} for name, rows in sets.items()]
         record = operation("join", data_set.join, sum(map(len, sets.values())), done)
         return done.rows, list(done.dropped), [record], came_in
@@ -133,6 +133,22 @@ def _begin(data_set: DataSet, inputs: Mapping[str, Path], context: Context, stat
     done = sift(rows, progress)
     record = operation("read", None, len(rows), done)
     return done.rows, list(done.dropped), [record], [{"from": source, "pictures": count(rows)}]
+
+
+def _join(sets: Mapping[str, Sequence[Row]]) -> Done:
+    """Rows of all sets in order, named after their set; a row with the picture (byte by byte), caption and split of an
+    earlier one is dropped. So held-out rows, which pass through every set of a chain, occur once."""
+    done, seen = Done([]), dict[tuple[bytes, str, str], str]()
+    for name, rows in sets.items():
+        for row in rows:
+            key = (sha256(row.picture.read()).digest(), row.text, row.split)
+            renamed = replace(row, name=f"{name}/{row.name}")
+            if key in seen:
+                done.dropped.append(Drop(renamed.name, "the same pair twice", f"as {seen[key]}"))
+            else:
+                seen[key] = renamed.name
+                done.rows.append(renamed)
+    return done
 
 
 def _of_set(folder: Path) -> list[Row]:

@@ -37,21 +37,18 @@ def crop(train: Sequence[Row], work: Work) -> Done:
     scores: list[np.ndarray] = []
     with work.progress("crop", len(train)) as tick:
         for batch in batches(train):
-            wide = [(row, image) for row in batch if _oblong(image := read(row.picture))]
-            chosen: dict[int, tuple[Image.Image, int]] = {}
+            wide = [(row, image) for row in batch if (image := read(row.picture)).width != image.height]
+            crops: dict[Row, Image.Image] = {}
             if by_score and wide:
                 scores.append(_scores([(image, row.text) for row, image in wide], work))
                 picks = scores[-1].argmax(axis=1)
             else:
                 picks = np.zeros(len(wide), dtype=int)
             for (row, image), pick in zip(wide, picks, strict=True):
-                chosen[id(row)] = (image, int(pick))
+                crops[row] = image.crop(boxes(*image.size)[pick])
                 counts[POSITIONS[pick]] += 1
             for row in batch:
-                if id(row) in chosen:
-                    image, pick = chosen[id(row)]
-                    row = _written(row, image.crop(boxes(*image.size)[pick]), len(result), work)
-                result.append(row)
+                result.append(_written(row, crops[row], len(result), work) if row in crops else row)
             tick(len(result))
     facts: dict[str, Any] = {"taken": counts}
     if scores:
@@ -64,10 +61,6 @@ def boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
     """The three squares (left, upper, right, lower): centre, start and end of the long side."""
     side, over = min(width, height), abs(width - height)
     return [(at, 0, at + side, side) if width > height else (0, at, side, at + side) for at in (over // 2, 0, over)]
-
-
-def _oblong(image: Image.Image) -> bool:
-    return image.width != image.height
 
 
 def _scores(pairs: Sequence[tuple[Image.Image, str]], work: Work) -> np.ndarray:

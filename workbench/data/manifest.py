@@ -87,19 +87,6 @@ def write_set(rows: Sequence[Row], dropped: Sequence[Drop], manifest: Mapping[st
     return complete
 
 
-def summary(manifest: Mapping[str, Any]) -> str:
-    """One line: ``clean: 12 came in, 4 dropped (3 near-duplicate, 1 broken), 8 there (7 train, 1 held_out)``."""
-    came = sum(entry["pictures"]["total"] for entry in manifest["came_in"])
-    parts = [f"{came} came in"] if manifest["came_in"] else []
-    drawn = [entry["left"] for entry in manifest["operations"] if entry["operation"] == "synthesize"]
-    parts += [f"{sum(drawn)} drawn"] if drawn else []
-    dropped = manifest["dropped"]
-    why = ", ".join(f"{number} {reason}" for reason, number in dropped.items())
-    parts += [f"{sum(dropped.values())} dropped ({why})"] if dropped else ["none dropped"]
-    splits = ", ".join(f"{n} {split}" for split, n in manifest["pictures"].items() if split != "total" and n)
-    return f"{manifest['name']}: {', '.join(parts)}, {manifest['pictures']['total']} there ({splits})"
-
-
 def _free(row: Row, taken: Mapping[str, Part]) -> str:
     """The row's name, with a number if another picture already has it."""
     path, name, number = PurePosixPath(row.name), row.name, 1

@@ -7,27 +7,12 @@ import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from workbench.errors import InputError
 
 MOST_BYTES = 512 * 1024**2
 """More than the largest picture that is read takes without compression."""
-
-
-class Part(Protocol):
-    """Some bytes of a file."""
-
-    @property
-    def file(self) -> Path:
-        """The file that holds them."""
-
-    def read(self, most: int = MOST_BYTES) -> bytes:
-        """The bytes, no more than one beyond ``most``.
-
-        Raises:
-            OSError: they can't be read.
-        """
 
 
 @dataclass(frozen=True)
@@ -39,7 +24,7 @@ class Span:
     length: int = MOST_BYTES + 1
 
     def read(self, most: int = MOST_BYTES) -> bytes:
-        """The bytes; a pipe or a device isn't waited for."""
+        """The bytes, no more than one beyond ``most``; OSError where they can't be read, from a pipe among others."""
         handle = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
@@ -64,6 +49,9 @@ class Cell:
         cell = _column(self.file, self.column, self.group)[self.row].as_py()
         data = cell["bytes"] if isinstance(cell, dict) else cell
         return b"" if data is None else data[: most + 1]
+
+
+Part = Span | Cell
 
 
 @lru_cache(maxsize=1)

@@ -91,8 +91,7 @@ def _normalise(model: AutoencoderKL, pictures: Pictures) -> None:
 
     concept, background = pictures.pairs(held_out=False)
     latents = encode(model, pictures, concept, background)
-    mean = latents.mean((0, 2, 3))
-    std = latents.std((0, 2, 3))
+    mean, std = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     with torch.no_grad():
         quant, post = model.quant_conv, model.post_quant_conv
         channels = mean.numel()
@@ -108,12 +107,8 @@ def encode(model: AutoencoderKL, pictures: Pictures, concept: np.ndarray, backgr
     """Mean latents float32 [N, 4, 16, 16] of the given pairs."""
     import torch
 
-    out = []
     with torch.no_grad():
-        for part in np.array_split(np.arange(len(concept)), max(1, len(concept) // 64)):
-            x = torch.from_numpy(pictures.render(concept[part], background[part]))
-            out.append(model.encode(x).latent_dist.mean)
-    return torch.cat(out)
+        return torch.cat([model.encode(x).latent_dist.mean for x in pictures.batches(concept, background, 64)])
 
 
 def psnr(model: AutoencoderKL, pictures: Pictures, concept: np.ndarray, background: np.ndarray) -> float:
@@ -122,8 +117,7 @@ def psnr(model: AutoencoderKL, pictures: Pictures, concept: np.ndarray, backgrou
 
     values = []
     with torch.no_grad():
-        for part in np.array_split(np.arange(len(concept)), max(1, len(concept) // 64)):
-            x = torch.from_numpy(pictures.render(concept[part], background[part]))
+        for x in pictures.batches(concept, background, 64):
             out = model.decode(model.encode(x).latent_dist.mean).sample.clamp(-1, 1)
             values.append(10 * torch.log10(4.0 / (out - x).pow(2).mean((1, 2, 3))))
     return float(torch.cat(values).mean())

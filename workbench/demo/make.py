@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workbench.demo.pictures import Pictures, load_pictures
+from workbench.demo.pictures import load_pictures
 from workbench.errors import InputError
 from workbench.models.families.stable_diffusion import FAMILY
 from workbench.progress import Progress
-
-if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
-
-    from workbench.demo.unet import Known
-    from workbench.models.scorer import ContrastivePair
 
 UNET = FAMILY.denoiser.name
 STEPS = {"autoencoder": 3800, "scorer": 340, UNET: 3400}
@@ -35,16 +29,25 @@ def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progr
     if unknown:
         raise InputError(f"--steps: no stage {sorted(unknown)[0]!r}", hint=f"stages are {', '.join(STEPS)}")
     data, counts = load_pictures(pictures), {**STEPS, **steps}
-    vae = _autoencoder(data, out, counts["autoencoder"], progress)
-    pair, tokenizer = _scorer(data, out, counts["scorer"], progress)
-
-    from workbench.demo.autoencoder import psnr
+    from workbench.demo.autoencoder import psnr, train_autoencoder
     from workbench.demo.pack import pack
-    from workbench.demo.scorer import retrieval, text_encoder_of
-    from workbench.demo.unet import known_of
+    from workbench.demo.scorer import retrieval, text_encoder_of, tokenizer_of, train_scorer
+    from workbench.demo.unet import known_of, train_unet
 
+    with progress("autoencoder", counts["autoencoder"]) as tick:
+        vae = train_autoencoder(
+            data, out / "autoencoder", counts["autoencoder"], lambda n, v: tick(n, f"mse {v['mse']:.4f}")
+        )
+    tokenizer = tokenizer_of(data, out / "tokenizer")
+    with progress("scorer", counts["scorer"]) as tick:
+        pair = train_scorer(
+            data, tokenizer, out / "scorer", counts["scorer"], lambda n, v: tick(n, f"top1 {v['batch_top1']:.2f}")
+        )
     known = known_of(data, vae, text_encoder_of(pair), tokenizer)
-    unet = _unet(data, known, out, counts[UNET], compiled, progress)
+    with progress(UNET, counts[UNET]) as tick:
+        unet = train_unet(
+            data, known, out / UNET, counts[UNET], compiled, lambda n, v: tick(n, f"loss {v['loss']:.4f}")
+        )
 
     facts = {
         "steps": counts,
@@ -57,26 +60,3 @@ def make(pictures: Path, out: Path, steps: dict[str, int], compiled: bool, progr
     pack(data, vae, pair, tokenizer, unet, out / "demo")
     (out / "demo" / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
     return facts
-
-
-def _autoencoder(data: Pictures, out: Path, steps: int, progress: Progress) -> AutoencoderKL:
-    from workbench.demo.autoencoder import train_autoencoder
-
-    with progress("autoencoder", steps) as tick:
-        return train_autoencoder(data, out / "autoencoder", steps, lambda n, v: tick(n, f"mse {v['mse']:.4f}"))
-
-
-def _scorer(data: Pictures, out: Path, steps: int, progress: Progress) -> tuple[ContrastivePair, Any]:
-    from workbench.demo.scorer import tokenizer_of, train_scorer
-
-    tokenizer = tokenizer_of(data, out / "tokenizer")
-    with progress("scorer", steps) as tick:
-        pair = train_scorer(data, tokenizer, out / "scorer", steps, lambda n, v: tick(n, f"top1 {v['batch_top1']:.2f}"))
-    return pair, tokenizer
-
-
-def _unet(data: Pictures, known: Known, out: Path, steps: int, compiled: bool, progress: Progress) -> Any:
-    from workbench.demo.unet import train_unet
-
-    with progress(UNET, steps) as tick:
-        return train_unet(data, known, out / UNET, steps, compiled, lambda n, v: tick(n, f"loss {v['loss']:.4f}"))

@@ -66,10 +66,7 @@ def _write_data(pictures: Pictures, autoencoder: AutoencoderKL, pair: Contrastiv
     train, held = pictures.pairs(False), pictures.pairs(True)
     concept, background = (np.concatenate(v) for v in zip(train, held, strict=True))
     with torch.no_grad():
-        parts = np.array_split(np.arange(len(concept)), max(1, len(concept) // 128))
-        features = torch.cat(
-            [pair.image_features(torch.from_numpy(pictures.render(concept[p], background[p]))) for p in parts]
-        )
+        features = torch.cat([pair.image_features(x) for x in pictures.batches(concept, background, 128)])
     latents = encode(autoencoder, pictures, concept, background)
     save_file(
         {"latents": latents.half().contiguous(), "features": features.half().contiguous()},

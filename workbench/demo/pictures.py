@@ -8,15 +8,20 @@ training stage, so that held-out captions ask for combinations that were never s
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
 from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 SIDE = 64
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {
@@ -53,6 +58,13 @@ class Pictures:
         ground = self._grounds[background][:, None, None, :]
         picture = rgba[..., :3] * alpha + ground * (1 - alpha)
         return (picture / 127.5 - 1.0).transpose(0, 3, 1, 2)
+
+    def batches(self, concept: np.ndarray, background: np.ndarray, about: int) -> Iterator[torch.Tensor]:
+        """The same as tensors of ``about`` so many pictures."""
+        import torch
+
+        for part in np.array_split(np.arange(len(concept)), max(1, len(concept) // about)):
+            yield torch.from_numpy(self.render(concept[part], background[part]))
 
     @cached_property
     def _grounds(self) -> np.ndarray:

@@ -64,21 +64,21 @@ def _train_tokenizer(pictures: Pictures, folder: Path) -> None:
     write_atomic(folder / "merges.txt", "#version: 0.2\n" + "\n".join(merges) + "\n")
 
 
-def new_text_tower(vocabulary: int, eos: int, bos: int) -> CLIPTextModelWithProjection:
+def _new_text_tower(tokenizer: CLIPTokenizer) -> CLIPTextModelWithProjection:
     """An untrained CLIP text model of three layers with its projection."""
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(
-        vocab_size=vocabulary,
+        vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
         projection_dim=FEATURES,
         num_hidden_layers=3,
         num_attention_heads=4,
         max_position_embeddings=POSITIONS,
-        eos_token_id=eos,
-        bos_token_id=bos,
-        pad_token_id=eos,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
     )
     return CLIPTextModelWithProjection(config)
 
@@ -103,10 +103,10 @@ def train_scorer(
 ) -> ContrastivePair:
     """Trains stage 2 and returns the pair."""
     import torch
+    from torch.nn.functional import cross_entropy
 
     torch.manual_seed(1)
-    text = new_text_tower(len(tokenizer), tokenizer.eos_token_id, tokenizer.bos_token_id)
-    pair = ContrastivePair(text, ImageTower(features=FEATURES))
+    pair = ContrastivePair(_new_text_tower(tokenizer), ImageTower(features=FEATURES))
 
     def loss_of(model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         concept, background = _distinct(pictures, rng, batch)
@@ -115,9 +115,7 @@ def train_scorer(
         x = torch.from_numpy(_augmented(pictures.render(concept, background), rng))
         logits = model.logit_scale.exp().clamp(max=50.0) * model.text_features(ids) @ model.image_features(x).T
         target = torch.arange(batch)
-        loss = (
-            torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)
-        ) / 2
+        loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
         return {"loss": loss, "batch_top1": (logits.argmax(1) == target).float().mean()}
 
     schedule = Schedule(
@@ -151,14 +149,11 @@ def retrieval(pair: ContrastivePair, tokenizer: CLIPTokenizer, pictures: Picture
 
     every_c, every_b = (np.concatenate(v) for v in zip(pictures.pairs(False), pictures.pairs(True), strict=True))
     with torch.no_grad():
-        text = _text(pair, tokenizer, pictures.captions(every_c, every_b))
+        captions = pictures.captions(every_c, every_b)
+        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        text = torch.cat([pair.text_features(part) for part in ids.split(256)])
         concept, background = pictures.pairs(held_out)
-        image = torch.cat(
-            [
-                pair.image_features(torch.from_numpy(pictures.render(concept[p], background[p])))
-                for p in np.array_split(np.arange(len(concept)), max(1, len(concept) // 128))
-            ]
-        )
+        image = torch.cat([pair.image_features(x) for x in pictures.batches(concept, background, 128)])
     order = (image @ text.T).argsort(1, descending=True)
     where = {(c, b): i for i, (c, b) in enumerate(zip(every_c, every_b, strict=True))}
     right = torch.tensor([where[pair_] for pair_ in zip(concept, background, strict=True)])
@@ -169,10 +164,3 @@ def retrieval(pair: ContrastivePair, tokenizer: CLIPTokenizer, pictures: Picture
         "retrieval_at_1": float((rank < 1).float().mean()),
         "retrieval_at_5": float((rank < 5).float().mean()),
     }
-
-
-def _text(pair: ContrastivePair, tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
-    import torch
-
-    ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-    return torch.cat([pair.text_features(part) for part in ids.split(256)])

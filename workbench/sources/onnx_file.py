@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError, did_you_mean
 from workbench.graphs.plain import needs_plain, plain
@@ -13,15 +14,18 @@ from workbench.graphs.types import bits_of
 from workbench.graphs.walk import graphs_of, nodes_of, tensors_of
 from workbench.measure.network import MODEL, Network
 from workbench.sources.onnx_feed import feed_of
-from workbench.sources.onnx_plain import stored_plain
 from workbench.sources.onnx_valid import check, check_graph, check_text
 from workbench.sources.onnx_work import check_work
 from workbench.sources.request import Request
+from workbench.store.depends import depends_on
+from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
     import onnx
 
 _LFS = b"version https://git-lfs"
+_IN_ONE_FILE = 2**30
+"""Bytes up to which weights lie in the file itself; one file ends at 2 GiB."""
 _INTEGER = ("QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 
 
@@ -39,8 +43,26 @@ def networks(request: Request) -> list[Network]:
     if runs:
         check_work(path, model, {name: value.shape for name, value in feed.items()})
     if runs and rewritten:
-        path = stored_plain(path, [path, *external_files(path, model)], request.store)
+        path = _stored_plain(path, [path, *external_files(path, model)], request.store)
     return [Network(path.stem, MODEL, scheme_of(model), feed, path.absolute())]
+
+
+def _stored_plain(path: Path, files: Iterable[Path], store: Store) -> Path:
+    """The file at ``path`` in plain form, made once; ``files`` are all that it consists of."""
+    hashed = store.folder_hash(path.parent, files)
+    key = key_of({"plain": path.stem, "files": hashed, **depends_on(_write_plain)})
+    store.compute(key, lambda out: _write_plain(path, out))
+    return store.folder(key) / f"{path.stem}.onnx"
+
+
+def _write_plain(path: Path, out: Path) -> dict[str, Any]:
+    import onnx
+
+    model = plain(onnx.load(path), path)
+    name = f"{path.stem}.onnx"
+    apart = model.ByteSize() > _IN_ONE_FILE
+    onnx.save(model, out / name, save_as_external_data=apart, location=f"{name}.data" if apart else None)
+    return {"plain": name}
 
 
 def open_model(path: Path) -> onnx.ModelProto:
