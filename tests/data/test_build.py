@@ -137,7 +137,7 @@ def test_a_folder_of_broken_pictures_only_is_one_error(folder, made):
 
 @pytest.mark.parametrize("upright", [False, True])
 def test_the_crop_that_shows_what_the_caption_says_is_taken(folder, made, embedded, tmp_path, demo_score, upright):
-    from workbench.data.captioned import decode
+    from workbench.data.latents import decode
 
     thing = np.asarray(Image.open(decode(embedded(["monkey"]), tmp_path, quiet)[0].picture.file))
     ground = np.full((64, 64, 3), 255, np.uint8)

@@ -12,11 +12,11 @@ from typing import Any
 
 from workbench.data.broken import drop_small, sift
 from workbench.data.caption import recaption
-from workbench.data.captioned import decode
 from workbench.data.crop import crop
 from workbench.data.curate import curate
 from workbench.data.dedupe import deduplicate
 from workbench.data.forms import PICTURES, read_rows
+from workbench.data.latents import decode
 from workbench.data.manifest import DROPPED, MANIFEST, METADATA, count, operation, write_set
 from workbench.data.operation import TRAIN, Context, Done, Drop, Row, Work
 from workbench.data.sets import DATA, DEMO, DataSet, Prompts

@@ -15,19 +15,14 @@ from typing import TYPE_CHECKING, TypedDict
 from workbench.data.broken import look, say, without_caption
 from workbench.data.encode import encode, stored_latents
 from workbench.data.forms import files_of, read_rows
-from workbench.data.operation import TRAIN, Row
-from workbench.data.parts import Span
-from workbench.data.pictures import batches, write_png
+from workbench.data.operation import TRAIN
 from workbench.errors import InputError
-from workbench.models.families import family_of
 from workbench.models.weights import read_header
-from workbench.progress import Progress
 from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
     import torch
 
-_BATCH = 16
 EMBEDDED = (None, "demo")
 """Values of ``data`` for the pictures that the model brings."""
 _OWN = Path("data")
@@ -148,26 +143,3 @@ def load(data: str | None, source: Path) -> Captioned:
         say(done.dropped, f"{len(there)} pictures of {place}")
         there = done.rows
     return Captioned(stored, [row.text for row in there], [row.split for row in there])
-
-
-def decode(source: Path, state: Path, progress: Progress) -> list[Row]:
-    """The model's own pictures as PNG in ``state``, with caption and split; existing files are kept."""
-    import torch
-
-    data, count = load(None, source), 0
-    rows = [
-        Row(Span(state / "decoded" / f"{i:05d}.png"), f"{i:05d}.png", text, split, ours=True)
-        for i, (text, split) in enumerate(zip(data.captions, data.split, strict=True))
-    ]
-    family = family_of(source)
-    vae = family.decoder.net(source / family.decoder.folder)
-    scale, shift = family.latents(vae.config)
-    with progress("decode", len(rows)) as tick, torch.inference_mode():
-        for batch, latents in zip(batches(rows, _BATCH), data.latents.split(_BATCH), strict=True):
-            if not all(row.picture.file.is_file() for row in batch):
-                pictures = (vae.decode(latents / scale + shift).sample.clamp(-1, 1) * 127.5 + 127.5).round().byte()
-                for row, picture in zip(batch, pictures.permute(0, 2, 3, 1).numpy(), strict=True):
-                    write_png(picture, row.picture.file)
-            count += len(batch)
-            tick(count)
-    return rows

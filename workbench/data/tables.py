@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
+from operator import length_hint
 from pathlib import Path, PurePosixPath
 from reprlib import Repr
 from typing import Any
@@ -99,7 +100,9 @@ def parse(where: str, text: str) -> Record:
 
 
 def _csv(file: Path) -> Iterator[tuple[str, Record]]:
-    reader = csv.DictReader((f"{line}\n" for line in decoded(file, content(file))), strict=True)
+    lines = [f"{line}\n" for line in decoded(file, content(file))]
+    rest = iter(lines)
+    reader = csv.DictReader(rest, strict=True)
     try:
         names = reader.fieldnames or []
         if len(set(names)) < len(names):
@@ -109,7 +112,7 @@ def _csv(file: Path) -> Iterator[tuple[str, Record]]:
                 raise InputError(f"{file}:{reader.line_num}: needs {len(names)} fields, as the header has")
             yield f"{file}:{reader.line_num}", record
     except csv.Error as error:
-        raise InputError(f"{file}:{reader.line_num}: not valid CSV ({error})") from None
+        raise InputError(f"{file}:{len(lines) - length_hint(rest)}: not valid CSV ({error})") from None
 
 
 def _parquet(file: Path) -> Iterator[tuple[str, Record]]:
