@@ -203,6 +203,13 @@ def test_what_is_no_set_at_all_is_refused(tmp_path, place):
         read_rows(tmp_path / place)
 
 
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "x.tar", "x.parquet", "a.txt"])
+def test_a_pipe_in_place_of_captions_is_not_waited_for(tmp_path, name):
+    os.mkfifo(pictures(tmp_path / "mine") / name)
+    with pytest.raises(InputError, match=f"{name}: not a regular file"):
+        read_rows(tmp_path / "mine")
+
+
 @pytest.mark.parametrize("name", ["b.jpg", "a.txt"])
 def test_a_link_that_leaves_the_folder_is_refused_beside_texts_too(tmp_path, name):
     folder = beside(tmp_path / "mine")

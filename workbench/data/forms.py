@@ -77,7 +77,11 @@ def _find(place: Path) -> tuple[Path, Form, list[str]]:
         raise InputError(f"{place}: captions in more than one form: {forms}", hint="keep one, or name its file")
     if not there:
         raise InputError(f"{place}: {sum(map(_is_picture, names))} pictures and no captions there", hint=_HINT)
-    return place, *there[0]
+    form, files = there[0]
+    for name in files:
+        if not _is_picture(name) and not stat.S_ISREG(_mode(place / name)):
+            raise InputError(f"{place / name}: not a regular file that can be read")
+    return place, form, files
 
 
 def _mode(path: Path) -> int:
