@@ -149,8 +149,8 @@ def test_the_crop_that_shows_what_the_caption_says_is_taken(folder, made, embedd
     assert record["score_taken"] > record["score_centre"]
     taken = np.asarray(Image.open(out / "pictures" / "m.png")).astype(float)
     assert np.abs(taken - thing).mean() < 8
-    centre, told = made({"name": "centre", "from": str(mine), "crop": "centre"})
-    assert told["operations"][-1]["taken"] == {"centre": 1}
+    centre, cropped = made({"name": "centre", "from": str(mine), "crop": "centre"})
+    assert cropped["operations"][-1]["taken"] == {"centre": 1}
     assert np.asarray(Image.open(centre / "pictures" / "m.png")).min() > 200
 
 
@@ -199,9 +199,9 @@ def test_a_set_of_held_out_pictures_only_has_nothing_to_curate(folder, made, dem
 def test_captions_come_from_templates_by_seed_or_from_a_file(folder, made, tmp_path):
     mine = folder({f"{i}.png": (scene(i), f"thing {i}") for i in range(8)})
     raw, _ = made({"name": "raw", "from": str(mine)})
-    told = {"from": "raw", "captions": {"template": ["a {}", "a picture of a {}"]}}
+    settings = {"from": "raw", "captions": {"template": ["a {}", "a picture of a {}"]}}
     texts = [
-        [row.text for row in read_rows(made({"name": name, **told}, {"raw": raw}, seed=seed)[0])]
+        [row.text for row in read_rows(made({"name": name, **settings}, {"raw": raw}, seed=seed)[0])]
         for name, seed in (("one", 0), ("two", 0), ("three", 1))
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -277,14 +277,14 @@ def test_a_recipes_own_pictures_are_a_folder_or_what_the_model_brings(folder, ma
 def test_a_join_has_every_pair_once_under_its_sets_name(folder, made):
     mine = folder({"a.png": (scene(1), "a"), "b.png": (scene(2), "b"), "h.png": (scene(3), "h", "held_out")})
     raw, _ = made({"name": "raw", "from": str(mine)})
-    told, _ = made({"name": "told", "from": "raw", "captions": {"template": "a {}"}}, {"raw": raw})
-    out, manifest = made({"name": "all", "join": ["raw", "told"]}, {"raw": raw, "told": told})
+    new, _ = made({"name": "new", "from": "raw", "captions": {"template": "a {}"}}, {"raw": raw})
+    out, manifest = made({"name": "all", "join": ["raw", "new"]}, {"raw": raw, "new": new})
     assert manifest["pictures"] == {"total": 5, "train": 4, "held_out": 1}
     assert manifest["came_in"] == [
-        {"from": name, "pictures": {"total": 3, "train": 2, "held_out": 1}} for name in ("raw", "told")
+        {"from": name, "pictures": {"total": 3, "train": 2, "held_out": 1}} for name in ("raw", "new")
     ]
-    assert manifest["dropped_named"] == {"the same pair twice": ["told/h.png: as raw/h.png"]}
-    assert set(names(out)) == {f"pictures/{s}/{n}.png" for s in ("raw", "told") for n in "ab"} | {"pictures/raw/h.png"}
+    assert manifest["dropped_named"] == {"the same pair twice": ["new/h.png: as raw/h.png"]}
+    assert set(names(out)) == {f"pictures/{s}/{n}.png" for s in ("raw", "new") for n in "ab"} | {"pictures/raw/h.png"}
 
 
 def test_a_set_made_again_is_the_same_byte_for_byte(folder, made, demo_score):

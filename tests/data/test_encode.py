@@ -32,17 +32,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_picture_has_the_latents_that_it_has_alone(folder, demo):
-    told = []
+    ticks = []
 
     def progress(what, total):
         from contextlib import nullcontext
 
-        told.append((what, total))
-        return nullcontext(lambda done, _note="": told.append(done))
+        ticks.append((what, total))
+        return nullcontext(lambda done, _note="": ticks.append(done))
 
     rows = read_rows(folder)
     whole, _ = encode(rows, demo, progress)
-    assert whole.shape == (18, 4, 16, 16) and told == [("encode", 18), 16, 18]
+    assert whole.shape == (18, 4, 16, 16) and ticks == [("encode", 18), 16, 18]
     for i in (0, 1, 17):
         assert torch.allclose(whole[i : i + 1], encode([rows[i]], demo)[0], atol=1e-4)
 
@@ -50,9 +50,9 @@ def test_a_picture_has_the_latents_that_it_has_alone(folder, demo):
 def test_kept_latents_are_used_instead_of_encoding_again(folder, demo, monkeypatch):
     keep(folder, demo)
     monkeypatch.setattr(captioned, "encode", lambda *_: pytest.fail("encoded again"))
-    found = load(str(folder), demo)
-    assert torch.equal(found.latents, load_file(folder / LATENTS)["latents"])
-    assert found.captions[3] == "picture 03"
+    data = load(str(folder), demo)
+    assert torch.equal(data.latents, load_file(folder / LATENTS)["latents"])
+    assert data.captions[3] == "picture 03"
 
 
 def test_latents_of_another_autoencoder_or_of_other_pictures_are_not(folder, demo, tmp_path):

@@ -55,9 +55,9 @@ def test_a_sound_chain_has_no_problems(tmp_path):
 def test_a_wrong_name_or_file_is_reported_with_its_location(declared, location, says):
     import re
 
-    found = list(set_problems(sets({"name": "raw", "from": "demo"}, declared)))
-    assert [where for where, _ in found] == [location]
-    assert re.search(says, found[0][1])
+    problems = list(set_problems(sets({"name": "raw", "from": "demo"}, declared)))
+    assert [where for where, _ in problems] == [location]
+    assert re.search(says, problems[0][1])
 
 
 def test_sets_that_need_each_other_are_a_circle_and_one_declared_too_late_is_not():
@@ -96,9 +96,9 @@ def test_a_folder_without_captions_and_a_model_without_scorer_are_reported(tmp_p
     chain = sets(
         {"name": "raw", "from": str(tmp_path / "pictures")}, {"name": "best", "from": "raw", "curate": {"keep": 0.5}}
     )
-    found = dict(source_problems(chain, demo, has_scorer=False))
-    assert "0 pictures and no captions there" in found["data_sets", 0, "from"]
-    assert found["data_sets", 1, "curate"] == "needs a scorer, and this model brings none; drop the key"
+    problems = dict(source_problems(chain, demo, has_scorer=False))
+    assert "0 pictures and no captions there" in problems["data_sets", 0, "from"]
+    assert problems["data_sets", 1, "curate"] == "needs a scorer, and this model brings none; drop the key"
     assert list(source_problems(chain[1:], demo, has_scorer=True)) == []
 
 
@@ -116,9 +116,9 @@ def test_without_a_scorer_each_key_that_needs_one_is_reported_with_what_to_do(de
 
 def test_a_folder_in_another_encoding_is_reported_at_its_set(tmp_path: Path, demo: Path):
     (tmp_path / "metadata.jsonl").write_bytes('{"file_name": "a.png", "text": "caf\xe9"}\n'.encode("latin-1"))
-    found = dict(source_problems(sets({"name": "raw", "from": str(tmp_path)}), demo, has_scorer=True))
-    assert found.keys() == {("data_sets", 0, "from")}
-    assert found["data_sets", 0, "from"].startswith(f"{tmp_path / 'metadata.jsonl'}:1: not UTF-8")
+    problems = dict(source_problems(sets({"name": "raw", "from": str(tmp_path)}), demo, has_scorer=True))
+    assert problems.keys() == {("data_sets", 0, "from")}
+    assert problems["data_sets", 0, "from"].startswith(f"{tmp_path / 'metadata.jsonl'}:1: not UTF-8")
 
 
 def test_the_recipes_own_pictures_are_looked_for_in_its_folder_then_in_the_model(tmp_path: Path, demo: Path):
@@ -126,8 +126,8 @@ def test_the_recipes_own_pictures_are_looked_for_in_its_folder_then_in_the_model
     assert list(set_problems(chain)) == list(source_problems(chain, demo, has_scorer=True)) == []
     bare = tmp_path / "bare"
     bare.mkdir()
-    found = set(source_problems(chain, bare, has_scorer=True))
-    assert found == {(("data",), "this model brings no captioned pictures; name a folder of captioned pictures")}
+    problems = set(source_problems(chain, bare, has_scorer=True))
+    assert problems == {(("data",), "this model brings no captioned pictures; name a folder of captioned pictures")}
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "a.png").write_bytes(b"")

@@ -16,16 +16,16 @@ from workbench.errors import InputError
 
 
 class Teacher:
-    """Draws noise of the seed it is given, and remembers what it was asked."""
+    """Draws noise of the seed it is given, and remembers its calls."""
 
     def __init__(self, fails_at: int | None = None) -> None:
-        self.asked: list[tuple[list[str], int, float, int]] = []
+        self.calls: list[tuple[list[str], int, float, int]] = []
         self.fails_at = fails_at
 
     def __call__(self, prompts: Sequence[str], steps: int, guidance_scale: float, seed: int) -> np.ndarray:
-        if len(self.asked) == self.fails_at:
+        if len(self.calls) == self.fails_at:
             raise KeyboardInterrupt
-        self.asked.append((list(prompts), steps, guidance_scale, seed))
+        self.calls.append((list(prompts), steps, guidance_scale, seed))
         return np.random.default_rng(seed).integers(0, 256, (len(prompts), 16, 16, 3), dtype=np.uint8)
 
 
@@ -61,12 +61,12 @@ def test_all_prompts_are_used_before_one_is_used_again(made, tmp_path):
     out, manifest = made(settings, draw=teacher, held_out=["Kept apart!"])
     texts = [row.text for row in read_rows(out)]
     assert len(texts) == 40 and all(set(texts[i : i + 3]) == {"a", "b", "c"} for i in range(0, 39, 3))
-    assert [(len(p), steps, guidance) for p, steps, guidance, _ in teacher.asked] == [
+    assert [(len(p), steps, guidance) for p, steps, guidance, _ in teacher.calls] == [
         (16, 7, 2.5),
         (16, 7, 2.5),
         (8, 7, 2.5),
     ]
-    assert len({seed for *_, seed in teacher.asked}) == 3
+    assert len({seed for *_, seed in teacher.calls}) == 3
     record = manifest["operations"][0]
     assert (record["prompts"], record["prompts_held_out"], record["prompts_used"], record["left"]) == (4, 1, 3, 40)
     assert record["settings"]["guidance_scale"] == 2.5 and record["settings"]["steps"] == 7
@@ -90,7 +90,7 @@ def test_a_killed_drawing_resumes_with_the_next_batch_and_ends_the_same(made, tm
         made(drawn(str(tmp_path / "p.txt")), draw=Teacher(fails_at=2))
     rest = Teacher()
     out, _ = made(drawn(str(tmp_path / "p.txt")), draw=rest)
-    assert len(rest.asked) == 1
+    assert len(rest.calls) == 1
     assert (out / "metadata.jsonl").read_bytes() == (whole / "metadata.jsonl").read_bytes()
     assert [a.picture.read() for a in read_rows(out)] == [b.picture.read() for b in read_rows(whole)]
 

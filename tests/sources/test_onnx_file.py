@@ -163,8 +163,8 @@ def test_an_input_with_a_preset_value_is_not_fed(ask, written):
 def test_inputs_of_all_types_and_scalars_run(ask, written, kind, shape):
     path = written([helper.make_node("Identity", ["x"], ["y"])], [value("x", getattr(TensorProto, kind), shape)])
     (network,) = ask(path)
-    (found,) = session(path, 1).run(None, dict(network.feed))
-    assert np.array_equal(found, network.feed["x"]) and list(found.shape) == shape
+    (output,) = session(path, 1).run(None, dict(network.feed))
+    assert np.array_equal(output, network.feed["x"]) and list(output.shape) == shape
 
 
 def test_inputs_that_can_not_be_made_up_are_refused_with_a_sentence(ask, written):

@@ -13,8 +13,8 @@ from workbench.sources import shapes
 
 
 def counted(case, path, *more):
-    asked = [f"--shape={name}={shapes.written(sides)}" for name, sides in case.shapes.items()]
-    return workbench("count", str(path), "--json", *asked, *more, cwd=path.parent)
+    options = [f"--shape={name}={shapes.written(sides)}" for name, sides in case.shapes.items()]
+    return workbench("count", str(path), "--json", *options, *more, cwd=path.parent)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.refused])
@@ -22,12 +22,12 @@ def test_a_file_is_counted_right(tmp_path, name):
     case = CASES[name]
     done = counted(case, case.write(tmp_path, name))
     assert (done.exit_code, done.stderr) == (0, "")
-    found = json.loads(done.stdout)["components"]["model"]
-    assert (found["macs"], found["attention_macs"], found["uncounted"]) == (case.macs, case.attention, case.uncounted)
-    assert case.params is None or found["params"] == case.params
-    assert len(found["notes"]) == case.notes
-    assert all("both are counted" in note for note in found["notes"])
-    assert all(layer["layer"].isprintable() for layer in found["layers"])
+    count = json.loads(done.stdout)["components"]["model"]
+    assert (count["macs"], count["attention_macs"], count["uncounted"]) == (case.macs, case.attention, case.uncounted)
+    assert case.params is None or count["params"] == case.params
+    assert len(count["notes"]) == case.notes
+    assert all("both are counted" in note for note in count["notes"])
+    assert all(layer["layer"].isprintable() for layer in count["layers"])
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused])
@@ -36,8 +36,8 @@ def test_a_file_that_nothing_could_run_is_bad_input(tmp_path, name):
     path = case.write(tmp_path, name)
     done = counted(case, path)
     assert (done.exit_code, done.stdout) == (2, "")
-    said, *hints = done.stderr.splitlines()
-    assert said.startswith("error: ") and path.name in said and re.search(case.refused, said)
+    message, *hints = done.stderr.splitlines()
+    assert message.startswith("error: ") and path.name in message and re.search(case.refused, message)
     assert [hint[:8] for hint in hints] in ([], ["  hint: "])
 
 

@@ -97,8 +97,8 @@ def data_key(data: str | None, source: Path, store: Store) -> str:
     """A key of the contents; "none" when neither the model nor the recipe has data."""
     if not is_there(data, source):
         return "none"
-    place = source / _OWN if data in EMBEDDED else Path(data or "")
-    return key_of({"data": store.folder_hash(place if place.is_dir() else place.parent, files_of(place))})
+    path = source / _OWN if data in EMBEDDED else Path(data or "")
+    return key_of({"data": store.folder_hash(path if path.is_dir() else path.parent, files_of(path))})
 
 
 def check(data: str | None, source: Path) -> set[str]:
@@ -135,11 +135,11 @@ def load(data: str | None, source: Path) -> Captioned:
     if data in EMBEDDED:
         latents, table = load_file(source / _LATENTS)["latents"].float(), rows(data, source)
         return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
-    place = Path(data or "")
-    there = read_rows(place)
-    stored = stored_latents(place, len(there), source)
+    path = Path(data or "")
+    there = read_rows(path)
+    stored = stored_latents(path, len(there), source)
     if stored is None:
         stored, done = encode(there, source)
-        say(done.dropped, f"{len(there)} pictures of {place}")
+        say(done.dropped, f"{len(there)} pictures of {path}")
         there = done.rows
     return Captioned(stored, [row.text for row in there], [row.split for row in there])

@@ -52,8 +52,8 @@ def crop(train: Sequence[Row], work: Work) -> Done:
             tick(len(result))
     facts: dict[str, Any] = {"taken": counts}
     if scores:
-        every = np.concatenate(scores)
-        facts |= {"score_centre": float(every[:, 0].mean()), "score_taken": float(every.max(axis=1).mean())}
+        each = np.concatenate(scores)
+        facts |= {"score_centre": float(each[:, 0].mean()), "score_taken": float(each.max(axis=1).mean())}
     return Done(result, altered=sum(counts.values()), facts=facts)
 
 

@@ -25,10 +25,10 @@ def deduplicate(train: Sequence[Row], work: Work) -> Done:
     small differences isn't one duplicate.
     """
     settings = work.data_set.deduplicate or Deduplicate()
-    every = [*work.held_out, *train]
-    hashes, thumbnails, pixels = _marks([row.picture for row in every], work)
-    order = sorted(range(len(work.held_out), len(every)), key=lambda i: (-pixels[i], i))
-    stays = np.zeros(len(every), dtype=bool)
+    rows = [*work.held_out, *train]
+    hashes, thumbnails, pixels = _marks([row.picture for row in rows], work)
+    order = sorted(range(len(work.held_out), len(rows)), key=lambda i: (-pixels[i], i))
+    stays = np.zeros(len(rows), dtype=bool)
     stays[: len(work.held_out)] = True
     dropped = []
     for i in order:
@@ -38,11 +38,11 @@ def deduplicate(train: Sequence[Row], work: Work) -> Done:
         twins = similar[distance <= settings.colour]
         if len(twins):
             twin = int(twins[0])
-            why = "near-duplicate" if twin >= len(work.held_out) else f"near-duplicate of {every[twin].split}"
-            dropped.append(Drop(every[i].name, why, f"of {every[twin].name}"))
+            why = "near-duplicate" if twin >= len(work.held_out) else f"near-duplicate of {rows[twin].split}"
+            dropped.append(Drop(rows[i].name, why, f"of {rows[twin].name}"))
         else:
             stays[i] = True
-    return Done([row for i, row in enumerate(every) if stays[i] and i >= len(work.held_out)], dropped)
+    return Done([row for i, row in enumerate(rows) if stays[i] and i >= len(work.held_out)], dropped)
 
 
 def _marks(pictures: Sequence[Part], work: Work) -> tuple[np.ndarray, np.ndarray, list[int]]:

@@ -39,49 +39,49 @@ class Form:
     rows: Callable[[Path, Sequence[str]], Iterator[Row]]
 
 
-def read_rows(place: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
     """All rows of a folder, or of the one file that is named, in order.
 
     Raises:
         InputError: there are no captions, captions in more than one form, or a row that can't be read or whose picture
             isn't in the folder; with its place. Pictures aren't opened.
     """
-    folder, form, files = _find(place)
+    folder, form, files = _find(path)
     rows = list(form.rows(folder, files))
     if not rows:
         raise InputError(f"{folder / files[0]}: no pictures in it")
     return rows
 
 
-def files_of(place: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
     """The files that decide what a set is: all of a folder's; of a file, itself and those that it names."""
-    if stat.S_ISDIR(_mode(place)):
-        files = {place / name for name in _walk(place)}
+    if stat.S_ISDIR(_mode(path)):
+        files = {path / name for name in _walk(path)}
     else:
-        files = {place, *(row.picture.file for row in read_rows(place))}
+        files = {path, *(row.picture.file for row in read_rows(path))}
     return sorted(file for file in files if stat.S_ISREG(_mode(file)))
 
 
-def _find(place: Path) -> tuple[Path, Form, list[str]]:
-    if stat.S_ISREG(_mode(place)):
-        form = next((form for form in FORMS if form.files([f"metadata{place.suffix}"])), None)
+def _find(path: Path) -> tuple[Path, Form, list[str]]:
+    if stat.S_ISREG(_mode(path)):
+        form = next((form for form in FORMS if form.files([f"metadata{path.suffix}"])), None)
         if form is None:
-            raise InputError(f"{place}: no form of captioned pictures", hint=_HINT)
-        return place.parent, form, [place.name]
-    if not stat.S_ISDIR(_mode(place)):
-        raise InputError(f"{place}: no such folder or file ({place.absolute()})", hint=_HINT)
-    names = _walk(place)
+            raise InputError(f"{path}: no form of captioned pictures", hint=_HINT)
+        return path.parent, form, [path.name]
+    if not stat.S_ISDIR(_mode(path)):
+        raise InputError(f"{path}: no such folder or file ({path.absolute()})", hint=_HINT)
+    names = _walk(path)
     there = [(form, files) for form in FORMS if (files := form.files(names))]
     if len(there) > 1:
         forms = " and ".join(f"{form.name} ({files[0]})" for form, files in there)
-        raise InputError(f"{place}: captions in more than one form: {forms}", hint="keep one, or name its file")
+        raise InputError(f"{path}: captions in more than one form: {forms}", hint="keep one, or name its file")
     if not there:
-        raise InputError(f"{place}: {sum(map(_is_picture, names))} pictures and no captions there", hint=_HINT)
+        raise InputError(f"{path}: {sum(map(_is_picture, names))} pictures and no captions there", hint=_HINT)
     form, files = there[0]
     for name in files:
-        if not _is_picture(name) and not stat.S_ISREG(_mode(place / name)):
-            raise InputError(f"{place / name}: not a regular file that can be read")
-    return place, form, files
+        if not _is_picture(name) and not stat.S_ISREG(_mode(path / name)):
+            raise InputError(f"{path / name}: not a regular file that can be read")
+    return path, form, files
 
 
 def _mode(path: Path) -> int:

@@ -43,11 +43,11 @@ def synthesize(
     """
     if context.draw is None:
         raise InputError(f"data set {name}: nothing can draw: {settings.from_!r} is no teacher here")
-    every = list(dict.fromkeys(prompts_of(settings, captions)))
+    known = list(dict.fromkeys(prompts_of(settings, captions)))
     held_out = HeldOut(context.held_out)
-    prompts = [prompt for prompt in every if prompt not in held_out]
+    prompts = [prompt for prompt in known if prompt not in held_out]
     if not prompts:
-        why = f": all {len(every)} are held out" if every else ""
+        why = f": all {len(known)} are held out" if known else ""
         raise InputError(f"data set {name}: synthesize: no prompts{why}")
     count = settings.count or len(prompts)
     chosen = _in_order(prompts, count, context.seed)
@@ -68,8 +68,8 @@ def synthesize(
             tick(len(rows))
     facts = {
         "teacher": settings.from_,
-        "prompts": len(every),
-        "prompts_held_out": len(every) - len(prompts),
+        "prompts": len(known),
+        "prompts_held_out": len(known) - len(prompts),
         "prompts_used": len(set(chosen)),
     }
     return Done(rows, facts=facts)

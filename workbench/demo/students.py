@@ -54,8 +54,8 @@ def pack(store: Store, out: Path, run: str = RUN, names: Sequence[str] = NAMES) 
 
 
 if __name__ == "__main__":
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--store", type=Path, default=None)
-    asked.add_argument("--out", type=Path, default=demo_folder() / "students")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=demo_folder() / "students")
+    options = parser.parse_args()
     print(json.dumps(pack(Store(options.store), options.out), indent=1))

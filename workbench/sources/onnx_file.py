@@ -108,8 +108,8 @@ def scheme_of(model: onnx.ModelProto) -> str:
 
 def external_files(path: Path, model: onnx.ModelProto) -> list[Path]:
     """The files beside the model that hold its weights."""
-    found = (_entries(tensor).get("location", "") for tensor in _external(model))
-    return [path.parent / location for location in dict.fromkeys(found)]
+    locations = (_entries(tensor).get("location", "") for tensor in _external(model))
+    return [path.parent / location for location in dict.fromkeys(locations)]
 
 
 def _external(model: onnx.ModelProto) -> list[onnx.TensorProto]:
@@ -146,7 +146,7 @@ def _check_external(path: Path, model: onnx.ModelProto) -> None:
         file = path.parent / location
         if not file.is_file():
             raise InputError(f"{path}: its weights are missing: {file}", hint="external data lies beside the model")
-        if not any(file.resolve().is_relative_to(place) for place in (path.parent.resolve(), path.resolve().parent)):
+        if not any(file.resolve().is_relative_to(folder) for folder in (path.parent.resolve(), path.resolve().parent)):
             raise InputError(f"{path}: {location} is a link to {file.resolve()}, which isn't beside the model")
         size = file.stat().st_size
         if size < end:

@@ -104,12 +104,12 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
     """Raises InputError for operators that no runtime has: of an unknown domain, or unknown in ONNX's own."""
     import onnx
 
-    own = {(function.domain, function.name) for function in model.functions}
+    local = {(function.domain, function.name) for function in model.functions}
     known = {schema.domain for schema in onnx.defs.get_all_schemas_with_history()} | {*_OURS, *RUNTIMES}
     missing: Counter[str] = Counter()
     for node in nodes_of(model):
         domain = "" if node.domain in _OURS else node.domain
-        if (node.domain, node.op_type) in own or domain in RUNTIMES:
+        if (node.domain, node.op_type) in local or domain in RUNTIMES:
             continue
         if not domain and node.op_type in IN_ONNX:
             continue
