@@ -16,6 +16,7 @@ from workbench.data.operation import HELD_OUT, TRAIN, Row
 from workbench.data.parts import Part, Span
 from workbench.data.tables import parse, picture_of, records, text_of
 from workbench.errors import InputError
+from workbench.store.files import unreadable
 
 PICTURES = "pictures"
 _SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
@@ -79,8 +80,8 @@ def _find(path: Path) -> tuple[Path, Form, list[str]]:
         raise InputError(f"{path}: {sum(map(_is_picture, names))} pictures and no captions there", hint=_HINT)
     form, files = there[0]
     for name in files:
-        if not _is_picture(name) and not stat.S_ISREG(_mode(path / name)):
-            raise InputError(f"{path / name}: not a regular file that can be read")
+        if not _is_picture(name) and (problem := unreadable(path / name)):
+            raise InputError(f"{path / name}: {problem.removeprefix('which ')}")
     return path, form, files
 
 
