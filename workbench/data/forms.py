@@ -19,7 +19,7 @@ from workbench.errors import InputError
 from workbench.store.files import unreadable
 
 PICTURES = "pictures"
-_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+_SUFFIXES = frozenset(("bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"))
 _HELD_OUT = (HELD_OUT, "test", "validation", "valid", "val", "dev")
 _SPLIT = re.compile(rf"(?:^|/)({'|'.join((TRAIN, *_HELD_OUT))})(?![^-_./0-9])")
 _MOST_CAPTION_BYTES = 1024**2
@@ -98,12 +98,13 @@ def _walk(folder: Path) -> list[str]:
     names = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        names += [(Path(root) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
+        prefix = f"{Path(root).relative_to(folder).as_posix()}/".removeprefix("./")
+        names += [prefix + name for name in files if not name.startswith(".")]
     return sorted(names)
 
 
 def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in _SUFFIXES
+    return name.rpartition(".")[2].lower() in _SUFFIXES
 
 
 def _split(where: str, name: str, record: Mapping[str, Any]) -> str:
@@ -115,21 +116,24 @@ def _split(where: str, name: str, record: Mapping[str, Any]) -> str:
     return HELD_OUT if split in _HELD_OUT else split
 
 
-def _inside(where: str, folder: Path, name: str) -> tuple[Span, str]:
-    """A file below the folder, and its name there without links and dots."""
-    root, path = os.path.realpath(folder), folder / name
-    if not os.path.lexists(path) or not Path(os.path.realpath(path)).is_relative_to(root):
+def _inside(where: str, folder: Path, root: str, name: str) -> tuple[Span, str]:
+    """A file below the folder, whose real path is ``root``, and its name there without links and dots."""
+    path = f"{folder}/{name}"
+    real = os.path.realpath(path) if os.path.lexists(path) else ""
+    if not real.startswith(f"{root}/"):
         raise InputError(f"{where}: no picture {name[:_LONGEST_NAME]!r} in {folder}")
-    real = Path(os.path.realpath(path)).relative_to(root)
-    return Span(folder / real), real.as_posix()
+    name = real.removeprefix(f"{root}/")
+    return Span(folder / name), name
 
 
 def _tables(folder: Path, files: Sequence[str]) -> Iterator[Row]:
+    root = os.path.realpath(folder)
     for file in files:
+        prefix = file.rpartition("/")[0]
         for where, record in records(folder / file):
             picture, text, split = picture_of(where, record), text_of(where, record), _split(where, file, record)
             if isinstance(picture, str):
-                span, name = _inside(where, folder, str(PurePosixPath(file).parent / picture))
+                span, name = _inside(where, folder, root, f"{prefix}/{picture}" if prefix else picture)
                 yield Row(span, name.removeprefix(f"{PICTURES}/"), text, split)
             else:
                 yield Row(picture, _of_several(files, file) + picture.name, text, split)
@@ -163,7 +167,8 @@ def _beside(names: Sequence[str]) -> list[str]:
 
 
 def _pairs(folder: Path, names: Sequence[str]) -> Iterator[Row]:
-    yield from _paired({name: _inside(str(folder / name), folder, name)[0] for name in names}, f"{folder}/")
+    root = os.path.realpath(folder)
+    yield from _paired({name: _inside(f"{folder}/{name}", folder, root, name)[0] for name in names}, f"{folder}/")
 
 
 def _paired(parts: Mapping[str, Part], where: str) -> Iterator[Row]:
