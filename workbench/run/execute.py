@@ -30,9 +30,7 @@ from workbench.run.publish import Results, publish
 from workbench.run.session import Session
 from workbench.store.follower import Follower
 from workbench.store.store import Store
-
-WIDE = 1000
-"""Columns where there is no terminal to fit into: one row stays one line."""
+from workbench.terminal import table
 
 
 @dataclass(frozen=True)
@@ -134,26 +132,15 @@ def show(outcome: Outcome, as_json: bool) -> None:
         json.dump(summary(outcome), sys.stdout, indent=1)
         print()
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
-    table = Table(box=None, pad_edge=False)
     quality = [name for name in qualities() if any(row.get(name) for row in outcome.rows)][:1]
     columns = ("candidate", "target", "scheme", "latency_ms", "gain", "size_bytes", *quality, "pareto", "chosen")
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("candidate", "target", "scheme", "gain") else "right")
-    for row in outcome.rows:
-        table.add_row(*(_cell(name, row.get(name, "")) for name in columns))
-    console.print(table)
+    rows = ([_cell(name, row.get(name, "")) for name in columns] for row in outcome.rows)
+    table(columns, rows, left=("candidate", "target", "scheme", "gain"))
     for warning in outcome.warnings:
-        console.print(f"warning: {warning}", markup=False)
+        print(f"warning: {warning}")
     chosen = outcome.chosen
-    console.print(f"ship {chosen['candidate']}: {chosen['reason']}" if chosen else "no candidate fits", markup=False)
-    took = f"{outcome.seconds:.1f} s, peak memory {outcome.peak_rss_bytes / 1e9:.2f} GB"
-    console.print(f"report: {outcome.report}  ({took})", markup=False, soft_wrap=True)
+    print(f"ship {chosen['candidate']}: {chosen['reason']}" if chosen else "no candidate fits")
+    print(f"report: {outcome.report}  ({outcome.seconds:.1f} s, peak memory {outcome.peak_rss_bytes / 1e9:.2f} GB)")
 
 
 def _cell(name: str, value: str) -> str:

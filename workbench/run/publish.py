@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
+from workbench.progress import warn
 from workbench.recipe.load import Loaded
 from workbench.run.profiles import Profiled
 from workbench.store.depends import depends_on
-from workbench.store.environment import environment
+from workbench.store.environment import environment, fingerprint
 from workbench.store.files import hash_file, write_atomic
 from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
     from workbench.report.data import RunData
+
+
+STATE = ".state"
+"""In a folder of profiles: which recipe and machine they are of."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
     """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out`` and returns the page's path."""
     recipe, profiles = loaded.recipe, results.profiles
     shown = out / "profiles" / recipe.name
-    shown.mkdir(parents=True, exist_ok=True)
+    state = key_of({"recipe": recipe.model_dump(mode="json"), "machine": fingerprint()})
+    _set_aside(shown, state)
+    write_atomic(shown / STATE, state)
     for target, candidate in profiles.folders:
         for kind in ("csv", "json", "roofline.csv"):
             file = profiles.file(target, candidate, kind)
@@ -66,6 +75,17 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
         source = next(store.folder(key).rglob(f"{recipe.name}.{suffix}"))
         _copy(source, out / "reports" / f"{recipe.name}.{suffix}")
     return out / "reports" / f"{recipe.name}.html"
+
+
+def _set_aside(folder: Path, state: str) -> None:
+    """Renames profiles of another state of the recipe or of another machine, which would be overwritten."""
+    mark = folder / STATE
+    before = mark.read_text() if mark.is_file() else "earlier"
+    if before != state and any(folder.glob("*@*")):
+        kept = folder.with_name(f"{folder.name}.{re.sub('[^a-z0-9]', '', before)[:8]}")
+        shutil.rmtree(kept, ignore_errors=True)
+        folder.rename(kept)
+        warn(f"{folder}: held profiles of another state of the recipe or another machine; they lie in {kept} now")
 
 
 def _data(loaded: Loaded, results: Results, store: Store) -> RunData:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from workbench.terminal import table
 
 if TYPE_CHECKING:
     from workbench.measure.counts import Count
@@ -83,13 +84,14 @@ def show(counted: Sequence[Counted], layers: bool) -> None:
     """Prints a table of the components, with ``layers`` one of each component's layers too, and what wasn't counted."""
     if layers:
         for one in counted:
-            rows = [[str(getattr(layer, name)) for name in _PER_LAYER[:2]] for layer in one.count.layers]
-            for row, layer in zip(rows, one.count.layers, strict=True):
-                row += [f"{getattr(layer, name):,}" for name in _PER_LAYER[2:]]
-            _print([list(_PER_LAYER), *rows], 2)
+            facts = ([getattr(layer, name) for name in _PER_LAYER] for layer in one.count.layers)
+            rows = ([each if isinstance(each, str) else f"{each:,}" for each in row] for row in facts)
+            table(_PER_LAYER, rows, _PER_LAYER[:2])
             print()
-    rows = [[one.network.label, *(f"{value:,}" for value in one.totals().values())] for one in counted]
-    _print([["component", *_TOTALS], *rows], 1)
+    table(
+        ("component", *_TOTALS),
+        ((one.network.label, *(f"{value:,}" for value in one.totals().values())) for one in counted),
+    )
     for one in counted:
         if one.count.uncounted:
             listed = ", ".join(f"{op} × {times}" for op, times in one.count.uncounted.items())
@@ -99,13 +101,3 @@ def show(counted: Sequence[Counted], layers: bool) -> None:
     shapes = {name: value.shape for one in counted for name, value in one.network.feed.items()}
     inputs = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items())
     print(f"one pass at {inputs}; macs: convolutions and linear layers, attention_macs: products of two activations")
-
-
-def _print(rows: Sequence[Sequence[str]], left: int) -> None:
-    """Aligned columns, the first ``left`` of them to the left."""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.ljust(w) if at < left else cell.rjust(w) for at, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")

@@ -23,6 +23,7 @@ from workbench.profile.write import Budget, stem, write_profile
 from workbench.runtimes.base import described, runtime, threads_asked
 from workbench.sources.request import Request
 from workbench.store.files import check_writable
+from workbench.terminal import table
 
 
 @dataclass(frozen=True)
@@ -129,61 +130,51 @@ def show(outcome: Outcome, as_json: bool) -> None:
         record = {"page": str(outcome.page), "files": [str(f) for f in outcome.files], "profiles": outcome.summaries}
         print(json.dumps(record, indent=1))
         return
-    from rich.console import Console
-
-    console = Console()
     for summary in outcome.summaries:
-        console.print(_components(summary))
-        console.print(_slowest(summary))
+        _components(summary)
+        _slowest(summary)
     for warning in dict.fromkeys(w for s in outcome.summaries for w in s["warnings"]):
-        console.print(f"warning: {warning}", markup=False)
-    console.print(f"page: {outcome.page}  (tables, traces and samples lie beside it)", markup=False, soft_wrap=True)
+        print(f"warning: {warning}")
+    print(f"page: {outcome.page}  (tables, traces and samples lie beside it)")
 
 
 SHOWN = 8
 """Layers that the terminal lists; the page has them all."""
 
 
-def _components(summary: Summary) -> Any:
-    from rich.table import Table
-
-    table = Table(
-        box=None, pad_edge=False, title=f"{summary['candidate']} on {summary['target']}", title_justify="left"
+def _components(summary: Summary) -> None:
+    table(
+        ("component", "median ms", "p90", "IQR", "n", "kernels ÷ wall", "unmapped", "MACs", "with attention", "MB"),
+        (
+            (
+                name,
+                *(f"{c['latency_ms'][key]:.3g}" for key in ("median", "p90", "iqr")),
+                str(c["latency_ms"]["n"]),
+                "not told" if c["kernel_over_wall"] is None else f"{c['kernel_over_wall']:.2f}",
+                f"{c['unmapped_share']:.1%}",
+                f"{c['macs'] / 1e9:.3f} G",
+                f"{c['macs_with_attention'] / 1e9:.3f} G",
+                f"{c['size_bytes'] / 1e6:.1f}",
+            )
+            for name, c in summary["components"].items()
+        ),
+        title=f"{summary['candidate']} on {summary['target']}",
     )
-    names = ("component", "median ms", "p90", "IQR", "n", "kernels ÷ wall", "unmapped", "MACs", "with attention", "MB")
-    for i, name in enumerate(names):
-        table.add_column(name, justify="right" if i else "left")
-    for name, c in summary["components"].items():
-        time = c["latency_ms"]
-        ratio = c["kernel_over_wall"]
-        table.add_row(
-            name,
-            *(f"{time[key]:.3g}" for key in ("median", "p90", "iqr")),
-            str(time["n"]),
-            "not told" if ratio is None else f"{ratio:.2f}",
-            f"{c['unmapped_share']:.1%}",
-            f"{c['macs'] / 1e9:.3f} G",
-            f"{c['macs_with_attention'] / 1e9:.3f} G",
-            f"{c['size_bytes'] / 1e6:.1f}",
-        )
-    return table
 
 
-def _slowest(summary: Summary) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, title="slowest layers (profiled passes)", title_justify="left")
-    for i, name in enumerate(("layer", "median ms", "share")):
-        table.add_column(name, justify="right" if i else "left", overflow="fold")
+def _slowest(summary: Summary) -> None:
     from workbench.measure.clock import Stats
 
     rows = [
-        (f"{name}: {layer}", Stats(tuple(taken)).median, name)
+        (f"{name}: {layer}", Stats(tuple(taken)).median)
         for name, c in summary["components"].items()
         for layer, taken in c["layer_samples_ms"].items()
         if taken
     ]
-    whole = sum(ms for _, ms, _ in rows) or 1.0
-    for layer, ms, _ in sorted(rows, key=lambda row: -row[1])[:SHOWN]:
-        table.add_row(layer, f"{ms:.3g}", f"{ms / whole:.1%}")
-    return table
+    whole = sum(ms for _, ms in rows) or 1.0
+    slowest = sorted(rows, key=lambda row: -row[1])[:SHOWN]
+    table(
+        ("layer", "median ms", "share"),
+        ((layer, f"{ms:.3g}", f"{ms / whole:.1%}") for layer, ms in slowest),
+        title="slowest layers (profiled passes)",
+    )

@@ -11,6 +11,7 @@ from workbench.models.families import component_label
 from workbench.report.format import MISSING, known, megabytes, number, percent
 from workbench.runtimes.base import all_described
 from workbench.store.environment import environment
+from workbench.terminal import table
 from workbench.verbs.schemes.cells import Cell
 from workbench.verbs.schemes.schemes import HOST, QAT, Found
 
@@ -18,47 +19,27 @@ COLUMNS = ("scheme", "backend", "runtime", "outcome", "× faster", "integer MACs
 MORE = ("load ms", "memory")
 """Only where there is room: of the quantized U-Net, that of the float one behind the stroke."""
 LEFT = ("scheme", "backend", "runtime", "outcome", "note")
-WIDE = 1000
-"""Columns where there is no terminal to fit into: one row stays one line."""
 
 
-def show(table: Found, as_json: bool, as_markdown: bool) -> None:
+def show(found: Found, as_json: bool, as_markdown: bool) -> None:
     """Prints the table and what is to be known to read it."""
     if as_json:
-        print(json.dumps(table.as_json(), indent=1))
+        print(json.dumps(found.as_json(), indent=1))
     elif as_markdown:
-        print(markdown(table))
+        print(markdown(found))
     else:
-        _print(table)
+        rows = ((*_cells(cells), cells[0]["note"]) for cells in _rows(found.cells))
+        table((*COLUMNS, "note"), rows, LEFT)
+        print("\n".join((*_told(found), *_warnings(found))))
 
 
-def _print(found: Found) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
-    table = Table(box=None, pad_edge=False)
-    for name in (*COLUMNS, "note"):
-        table.add_column(name, justify="left" if name in LEFT else "right", overflow="fold")
-    for cells in _rows(found.cells):
-        table.add_row(*(Text(cell) for cell in (*_cells(cells), cells[0]["note"])))
-    with console.capture() as printed:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in printed.get().splitlines()))
-    for line in (*_told(found), *_warnings(found)):
-        console.print(line, markup=False, soft_wrap=True)
-
-
-def markdown(table: Found) -> str:
+def markdown(found: Found) -> str:
     """The table as Markdown, with the machine below it."""
     names = (*COLUMNS, *MORE, "note")
     lines = [_line(names), _line(["---" if name in LEFT else "---:" for name in names])]
-    for cells in _rows(table.cells):
+    for cells in _rows(found.cells):
         lines.append(_line([*_cells(cells), *_more(cells[0]), cells[0]["note"]]))
-    return "\n".join([*lines, "", *(f"{line}  " for line in _told(table))]).rstrip()
+    return "\n".join([*lines, "", *(f"{line}  " for line in _told(found))]).rstrip()
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -103,24 +84,24 @@ def _faster(ratio: Any) -> str:
     return f"{1 / ratio['value']:.2f} ({ends[0]:.2f}–{ends[1]:.2f})"
 
 
-def _told(table: Found) -> list[str]:
+def _told(found: Found) -> list[str]:
     own = environment()
     flags = [flag for flag in own["cpu_flags"] or [] if "vnni" in flag or "amx" in flag or flag == "i8mm"]
     names = dict.fromkeys([*(one.distribution for one in all_described()), "nncf"])
     versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
-    passes = [cell["latency_ms"]["n"] for cell in table.cells if "latency_ms" in cell]
+    passes = [cell["latency_ms"]["n"] for cell in found.cells if "latency_ms" in cell]
     least = f", n ≥ {min(passes)} interleaved passes each" if passes else ""
     return [
-        f"{component_label(table.component)} of {table.asked.model}, batch 1, against its fp32 on the same runtime"
-        f"{least}, interval of 99 %; seed {table.asked.seed}.",
+        f"{component_label(found.component)} of {found.asked.model}, batch 1, against its fp32 on the same runtime"
+        f"{least}, interval of 99 %; seed {found.asked.seed}.",
         f"{own['cpu'] or own['machine']} ({', '.join(flags) or 'no 8-bit products'}), "
-        f"{table.settings.threads} threads, {versions}.",
+        f"{found.settings.threads} threads, {versions}.",
         f"{QAT} {HOST}",
     ]
 
 
-def _warnings(table: Found) -> list[str]:
+def _warnings(found: Found) -> list[str]:
     """What is to be said of the machine; of single cells, JSON tells."""
     targets = tuple(f"{one.target}: " for one in all_described() if one.needs_file)
-    every = [warning for cell in table.cells for warning in cell.get("warnings", ())]
+    every = [warning for cell in found.cells for warning in cell.get("warnings", ())]
     return [f"warning: {warning}" for warning in dict.fromkeys(every) if warning.startswith(targets)]

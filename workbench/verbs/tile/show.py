@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from workbench.terminal import table
 from workbench.tile.attentions import Attention
 from workbench.tile.model import ASSUMPTIONS, OPS, Modelled, least_tiles
 from workbench.tile.paper import BLOCK, BLOCK_BYTES, TABLE_6
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from workbench.tile.onnx_tiling import Tiled
 
 SCHEMA_VERSION = 1
-WIDE = 1000
-"""Columns where there is no terminal to fit into: one row stays one line."""
 WAYS = ("untiled", "tiled", "fused")
 
 
@@ -50,56 +49,49 @@ def as_json(report: TileReport) -> dict[str, Any]:
 
 def show(report: TileReport) -> None:
     """Prints the attentions, the largest one beside the paper's, what was written, and the assumptions."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
     machine = report.asked.machine
-    _line(
-        console,
+    print(
         f"{report.network.label}, modelled on {machine.sram / 1e6:g} MB of scratchpad at {report.asked.dtype}: "
         f"memory {machine.bandwidth / 1e9:.3g} GB/s, {machine.macs_per_s / 1e12:.3g} TMAC/s, softmax "
         f"{machine.vector_per_s / 1e9:.3g} G elements/s, {machine.handover_s * 1e6:.3g} µs a hand-over "
         f"({_rates(report)})\n",
     )
     tiles = "tiles of all heads" if report.asked.tiles else "tiles/head"
-    _table(console, (*ATTENTIONS, tiles, *COSTS), _attention_rows(report), left=3)
+    table((*ATTENTIONS, tiles, *COSTS), _attention_rows(report), left=("attention", "×", "kind"))
     totals = ", ".join(
         f"{way} {_total(report, way)['seconds'] * 1e3:.2f} ms, {_total(report, way)['bytes'] / 1e6:.0f} MB"
         for way in WAYS
     )
-    _line(console, f"\nall attentions of one pass, modelled: {totals}")
+    print(f"\nall attentions of one pass, modelled: {totals}")
     for node, why in report.left_out.items():
-        _line(console, f"not modelled: {node}: {why}")
+        print(f"not modelled: {node}: {why}")
     if report.fewer_tiles:
-        _line(console, f"tiles: {report.fewer_tiles}")
+        print(f"tiles: {report.fewer_tiles}")
     for why in _not_fitting(report):
-        _line(console, why)
-    _show_largest(console, report)
+        print(why)
+    _show_largest(report)
     if report.tiled is not None:
-        _show_written(console, report, report.tiled)
-    _line(console, "\nassumptions")
+        _show_written(report, report.tiled)
+    print("\nassumptions")
     for assumption in ASSUMPTIONS:
-        _line(console, f"- {assumption}")
+        print(f"- {assumption}")
 
 
-ATTENTIONS = (*("attention", "×", "kind", "heads", "queries", "keys", "width", "S MB/head", "S MB", "fits"),)
+ATTENTIONS = ("attention", "×", "kind", "heads", "queries", "keys", "width", "S MB/head", "S MB", "fits")
 COSTS = ("MB un-tiled", "MB tiled", "MB fused", "ms un-tiled", "ms tiled", "ms fused", "of scores")
 
 
-def _show_written(console: Any, report: TileReport, tiled: Tiled) -> None:
-    _line(
-        console,
+def _show_written(report: TileReport, tiled: Tiled) -> None:
+    print(
         f"\nwrote {report.written}: {counted(len(tiled.cut), 'attention')} in tiles, {len(tiled.uncut)} left whole",
     )
     alike = Counter((a.heads, a.queries, a.keys, split) for a, split in tiled.cut)
     for (heads, queries, keys, split), count in alike.items():
         each = f"each of {heads} heads for itself" if split.by_head else "all heads at once"
         tiles = f"{counted(split.tiles, 'tile')} of {counted(split.rows(queries), 'row')}"
-        _line(console, f"  {count} of {queries} rows × {keys} keys: {each}, {tiles}")
+        print(f"  {count} of {queries} rows × {keys} keys: {each}, {tiles}")
     for node, why in tiled.left_out.items():
-        _line(console, f"  not cut: {node}: {why}")
+        print(f"  not cut: {node}: {why}")
 
 
 def _not_fitting(report: TileReport) -> Iterator[str]:
@@ -134,11 +126,10 @@ def _attention_rows(report: TileReport) -> Iterator[list[str]]:
         ]
 
 
-def _show_largest(console: Any, report: TileReport) -> None:
+def _show_largest(report: TileReport) -> None:
     one = report.largest
     with_paper = _is_paper(report)
-    _line(
-        console,
+    print(
         f"\n{one.attention.layer}, percent of its un-tiled time"
         + (", beside EdgeFusion's Table 6 (measured by its authors on an Exynos 2400)" if with_paper else ""),
     )
@@ -153,11 +144,11 @@ def _show_largest(console: Any, report: TileReport) -> None:
     rows.append(
         last + ([_number(sum(v or 0 for v in column)) for column in zip(*TABLE_6.values(), strict=True)] * with_paper)
     )
-    _table(console, names, rows, left=1)
+    table(names, rows)
     scores = f"scores to memory and back: {one.score_share:.1%} of the un-tiled time (modelled)"
-    _line(console, scores + (f", {_paper()['score_transfers']:.1f} % with v (paper)" if with_paper else ""))
+    print(scores + (f", {_paper()['score_transfers']:.1f} % with v (paper)" if with_paper else ""))
     at_best = one.variants["fused"].seconds / one.variants["untiled"].seconds
-    _line(console, f"fused, its engines at work together: {at_best:.1%} (modelled, a lower bound)")
+    print(f"fused, its engines at work together: {at_best:.1%} (modelled, a lower bound)")
 
 
 def _percent(one: Modelled, way: str) -> dict[str, float]:
@@ -236,21 +227,3 @@ def _rates(report: TileReport) -> str:
 
 def _number(share: float | None) -> str:
     return f"{share:.1f}" if share else "–"
-
-
-def _table(console: Any, names: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for i, name in enumerate(names):
-        table.add_column(name, justify="left" if i < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    with console.capture() as printed:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in printed.get().splitlines()))
-
-
-def _line(console: Any, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
