@@ -69,7 +69,7 @@ def test_a_frozen_device_is_given_up(up, amd64, ready, told):
             DeviceFolder(ready.device, None)
     finally:
         up.signal(amd64, signal.SIGCONT)
-    assert "no answer to adb shell in 3 s" in told("daemon frozen", caught.value, amd64)
+    assert "no answer to adb shell in 10 s" in told("daemon frozen", caught.value, amd64)
 
 
 def test_a_device_that_freezes_in_mid_run_is_given_up(up, amd64, job, told, monkeypatch):

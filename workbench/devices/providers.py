@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from workbench.errors import InputError, unknown
 from workbench.runtimes.onnxruntime.trace import KERNEL
 
-NAMES = ("cpu", "xnnpack", "nnapi", "qnn")
+Name = Literal["cpu", "xnnpack", "nnapi", "qnn"]
+NAMES: tuple[str, ...] = get_args(Name)
 CPU = "CPUExecutionProvider"
 
 

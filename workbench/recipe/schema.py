@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationInfo, create_model, field_val
 
 from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DATA, DataSet
+from workbench.devices.providers import Name as ProviderName
 from workbench.evaluate.config import Evaluate
 from workbench.metrics.base import Metric
 from workbench.metrics.registry import by_picture, limits, metrics, qualities
@@ -69,7 +70,7 @@ class DeviceConfig(Strict):
     timeout_s: float = Field(900.0, gt=0, le=86_400, description="The runner's own limit per network.")
     cool_down_s: float = Field(300.0, ge=0, le=3600, description="Longest wait for a warm device, before each network.")
     ort_library: RecipePath | None = Field(None, description="The runtime for the device: a .so or an .aar.")
-    providers: dict[Literal["cpu", "xnnpack", "nnapi", "qnn"], dict[str, str]] = Field(
+    providers: dict[ProviderName, dict[str, str]] = Field(
         default_factory=dict, description="Execution providers in order, each with its options; default: cpu."
     )
     parallel: bool = Field(False, description="Several devices at the same time.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.models.candidate import Candidate
 from workbench.profile.write import Budget, stem
-from workbench.recipe.schema import DeviceConfig, Recipe
+from workbench.recipe.schema import Recipe
 from workbench.run.session import Session
 from workbench.runtimes.base import code_of, counted_by, described, run_by
 from workbench.store.depends import depends_on
@@ -213,20 +213,15 @@ def _counted(networks: Sequence[Network]) -> list[str]:
 
 def device_settings(recipe: Recipe) -> DeviceSettings:
     """How the recipe wants devices to be measured."""
-    config = recipe.profile
-    return settings_for(config.device, config.iterations, config.min_seconds, config.warmup)
-
-
-def settings_for(device: DeviceConfig, iterations: int, min_seconds: float, warmup: int) -> DeviceSettings:
-    """Device settings from a recipe's or the command line's."""
     from workbench.devices.measure import DeviceSettings
     from workbench.devices.providers import Provider
 
+    config, device = recipe.profile, recipe.profile.device
     return DeviceSettings(
         threads=device.threads,
-        iterations=iterations,
-        min_seconds=min_seconds,
-        warmup=warmup,
+        iterations=config.iterations,
+        min_seconds=config.min_seconds,
+        warmup=config.warmup,
         max_seconds=device.max_seconds,
         timeout_s=device.timeout_s,
         cool_down_s=device.cool_down_s,
