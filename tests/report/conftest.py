@@ -275,6 +275,35 @@ def small(run: RunData) -> RunData:
     return replace(run, profiles=profiles, layers={})
 
 
+@pytest.fixture(scope="session")
+def hostile(run: RunData) -> RunData:
+    """The run with HTML wherever someone else gives a name."""
+    evil = '<img src=x onerror="document.title=1">&\'"</style></script><script>document.title=1</script>'
+
+    def named(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+        keys = {
+            key: tuple(evil if k == "base" else k for k in key) if isinstance(key, tuple) else key for key in mapping
+        }
+        return {evil if key == "base" else keys[key]: value for key, value in mapping.items()}
+
+    report = {evil: evil, "rows": [{evil: evil}]}
+    first, *others, last = run.candidates
+    layers = run.layers["host", "base"].assign(op=evil)
+    layers["layer"] = evil + layers["layer"]
+    return replace(
+        run,
+        candidates=[replace(first, name=evil, report=report), *others, replace(last, report=report)],
+        scores=named({**run.scores, "base": {**run.scores["base"], "prompts": [evil, *PROMPTS[1:]]}}),
+        pictures=named(run.pictures),
+        profiles=named({key: profile for key, profile in run.profiles.items() if key[0] == "host"}),
+        layers=named({("host", "base"): layers, ("host", "w8a8"): layers}),
+        warnings=[evil],
+        environment={evil: evil},
+        recipe=run.recipe.model_copy(update={"description": evil}),
+        recipe_text=evil,
+    )
+
+
 @pytest.fixture
 def change(run: RunData) -> Callable[..., RunData]:
     """The run with some fields replaced."""

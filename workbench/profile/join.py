@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
+from workbench.store.tables import read_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,14 +52,12 @@ def join_profiles(profiles: Iterable[Path]) -> pd.DataFrame:
     Raises:
         InputError: a file isn't there, or is no profile; two profiles are of the same candidate, runtime and target.
     """
-    import pandas as pd
-
     tables: dict[Place, pd.DataFrame] = {}
     for path in profiles:
         try:
             summary = json.loads(path.with_suffix(".json").read_text())
             place = (summary["candidate"], summary["runtime"], summary["target"])
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""])  # a layer may be called "null"
+            table = read_csv(path)
             missing = {*KEY} - {*table.columns}
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a profile (a CSV with its JSON beside it): {error!r}") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workbench.errors import InputError, did_you_mean
 from workbench.measure.layers import COLUMNS
 from workbench.profile.summary import SCHEMA_VERSION, Summary
+from workbench.store.tables import read_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,10 +108,8 @@ def _checked(file: Path, summary: dict[str, Any], hint: str) -> None:
 
 
 def _table(file: Path, summary: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd
-
     try:
-        table = pd.read_csv(file)
+        table = read_csv(file)
     except FileNotFoundError:
         raise InputError(
             f"{file}: no such file", hint=f"the table of layers lies beside {file.with_suffix('.json').name}"

@@ -21,6 +21,7 @@ from workbench.models.scheduler import timesteps
 from workbench.profile.roofline import roofline
 from workbench.profile.summary import SCHEMA_VERSION, Component, Pipeline, Summary
 from workbench.store.files import write_atomic
+from workbench.store.tables import write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +69,10 @@ def write_profile(
     """
     name = stem(record.candidate, record.target)
     table, summary = layer_table(record), summarize(record, budget, warnings, lineage)
-    write_atomic(out / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_csv(out / f"{name}.csv", table, float_format="%.6g")
     if record.facts.get("ceilings"):
-        lines = roofline(table, record.facts["ceilings"]).to_csv(index=False, float_format="%.6g")
-        write_atomic(out / f"{name}.roofline.csv", lines)
+        lines = roofline(table, record.facts["ceilings"])
+        write_csv(out / f"{name}.roofline.csv", lines, float_format="%.6g")
     write_atomic(out / f"{name}.json", readable(summary))
     return summary
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.store.tables import read_csv
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -66,10 +68,8 @@ class RunData:
 
     def layer_table(self, target: str, candidate: str) -> pd.DataFrame | None:
         """The layers of one profile, or None where it has none."""
-        import pandas as pd
-
         table = self.layers.get((target, candidate))
-        return pd.read_csv(table) if isinstance(table, Path) else table
+        return read_csv(table) if isinstance(table, Path) else table
 
 
 def compared_with(candidates: Sequence[CandidateData], name: str) -> str | None:

@@ -12,6 +12,7 @@ from workbench.report.page import fill
 from workbench.report.ranking.rank import Ranking, rank
 from workbench.report.sections.registry import Section, sections
 from workbench.store.files import write_atomic
+from workbench.store.tables import write_csv
 
 LIMIT_BYTES = 2_000_000
 """A page that can be attached to an issue; a section that can be cut gets what the rest leaves of it."""
@@ -27,7 +28,7 @@ def write_report(run: RunData, out: Path) -> Path:
     """
     ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
     page = out / f"{run.recipe.name}.html"
-    write_atomic(page.with_suffix(".csv"), ranking.table.to_csv(index=False, lineterminator="\n"))
+    write_csv(page.with_suffix(".csv"), ranking.table)
     write_atomic(page, render(run, ranking))
     return page
 

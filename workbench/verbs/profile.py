@@ -23,6 +23,7 @@ from workbench.profile.write import Budget, stem, write_profile
 from workbench.runtimes.base import described, runtime, threads_asked
 from workbench.sources.request import Request
 from workbench.store.files import check_writable
+from workbench.store.tables import read_csv
 from workbench.terminal import table
 
 
@@ -83,8 +84,6 @@ def profile(
 
 def write_views(folder: Path, summaries: Sequence[Summary], networks: Sequence[Network]) -> list[Path]:
     """Trace, model-explorer data and page of profiles that lie in ``folder``; all files of them, the page last."""
-    import pandas as pd
-
     from workbench.profile.read import read_profile
     from workbench.profile.views.chrome_trace import write_trace
     from workbench.profile.views.explorer import write_explorer
@@ -101,7 +100,7 @@ def write_views(folder: Path, summaries: Sequence[Summary], networks: Sequence[N
         files += write_explorer(stored.summary, stored.table, folder / f"{name}.explorer.json", graphs)
         lines = folder / f"{name}.roofline.csv"
         if lines.is_file():
-            bounds[stored.label] = pd.read_csv(lines)
+            bounds[stored.label] = read_csv(lines)
             files.append(lines)
     page = folder / "profile.html"
     write_profile_page(read, page, bounds)

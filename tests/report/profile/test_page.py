@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.fixtures.browser import Browser, Page, printed
 from workbench.measure.layers import COLUMNS
 from workbench.profile.read import ReadProfile
 from workbench.report.profile import headline, layers
 from workbench.report.profile.operators import operators
 from workbench.report.profile.page import render, write_profile_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-FLAGS += "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr"
-Browse = Callable[..., tuple[str, str]]
+Browse = Callable[..., Page]
 
 
 def unet_layers(blocks: int) -> list[tuple[str, str, int]]:
@@ -220,39 +216,22 @@ def test_bounds_of_the_machine_join_the_layers(one):
 
 
 @pytest.fixture(scope="module")
-def pages(one, three, tmp_path_factory) -> dict[str, Path]:
+def browse(browser: Browser, one, three, tmp_path_factory) -> Browse:
+    """Opens a page at a hash, and makes sure that nothing was complained of."""
     out = tmp_path_factory.mktemp("pages")
-    return {"one": write_profile_page([one], out / "one.html"), "three": write_profile_page(three, out / "three.html")}
+    pages = {"one": write_profile_page([one], out / "1.html"), "three": write_profile_page(three, out / "3.html")}
 
-
-@pytest.fixture(scope="module")
-def browse(pages, tmp_path_factory) -> Browse:
-    """Opens a page at a hash, with a script run at its end; gives what is in the DOM then, and the console."""
-
-    assert CHROMIUM, "no Chromium here; `make browser` installs it"
-
-    def open_page(which: str, state: str, *more: str, script: str = "") -> tuple[str, str]:
-        folder = tmp_path_factory.mktemp("browser")
-        page = folder / "page.html"
-        page.write_text(pages[which].read_text().replace("</body>", f"<script>{script}</script></body>"))
-        command = [str(CHROMIUM), *FLAGS.split(), f"--user-data-dir={folder}/profile", *more, f"file://{page}{state}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    def open_page(which: str, state: str = "", **window: Any) -> Page:
+        opened = browser.open(pages[which], state, **window)
+        assert opened.run("document.documentElement.scrollWidth <= innerWidth") and opened.console == []
+        return opened
 
     return open_page
 
 
-def rows(dom: str, part: str = "tbody") -> list[list[str]]:
-    table = dom[dom.index('id="layer-table"') :]
-    body = table[table.index(f"<{part}>") : table.index(f"</{part}>")]
-    cells = [re.findall(r"<t[hd].*?</t[hd]>", row, flags=re.S) for row in re.findall(r"<tr.*?</tr>", body, flags=re.S)]
-    return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
-
-
 def test_browser_shows_the_slowest_layers_and_always_what_is_on_none(browse, one):
-    dom, console = browse("one", "", "--dump-dom")
-    found = rows(dom)
-    assert console == ""
+    opened = browse("one")
+    found = opened.rows()
     times = [float(row[4]) for row in found]
     assert times == sorted(times, reverse=True)
     assert {"(runtime)", "(unmapped)"} <= {row[1] for row in found}
@@ -260,82 +239,80 @@ def test_browser_shows_the_slowest_layers_and_always_what_is_on_none(browse, one
     layers = unet[~unet.layer.isin(("(runtime)", "(unmapped)"))]
     shown = [float(row[4]) for row in found if row[1] not in ("(runtime)", "(unmapped)")]
     assert 0.95 * layers.latency_ms.sum() <= sum(shown) + 0.01 and len(shown) < len(layers)
-    assert float(rows(dom, "tfoot")[-1][4]) == pytest.approx(unet.latency_ms.sum(), abs=2e-3)
-    assert f"{len(found)} of {len(unet)} rows, those that make up 95 % of the time" in dom
+    assert float(opened.rows("tfoot")[-1][4]) == pytest.approx(unet.latency_ms.sum(), abs=2e-3)
+    assert f"{len(found)} of {len(unet)} rows, those that make up 95 % of the time" in opened.dom
 
 
 def test_browser_shows_all_filters_and_says_what_is_fused(browse, one):
-    dom, console = browse("one", "#all=1&sort=order&dir=asc", "--dump-dom")
-    assert console == "" and len(rows(dom)) == (one.table.component == "unet").sum()
-    assert [int(row[0]) for row in rows(dom)] == list(range(1, len(rows(dom)) + 1))
-    dom, _ = browse("one", "#q=fused+conv_act", "--dump-dom")
-    assert [row[1:3] for row in rows(dom)] == [["conv_act", "fused into conv_out"]]
+    found = browse("one", "#all=1&sort=order&dir=asc").rows()
+    assert len(found) == (one.table.component == "unet").sum()
+    assert [int(row[0]) for row in found] == list(range(1, len(found) + 1))
+    fused = browse("one", "#q=fused+conv_act").rows()
+    assert [row[1:3] for row in fused] == [["conv_act", "fused into conv_out"]]
 
 
 @pytest.mark.parametrize("view", ["op", "scheme", "component"])
 def test_browser_rolls_up_without_losing_time(browse, one, view):
-    dom, console = browse("one", f"#v={view}", "--dump-dom")
     unet = one.table[one.table.component == "unet"]
-    found = {re.sub(r" \(\d+ layers\)", "", row[0]): float(row[1]) for row in rows(dom)}
-    assert console == "" and sum(found.values()) == pytest.approx(unet.latency_ms.sum(), abs=0.01)
+    found = {re.sub(r" \(\d+ layers\)", "", row[0]): float(row[1]) for row in browse("one", f"#v={view}").rows()}
+    assert sum(found.values()) == pytest.approx(unet.latency_ms.sum(), abs=0.01)
     if view == "op":
         assert found["Conv"] == pytest.approx(unet[unet.op == "Conv"].latency_ms.sum(), abs=2e-3)
 
 
 def test_browser_tree_of_modules_opens_and_adds_up(browse, one):
-    dom, console = browse("one", "#v=tree&all=1", "--dump-dom")
+    opened = browse("one", "#v=tree&all=1")
     unet = one.table[one.table.component == "unet"]
-    found = {re.sub(r" \(\d+ layers\)", "", row[1]): row for row in rows(dom)}
+    found = {re.sub(r" \(\d+ layers\)", "", row[1]): row for row in opened.rows()}
     block = unet[unet.layer.str.startswith("down_blocks.1.")].latency_ms.sum()
-    assert console == "" and float(found["down_blocks.1"][4]) == pytest.approx(block, abs=2e-3)
+    assert float(found["down_blocks.1"][4]) == pytest.approx(block, abs=2e-3)
     assert "attentions.2" in found and "attn1" not in found
-    click = """for (const name of ["attentions.2", "transformer_blocks.0"])
-      document.querySelector(`#layer-table button[aria-label="${name}"]`).click();"""
-    dom, console = browse("one", "#v=tree&all=1", "--dump-dom", script=click)
-    opened = [re.sub(r" \(\d+ layers\)", "", row[1]) for row in rows(dom)]
-    assert console == "" and {"attn1", "ff"} <= set(opened) and len(opened) == len(rows(dom)) > len(found)
+    opened.run("""for (const name of ["attentions.2", "transformer_blocks.0"])
+      document.querySelector(`#layer-table button[aria-label="${name}"]`).click();""")
+    after = [re.sub(r" \(\d+ layers\)", "", row[1]) for row in opened.rows()]
+    assert {"attn1", "ff"} <= set(after) and len(after) > len(found) and opened.console == []
 
 
 def test_browser_joins_profiles_by_layer(browse, three):
-    dom, console = browse("three", "#all=1&r=2&n=1&q=down_blocks.0.resnets.0.conv1", "--dump-dom")
-    (row,) = rows(dom)
+    opened = browse("three", "#all=1&r=2&n=1&q=down_blocks.0.resnets.0.conv1")
+    (row,) = opened.rows()
     times = [p.table.set_index("layer").latency_ms["down_blocks.0.resnets.0.conv1"] for p in three]
-    assert console == "" and [float(row[i]) for i in (4, 5, 6)] == pytest.approx(times, abs=1e-3)
+    assert [float(row[i]) for i in (4, 5, 6)] == pytest.approx(times, abs=1e-3)
     assert float(row[7]) == pytest.approx(times[2] / times[0], abs=0.01)
-    assert "tiny@host-torch ÷ base@host" in dom and row[8] == "9.00 M"
-    dom, _ = browse("three", "#all=1&n=1&q=down_blocks.1.resnets.0.conv1", "--dump-dom")
-    assert [row[4] != "not there" for row in rows(dom)] == [True]
-    assert rows(dom)[0][5:8] == ["not there", "not there", "–"] and rows(dom)[0][8] == "–"
+    assert "tiny@host-torch ÷ base@host" in opened.dom and row[8] == "9.00 M"
+    (row,) = browse("three", "#all=1&n=1&q=down_blocks.1.resnets.0.conv1").rows()
+    assert row[4] != "not there" and row[5:8] == ["not there", "not there", "–"] and row[8] == "–"
 
 
 def test_browser_sorting_by_click_is_kept_in_the_address(browse):
-    click = """document.querySelector('#layer-table [data-key="macs"]').click(); document.title = location.hash;"""
-    dom, console = browse("one", "", "--dump-dom", script=click)
-    title = re.search(r"<title>(.*?)</title>", dom)
-    assert console == "" and title and "sort=macs" in title[1] and "dir=desc" in title[1]
-    assert rows(dom)[0][2] == "Conv" and re.search(r'aria-sort="descending"><button[^>]*>MACs', dom)
+    opened = browse("one")
+    opened.run("""document.querySelector('#layer-table [data-key="macs"]').click()""")
+    assert {"sort=macs", "dir=desc"} <= set(opened.run("location.hash").lstrip("#").split("&"))
+    assert opened.rows()[0][2] == "Conv" and re.search(r'aria-sort="descending"><button[^>]*>MACs', opened.dom)
 
 
 def test_browser_opens_the_machine_and_survives_nonsense(browse):
-    dom, console = browse(
-        "one",
-        "#c=moon&v=evil&sort=%3Cimg%3E&r=-1&n=99",
-        "--dump-dom",
-        script="document.getElementById('open-machine').click();",
-    )
-    assert console == "" and len(rows(dom)) > 10
-    assert re.search(r'<dialog id="machine"[^>]* open', dom) and "test processor" in dom
+    opened = browse("one", "#c=moon&v=evil&sort=%3Cimg%3E&r=-1&n=99")
+    opened.run("document.getElementById('open-machine').click()")
+    assert len(opened.rows()) > 10 and opened.console == []
+    assert re.search(r'<dialog id="machine"[^>]* open', opened.dom) and "test processor" in opened.dom
 
 
-@pytest.mark.parametrize(("scheme", "ground"), [("0", (21, 23, 26)), ("1", (255, 255, 255))])
-@pytest.mark.parametrize(("which", "width"), [("one", 500), ("three", 1280)])
-def test_browser_dark_and_light_and_never_wider_than_the_window(browse, tmp_path, scheme, ground, which, width):
+@pytest.mark.parametrize(("scheme", "ground"), [("dark", (21, 23, 26)), ("light", (255, 255, 255))])
+@pytest.mark.parametrize(("which", "width"), [("one", 390), ("three", 1280)])
+def test_browser_dark_and_light(browse, scheme, ground, which, width):
     from PIL import Image
 
-    file = tmp_path / "page.png"
-    flags = (f"--screenshot={file}", f"--window-size={width},2400", f"--blink-settings=preferredColorScheme={scheme}")
-    wide = "if (document.documentElement.scrollWidth > innerWidth) console.error('too wide');"
-    _, console = browse(which, "", *flags, script=wide)
-    picture = Image.open(file).convert("RGB")
-    assert console == "" and picture.size == (width, 2400) and picture.getpixel((2, 2)) == ground
+    shown = browse(which, width=width, prefers_color_scheme=scheme)
+    picture = Image.open(io.BytesIO(shown.png())).convert("RGB")
+    assert picture.size == (width, 900) and picture.getpixel((2, 2)) == ground
     assert len(picture.getcolors(1 << 24)) > 300
+
+
+def test_profile_prints_in_order_and_nothing_over_another(browse):
+    opened = browse("three")
+    text, overlaps = printed(opened.pdf())
+    titles = opened.run("[...document.querySelectorAll('main h2')].map((title) => title.textContent)")
+    places = [text.index(f"{title}\n") for title in titles]
+    assert overlaps == [] and places == sorted(places)
+    assert f"{len(opened.rows()) - 20} more rows are on the page." in text and "test processor" in text

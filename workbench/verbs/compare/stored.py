@@ -13,11 +13,15 @@ from workbench.comparing.ratio import LOAD_SPREAD, Doubt, Part, of_stored
 from workbench.errors import InputError
 from workbench.measure.clock import Stats
 from workbench.profile.read import ReadProfile, read_profile
-from workbench.report.per_picture import passes_of
+from workbench.report.format import known
+from workbench.report.per_picture import passes_of, told
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAST_MS, MOST_MS = 1e-6, 1e9
+"""No pass takes less than a clock's tick, or longer than eleven days."""
+MOST_PASSES = 1_000_000
 MOST_TAKEN = 0.95
 """A machine that others had wholly would make any difference possible; the interval stays finite."""
 NOT_INTERLEAVED = (
@@ -69,7 +73,9 @@ def _taken(side: str, profile: ReadProfile, warnings: list[str]) -> float:
     """Share of the CPU time that others took while the profile was made; 0 and a warning where it doesn't tell."""
     noise = profile.summary.get("noise") or {}
     shares = [noise.get(name) for name in ("steal_share", "others_share")]
-    known_shares = [float(share) for share in shares if isinstance(share, (int, float))]
+    if strange := next((share for share in shares if share is not None and not (known(share) and share >= 0)), None):
+        raise InputError(f"{profile.label}: noise: found {strange!r:.40}; needs shares of CPU time of at least 0")
+    known_shares = [share for share in shares if known(share)]
     if not known_shares:
         warnings.append(f"{side} doesn't tell what else the machine did: that is not in the interval")
     return min(sum(known_shares), MOST_TAKEN)
@@ -81,45 +87,60 @@ def _component(name: str, profiles: list[ReadProfile], doubt: Doubt, warnings: l
         warnings.append(f"{name}: both profiles hold the same measurement")
     ratio = of_stored([Part(a, b)], doubt)
     layers, reason = None, "one of the profiles holds no times of single passes by layer"
-    samples = [p.summary["components"][name].get("layer_samples_ms") for p in profiles]
-    if samples[0] and samples[1]:
+    samples = [_layer_samples(profile, name) for profile in profiles]
+    if all(samples):
         fused = {
             layer: f"in {side} computed in {into}"
             for side, profile in zip("AB", profiles, strict=True)
             for layer, into in _fused(profile.table, name).items()
         }
-        layers, reason = (
-            tuple(of_profiles(samples[0], samples[1], replace(doubt, load_spread=LAYER_LOAD_SPREAD), fused)),
-            "",
-        )
+        layers = tuple(of_profiles(*samples, replace(doubt, load_spread=LAYER_LOAD_SPREAD), fused))
+        reason = ""
     return Compared(name, ratio, Stats(a).median, Stats(b).median, None, layers, reason)
 
 
 def _samples(profile: ReadProfile, name: str) -> tuple[float, ...]:
-    samples = profile.summary["components"][name]["latency_ms"].get("samples")
-    if not samples or not all(isinstance(ms, (int, float)) and ms > 0 for ms in samples):
+    key = f"components.{name}.latency_ms.samples"
+    return _times(profile, key, profile.summary["components"][name]["latency_ms"].get("samples"), LEAST_MS)
+
+
+def _layer_samples(profile: ReadProfile, name: str) -> dict[str, tuple[float, ...]]:
+    """Times of single passes by layer; a layer may be too short for the runtime's clock."""
+    key, layers = f"components.{name}.layer_samples_ms", profile.summary["components"][name].get("layer_samples_ms")
+    if not isinstance(layers or {}, dict):
+        raise InputError(f"{profile.label}: {key}: found {layers!r:.40}; needs times by layer")
+    return {layer: _times(profile, f"{key}.{layer}", times, 0.0) for layer, times in (layers or {}).items()}
+
+
+def _times(profile: ReadProfile, key: str, times: Any, least: float) -> tuple[float, ...]:
+    if not isinstance(times, list) or not times:
         raise InputError(
-            f"{profile.label}: components.{name}.latency_ms.samples: expected times above 0 in ms",
-            hint="only profiles that keep all their samples can be compared; profile again",
+            f"{profile.label}: {key}: found no times of single passes",
+            hint="only profiles that keep them can be compared; profile again",
         )
-    return tuple(float(ms) for ms in samples)
+    for i, ms in enumerate(times):
+        if not (known(ms) and least <= ms <= MOST_MS):
+            raise InputError(
+                f"{profile.label}: {key}[{i}]: found {ms!r:.40}; needs a time from {least:g} to {MOST_MS:g} ms",
+                hint="the profile is damaged or was not written by workbench; profile again",
+            )
+    return tuple(map(float, times))
 
 
 def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared | None:
     """The whole pipeline, where both sides have one with the same budget."""
-    budgets = [budget for profile in profiles if (budget := profile.summary.get("pipeline"))]
-    if len(budgets) < len(profiles):
-        return None
-    counts = [(budget.get("timesteps", budget["steps"]), budget["guidance_passes"]) for budget in budgets]
-    if counts[0] != counts[1]:
-        told = " and ".join(f"{times} timesteps × {passes} passes" for times, passes in counts)
-        warnings.append(f"{PICTURE}: budgets differ ({told}): not compared")
-        return None
     a, b = profiles
-    weights = passes_of(a.summary)
-    if not weights:
+    counts = [passes_of(profile.summary) for profile in profiles]
+    if not all(counts):
         return None
-    parts = [Part(_samples(a, name), _samples(b, name), weight) for name, weight in weights.items()]
+    for profile, passes in zip(profiles, counts, strict=True):
+        for name, n in passes.items():
+            if name not in profile.summary["components"] or not 1 <= n <= MOST_PASSES:
+                raise InputError(f"{profile.label}: pipeline: found {n} passes of {name} for one picture")
+    if counts[0] != counts[1]:
+        warnings.append(f"{PICTURE}: budgets differ ({told(a.summary)} and {told(b.summary)}): not compared")
+        return None
+    parts = [Part(_samples(a, name), _samples(b, name), weight) for name, weight in counts[0].items()]
     a_ms, b_ms = (
         sum(part.weight * Stats(tuple(side(part))).median for part in parts) for side in (lambda p: p.a, lambda p: p.b)
     )

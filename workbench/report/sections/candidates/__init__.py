@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.report.data import RunData, kind_of
+from workbench.report.figures.bars import WIDE
 from workbench.report.format import MISSING, big, known, number, span, whole
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
-from workbench.report.sections.candidates.pareto import pareto
+from workbench.report.sections.candidates.pareto import NARROW, pareto
 from workbench.report.sections.registry import Section
 from workbench.report.sections.speedup import TONES
 
@@ -41,16 +42,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Facts:
-    """``figures``: target and SVG."""
+    """``figures``: target, SVG, and the same SVG for a phone."""
 
-    figures: Sequence[tuple[str, str]]
+    figures: Sequence[tuple[str, str, str]]
     rows: Sequence[Row]
 
 
 def gather(run: RunData, ranking: Ranking) -> Facts:
     """A figure per target that has anything to plot, and a row for every candidate and target."""
     limits = run.recipe.rank.constraints.limits()
-    figures = [(target, drawn) for target in run.targets if (drawn := pareto(ranking, target, limits))]
+    drawn = [(t, *(pareto(ranking, t, limits, width) for width in (WIDE, NARROW))) for t in run.targets]
+    figures = [(target, wide, narrow) for target, wide, narrow in drawn if wide and narrow]
     return Facts(figures, _rows(run, ranking))
 
 

@@ -20,11 +20,13 @@ FAR = 10
 """Times the fastest candidate's latency beyond which the axis is logarithmic: few-step students would lie on a heap."""
 FAR_BELOW = 3
 """Times the others' range of quality: what lies under a larger gap would squeeze them into a line."""
+NARROW = 3.5
+"""Inches: a figure for a phone, whose letters are not to shrink."""
 MANY = 7
-"""Candidates beyond which a figure's labels are names alone."""
+"""Candidates beyond which a figure's labels are names alone; half as many on a narrow one."""
 
 
-def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) -> str | None:
+def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None], width: float = WIDE) -> str | None:
     """Quality against pipeline latency, size as area, 95 % intervals as bars; None where there is nothing to plot.
 
     Dominated candidates are faded, the chosen one is ringed; limits on latency and quality are lines. A candidate far
@@ -36,12 +38,12 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
     rows = [r for r in table[table.target == target].to_dict("records") if known(r["latency_ms"]) and known(r[quality])]
     if not rows:
         return None
-    tint, many = colours(list(dict.fromkeys(table.candidate))), len(rows) > MANY
+    tint, many = colours(list(dict.fromkeys(table.candidate))), len(rows) > MANY * width / WIDE
     limits = limits if target == ranking.target else {}
     bottom, top = _range(rows, quality, _floor(ranking, limits))
     largest = max(r["size_bytes"] for r in rows)
     with style():
-        figure, axes = canvas(WIDE, 4.6 if many else 3.7)
+        figure, axes = canvas(width, 4.6 if len(rows) > MANY else 3.7)
         points, radii, labels, lines = [], [], [], []
         for row in rows:
             alpha = 1.0 if row["pareto"] else 0.4
@@ -78,7 +80,7 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None]) ->
         axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=0.9, zorder=1)
         lines += list(itertools.pairwise(front))
         place_labels(axes, points, radii, labels, lines)
-        return to_svg(figure, f"pareto-{target}", f"{ranking.quality_label} against pipeline latency on {target}")
+        return to_svg(figure, f"pareto-{target}-{width:g}", f"{ranking.quality_label} against pipeline latency on {target}")
 
 
 def _range(rows: Sequence[Mapping[str, Any]], quality: str, floor: float | None) -> tuple[float, float]:
