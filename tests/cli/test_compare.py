@@ -35,10 +35,12 @@ def test_a_percentage_is_read(text: str, share: float) -> None:
         ("5", "--fail-above: found '5'; needs a percentage\n  hint: did you mean 5%?"),
         ("0.05", "--fail-above: found '0.05'; needs a percentage\n  hint: did you mean 0.05%?"),
         ("five", "--fail-above: found 'five'; needs a percentage\n  hint: such as 5%"),
-        ("-3%", "--fail-above: found '-3%'; needs a percentage of at least 0, such as 5%"),
-        ("nan%", "--fail-above: found 'nan%'; needs a percentage of at least 0, such as 5%"),
-        ("inf%", "--fail-above: found 'inf%'; needs a percentage of at least 0, such as 5%"),
-        ("%", "--fail-above: found '%'; needs a percentage of at least 0, such as 5%"),
+        ("-3%", "--fail-above: found '-3%'; needs a percentage from 0 to 10,000, such as 5%"),
+        ("nan%", "--fail-above: found 'nan%'; needs a percentage from 0 to 10,000, such as 5%"),
+        ("inf%", "--fail-above: found 'inf%'; needs a percentage from 0 to 10,000, such as 5%"),
+        ("1e400%", "--fail-above: found '1e400%'; needs a percentage from 0 to 10,000, such as 5%"),
+        ("5 %%", "--fail-above: found '5 %%'; needs a percentage from 0 to 10,000, such as 5%"),
+        ("%", "--fail-above: found '%'; needs a percentage from 0 to 10,000, such as 5%"),
     ],
 )
 def test_anything_else_is_refused_with_a_word(text: str, told: str) -> None:

@@ -89,8 +89,10 @@ def test_page_is_never_wider_than_the_window(browser: Browser, page: Path, width
 
 
 OUTSIDE = """[...document.querySelectorAll("svg.figure text")].filter((text) => {
-  const box = text.getBoundingClientRect(), frame = text.closest(".scroll").getBoundingClientRect();
-  return box.width && (box.left < frame.left - 1 || box.left > frame.right || box.right > frame.right + 1);
+  const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
+  const axes = text.closest('[id*="axes_1"] > [id*="text_"]') && text.closest("#candidates")
+    ? text.closest("svg").querySelector('[id*="patch_2"]').getBoundingClientRect() : frame;
+  return box.left < axes.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1;
 }).map((text) => text.textContent)"""
 
 
@@ -133,7 +135,7 @@ def test_comparison_prints_its_layers_and_opens_under_its_policy(browser: Browse
     opened = browser.open(file, width=390)
     text, overlaps = printed(opened.pdf())
     assert opened.console == [] and opened.run("document.documentElement.scrollWidth") == 390
-    assert overlaps == [] and text.count("block.slow") == 4 and "As JSON" in text and '"threads": 2' in text
+    assert overlaps == [] and text.count("block.slow") == 5 and "As JSON" in text and '"threads": 2' in text
 
 
 def test_hostile_names_do_nothing_in_a_browser(browser: Browser, hostile, tmp_path: Path):

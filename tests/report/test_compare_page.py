@@ -32,7 +32,7 @@ def comparison(value: float = 1.08, a: str = "demo", how: str = INTERLEAVED) -> 
     return Comparison(a, "b.onnx", how, "onnxruntime", 2, (measured("unet", taken, layers),), warnings=(EVIL,))
 
 
-def test_the_verdict_the_limit_and_the_layers_are_told() -> None:
+def test_the_outcome_the_limit_and_the_layers_are_told() -> None:
     page = render(comparison(), 0.05)
     for words in (
         "B is slower: a regression",
@@ -51,7 +51,7 @@ def test_the_verdict_the_limit_and_the_layers_are_told() -> None:
 @pytest.mark.parametrize(
     ("value", "headline"), [(1.0, "No difference to be seen"), (1.08, "B is slower"), (0.9, "B is faster")]
 )
-def test_without_a_limit_the_headline_is_the_verdict(value: float, headline: str) -> None:
+def test_without_a_limit_the_headline_is_the_outcome(value: float, headline: str) -> None:
     page = render(comparison(value))
     assert f"<h2>{headline}</h2>" in page and "Limit:" not in page
 

@@ -10,6 +10,8 @@ import typer
 from workbench.cli.options import AsJson, ComponentName, Shapes, StoreFolder
 from workbench.runtimes.base import DEFAULT, RUNTIMES
 
+MOST_PERCENT = 10_000
+"""A limit of a hundred times as slow; more would let anything pass."""
 _SOURCE = "A source as for `workbench profile`, or the .json of a stored profile."
 
 
@@ -76,6 +78,6 @@ def share_of(text: str) -> float:
     if not text.strip().endswith("%"):
         hint = f"did you mean {number}%?" if 0 <= value < float("inf") else "such as 5%"
         raise InputError(f"--fail-above: found {text!r}; needs a percentage", hint=hint)
-    if not 0 <= value < float("inf"):
-        raise InputError(f"--fail-above: found {text!r}; needs a percentage of at least 0, such as 5%")
+    if not 0 <= value <= MOST_PERCENT:
+        raise InputError(f"--fail-above: found {text!r}; needs a percentage from 0 to {MOST_PERCENT:,}, such as 5%")
     return value / 100

@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 SPREAD_LIMIT = 0.15
 """IQR ÷ median above which a run is reported as noisy; on a quiet machine it is below 0.05."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import TypeAdapter, ValidationError
+
 from workbench.errors import InputError, did_you_mean
 from workbench.measure.layers import COLUMNS
 from workbench.profile.summary import SCHEMA_VERSION, Summary
@@ -94,9 +96,15 @@ def _summary(file: Path) -> dict[str, Any]:
 
 
 def _checked(file: Path, summary: dict[str, Any], hint: str) -> None:
-    """What every reader relies on; the rest may be null."""
+    """What every reader relies on, and that all else is null or of its type."""
     if not all(isinstance(summary[key], str) for key in ("candidate", "target")):
         raise InputError(f"{file}: candidate and target: expected two names", hint=hint)
+    try:
+        TypeAdapter(Summary).validate_python(_told(summary), strict=True)
+    except ValidationError as errors:
+        error = errors.errors()[0]
+        key = ".".join(map(str, error["loc"]))
+        raise InputError(f"{file}: {key}: found {error['input']!r:.40}: {error['msg']}", hint=hint) from errors
     components = summary["components"]
     if not isinstance(components, dict) or not components:
         raise InputError(f"{file}: components: expected at least one component", hint=hint)
@@ -105,6 +113,11 @@ def _checked(file: Path, summary: dict[str, Any], hint: str) -> None:
         if not isinstance(time, dict) or not all(isinstance(time.get(key), (int, float)) for key in ("median", "n")):
             raise InputError(f"{file}: components.{name}.latency_ms: expected median and n", hint=hint)
     summary["warnings"] = list(summary.get("warnings") or [])
+
+
+def _told(value: Any) -> Any:
+    """A JSON value without what is null in it."""
+    return {key: _told(v) for key, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
 def _table(file: Path, summary: dict[str, Any]) -> pd.DataFrame:

@@ -6,7 +6,9 @@ Older profiles lack keys, so none is required here; what wasn't measured is null
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from workbench.measure.clock import Latency
 

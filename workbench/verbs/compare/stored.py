@@ -73,8 +73,10 @@ def _taken(side: str, profile: ReadProfile, warnings: list[str]) -> float:
     """Share of the CPU time that others took while the profile was made; 0 and a warning where it doesn't tell."""
     noise = profile.summary.get("noise") or {}
     shares = [noise.get(name) for name in ("steal_share", "others_share")]
-    if strange := next((share for share in shares if share is not None and not (known(share) and share >= 0)), None):
-        raise InputError(f"{profile.label}: noise: found {strange!r:.40}; needs shares of CPU time of at least 0")
+    if strange := next(
+        (share for share in shares if share is not None and not (known(share) and 0 <= share <= 1)), None
+    ):
+        raise InputError(f"{profile.label}: noise: found {strange!r:.40}; needs shares of CPU time from 0 to 1")
     known_shares = [share for share in shares if known(share)]
     if not known_shares:
         warnings.append(f"{side} doesn't tell what else the machine did: that is not in the interval")
@@ -94,51 +96,52 @@ def _component(name: str, profiles: list[ReadProfile], doubt: Doubt, warnings: l
             for side, profile in zip("AB", profiles, strict=True)
             for layer, into in _fused(profile.table, name).items()
         }
-        layers = tuple(of_profiles(*samples, replace(doubt, load_spread=LAYER_LOAD_SPREAD), fused))
+        layers = tuple(of_profiles(samples[0], samples[1], replace(doubt, load_spread=LAYER_LOAD_SPREAD), fused))
         reason = ""
     return Compared(name, ratio, Stats(a).median, Stats(b).median, None, layers, reason)
 
 
 def _samples(profile: ReadProfile, name: str) -> tuple[float, ...]:
     key = f"components.{name}.latency_ms.samples"
-    return _times(profile, key, profile.summary["components"][name]["latency_ms"].get("samples"), LEAST_MS)
+    samples = _times(profile, key, profile.summary["components"][name]["latency_ms"].get("samples"), LEAST_MS)
+    if not samples:
+        raise InputError(
+            f"{profile.label}: {key}: found no times of single passes",
+            hint="only profiles that keep them can be compared; profile again",
+        )
+    return samples
 
 
 def _layer_samples(profile: ReadProfile, name: str) -> dict[str, tuple[float, ...]]:
     """Times of single passes by layer; a layer may be too short for the runtime's clock."""
     key, layers = f"components.{name}.layer_samples_ms", profile.summary["components"][name].get("layer_samples_ms")
-    if not isinstance(layers or {}, dict):
-        raise InputError(f"{profile.label}: {key}: found {layers!r:.40}; needs times by layer")
     return {layer: _times(profile, f"{key}.{layer}", times, 0.0) for layer, times in (layers or {}).items()}
 
 
 def _times(profile: ReadProfile, key: str, times: Any, least: float) -> tuple[float, ...]:
-    if not isinstance(times, list) or not times:
-        raise InputError(
-            f"{profile.label}: {key}: found no times of single passes",
-            hint="only profiles that keep them can be compared; profile again",
-        )
-    for i, ms in enumerate(times):
+    for i, ms in enumerate(times or []):
         if not (known(ms) and least <= ms <= MOST_MS):
             raise InputError(
-                f"{profile.label}: {key}[{i}]: found {ms!r:.40}; needs a time from {least:g} to {MOST_MS:g} ms",
+                f"{profile.label}: {key}.{i}: found {ms!r:.40}; needs a time from {least:g} to {MOST_MS:g} ms",
                 hint="the profile is damaged or was not written by workbench; profile again",
             )
-    return tuple(map(float, times))
+    return tuple(map(float, times or []))
 
 
 def _picture(profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared | None:
     """The whole pipeline, where both sides have one with the same budget."""
     a, b = profiles
-    counts = [passes_of(profile.summary) for profile in profiles]
-    if not all(counts):
+    if not (a.summary.get("pipeline") and b.summary.get("pipeline")):
         return None
+    counts = [passes_of(profile.summary) for profile in profiles]
     for profile, passes in zip(profiles, counts, strict=True):
         for name, n in passes.items():
             if name not in profile.summary["components"] or not 1 <= n <= MOST_PASSES:
                 raise InputError(f"{profile.label}: pipeline: found {n} passes of {name} for one picture")
     if counts[0] != counts[1]:
-        warnings.append(f"{PICTURE}: budgets differ ({told(a.summary)} and {told(b.summary)}): not compared")
+        budgets = " and ".join(told(profile.summary) or "not told" for profile in profiles)
+        warnings.append(f"{PICTURE}: budgets differ ({budgets}): not compared")
+    if not counts[0] or counts[0] != counts[1]:
         return None
     parts = [Part(_samples(a, name), _samples(b, name), weight) for name, weight in counts[0].items()]
     a_ms, b_ms = (
@@ -163,7 +166,8 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
         values = [machine.get(name) for machine in machines]
         if values[0] != values[1]:
             notes.append(f"environment differs: {name}: A {values[0]}, B {values[1]}")
-    libraries = [machine.get("libraries") or {} for machine in machines]
+    stated = [machine.get("libraries") for machine in machines]
+    libraries = [versions if isinstance(versions, dict) else {} for versions in stated]
     for name in dict.fromkeys([*libraries[0], *libraries[1]]):
         versions = [side.get(name) for side in libraries]
         if versions[0] != versions[1]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.report.data import RunData, kind_of
-from workbench.report.figures.bars import WIDE
 from workbench.report.format import MISSING, big, known, number, span, whole
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
@@ -51,8 +50,11 @@ class Facts:
 def gather(run: RunData, ranking: Ranking) -> Facts:
     """A figure per target that has anything to plot, and a row for every candidate and target."""
     limits = run.recipe.rank.constraints.limits()
-    drawn = [(t, *(pareto(ranking, t, limits, width) for width in (WIDE, NARROW))) for t in run.targets]
-    figures = [(target, wide, narrow) for target, wide, narrow in drawn if wide and narrow]
+    figures = [
+        (target, wide, narrow)
+        for target in run.targets
+        if (wide := pareto(ranking, target, limits)) and (narrow := pareto(ranking, target, limits, NARROW))
+    ]
     return Facts(figures, _rows(run, ranking))
 
 

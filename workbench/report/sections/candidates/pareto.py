@@ -80,7 +80,9 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None], wi
         axes.plot(*zip(*front, strict=True), color=MUTED, linewidth=0.9, zorder=1)
         lines += list(itertools.pairwise(front))
         place_labels(axes, points, radii, labels, lines)
-        return to_svg(figure, f"pareto-{target}-{width:g}", f"{ranking.quality_label} against pipeline latency on {target}")
+        return to_svg(
+            figure, f"pareto-{target}-{width:g}", f"{ranking.quality_label} against pipeline latency on {target}"
+        )
 
 
 def _range(rows: Sequence[Mapping[str, Any]], quality: str, floor: float | None) -> tuple[float, float]:
