@@ -243,6 +243,15 @@ def test_a_hostile_member_of_a_tar_is_refused_and_named(tmp_path, member, says):
         read_rows(file)
 
 
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    folder = beside(tmp_path / "mine")
+    (folder / "a.png").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    tar(tmp_path / "x.tar", {os.fsdecode(b"caf\xe9.png"): b"", "b.txt": b"b"})
+    for place in (folder, tmp_path / "x.tar"):
+        with pytest.raises(InputError, match=r"'caf.udce9.png': a name that isn't UTF-8"):
+            read_rows(place)
+
+
 def test_a_tar_that_is_cut_off_is_refused(tmp_path):
     file = tar(tmp_path / "x.tar", {"b.png": bytes(9000), "b.txt": b"b"})
     file.write_bytes(file.read_bytes()[:4096])

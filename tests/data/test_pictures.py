@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import ROOT
 from tests.data.scenes import scene
 from tests.data.test_forms import CAPTIONS, beside
 from workbench.data.captioned import captions, check, load
@@ -72,6 +73,12 @@ def test_a_format_that_would_start_a_program_is_refused_whatever_its_name(tmp_pa
     for open_picture in (read, header):
         with pytest.raises(BrokenPicture, match="none of BMP"):
             open_picture(Span(tmp_path / "a.png"))
+
+
+def test_nothing_opens_a_picture_of_any_format():
+    calls = [line for file in (ROOT / "workbench").rglob("*.py") for line in file.read_text().splitlines()]
+    opened = [line for line in calls if "Image.open(" in line]
+    assert opened and all("formats=" in line for line in opened)
 
 
 @pytest.mark.parametrize("size", [(20000, 20000), (10000, 9000)])

@@ -78,7 +78,7 @@ def say(drops: Sequence[Drop], of: str) -> None:
 def first(drops: Sequence[Drop]) -> str:
     """The first few, each with what is wrong with it."""
     more = [f"and {len(drops) - _NAMED} more"] if len(drops) > _NAMED else []
-    return "; ".join([*(f"{drop.name}: {drop.detail or drop.why}" for drop in drops[:_NAMED]), *more])
+    return "; ".join([*map(str, drops[:_NAMED]), *more])
 
 
 def drop_small(train: Sequence[Row], work: Work) -> Done:

@@ -14,7 +14,7 @@ from typing import Any
 from workbench.data.lines import decoded
 from workbench.data.operation import HELD_OUT, TRAIN, Row
 from workbench.data.parts import Part, Span
-from workbench.data.tables import parse, picture_of, records, text_of
+from workbench.data.tables import is_text, parse, picture_of, records, text_of
 from workbench.errors import InputError
 from workbench.store.files import unreadable
 
@@ -175,6 +175,8 @@ def _paired(parts: Mapping[str, Part], where: str) -> Iterator[Row]:
     """A row for every picture; without a text beside it the caption is empty."""
     for name, part in parts.items():
         if _is_picture(name):
+            if not is_text(name):
+                raise InputError(f"{where}: {name!r}: a name that isn't UTF-8")
             txt, json = _texts(name)
             record: Mapping[str, Any] = {"text": ""}
             if txt in parts:

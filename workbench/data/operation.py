@@ -51,6 +51,9 @@ class Drop:
     why: str
     detail: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name if self.name.isprintable() else repr(self.name)}: {self.detail or self.why}"
+
 
 @dataclass(frozen=True)
 class Done:

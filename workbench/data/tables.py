@@ -41,7 +41,7 @@ def text_of(where: str, record: Record) -> str:
     """
     name = _name(where, record, TEXT)
     text = "" if record[name] is None else record[name]
-    if not _is_text(text):
+    if not is_text(text):
         raise InputError(f"{where}: {name}: found {_SHORT.repr(text)}; needs a caption in quotes")
     return text
 
@@ -56,7 +56,7 @@ def picture_of(where: str, record: Record) -> str | Cell:
     picture = record[name]
     if isinstance(picture, Cell):
         return picture
-    if not _is_text(picture) or not picture:
+    if not is_text(picture) or not picture:
         raise InputError(f"{where}: {name}: found {_SHORT.repr(picture)}; needs the name of a picture")
     return PurePosixPath(picture).as_posix()
 
@@ -72,7 +72,8 @@ def _name(where: str, record: Record, names: tuple[str, ...]) -> str:
 _EXAMPLE = 'a row is like {"file_name": "x.png", "text": "…"}'
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Whether it is text that can be written as UTF-8."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:  # "\ud800" is valid JSON, but can't be written or printed

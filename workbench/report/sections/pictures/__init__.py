@@ -58,8 +58,10 @@ def _uri(run: RunData, name: str, index: int) -> tuple[str | None, bool]:
 def _encode(file: Path) -> tuple[str, bool]:
     from PIL import Image
 
+    from workbench.data.pictures import FORMATS
+
     data, kind, shrunk = file.read_bytes(), "png", False
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         if picture.width > AS_IS_PX or picture.format != "PNG":
             shrunk = picture.width > AS_IS_PX
             small = picture.convert("RGB")
