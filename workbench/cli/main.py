@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -29,10 +30,8 @@ SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended", signal.SIGHUP:
 """Signals that end the command with a message, and how that is said."""
 
 
-class _Signalled(KeyboardInterrupt):
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = signal.Signals(number)
+class _Signalled(BaseException):
+    """Not a KeyboardInterrupt, of which Click makes its own ending while it reads the arguments."""
 
 
 class _Verbs(TyperGroup):
@@ -45,10 +44,6 @@ class _Verbs(TyperGroup):
             return result
         except WorkbenchError as error:
             _end(f"error: {error}", error.exit_code)
-        except KeyboardInterrupt as interrupt:
-            number = interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT
-            end_children()
-            _end(f"{SIGNALS[number]}; finished steps are kept, run it again to resume", 128 + number)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             _end(f"error: {place}{error.strerror or error}", WorkbenchError.exit_code)
@@ -57,7 +52,7 @@ class _Verbs(TyperGroup):
 
 
 def _raise(number: int, _frame: object) -> None:
-    raise _Signalled(number)
+    raise _Signalled(signal.Signals(number))
 
 
 def _end(message: str, code: int) -> None:
@@ -101,6 +96,14 @@ def main() -> None:
         signal.signal(number, _raise)
     try:
         app(prog_name="workbench")
+    except _Signalled as signalled:
+        (number,) = signalled.args
+        for other in heeded:  # what follows takes seconds at most
+            signal.signal(other, signal.SIG_IGN)
+        end_children()
+        with suppress(OSError):  # there may be no terminal any more
+            typer.echo(f"{SIGNALS[number]}; finished steps are kept, run it again to resume", err=True)
+        sys.exit(128 + number)
     finally:  # all is done and said; while the interpreter ends, an exception would only leave a traceback
         for number in heeded:
             signal.signal(number, signal.SIG_DFL)

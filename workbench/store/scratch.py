@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,27 +26,37 @@ def scratch(root: Path) -> Iterator[Path]:
     processes left, and are removed first.
     """
     root.mkdir(parents=True, exist_ok=True)
+    before, outside = tempfile.tempdir, os.environ.get("TMPDIR")
+
+    def leave(kind: type[BaseException] | None, *_: object) -> None:
+        with _undisturbed():
+            if kind is not None and not issubclass(kind, Exception):
+                end_children()  # it was a signal, and they may still write there
+            tempfile.tempdir = before
+            os.environ.pop("TMPDIR")
+            os.environ.update({} if outside is None else {"TMPDIR": outside})
+            remove(folder)
+
     with ExitStack() as held:
-        with locked(root / LOCK, wait=True):  # nobody looks for leftovers while another's folder isn't locked yet
+        with _undisturbed(), locked(root / LOCK, wait=True):  # none looks for leftovers while one isn't locked yet
             for left in [entry for entry in root.iterdir() if entry.is_dir()]:
                 with suppress(BlockingIOError), locked(left / LOCK):
                     remove(left)
             folder = Path(tempfile.mkdtemp(dir=root))
             held.enter_context(locked(folder / LOCK))
-        before, outside = tempfile.tempdir, os.environ.get("TMPDIR")
-        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
-        try:
-            yield folder
-        except KeyboardInterrupt:
-            end_children()  # they may still write there
-            raise
-        finally:
-            tempfile.tempdir = before
-            if outside is None:
-                del os.environ["TMPDIR"]
-            else:
-                os.environ["TMPDIR"] = outside
-            remove(folder)
+            tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+            held.push(leave)
+        yield folder
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
