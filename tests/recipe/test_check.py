@@ -8,6 +8,7 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_sound_recipe_is_told_its_chain_and_leaves_no_trace(tmp_path: Path, st
     assert report.folder == str(demo)
     assert report.warnings == ()
     assert "base → bk_tiny → distilled → w8a8" in str(report)
-    assert json.loads(json.dumps(report.as_json()))["name"] == "x"
+    assert json.loads(json.dumps(asdict(report)))["name"] == "x"
     assert [f.name for f in tmp_path.iterdir()] == ["r.yaml"]
 
 

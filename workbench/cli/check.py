@@ -16,10 +16,11 @@ def check(
 ) -> None:
     """Check a recipe whole, without starting any work."""
     import json
+    from dataclasses import asdict
 
     from workbench.recipe.check import check_recipe
     from workbench.recipe.load import load_recipe
     from workbench.store.store import Store
 
     report = check_recipe(load_recipe(recipe, overrides or []), Store(store), out)
-    print(json.dumps(report.as_json(), indent=1) if as_json else report)
+    print(json.dumps(asdict(report), indent=1) if as_json else report)

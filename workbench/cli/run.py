@@ -21,8 +21,9 @@ def run(
     from workbench.progress import visible
     from workbench.run.execute import execute, follow, show
     from workbench.store.follower import rank
+    from workbench.store.store import Store
 
     if rank():
         follow(recipe, overrides or [], store)
         return
-    show(execute(recipe, overrides or [], store, out, visible), as_json)
+    show(execute(recipe, overrides or [], Store(store), out, visible), as_json)

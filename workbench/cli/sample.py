@@ -32,5 +32,5 @@ def sample(
 
     wanted = Wanted(prompt, candidate, seed, steps, guidance_scale)
     drawn = draw(load_recipe(recipe, overrides or []), wanted, out, Store(store), visible)
-    told = {"picture": str(drawn), "candidate": candidate, "prompt": prompt, "seed": seed}
-    print(json.dumps(told, indent=1) if as_json else drawn)
+    facts = {"picture": str(drawn), "candidate": candidate, "prompt": prompt, "seed": seed}
+    print(json.dumps(facts, indent=1) if as_json else drawn)

@@ -38,13 +38,13 @@ def schemes(
     from workbench.progress import visible
     from workbench.runtimes.base import RUNTIMES, threads_asked
     from workbench.store.store import Store
-    from workbench.verbs.schemes.pairs import Asked, schemes_asked
+    from workbench.verbs.schemes.pairs import Subject, parse_schemes
     from workbench.verbs.schemes.schemes import check
     from workbench.verbs.schemes.schemes import schemes as work
     from workbench.verbs.schemes.show import show
 
-    wanted = schemes_asked(only)
+    wanted = parse_schemes(only)
     settings = Settings(RUNTIMES, threads_asked(threads), iterations, min_seconds, warmup=3)
-    table = work(Asked(model, prompts, seed), wanted, settings, rerun, Store(store), visible)
+    table = work(Subject(model, prompts, seed), wanted, settings, rerun, Store(store), visible)
     show(table, as_json, as_markdown)
     check(table)

@@ -68,8 +68,8 @@ def tile(
         )
     ]
     request = Request(source, Store(store), shapes=shapes_of(shape))
-    asked = work.AskedTile(request, machine(parse_size(sram), *rates), dtype, side, tiles)
-    result = work.tile_source(asked, write)
+    settings = work.TileSettings(request, machine(parse_size(sram), *rates), dtype, side, tiles)
+    result = work.tile_source(settings, write)
     if as_json:
         print(json.dumps(described(result), indent=1))
     else:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
@@ -48,12 +47,8 @@ class CheckReport:
     memory_available_bytes: int
     warnings: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """The report as plain data."""
-        return asdict(self)
-
     def __str__(self) -> str:
-        chain = " → ".join(["base", *(self._told(name) for name in self.stored)])
+        chain = " → ".join(["base", *(self._described(name) for name in self.stored)])
         sizes = ", ".join(f"{name} {count / 1e6:.1f} M" for name, count in self.params.items())
         return "\n".join(
             [
@@ -67,7 +62,7 @@ class CheckReport:
             ]
         )
 
-    def _told(self, name: str) -> str:
+    def _described(self, name: str) -> str:
         order = ["base", *self.stored]
         parent = self.parents[name]
         notes = [f"from {parent}"] if parent != order[order.index(name) - 1] else []

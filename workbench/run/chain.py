@@ -1,15 +1,15 @@
-"""The chain: every candidate of a recipe, from the store or computed."""
+"""The chain: every candidate of a recipe, from the store or computed, and at how many steps each is looked at."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workbench.compress.registry import StepContext
-from workbench.models.candidate import Candidate, Component
+from workbench.models.candidate import Candidate, Component, at
 from workbench.recipe.plan import PlannedStep
 from workbench.run.data_sets import made
 from workbench.run.session import Session
@@ -20,7 +20,7 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
     changed = {
         name: Component(name, c["kind"], folder / c["path"], c["scheme"]) for name, c in result["components"].items()
     }
-    configs = {name: own.path for name, own in changed.items() if own.kind == "torch"}
+    configs = {name: component.path for name, component in changed.items() if component.kind == "torch"}
     return replace(
         parent,
         name=planned.candidate,
@@ -84,3 +84,34 @@ def _apply(planned: PlannedStep, context: StepContext) -> dict[str, Any]:
         "report": result.report,
         "seconds": time.monotonic() - start,
     }
+
+
+def at_steps(chain: Sequence[Candidate], counts: Sequence[int]) -> list[Candidate]:
+    """The chain with ``NAME-2steps`` … in the place of every candidate ``NAME`` that takes guidance as an input.
+
+    A parent of that kind is the one at the same number of steps; of a candidate drawn in many, the first. What the step
+    that made a candidate reported stays with the first of them, so that it is shown once. One made from a student
+    without a teacher of its own keeps the student's, since that is what it replaces.
+    """
+    few = {candidate.name for candidate in chain if candidate.guidance_width}
+    teachers: dict[str, str | None] = {}
+    candidates: list[Candidate] = []
+    for candidate in chain:
+        teachers[candidate.name] = candidate.teacher or teachers.get(candidate.parent or "")
+        parent = candidate.parent
+        from_few = parent is not None and parent in few
+        if candidate.name not in few:
+            candidates.append(replace(candidate, parent=at(parent, counts[0])) if parent and from_few else candidate)
+            continue
+        for i, count in enumerate(counts):
+            candidates.append(
+                replace(
+                    candidate,
+                    name=at(candidate.name, count),
+                    parent=at(parent, count) if parent and from_few else parent,
+                    steps=count,
+                    teacher=teachers[candidate.name],
+                    report=candidate.report if i == 0 else {},
+                )
+            )
+    return candidates

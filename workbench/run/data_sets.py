@@ -21,30 +21,30 @@ from workbench.store.store import Store
 def made(planned: Sequence[PlannedSet], chain: Sequence[Candidate], session: Session) -> Path:
     """The folder of the last planned set; it and those that it is made from are made where the store lacks them."""
     recipe, store, source = session.recipe, session.store, chain[0].source
-    for one in planned:
-        teacher = None if one.teacher is None else chain[one.teacher]
+    for data_set in planned:
+        teacher = None if data_set.teacher is None else chain[data_set.teacher]
 
-        def work(out: Path, one: PlannedSet = one, teacher: Candidate | None = teacher) -> dict[str, Any]:
+        def work(out: Path, data_set: PlannedSet = data_set, teacher: Candidate | None = teacher) -> dict[str, Any]:
             context = Context(
                 source=source,
                 seed=recipe.seed,
                 side=side(source),
-                score=scorer(source) if one.config.needs_scorer else None,
+                score=scorer(source) if data_set.config.needs_scorer else None,
                 draw=None if teacher is None else drawing(teacher, store),
                 held_out=held_out(recipe.data, source, recipe.evaluate.prompts),
                 data=recipe.data,
             )
-            inputs = {name: store.folder(key) for name, key in one.inputs.items()}
+            inputs = {name: store.folder(key) for name, key in data_set.inputs.items()}
             start = time.monotonic()
-            manifest = build(one.config, inputs, context, out, session.progress)
+            manifest = build(data_set.config, inputs, context, out, session.progress)
             keep(out, source, session.progress)
             return {**manifest, "seconds": time.monotonic() - start}
 
-        store.compute(one.key, work)
+        store.compute(data_set.key, work)
     return store.folder(planned[-1].key)
 
 
 def manifests(plan: Sequence[PlannedStep], store: Store) -> dict[str, dict[str, Any]]:
     """What every data set of a plan says of itself, by name; one that a shipped result was made with isn't here."""
-    sets = {one.config.name: store.get(one.key) for planned in plan for one in planned.sets}
+    sets = {data_set.config.name: store.get(data_set.key) for planned in plan for data_set in planned.sets}
     return {name: manifest for name, manifest in sets.items() if manifest is not None}

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import resource
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from workbench.data.captioned import data_key
 from workbench.metrics.registry import qualities
@@ -24,7 +22,6 @@ from workbench.recipe.plan import PlannedStep, plan_steps
 from workbench.recipe.plan_sets import scorer_key
 from workbench.run import chain, scores
 from workbench.run.data_sets import manifests
-from workbench.run.few_steps import at_steps
 from workbench.run.profiles import prepare_devices, profile_all
 from workbench.run.publish import Results, publish
 from workbench.run.session import Session
@@ -49,7 +46,7 @@ class Outcome:
         return next((row for row in self.rows if row["chosen"] == "True"), None)
 
 
-def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, progress: Progress) -> Outcome:
+def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progress: Progress) -> Outcome:
     """Checks the recipe whole, then makes or finds every result, and writes profiles/ and reports/ under ``out``.
 
     Raises:
@@ -57,10 +54,10 @@ def execute(recipe: Path, overrides: list[str], store: Path | None, out: Path, p
         RunError: the work failed; finished steps are kept and the same call goes on from there.
     """
     start = time.monotonic()
-    loaded, place = load_recipe(recipe, overrides), Store(store)
-    report = check_recipe(loaded, place, out)
-    with place.lock():
-        page = _run(loaded, place, out, progress)
+    loaded = load_recipe(recipe, overrides)
+    report = check_recipe(loaded, store, out)
+    with store.lock():
+        page = _run(loaded, store, out, progress)
     with page.with_suffix(".csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
@@ -74,7 +71,7 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     prepare_devices(session)
     made = chain.build(base, plan, session)
     write_record(store, recipe.name, made)
-    candidates = at_steps(made, recipe.evaluate.few_steps)
+    candidates = chain.at_steps(made, recipe.evaluate.few_steps)
     source = candidates[0].source
     files = scores.exports(candidates, store, progress)
     evaluation = scores.evaluation_set(recipe, source)
@@ -114,23 +111,18 @@ def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]
     return base, plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON."""
-    return {
-        "report": str(outcome.report),
-        "chosen": outcome.chosen,
-        "candidates": outcome.rows,
-        "seconds": outcome.seconds,
-        "peak_rss_bytes": outcome.peak_rss_bytes,
-        "warnings": outcome.warnings,
-    }
-
-
 def show(outcome: Outcome, as_json: bool) -> None:
     """Prints the outcome: a table and the choice, or JSON."""
     if as_json:
-        json.dump(summary(outcome), sys.stdout, indent=1)
-        print()
+        facts = {
+            "report": str(outcome.report),
+            "chosen": outcome.chosen,
+            "candidates": outcome.rows,
+            "seconds": outcome.seconds,
+            "peak_rss_bytes": outcome.peak_rss_bytes,
+            "warnings": outcome.warnings,
+        }
+        print(json.dumps(facts, indent=1))
         return
     quality = [name for name in qualities() if any(row.get(name) for row in outcome.rows)][:1]
     columns = ("candidate", "target", "scheme", "latency_ms", "gain", "size_bytes", *quality, "pareto", "chosen")

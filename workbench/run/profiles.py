@@ -198,7 +198,7 @@ def _on_devices(
         work = Work(networks, counts, recipe.seed, budget, lineage)
         by_target = profile_devices(ready, work, settings, out, store, session.progress)
         return {
-            "targets": {target: list(own) for target, own in by_target.items()},
+            "targets": {target: list(summaries) for target, summaries in by_target.items()},
             "seconds": time.monotonic() - start,
         }
 

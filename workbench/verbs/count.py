@@ -31,12 +31,12 @@ class Counted:
         sums = {
             name: sum(getattr(layer, name) for layer in self.count.layers) for name in ("attention_macs", "element_ops")
         }
-        own = self.count
+        counted = self.count
         return {
-            "params": own.params,
-            "macs": own.macs,
+            "params": counted.params,
+            "macs": counted.macs,
             "attention_macs": sums["attention_macs"],
-            "macs_with_attention": own.macs_with_attention,
+            "macs_with_attention": counted.macs_with_attention,
             "element_ops": sums["element_ops"],
         }
 

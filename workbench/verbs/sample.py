@@ -29,7 +29,7 @@ class Wanted:
     guidance_scale: float | None = None
 
 
-def draw(loaded: Loaded, wanted: Wanted, out: Path, place: Store, progress: Progress = quiet) -> Path:
+def draw(loaded: Loaded, wanted: Wanted, out: Path, store: Store, progress: Progress = quiet) -> Path:
     """Draws with a candidate of the recipe and writes a PNG to ``out``.
 
     Steps of the recipe up to that candidate that the store lacks are computed first.
@@ -52,15 +52,15 @@ def draw(loaded: Loaded, wanted: Wanted, out: Path, place: Store, progress: Prog
     if out.suffix.lower() != ".png":
         raise InputError(f"-o: found {str(out)!r}; a name that ends in .png is wanted")
     check_writable({out.parent: "-o"})
-    with place.lock():
-        found = candidates_of(loaded, place, progress, last=name)[-1]
-        if named_count and not found.guidance_width:
+    with store.lock():
+        drawing = candidates_of(loaded, store, progress, last=name)[-1]
+        if named_count and not drawing.guidance_width:
             raise InputError(f"--candidate: {name} wasn't distilled to few steps", hint="name it alone, with --steps")
-        files = {component: stored_export(found, component, place) for component in found.components}
-    own = min(config.few_steps) if found.guidance_width else config.steps
-    count, guidance = wanted.steps or named_count or own, wanted.guidance_scale or config.guidance_scale
-    networks = Networks.load(files, found.source)
-    times = timesteps(read_scheduler(found.source), count, few=found.guidance_width is not None)
+        files = {component: stored_export(drawing, component, store) for component in drawing.components}
+    default = min(config.few_steps) if drawing.guidance_width else config.steps
+    count, guidance = wanted.steps or named_count or default, wanted.guidance_scale or config.guidance_scale
+    networks = Networks.load(files, drawing.source)
+    times = timesteps(read_scheduler(drawing.source), count, few=drawing.guidance_width is not None)
     with progress("draw", len(times)) as tick:
         pictures, _ = draw_pictures(networks, [wanted.prompt], count, guidance, wanted.seed, tick)
     buffer = io.BytesIO()

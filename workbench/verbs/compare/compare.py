@@ -149,8 +149,8 @@ def _inputs(a: Network, b: Network) -> list[str]:
     shapes = [{name: list(value.shape) for name, value in network.feed.items()} for network in (a, b)]
     if shapes[0] == shapes[1]:
         return []
-    told = ["; ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in side.items()) for side in shapes]
-    return [f"{b.component}: inputs differ: A takes {told[0]}; B takes {told[1]}"]
+    takes = ["; ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in side.items()) for side in shapes]
+    return [f"{b.component}: inputs differ: A takes {takes[0]}; B takes {takes[1]}"]
 
 
 def _check_memory(place: Runtime, a: Network, b: Network) -> None:

@@ -37,16 +37,16 @@ def compare_stored(a: Path, b: Path, component: str | None) -> Comparison:
         InputError: one of them can't be read, or they share no component (of that name).
     """
     profiles = [read_profile(path) for path in (a, b)]
-    own = [profile.summary["components"] for profile in profiles]
-    names = [name for name in own[0] if name in own[1] and component in (None, name)]
+    components = [profile.summary["components"] for profile in profiles]
+    names = [name for name in components[0] if name in components[1] and component in (None, name)]
     if not names:
-        has = " and ".join(f"{p.label}: {', '.join(c)}" for p, c in zip(profiles, own, strict=True))
+        has = " and ".join(f"{p.label}: {', '.join(c)}" for p, c in zip(profiles, components, strict=True))
         raise InputError(f"no component {component or ''} in both profiles".replace("  ", " "), hint=has)
     warnings = [NOT_INTERLEAVED, *_differences(*(p.summary for p in profiles))]
     warnings += [f"{p.label}: {note}" for p in profiles for note in p.notes]
     warnings += [
         f"only {side} has {name}"
-        for side, mine, other in (("A", *own), ("B", *own[::-1]))
+        for side, mine, other in (("A", *components), ("B", *components[::-1]))
         for name in mine
         if name not in other and component in (None, name)
     ]

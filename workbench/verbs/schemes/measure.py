@@ -70,7 +70,7 @@ def measure(name: str, networks: Sequence[Network], bench: Bench, progress: Prog
         try:
             near[network.candidate] = agreement(expected, outputs(place, network, bench), bench.inputs)
         except RunError as error:
-            by_candidate[network.candidate] = Taken(reason=_told(error, network))
+            by_candidate[network.candidate] = Taken(reason=_one_line(error, network))
     measured = _profiled(place, [n for n in left if n.candidate in near], bench, progress)
     return by_candidate | {who: replace(taken, sqnr_db=near[who]) for who, taken in measured.items()}
 
@@ -120,7 +120,7 @@ def _profiled(place: Runtime, networks: Sequence[Network], bench: Bench, progres
         return _together(place, networks, bench, progress)
     except Exception as error:  # a library's own failure in one file must not take the others along
         if len(networks) == 1:
-            return {networks[0].candidate: Taken(reason=_told(error, networks[0]), failed=True)}
+            return {networks[0].candidate: Taken(reason=_one_line(error, networks[0]), failed=True)}
     by_candidate: dict[str, Taken] = {}
     for network in networks:
         by_candidate |= _profiled(place, [network], bench, progress)
@@ -136,7 +136,7 @@ def _together(place: Runtime, networks: Sequence[Network], bench: Bench, progres
     return {n.candidate: Taken(found[n.candidate], found[plain]) for n in networks}
 
 
-def _told(error: Exception, network: Network) -> str:
+def _one_line(error: Exception, network: Network) -> str:
     """The error in one line, without the place of the file on this machine."""
     lines = str(error).strip().splitlines()
     message = lines[0] if lines else type(error).__name__

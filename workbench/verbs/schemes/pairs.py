@@ -35,7 +35,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Subject:
     """A model, the file of prompts that calibrate where it isn't to be the model's own captions, and the seed."""
 
     model: str
@@ -72,7 +72,7 @@ class Asked:
         return {**CALIBRATION, **({"prompts_from": str(self.prompts)} if self.prompts else {})}
 
 
-def schemes_asked(only: str | None) -> tuple[str, ...]:
+def parse_schemes(only: str | None) -> tuple[str, ...]:
     """``w8a8,w4a16`` as names of schemes; None: all.
 
     Raises:

@@ -16,7 +16,7 @@ from workbench.progress import Progress
 from workbench.store.environment import environment
 from workbench.store.store import Store
 from workbench.verbs.schemes.cells import FAILED, Cell
-from workbench.verbs.schemes.pairs import CALIBRATION, Asked, pairs
+from workbench.verbs.schemes.pairs import CALIBRATION, Subject, pairs
 from workbench.verbs.schemes.table import Table, in_order
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ HOST = "This machine only; attached devices are measured by workbench profile --
 
 
 @dataclass(frozen=True)
-class Found:
+class Results:
     """The table: its cells in the order of schemes, backends and runtimes."""
 
-    asked: Asked
+    subject: Subject
     cells: list[Cell]
     settings: Settings
     seconds: float
@@ -41,14 +41,14 @@ class Found:
         """All of it, with the machine and the libraries."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "model": self.asked.model,
+            "model": self.subject.model,
             "component": self.component,
             "where": HOST,
             "method": QAT,
             "calibration": dict(CALIBRATION),
             "threads": self.settings.threads,
             "iterations": self.settings.iterations,
-            "seed": self.asked.seed,
+            "seed": self.subject.seed,
             "seconds": round(self.seconds, 1),
             "environment": environment(),
             "cells": self.cells,
@@ -56,14 +56,14 @@ class Found:
 
 
 def schemes(
-    asked: Asked, only: Sequence[str], settings: Settings, rerun: bool, store: Store, progress: Progress
-) -> Found:
+    subject: Subject, only: Sequence[str], settings: Settings, rerun: bool, store: Store, progress: Progress
+) -> Results:
     """The table for the U-Net of a model: cells from the store, the others measured.
 
     Args:
-        asked: of what.
+        subject: of what.
         only: schemes.
-        settings: how to measure; all runtimes are asked, whichever the settings name.
+        settings: how to measure; all runtimes are subject, whichever the settings name.
         rerun: measures again the cells that the store has; quantized files are kept.
         store: where files and cells are kept.
         progress: told of quantized files and measured cells.
@@ -73,30 +73,30 @@ def schemes(
     """
     start = time.monotonic()
     with store.lock():
-        base = base_candidate(asked.model, store)
-        _check_prompts(asked, base.source)
+        base = base_candidate(subject.model, store)
+        _check_prompts(subject, base.source)
         wanted = pairs(only)
-        cells = Table(asked, base, settings, store).fill(wanted, rerun, progress)
-    return Found(asked, in_order(wanted, cells), settings, time.monotonic() - start, base.family.denoiser.name)
+        cells = Table(subject, base, settings, store).fill(wanted, rerun, progress)
+    return Results(subject, in_order(wanted, cells), settings, time.monotonic() - start, base.family.denoiser.name)
 
 
-def _check_prompts(asked: Asked, source: Any) -> None:
+def _check_prompts(subject: Subject, source: Any) -> None:
     from workbench.data.captioned import captions
     from workbench.data.lines import prompts_problem
 
     hint = "name a text file of prompts, one a line: --prompts FILE"
-    if asked.prompts is None:
+    if subject.prompts is None:
         try:
             known = captions(None, source)
         except InputError:
             known = []
         if not known:
-            raise InputError(f"{asked.model}: brings no captions to calibrate with", hint=hint)
-    elif problem := prompts_problem(asked.prompts):
-        raise InputError(f"--prompts: found {str(asked.prompts)!r}, {problem}")
+            raise InputError(f"{subject.model}: brings no captions to calibrate with", hint=hint)
+    elif problem := prompts_problem(subject.prompts):
+        raise InputError(f"--prompts: found {str(subject.prompts)!r}, {problem}")
 
 
-def check(table: Found) -> None:
+def check(table: Results) -> None:
     """Ends the command with a failure where a cell failed; the table is printed by then.
 
     Raises:

@@ -13,7 +13,7 @@ from workbench.runtimes.base import all_described
 from workbench.store.environment import environment
 from workbench.terminal import table
 from workbench.verbs.schemes.cells import Cell
-from workbench.verbs.schemes.schemes import HOST, QAT, Found
+from workbench.verbs.schemes.schemes import HOST, QAT, Results
 
 COLUMNS = ("scheme", "backend", "runtime", "outcome", "× faster", "integer MACs", "size ÷ fp32", "SQNR dB")
 MORE = ("load ms", "memory")
@@ -21,25 +21,25 @@ MORE = ("load ms", "memory")
 LEFT = ("scheme", "backend", "runtime", "outcome", "note")
 
 
-def show(found: Found, as_json: bool, as_markdown: bool) -> None:
+def show(results: Results, as_json: bool, as_markdown: bool) -> None:
     """Prints the table and what is to be known to read it."""
     if as_json:
-        print(json.dumps(found.as_json(), indent=1))
+        print(json.dumps(results.as_json(), indent=1))
     elif as_markdown:
-        print(markdown(found))
+        print(markdown(results))
     else:
-        rows = ((*_cells(cells), cells[0]["note"]) for cells in _rows(found.cells))
+        rows = ((*_cells(cells), cells[0]["note"]) for cells in _rows(results.cells))
         table((*COLUMNS, "note"), rows, LEFT)
-        print("\n".join((*_told(found), *_warnings(found))))
+        print("\n".join((*_footnotes(results), *_warnings(results))))
 
 
-def markdown(found: Found) -> str:
+def markdown(results: Results) -> str:
     """The table as Markdown, with the machine below it."""
     names = (*COLUMNS, *MORE, "note")
     lines = [_line(names), _line(["---" if name in LEFT else "---:" for name in names])]
-    for cells in _rows(found.cells):
+    for cells in _rows(results.cells):
         lines.append(_line([*_cells(cells), *_more(cells[0]), cells[0]["note"]]))
-    return "\n".join([*lines, "", *(f"{line}  " for line in _told(found))]).rstrip()
+    return "\n".join([*lines, "", *(f"{line}  " for line in _footnotes(results))]).rstrip()
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -48,9 +48,9 @@ def _line(cells: Sequence[str]) -> str:
 
 def _rows(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """Cells of one row each: of one pair, those of which the same is to be said."""
-    for _, own in groupby(cells, key=lambda c: (c["scheme"], c["backend"], tuple(c["settings"].items()))):
+    for _, machine in groupby(cells, key=lambda c: (c["scheme"], c["backend"], tuple(c["settings"].items()))):
         groups: dict[tuple[str, str], list[Cell]] = {}
-        for cell in own:
+        for cell in machine:
             groups.setdefault((cell["outcome"], cell["note"] or cell["runtime"]), []).append(cell)
         yield from groups.values()
 
@@ -84,24 +84,24 @@ def _faster(ratio: Any) -> str:
     return f"{1 / ratio['value']:.2f} ({ends[0]:.2f}–{ends[1]:.2f})"
 
 
-def _told(found: Found) -> list[str]:
-    own = environment()
-    flags = [flag for flag in own["cpu_flags"] or [] if "vnni" in flag or "amx" in flag or flag == "i8mm"]
+def _footnotes(results: Results) -> list[str]:
+    machine = environment()
+    flags = [flag for flag in machine["cpu_flags"] or [] if "vnni" in flag or "amx" in flag or flag == "i8mm"]
     names = dict.fromkeys([*(one.distribution for one in all_described()), "nncf"])
-    versions = ", ".join(f"{name} {own['libraries'][name]}" for name in names if own["libraries"].get(name))
-    passes = [cell["latency_ms"]["n"] for cell in found.cells if "latency_ms" in cell]
+    versions = ", ".join(f"{name} {machine['libraries'][name]}" for name in names if machine["libraries"].get(name))
+    passes = [cell["latency_ms"]["n"] for cell in results.cells if "latency_ms" in cell]
     least = f", n ≥ {min(passes)} interleaved passes each" if passes else ""
     return [
-        f"{component_label(found.component)} of {found.asked.model}, batch 1, against its fp32 on the same runtime"
-        f"{least}, interval of 99 %; seed {found.asked.seed}.",
-        f"{own['cpu'] or own['machine']} ({', '.join(flags) or 'no 8-bit products'}), "
-        f"{found.settings.threads} threads, {versions}.",
+        f"{component_label(results.component)} of {results.subject.model}, batch 1, against its fp32 on the same "
+        f"runtime{least}, interval of 99 %; seed {results.subject.seed}.",
+        f"{machine['cpu'] or machine['machine']} ({', '.join(flags) or 'no 8-bit products'}), "
+        f"{results.settings.threads} threads, {versions}.",
         f"{QAT} {HOST}",
     ]
 
 
-def _warnings(found: Found) -> list[str]:
+def _warnings(results: Results) -> list[str]:
     """What is to be said of the machine; of single cells, JSON tells."""
     targets = tuple(f"{one.target}: " for one in all_described() if one.needs_file)
-    every = [warning for cell in found.cells for warning in cell.get("warnings", ())]
+    every = [warning for cell in results.cells for warning in cell.get("warnings", ())]
     return [f"warning: {warning}" for warning in dict.fromkeys(every) if warning.startswith(targets)]

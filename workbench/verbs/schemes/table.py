@@ -24,7 +24,7 @@ from workbench.store.files import write_atomic
 from workbench.store.store import Store, key_of
 from workbench.verbs.schemes.cells import Cell, cell_of, failed, impossible
 from workbench.verbs.schemes.measure import Bench, Taken, measure
-from workbench.verbs.schemes.pairs import Asked, Pair
+from workbench.verbs.schemes.pairs import Pair, Subject
 
 if TYPE_CHECKING:
     from workbench.compress.quantize.calibration.trajectory import Inputs
@@ -43,7 +43,7 @@ FLOAT = Path("model.onnx")
 class Table:
     """What the cells of one model are made with."""
 
-    asked: Asked
+    subject: Subject
     base: Candidate
     settings: Settings
     store: Store
@@ -76,7 +76,7 @@ class Table:
 
         config = self.base.config(self.base.denoiser.name)
         cells: dict[str, Cell] = {}
-        for pair, entry in zip(pairs, self.asked.recipe(pairs).steps, strict=True):
+        for pair, entry in zip(pairs, self.subject.recipe(pairs).steps, strict=True):
             problems = list(entry.config.check(config, ())) if isinstance(entry.config, ChecksDenoiser) else []
             if problems:
                 note = "; ".join(f"quantize.{key}: {what}" for key, what in problems)
@@ -88,7 +88,7 @@ class Table:
         from workbench.recipe.plan import plan_steps
 
         data = data_key(None, self.base.source, self.store)
-        return {step.candidate: step for step in plan_steps(self.asked.recipe(pairs), self.base.key, data)}
+        return {step.candidate: step for step in plan_steps(self.subject.recipe(pairs), self.base.key, data)}
 
     def _keys(self, pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
         """The key of what a cell is made of: the quantized file, the runtime, how it is measured, and the machine."""
@@ -97,7 +97,7 @@ class Table:
             "stage": "schemes",
             "base": self.base.key,
             "settings": [settings.threads, settings.iterations, settings.min_seconds, settings.warmup],
-            "seed": self.asked.seed,
+            "seed": self.subject.seed,
             "host": fingerprint(),
         }
         return {
@@ -144,7 +144,7 @@ class Table:
 
     def _made(self, wanted: Sequence[Pair], tick: Tick) -> tuple[dict[str, Candidate], dict[str, Cell]]:
         """Quantized candidates by the pair's name, and cells for those that couldn't be made."""
-        planned, session = self._planned(wanted), Session(self.asked.recipe(wanted), self.store)
+        planned, session = self._planned(wanted), Session(self.subject.recipe(wanted), self.store)
         made: dict[str, Candidate] = {}
         broken: dict[str, Cell] = {}
         for done, pair in enumerate(wanted, 1):
@@ -158,7 +158,7 @@ class Table:
     def _of_runtime(self, runtime: str, made: Sequence[Candidate], progress: Progress) -> dict[str, Taken]:
         from workbench.measure.network import network_of
 
-        seed = self.asked.seed
+        seed = self.subject.seed
         name = self.base.denoiser.name
         networks = [network_of(one, name, one.denoiser.path, seed) for one in made]
         try:
@@ -187,10 +187,10 @@ class Table:
         from workbench.runtimes.onnxruntime.session import session
 
         nowhere = self.store.root / "work"
-        context = StepContext(self.base, self.base, self.asked.seed, None, nowhere, nowhere, quiet, self._export)
+        context = StepContext(self.base, self.base, self.subject.seed, None, nowhere, nowhere, quiet, self._export)
         name = self.base.denoiser.name
         plain = session(self._export(self.base, name))
-        samples = Samples(context, name, self.asked.calibration())
+        samples = Samples(context, name, self.subject.calibration())
         return list(samples.held_back(lambda inputs, _kept: plain.run(None, inputs)[0]))
 
     def _export(self, candidate: Candidate, component: str) -> Path:

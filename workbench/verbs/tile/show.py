@@ -26,11 +26,11 @@ def as_json(report: TileReport) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "modelled",
-        "source": report.asked.request.source,
+        "source": report.settings.request.source,
         "candidate": report.network.candidate,
         "component": report.network.component,
-        "dtype": report.asked.dtype,
-        "machine": {**dataclasses.asdict(report.asked.machine), "rates": _rates(report)},
+        "dtype": report.settings.dtype,
+        "machine": {**dataclasses.asdict(report.settings.machine), "rates": _rates(report)},
         "assumptions": list(ASSUMPTIONS),
         "attentions": [_described(one) for one in report.modelled],
         "left_out": dict(report.left_out),
@@ -41,7 +41,7 @@ def as_json(report: TileReport) -> dict[str, Any]:
             "percent_of_untiled": {way: _percent(report.largest, way) for way in WAYS},
             "paper": _paper() if _is_paper(report) else None,
         },
-        "tiles_asked": report.asked.tiles,
+        "tiles_asked": report.settings.tiles,
         "fewer_tiles": report.fewer_tiles,
         "written": _written(report),
     }
@@ -49,14 +49,14 @@ def as_json(report: TileReport) -> dict[str, Any]:
 
 def show(report: TileReport) -> None:
     """Prints the attentions, the largest one beside the paper's, what was written, and the assumptions."""
-    machine = report.asked.machine
+    machine = report.settings.machine
     print(
-        f"{report.network.label}, modelled on {machine.sram / 1e6:g} MB of scratchpad at {report.asked.dtype}: "
+        f"{report.network.label}, modelled on {machine.sram / 1e6:g} MB of scratchpad at {report.settings.dtype}: "
         f"memory {machine.bandwidth / 1e9:.3g} GB/s, {machine.macs_per_s / 1e12:.3g} TMAC/s, softmax "
         f"{machine.vector_per_s / 1e9:.3g} G elements/s, {machine.handover_s * 1e6:.3g} µs a hand-over "
         f"({_rates(report)})\n",
     )
-    tiles = "tiles of all heads" if report.asked.tiles else "tiles/head"
+    tiles = "tiles of all heads" if report.settings.tiles else "tiles/head"
     table((*ATTENTIONS, tiles, *COSTS), _attention_rows(report), left=("attention", "×", "kind"))
     totals = ", ".join(
         f"{way} {_total(report, way)['seconds'] * 1e3:.2f} ms, {_total(report, way)['bytes'] / 1e6:.0f} MB"
@@ -96,7 +96,7 @@ def _show_written(report: TileReport, tiled: Tiled) -> None:
 
 def _not_fitting(report: TileReport) -> Iterator[str]:
     """A line for attentions that are alike and whose tiles, as asked for, don't fit."""
-    width, sram = WIDTHS[report.asked.dtype], report.asked.machine.sram
+    width, sram = WIDTHS[report.settings.dtype], report.settings.machine.sram
     for one in {one.attention.shape: one for one in reversed(report.modelled) if not one.split_fits}.values():
         a = one.attention
         assert one.split is not None, "what is left whole fits as well as it can"
@@ -168,7 +168,7 @@ def _paper() -> dict[str, Any]:
 
 def _is_paper(report: TileReport) -> bool:
     """Whether the largest attention is the one that the paper's table is taken for."""
-    return report.largest.attention.shape == BLOCK.shape and WIDTHS[report.asked.dtype] == BLOCK_BYTES
+    return report.largest.attention.shape == BLOCK.shape and WIDTHS[report.settings.dtype] == BLOCK_BYTES
 
 
 def _described(one: Modelled) -> dict[str, Any]:

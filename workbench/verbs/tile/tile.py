@@ -27,8 +27,8 @@ WIDTHS = {"fp32": 4, "fp16": 2, "bf16": 2, "int16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
-class AskedTile:
-    """What the command line asks for, understood."""
+class TileSettings:
+    """What is modelled: a source, a machine, a type, and in how many tiles."""
 
     request: Request
     machine: Machine
@@ -50,7 +50,7 @@ class TileReport:
     ``rates_fitted``: whether the machine's rates are the fitted ones.
     """
 
-    asked: AskedTile
+    settings: TileSettings
     network: Network
     modelled: tuple[Modelled, ...]
     left_out: Mapping[str, str]
@@ -66,10 +66,10 @@ class TileReport:
     @property
     def fewer_tiles(self) -> str | None:
         """Why there are fewer tiles than were asked for, if there are."""
-        return fewer(self.asked.tiles, [one.attention for one in self.modelled]) if self.asked.tiles else None
+        return fewer(self.settings.tiles, [one.attention for one in self.modelled]) if self.settings.tiles else None
 
 
-def tile_source(asked: AskedTile, write: Path | None) -> TileReport:
+def tile_source(settings: TileSettings, write: Path | None) -> TileReport:
     """Models the denoiser of a pipeline, or the one network that the source is; with ``write`` also cuts it.
 
     Raises:
@@ -80,46 +80,46 @@ def tile_source(asked: AskedTile, write: Path | None) -> TileReport:
         raise InputError(f"--write {write}: needs the name of an ONNX file", hint=f"such as {write.stem}.onnx")
     if write is not None:
         check_writable({write.parent: "--write"})
-    network = _network(asked, exported=write is not None)
+    network = _network(settings, exported=write is not None)
     attentions, left_out = _attentions(network)
     if not attentions:
         why = "; ".join(f"{node}: {reason}" for node, reason in list(left_out.items())[:3])
         raise InputError(
-            f"{asked.request.source}: has no attention that can be modelled" + (f" ({why})" if why else ""),
+            f"{settings.request.source}: has no attention that can be modelled" + (f" ({why})" if why else ""),
             hint="attention is found as a product, a softmax and a product; one fused operator can't be looked into",
         )
-    width = WIDTHS[asked.dtype]
-    plan = evenly(asked.tiles, attentions) if asked.tiles else None
-    modelled = tuple(model(a, width, asked.machine, (plan(a) or UNCUT) if plan else None) for a in attentions)
+    width = WIDTHS[settings.dtype]
+    plan = evenly(settings.tiles, attentions) if settings.tiles else None
+    modelled = tuple(model(a, width, settings.machine, (plan(a) or UNCUT) if plan else None) for a in attentions)
     tiled = None
     if write is not None:
         from workbench.tile.onnx_tiling import tile_file
 
         assert network.file is not None, "it was resolved with its file"
-        on = None if asked.tiles else asked.machine
-        tiled = tile_file(network.file, write, asked.tiles, on, width, _shapes(network))
-    plain = asked.machine == fitted(asked.machine.sram)
-    return TileReport(asked, network, modelled, left_out, plain, write, tiled)
+        on = None if settings.tiles else settings.machine
+        tiled = tile_file(network.file, write, settings.tiles, on, width, _shapes(network))
+    plain = settings.machine == fitted(settings.machine.sram)
+    return TileReport(settings, network, modelled, left_out, plain, write, tiled)
 
 
-def _network(asked: AskedTile, exported: bool) -> Network:
+def _network(settings: TileSettings, exported: bool) -> Network:
     from workbench.graphs.quiet import quiet as silenced
     from workbench.sources import resolve
 
-    source, shapes = asked.request.source, dict(asked.request.shapes)
+    source, shapes = settings.request.source, dict(settings.request.shapes)
     path = Path(source)
     alone = path.suffix == ".onnx" or path.is_file() or (is_factory(source) and not path.is_dir())
-    request = replace(asked.request, component=None if alone else DENOISER)
+    request = replace(settings.request, component=None if alone else DENOISER)
     with silenced():
-        if asked.side is not None:
+        if settings.side is not None:
             if alone:
                 hint = "--shape INPUT=1x4x64x64, by the name of its input"
-                raise InputError(f"--side {asked.side}: {source} is no pipeline", hint=hint)
+                raise InputError(f"--side {settings.side}: {source} is no pipeline", hint=hint)
             feed = resolve(replace(request, needs="count"))[0].feed
             latents, value = next(iter(feed.items()))
             if latents in shapes:
-                raise InputError(f"--side {asked.side}: not with --shape {latents}")
-            shapes[latents] = (*value.shape[:-2], asked.side, asked.side)
+                raise InputError(f"--side {settings.side}: not with --shape {latents}")
+            shapes[latents] = (*value.shape[:-2], settings.side, settings.side)
         # Of a factory only the graph tells where the attentions are.
         needs: Literal["onnx", "count"] = "onnx" if exported or alone else "count"
         return resolve(replace(request, shapes=shapes, needs=needs))[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workbench.models.candidate import Candidate, Component
 from workbench.models.sources import demo_folder
-from workbench.run.few_steps import at_steps
+from workbench.run.chain import at_steps
 
 
 def _candidate(folder: Path, name: str, parent: str | None, width: int | None) -> Candidate:
