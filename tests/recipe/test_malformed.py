@@ -151,5 +151,5 @@ def test_profiles_that_can_not_be_written(tmp_path: Path) -> None:
     done = workbench("check", "recipe.yaml", cwd=tmp_path)
 
     why = f"can't write there ({tmp_path}/profiles is not a folder); name another folder with --out"
-    assert done.stderr == f"error: {tmp_path}/profiles: {why}\n"
+    assert done.stderr == f"error: {tmp_path}/profiles/x: {why}\n"
     assert done.exit_code == 2

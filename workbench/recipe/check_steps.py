@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.compress.registry import StepConfig
 from workbench.data.check_sets import set_problems
 from workbench.errors import InputError, did_you_mean
 from workbench.metrics.registry import metrics
@@ -15,104 +16,87 @@ from workbench.models.guidance import FIELD
 from workbench.recipe.hooks import ChangesDenoiser, ChecksDenoiser, ChecksModel
 from workbench.recipe.plan_sets import needed
 from workbench.recipe.schema import Recipe
-from workbench.recipe.yaml_lines import Place, Problem
+from workbench.recipe.yaml_lines import Problem
 from workbench.store.files import unreadable
+
+Fault = tuple[str, str]
+"""A key inside a step, "" for the step itself, and what is wrong there."""
 
 
 def chain_problems(recipe: Recipe) -> Iterator[Problem]:
-    """What is wrong with the steps whatever the model."""
-    yield from _order(recipe)
-    yield from _names(recipe)
-    yield from _branches(recipe)
-    yield from _files(recipe)
-    problems = list(set_problems(recipe.data_sets))
-    yield from problems or _set_uses(recipe)
-
-
-def _order(recipe: Recipe) -> Iterator[Problem]:
-    """Steps that need a component as a torch model after one that left it as a runtime's file."""
-    left_by: list[dict[str, int]] = [{}]
-    """For every candidate: component to the step that made it a file."""
-    for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
-        before = left_by[parent]
-        for key, name in entry.config.others().items():
-            there = recipe.candidate_names()[: i + 1]
-            if name not in there:
-                yield ("steps", i, entry.kind, *_split(key)), _absent(name, there)
-            elif denoisers() & left_by[there.index(name)].keys():
-                what = f"found {name!r}, whose denoiser is a runtime's file; needs one from before it was quantized"
-                yield ("steps", i, entry.kind, *_split(key)), what
-        gone = sorted(entry.config.takes() & before.keys())
-        if gone:
-            step = before[gone[0]]
-            role = parts()[gone[0]].role
-            what = f"needs the {role} as a torch model and can't follow {recipe.steps[step].kind} (steps.{step})"
-            yield (
-                ("steps", i, entry.kind),
-                f"{what}, which leaves a runtime's file; move it before that step, or start elsewhere with from:",
-            )
-        left_by.append({**dict.fromkeys(entry.config.leaves_files(), i), **before})
-
-
-def _set_uses(recipe: Recipe) -> Iterator[Problem]:
-    """Steps that name a data set that isn't there, or one whose teacher comes later."""
-    sets, names = [data_set.name for data_set in recipe.data_sets], recipe.candidate_names()
-    for i, entry in enumerate(recipe.steps):
-        asked = entry.config.data_set
-        if asked is None:
-            continue
-        if asked not in sets:
-            yield ("steps", i, entry.kind, "data"), _absent(asked, sets) if sets else f"found {asked!r}; no data_sets"
-            continue
-        for data_set in needed(recipe.data_sets, asked):
-            if data_set.teacher is not None and data_set.teacher not in names[: i + 1]:
-                what = (
-                    f"found {asked!r}, for which {data_set.teacher!r} draws; needs one of {', '.join(names[: i + 1])}"
-                )
-                yield ("steps", i, entry.kind, "data"), what
-
-
-def _branches(recipe: Recipe) -> Iterator[Problem]:
-    """Steps that start from a candidate that isn't there, or isn't there yet."""
+    """What is wrong with data sets and steps whatever the model."""
+    faulty_sets = list(set_problems(recipe.data_sets))
+    yield from faulty_sets
     names = recipe.candidate_names()
-    for i, entry in enumerate(recipe.steps):
-        parent, there = entry.config.from_, names[: i + 1]
-        if parent is not None and parent not in there:
-            yield ("steps", i, entry.kind, "from"), _absent(parent, there)
+    left_by: list[dict[str, int]] = [{}]
+    """For every candidate: component to the step that made it a runtime's file."""
+    for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
+        faults = [*_order(recipe, i, left_by, left_by[parent]), *_names(entry.config, names, i), *_files(entry.config)]
+        faults += [] if faulty_sets else _data(recipe, entry.config, names[: i + 1])
+        yield from _in_step(recipe, i, faults)
+        left_by.append({**dict.fromkeys(entry.config.leaves_files(), i), **left_by[parent]})
+
+
+def _in_step(recipe: Recipe, i: int, faults: Iterable[Fault]) -> list[Problem]:
+    place = ("steps", i, recipe.steps[i].kind)
+    return [
+        ((*place, *(int(part) if part.isdecimal() else part for part in key.split(".") if part)), what)
+        for key, what in faults
+    ]
+
+
+def _order(recipe: Recipe, i: int, left_by: Sequence[Mapping[str, int]], left: Mapping[str, int]) -> Iterator[Fault]:
+    """A step that needs a component as a torch model after one that left it as a runtime's file."""
+    config, there = recipe.steps[i].config, recipe.candidate_names()[: i + 1]
+    for key, name in config.others().items():
+        if name not in there:
+            yield key, _absent(name, there)
+        elif denoisers() & left_by[there.index(name)].keys():
+            yield key, f"found {name!r}, whose denoiser is a runtime's file; needs one from before it was quantized"
+    gone = sorted(config.takes() & left.keys())
+    if gone:
+        step, role = left[gone[0]], parts()[gone[0]].role
+        what = f"needs the {role} as a torch model and can't follow {recipe.steps[step].kind} (steps.{step})"
+        yield "", f"{what}, which leaves a runtime's file; move it before that step, or start elsewhere with from:"
+
+
+def _names(config: StepConfig, names: Sequence[str], i: int) -> Iterator[Fault]:
+    """A name that is taken, and a start from a candidate that isn't there, or isn't there yet."""
+    name, there = config.candidate or names[i + 1], names[: i + 1]
+    if name == "base":
+        yield "candidate", "found 'base', the name of the untouched model; needs another name"
+    elif name in there:
+        yield "candidate", f"found {name!r}, the name of steps.{names.index(name) - 1}; needs another name"
+    if config.from_ is not None and config.from_ not in there:
+        yield "from", _absent(config.from_, there)
+
+
+def _data(recipe: Recipe, config: StepConfig, there: Sequence[str]) -> Iterator[Fault]:
+    """A data set that isn't there, or one whose teacher comes later."""
+    sets, name = [data_set.name for data_set in recipe.data_sets], config.data_set
+    if name is None:
+        return
+    if name not in sets:
+        yield "data", _absent(name, sets) if sets else f"found {name!r}; no data_sets"
+        return
+    for data_set in needed(recipe.data_sets, name):
+        if data_set.teacher is not None and data_set.teacher not in there:
+            yield "data", f"found {name!r}, for which {data_set.teacher!r} draws; needs one of {', '.join(there)}"
 
 
 def _absent(name: str, there: Sequence[str]) -> str:
-    meant = did_you_mean(name, there)
-    return f"found {name!r}; needs one of {', '.join(there)}{meant}"
+    return f"found {name!r}; needs one of {', '.join(there)}{did_you_mean(name, there)}"
 
 
-def _names(recipe: Recipe) -> Iterator[Problem]:
-    names = recipe.candidate_names()
-    for i, entry in enumerate(recipe.steps):
-        name = entry.config.candidate or names[i + 1]
-        if name == "base":
-            yield (
-                ("steps", i, entry.kind, "candidate"),
-                "found 'base', the name of the untouched model; needs another name",
-            )
-        elif name in names[: i + 1]:
-            taken = names.index(name) - 1
-            yield (
-                ("steps", i, entry.kind, "candidate"),
-                f"found {name!r}, the name of steps.{taken}; needs another name",
-            )
-
-
-def _files(recipe: Recipe) -> Iterator[Problem]:
-    for i, entry in enumerate(recipe.steps):
-        try:
-            files = entry.config.files()
-        except InputError as error:
-            yield ("steps", i, entry.kind), error.line
-            continue
-        for key, path in files.items():
-            if problem := unreadable(path):
-                yield ("steps", i, entry.kind, *_split(key)), f"found {str(path)!r}, {problem}"
+def _files(config: StepConfig) -> Iterator[Fault]:
+    try:
+        files = config.files()
+    except InputError as error:
+        yield "", error.line
+        return
+    for key, path in files.items():
+        if problem := unreadable(path):
+            yield key, f"found {str(path)!r}, {problem}"
 
 
 def denoiser_problems(recipe: Recipe, folder: Path) -> tuple[list[Mapping[str, Any]], list[Problem]]:
@@ -130,7 +114,7 @@ def denoiser_problems(recipe: Recipe, folder: Path) -> tuple[list[Mapping[str, A
         except InputError as error:
             problems = [("", error.line)]
         if problems:
-            return configs, [(("steps", i, entry.kind, *_split(key)), what) for key, what in problems]
+            return configs, _in_step(recipe, i, problems)
         configs.append(after)
     if "few_steps" in recipe.evaluate.model_fields_set and not any(config.get(FIELD) for config in configs):
         what = (
@@ -143,8 +127,8 @@ def denoiser_problems(recipe: Recipe, folder: Path) -> tuple[list[Mapping[str, A
 
 def _of_step(
     recipe: Recipe, i: int, parent: int, configs: Sequence[Mapping[str, Any]], folder: Path
-) -> Iterator[tuple[str, str]]:
-    """Problems of one step as (key inside the step, sentence)."""
+) -> Iterator[Fault]:
+    """What one step says of the denoiser that it would meet, and of the model."""
     step, config, names = recipe.steps[i].config, configs[parent], recipe.candidate_names()
     is_a = family_of(folder).denoiser.cls
     if step.denoiser_class not in (None, is_a):
@@ -198,7 +182,3 @@ def published_problems(recipe: Recipe, shown: Mapping[str, Sequence[str]]) -> It
                 what = f"found {name!r}, against which {table.metric} is measured; it has none itself"
             if what is not None:
                 yield ("published", i, "values", name), what
-
-
-def _split(key: str) -> Place:
-    return tuple(int(part) if part.isdecimal() else part for part in key.split(".") if part)
