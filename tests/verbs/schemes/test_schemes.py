@@ -163,7 +163,7 @@ def test_a_model_without_captions_asks_for_prompts(place, tmp_path):
     assert done.exit_code == 2 and "--prompts FILE" in done.stderr
     (tmp_path / "empty.txt").write_text("\n")
     done = workbench(tmp_path, "--model", "bare", "--prompts", "empty.txt")
-    assert done.exit_code == 2 and "holds no prompts" in done.stderr
+    assert done.exit_code == 2 and "which is empty" in done.stderr
 
 
 @pytest.mark.long
