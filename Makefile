@@ -4,12 +4,14 @@
 # make test-all  those and the long ones (all recipes, training by two processes, the demo's own training)
 # make test-devices  two real adb daemons in private namespaces, the whole way through adb and its faults: about
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
+# make fuzz  nonsense of every kind as recipes, arguments, stores and models; make chaos  kills a run and resumes it, again
+#            and again: 10 minutes at most each
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-all test-long test-devices bench lint clean browser device-tools
+.PHONY: run test test-all test-long test-devices fuzz chaos bench lint clean browser device-tools
 
 run: $(VENV)/.ready
 	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 6 to 22 minutes the first time, seconds again"
@@ -37,6 +39,15 @@ test-devices: $(VENV)/.ready-dev device-tools
 	@echo "== devices: 5 to 10 minutes"
 	$(BIN)/python tests/device_rig/rig.py check
 	WORKBENCH_RIG=1 $(BIN)/python -m pytest tests/device_rig $(BUDGET)
+
+# SEED=N gives the same inputs, or the same order of kills, again.
+fuzz: $(VENV)/.ready-dev
+	@echo "== mutated recipes, arguments, stores and models: 10 minutes at most"
+	$(BIN)/python -m tests.campaigns.fuzz $(if $(SEED),--seed $(SEED))
+
+chaos: $(VENV)/.ready-dev
+	@echo "== a run that is killed and resumed: 10 minutes at most"
+	$(BIN)/python -m tests.campaigns.chaos $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.ready-dev
 	@echo "== benchmarks: about 20 minutes; leave the machine alone meanwhile"
