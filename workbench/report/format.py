@@ -45,6 +45,11 @@ def seconds(value: Any) -> str:
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
 
 
+def mega(value: Any) -> str:
+    """A size given in bytes as a number of megabytes."""
+    return number(value / 1e6) if known(value) else MISSING
+
+
 def megabytes(value: Any) -> str:
     """A size given in bytes, in units of 1e6 bytes (or 1e3 below 0.1 MB, 1e9 from 10 GB on)."""
     if not known(value):
@@ -79,6 +84,13 @@ def change(share: Any) -> str:
     if abs(share) < 0.0005:
         return "±0 %"
     return f"{'+' if share > 0 else MINUS}{percent(share)}"
+
+
+def moved(value: Any, share: Any, unit: str = "") -> str:
+    """An absolute change with the relative one beside it: −12.5 ms (−40 %)."""
+    if not known(value):
+        return MISSING
+    return f"{signed(value)}{unit}{f' ({change(share)})' if known(share) else ''}"
 
 
 def signed(value: Any) -> str:

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from workbench.report import sections
+from workbench.report.data import kind_of
+from workbench.report.format import big, mega, megabytes, moved, number, percent, seconds, span, whole
 from workbench.report.plain import by_key, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
+FILTERS = (big, by_key, kind_of, mega, megabytes, moved, number, percent, plain, seconds, span, whole)
+"""What templates turn values into words with."""
 
 
 def fill(template: str, **values: Any) -> str:
@@ -25,7 +29,7 @@ def fill(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"by_key": by_key, "plain": plain}
+    environment.filters |= {shown.__name__: shown for shown in FILTERS}
     page = _classed(environment.get_template(template).render(**values))
     for kind in ("style", "script"):
         blocks = re.findall(rf"<{kind}>(.*?)</{kind}>", page, flags=re.S)

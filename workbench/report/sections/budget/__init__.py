@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.report.data import RunData
 from workbench.report.figures import bars
 from workbench.report.ranking.rank import Ranking
-from workbench.report.sections.budget import components, sums
+from workbench.report.sections.budget import sums
 from workbench.report.sections.registry import Section
 
 
@@ -18,14 +17,13 @@ class Facts:
 
     figure: str | None
     sums: sums.Table
-    components: Sequence[components.Row]
     few_steps: bool
 
 
 def gather(run: RunData, ranking: Ranking) -> Facts:
-    """A stacked bar, what the parts add up to, and every component by itself."""
+    """A stacked bar, and what the parts add up to."""
     figure = bars.budget(run.profiles, [c.name for c in run.candidates])
-    return Facts(figure, sums.table(run), components.rows(run), any(c.steps for c in run.candidates))
+    return Facts(figure, sums.table(run), any(c.steps for c in run.candidates))
 
 
 SECTION = Section(__name__, "Where the time of one picture goes", 60, gather, link="Budget")

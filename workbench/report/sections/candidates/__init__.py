@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from workbench.report.data import RunData, kind_of
-from workbench.report.format import MISSING, big, known, number, span, whole
+from workbench.report.format import known
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import value_of
 from workbench.report.sections.candidates.pareto import NARROW, pareto
@@ -15,36 +16,11 @@ from workbench.report.sections.speedup import TONES
 
 
 @dataclass(frozen=True)
-class Row:
-    """One candidate on one target, as words; ``word`` is its gain, ``said`` its standing."""
-
-    candidate: str
-    target: str
-    scheme: str
-    kind: str
-    word: str
-    tone: str
-    latency: str
-    p90: str
-    n: str
-    speed: str
-    size: str
-    memory: str
-    macs: str
-    params: str
-    quality: str
-    interval: str
-    chosen: bool
-    pareto: bool
-    said: str
-
-
-@dataclass(frozen=True)
 class Facts:
-    """``figures``: target, SVG, and the same SVG for a phone."""
+    """``figures``: target, SVG, and the same SVG for a phone. ``rows``: those of the ranking's table, and more."""
 
     figures: Sequence[tuple[str, str, str]]
-    rows: Sequence[Row]
+    rows: Sequence[Mapping[str, Any]]
 
 
 def gather(run: RunData, ranking: Ranking) -> Facts:
@@ -58,38 +34,22 @@ def gather(run: RunData, ranking: Ranking) -> Facts:
     return Facts(figures, _rows(run, ranking))
 
 
-def _rows(run: RunData, ranking: Ranking) -> list[Row]:
+def _rows(run: RunData, ranking: Ranking) -> list[dict[str, Any]]:
+    """``speed``: times as fast as the target's first; ``score``: quality with its interval; ``said``: its standing."""
     firsts: dict[str, float] = {}
-    out = []
+    rows = []
     for row in ranking.table.to_dict("records"):
         name, target, latency = row["candidate"], row["target"], row["latency_ms"]
         base = firsts.setdefault(target, latency)
-        speed = base / latency if known(base) and known(latency) and latency else None
-        quality = value_of(run.scores, name, ranking.quality) if ranking.quality else None
-        out.append(
-            Row(
-                candidate=name,
-                target=target,
-                scheme=row["scheme"],
-                kind=kind_of(run.profiles.get((target, name)) or {}),
-                word=row["gain"],
-                tone=TONES.get(row["gain"], ""),
-                latency=number(latency),
-                p90=number(row["latency_p90_ms"]),
-                n=whole(row["latency_n"]),
-                speed=f"{number(speed, 2)}×" if speed else MISSING,
-                size=number(row["size_bytes"] / 1e6),
-                memory=number(row["peak_rss_bytes"] / 1e6),
-                macs=big(row["macs"]),
-                params=big(row["params"]),
-                quality=number(quality and quality["value"]),
-                interval=span(quality),
-                chosen=row["chosen"],
-                pareto=row["pareto"],
-                said=_said(row["reason"]),
-            )
-        )
-    return out
+        shown = {
+            "kind": kind_of(run.profiles.get((target, name)) or {}),
+            "tone": TONES.get(row["gain"], ""),
+            "speed": base / latency if known(base) and known(latency) and latency else None,
+            "score": value_of(run.scores, name, ranking.quality) if ranking.quality else None,
+            "said": _said(row["reason"]),
+        }
+        rows.append(row | shown)
+    return rows
 
 
 def _said(reason: str) -> str:
