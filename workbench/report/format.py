@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeGuard
 
 if TYPE_CHECKING:
     from workbench.measure.interval import Interval
@@ -26,6 +26,14 @@ def number(value: Any, digits: int = 3) -> str:
         return "0"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(decimals, 9)}f}".replace("-", MINUS)
+
+
+def compact(value: Any) -> float | int | None:
+    """For a page's data: four significant digits, whole counts as they are, null for what was not measured."""
+    value = float(value) if isinstance(value, SupportsFloat) else None
+    if not known(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.4g}")
 
 
 def whole(value: Any) -> str:

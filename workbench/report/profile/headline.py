@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from workbench.measure.clock import DRIFT_LIMIT, SPREAD_LIMIT
 from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
-from workbench.profile.summary import Latency, Summary
+from workbench.profile.summary import Component, Latency, Summary
 from workbench.report.format import big, change, join, known, megabytes, milliseconds, number, percent, whole
 from workbench.report.per_picture import told
 
@@ -64,6 +64,11 @@ def doubts(latency: Latency) -> list[str]:
     return sentences
 
 
+def uncounted(component: Component) -> str:
+    """Operators whose MACs weren't counted."""
+    return join([f"{count} × {op}" for op, count in (component.get("uncounted") or {}).items()])
+
+
 def _imitated(summary: Summary) -> list[str]:
     """What must stand beside times that were taken of an imitation."""
     meanings = {
@@ -93,8 +98,8 @@ def tiles(profile: ReadProfile, component: str) -> list[Tile]:
     what, latency = headline(profile, component)
     spread = latency["iqr"] / latency["median"] if latency.get("median") and known(latency.get("iqr")) else None
     drift = f", drift {change(latency['drift'])}" if known(latency.get("drift")) else ""
-    uncounted, notes = part.get("uncounted") or {}, part.get("counting_notes") or []
-    missing = [f"not counted: {join([f'{count} × {op}' for op, count in uncounted.items()])}"] if uncounted else []
+    notes = part.get("counting_notes") or []
+    missing = [f"not counted: {operators}"] if (operators := uncounted(part)) else []
     ratio = part.get("kernel_over_wall")
     own = s.get("runtime_rss_bytes")
     how = "added up" if s.get("pipeline") else "measured"

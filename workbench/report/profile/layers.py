@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.measure.layers import OUTSIDE, UNMAPPED
 from workbench.profile.read import ReadProfile
 from workbench.profile.views.chrome_trace import module_path
-from workbench.report.format import known, megabytes
+from workbench.report.format import compact, megabytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,11 +59,11 @@ def payload(
         columns: dict[str, Any] = {
             "i": [names.setdefault((str(c), *module_path(str(layer))), len(names)) for c, layer in keys]
         }
-        columns |= {short: [_short(v) for v in table[column]] for short, column in NUMBERS.items()}
+        columns |= {short: [compact(v) for v in table[column]] for short, column in NUMBERS.items()}
         for short, column in TEXTS.items():
             columns[short] = [texts.setdefault(v if isinstance(v, str) else "", len(texts)) for v in table[column]]
         if bounds is not None:
-            columns["reached"] = [_short(v) for v in table["bound_share"]]
+            columns["reached"] = [compact(v) for v in table["bound_share"]]
             columns["bound"] = [texts.setdefault(v if isinstance(v, str) else "", len(texts)) for v in table["bound"]]
         # A column that holds nothing isn't sent.
         tables.append({name: values for name, values in columns.items() if name == "i" or any(map(_told, values))})
@@ -76,17 +76,6 @@ def payload(
         "tables": tables,
     }
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
-
-
-def _short(value: Any) -> float | int | None:
-    """Four significant digits for times, whole counts as they are, null for what was not measured."""
-    try:
-        value = float(value)
-    except (TypeError, ValueError):
-        return None
-    if not known(value):
-        return None
-    return int(value) if value == int(value) else float(f"{value:.4g}")
 
 
 def _told(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.profile.read import ReadProfile
 from workbench.report.page import fill
-from workbench.report.profile import components, headline, layers, operators
+from workbench.report.profile import headline, layers, operators
 from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame
     main = headline.main_component(profiles)
     names = list(dict.fromkeys(name for p in profiles for name in p.summary["components"]))
     names.sort(key=lambda name: name != main)
+    components = [
+        (label, name, c)
+        for label, p in zip(labels, profiles, strict=True)
+        for name, c in p.summary["components"].items()
+    ]
     return {
         "title": " · ".join(dict.fromkeys(p.label for p in profiles)),
         "labels": labels,
@@ -54,9 +59,10 @@ def _values(profiles: Sequence[ReadProfile], roofline: Mapping[str, pd.DataFrame
         "lead": headline.lead(profiles, labels, main),
         "tiles": [headline.tiles(p, main) for p in profiles],
         "warnings": _warnings(profiles, labels),
-        "components": components.components(profiles, labels),
+        "components": components,
+        "shown": {"strip": layers.strip, "doubts": headline.doubts, "uncounted": headline.uncounted},
         "operators": [table for name in names if (table := operators.operators(profiles, name))],
-        "transitions": components.transitions(profiles, labels),
+        "transitions": [(label, name, t) for label, name, c in components for t in c.get("transitions") or ()],
         "memory": [
             (name, figure) for name in names if (figure := layers.memory_figure(profiles, labels, name)) is not None
         ],

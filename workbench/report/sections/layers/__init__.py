@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workbench.report.data import RunData
-from workbench.report.format import known
+from workbench.report.format import compact
 from workbench.report.ranking.rank import Ranking
 from workbench.report.sections.registry import Section
 
@@ -50,19 +50,11 @@ def gather(run: RunData, ranking: Ranking) -> str:
             keys = [f"{c}\0{layer}" for c, layer in zip(rows.component.fillna(""), rows.layer, strict=True)]
             columns: dict[str, Any] = {"i": [names.setdefault(k, len(names)) for k in keys]}
             short = {"ms": "latency_ms", "macs": "macs", "params": "params", "bytes": "weight_bytes"}
-            columns |= {name: [_short(v) for v in rows[column]] for name, column in short.items()}
+            columns |= {name: [compact(v) for v in rows[column]] for name, column in short.items()}
             columns |= {name: [texts.setdefault(str(v), len(texts)) for v in rows[name]] for name in ("op", "scheme")}
             profiles.setdefault(target, {})[candidate.name] = columns
     data = {"names": list(names), "texts": list(texts), "profiles": profiles}
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
-
-
-def _short(value: Any) -> float | int | None:
-    """Four significant digits for times, whole counts as they are, null for what was not measured."""
-    value = float(value) if value is not None else float("nan")
-    if not known(value):
-        return None
-    return int(value) if value == int(value) else float(f"{value:.4g}")
 
 
 SECTION = Section(__name__, "Layers, side by side", 90, gather, link="Layers")
