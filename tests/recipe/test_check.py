@@ -221,3 +221,21 @@ def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
     )
     done = process([sys.executable, "-c", code], cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    "rank",
+    [
+        "{}",
+        "{maximize: alignment}",
+        "{maximize: retrieval_at_1}",
+        "{maximize: speed, constraints: {alignment_drop: 0.1}}",
+    ],
+)
+def test_what_a_model_without_a_scorer_can_not_be_ranked_by_is_refused_before_any_work(
+    rank: str, tmp_path: Path, store: Store, own_model: Callable[[], Path]
+) -> None:
+    shutil.rmtree(own_model() / "scorer")
+    message = refusal(loaded(tmp_path, f"rank: {rank}\n", "own"), store)
+    assert "r.yaml:4: rank." in message and "needs a scorer" in message and "psnr_db" in message
+    check_recipe(loaded(tmp_path, "rank: {maximize: psnr_db, constraints: {psnr_db: 5}}\n", "own"), store)

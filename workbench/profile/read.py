@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from workbench.errors import InputError, did_you_mean
 from workbench.measure.layers import COLUMNS
 from workbench.profile.summary import SCHEMA_VERSION, Summary
+from workbench.store.files import unreadable
 from workbench.store.tables import read_csv
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def read_profile(path: Path) -> ReadProfile:
     if file.is_dir():
         files = sorted(f.name for f in file.glob("*@*.json") if not f.stem.endswith((".trace", ".explorer")))
         raise InputError(f"{file}: is a folder, not a profile", hint=f"profiles in it: {', '.join(files) or 'none'}")
+    for part in (file, file.with_suffix(".csv")):
+        if part.exists() and (problem := unreadable(part)):
+            raise InputError(f"{part}: {problem.removeprefix('which ')}")
     summary = _summary(file)
     notes: tuple[str, ...] = ()
     if summary["schema_version"] == 1:
