@@ -177,7 +177,7 @@ def make(name: str, fp32: Path, work: Path) -> dict[str, Any]:
     """Makes one file; what it is, and what the machine did meanwhile."""
     from workbench.graphs.costs import int8_shares, node_costs
     from workbench.profile.disturbance import between, moment
-    from workbench.runtimes.openvino.costs import openvino_costs
+    from workbench.runtimes.openvino.format import costs as openvino_costs
     from workbench.runtimes.openvino.session import openvino_files
 
     _, how, suffix, _ = PATHS[name]

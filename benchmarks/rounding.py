@@ -36,7 +36,7 @@ class Subject:
         from workbench.compress.quantize.onnx.write_weights import matrix_of
         from workbench.compress.quantize.policies import Layer
         from workbench.data.captioned import captions
-        from workbench.export.store import stored_export
+        from workbench.export.stored import stored_export
         from workbench.graphs.costs import node_costs
         from workbench.models.sources import base_candidate
         from workbench.runtimes.onnxruntime.session import session

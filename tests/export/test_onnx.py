@@ -8,8 +8,8 @@ import torch
 
 from workbench.errors import RunError
 from workbench.export import onnx as exporter
-from workbench.export.store import stored_export
-from workbench.export.verify import agreement, outputs
+from workbench.export.onnx import agreement, outputs
+from workbench.export.stored import stored_export
 from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Candidate, Component
 from workbench.models.families.stable_diffusion import FAMILY

@@ -45,12 +45,12 @@ def test_a_probe_has_the_macs_that_it_says(probe: Probe, tmp_path: Path):
 
 @pytest.mark.parametrize("probe", [p for p in PROBES if p.kind == "int8"], ids=lambda p: p.words)
 def test_onnx_runtime_multiplies_the_int8_probes_in_integers(probe: Probe, tmp_path: Path):
-    from workbench.graphs.macs import load_graph
+    from workbench.graphs.read import read_model
     from workbench.runtimes.onnxruntime.session import session
 
     executed = tmp_path / "executed.onnx"
     session(saved(probe, tmp_path), 1, optimized_path=executed)
-    ops = [node.op_type for node in load_graph(executed).node]
+    ops = [node.op_type for node in read_model(executed).graph.node]
     assert sum(op.startswith(("QLinear", "QGemm")) for op in ops) == probe.repeats
     assert not {"Conv", "MatMul", "QuantizeLinear", "DequantizeLinear"} & set(ops)
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests import ROOT
 from workbench.compress.registry import StepContext, steps
-from workbench.export.store import stored_export
+from workbench.export.stored import stored_export
 from workbench.progress import quiet
 from workbench.store import depends
 from workbench.store.depends import LEFT_OUT, closure, depends_on

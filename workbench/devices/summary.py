@@ -94,14 +94,15 @@ def _measured(network: Network, folder: Path, count: Count, shared: str | None) 
 
 
 def _layers(network: Network, folder: Path, count: Count, warmup: int) -> Layers:
-    from workbench.graphs.macs import count_graph, load_graph
+    from workbench.graphs.macs import count_graph
+    from workbench.graphs.read import read_model
     from workbench.runtimes.onnxruntime.layers import assemble
     from workbench.runtimes.onnxruntime.trace import read_passes
 
     assert network.file is not None
     exported = count_graph(network.file, {name: tuple(value.shape) for name, value in network.feed.items()})
     executed = folder / "executed.onnx"
-    graph = load_graph(executed if executed.is_file() else network.file)
+    graph = read_model(executed if executed.is_file() else network.file).graph
     passes = read_passes(folder / "trace.json")
     # The first pass of all shows what the runtime allocates; later ones find it there.
     return assemble(exported, graph, passes[warmup:], network.scheme, count, passes[0])

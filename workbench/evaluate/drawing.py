@@ -39,7 +39,7 @@ def scorer(source: Path) -> Any:
 def drawing(teacher: Candidate, store: Store) -> Draw:
     """Draws with the teacher's networks, which are loaded when the first batch is asked for."""
     from workbench.evaluate.sampler import Networks, draw
-    from workbench.export.store import stored_export
+    from workbench.export.stored import stored_export
 
     @cache
     def networks() -> Networks:

@@ -12,7 +12,7 @@ from workbench.graphs.names import layer_of
 from workbench.graphs.products import PRODUCTS, macs_of
 from workbench.graphs.read import read_model
 from workbench.graphs.shapes import Shapes, resolve
-from workbench.graphs.walk import bodies, scopes
+from workbench.graphs.walk import attribute, bodies, scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -133,6 +133,6 @@ def weight_inputs(node: onnx.NodeProto) -> tuple[int, ...]:
 
 def _weights(node: onnx.NodeProto, shapes: Shapes, constant: Set[str]) -> int:
     if node.op_type == "MatMulNBits":  # its weight is packed
-        return math.prod(a.i for a in node.attribute if a.name in ("K", "N"))
+        return attribute(node, "K") * attribute(node, "N")
     at = [i for i in weight_inputs(node) if i < len(node.input)]
     return sum(math.prod(shapes.shape.get(node.input[i], (0,))) for i in at if node.input[i] in constant)

@@ -12,8 +12,4 @@ def add_initializer(model: ir.Model, name: str, array: Any) -> ir.Value:
     """Adds a constant to the graph."""
     import onnx_ir as ir
 
-    tensor = ir.tensor(array, name=name)
-    kind, shape = ir.TensorType(tensor.dtype), ir.Shape(list(array.shape))
-    value = ir.Value(name=name, const_value=tensor, type=kind, shape=shape)
-    model.graph.register_initializer(value)
-    return value
+    return ir.tape.Tape(model.graph).initializer(ir.tensor(array, name=name))

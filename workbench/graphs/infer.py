@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def with_loops(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     inferred, changing = _inferred(model), set[str]()
     while True:
-        trial = copied(inferred)
+        trial = copy.deepcopy(inferred)
         carried = list(_carried(trial.graph, static_shapes(trial.graph), changing))
         if not carried:
             return inferred
@@ -97,12 +98,3 @@ def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     with suppress(onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     return model
-
-
-def copied(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of a model."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy

@@ -18,14 +18,13 @@ from typing import Any
 
 from workbench.graphs.costs import Product, product_of, weight_inputs
 from workbench.graphs.layer_names import GraphNode, Names
-from workbench.graphs.plain import plain
+from workbench.graphs.plain import make_unique, plain
 from workbench.graphs.products import PRODUCTS
 from workbench.graphs.read import read_model
 from workbench.graphs.repeats import times_of
 from workbench.graphs.shapes import Shapes, resolve
 from workbench.graphs.types import bits_of, integers
-from workbench.graphs.unique import make_unique
-from workbench.graphs.walk import bodies, scopes
+from workbench.graphs.walk import attribute, bodies, scopes
 from workbench.graphs.work import ELEMENTWISE, FREE, REDUCED, VIEWS
 from workbench.measure.counts import Count, LayerCount
 
@@ -85,11 +84,6 @@ def count_graph(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -
     model = plain(read_model(path), path)
     make_unique(model.graph)
     return _Counting(model, resolve(model, shapes)).result()
-
-
-def load_graph(path: Path) -> Any:
-    """The ``GraphProto`` of an ONNX file, without values of large tensors; InputError when it isn't one."""
-    return read_model(path).graph
 
 
 class _Counting:
@@ -200,7 +194,7 @@ class _Counting:
     def _weight_bits(self, node: Any) -> int:
         """Bits per element of a weight that is stored in integers; 0 for floats."""
         if node.op_type == "MatMulNBits":
-            return next((a.i for a in node.attribute if a.name == "bits"), 4)
+            return int(attribute(node, "bits", 4))
         for i in weight_inputs(node):
             name = self._source(node.input[i]) if i < len(node.input) else None
             if name is not None:
@@ -247,7 +241,7 @@ class _Counting:
                 continue
             if self._counts_here(name, name):
                 packed = kind == "MatMulNBits" and i == 1
-                dims = [a.i for a in node.attribute if a.name in ("K", "N")] if packed else self.tensors[name].dims
+                dims = [attribute(node, "K"), attribute(node, "N")] if packed else self.tensors[name].dims
                 yield math.prod(dims)
 
     def _source(self, value: str) -> str | None:

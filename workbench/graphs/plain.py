@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -60,6 +61,17 @@ def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
             del graph.node[:]
             graph.node.extend(copies)
     return model
+
+
+def make_unique(graph: onnx.GraphProto) -> None:
+    """Renames, in place, values inside branches and bodies that have the name of another value.
+
+    ONNX allows different values of the same name in two branches; code that follows values by name would mix them up.
+    """
+    taken = set(_defined(graph))
+    for node in graph.node:
+        for inner in bodies(node):
+            _rename(inner, {}, taken)
 
 
 def order(graph: onnx.GraphProto) -> list[int]:
@@ -128,3 +140,27 @@ def _form(kind: str, domain: str, version: int) -> list[Any]:
     schema = onnx.defs.get_schema(kind, version, domain)
     attributes = sorted((name, str(a.type), str(a.default_value)) for name, a in schema.attributes.items())
     return [attributes, [i.name for i in schema.inputs], [o.name for o in schema.outputs], schema.min_input]
+
+
+def _defined(graph: onnx.GraphProto) -> list[str]:
+    """Names of the values that a graph itself defines."""
+    names = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
+    return names + [value for node in graph.node for value in node.output if value]
+
+
+def _rename(graph: onnx.GraphProto, around: dict[str, str], taken: set[str]) -> None:
+    names = dict(around)
+    for name in dict.fromkeys(_defined(graph)):
+        numbered = (f"{name} ({i})" if i else name for i in itertools.count())
+        names[name] = next(new for new in numbered if new not in taken)
+        taken.add(names[name])
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        if names.get(value.name, value.name) != value.name:
+            value.name = names[value.name]
+    for node in graph.node:
+        for values in (node.input, node.output):
+            for at, value in enumerate(values):
+                if names.get(value, value) != value:
+                    values[at] = names[value]
+        for inner in bodies(node):
+            _rename(inner, names, taken)

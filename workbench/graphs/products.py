@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.graphs.einsum import einsum_macs
 from workbench.graphs.shapes import Shape
+from workbench.graphs.walk import attribute
 
 if TYPE_CHECKING:
     import onnx
@@ -75,9 +76,7 @@ class _Node:
         return self.shapes[self.node.output[at]]
 
     def attribute(self, name: str, default: Any = 0) -> Any:
-        import onnx
-
-        return next((onnx.helper.get_attribute_value(a) for a in self.node.attribute if a.name == name), default)
+        return attribute(self.node, name, default)
 
 
 def _conv(weight: int) -> Callable[[_Node], Macs]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.graphs.infer import Shape
 from workbench.graphs.layer_names import GraphNode
 from workbench.graphs.values import Values
-from workbench.graphs.walk import branches
+from workbench.graphs.walk import attribute, branches
 
 if TYPE_CHECKING:
     import onnx
@@ -90,8 +90,7 @@ def _trips(node: onnx.NodeProto, values: Values) -> int | None:
 
 def _steps(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int | None:
     """The rounds of a Scan: the length of the scanned axis."""
-    count = next((a.i for a in node.attribute if a.name == "num_scan_inputs"), 0)
-    axes = next((list(a.ints) for a in node.attribute if a.name == "scan_input_axes"), [])
+    count, axes = attribute(node, "num_scan_inputs"), attribute(node, "scan_input_axes", [])
     if not 0 < count <= len(node.input):
         return None
     shape, axis = shapes.get(node.input[-count]), axes[0] if axes else 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
-from workbench.graphs.infer import Shape, copied, static_shapes, with_loops, write_shapes
+from workbench.graphs.infer import Shape, static_shapes, with_loops, write_shapes
 from workbench.graphs.standard import STAND_IN, standard
 from workbench.graphs.values import FOLDED, GROWS
 from workbench.graphs.walk import scopes
@@ -102,12 +103,12 @@ def _text(shape: Sequence[int | str]) -> str:
 
 def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy without the stated shapes of computed values."""
-    copy = copied(model)
-    for scope in scopes(copy.graph):
+    bare = copy.deepcopy(model)
+    for scope in scopes(bare.graph):
         del scope.value_info[:]
         for value in scope.output:
             value.type.tensor_type.ClearField("shape")
-    return copy
+    return bare
 
 
 def _stated(graph: onnx.GraphProto) -> tuple[dict[str, Shape], dict[str, int]]:

@@ -6,10 +6,11 @@ run. Operators: ``ContribOperators.md`` of ONNX Runtime.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.graphs.walk import scopes
+from workbench.graphs.walk import attribute, scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -31,8 +32,7 @@ def standard(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of the model in which runtimes' operators are ONNX's where ``_RULES`` says how; the others stay."""
     import onnx
 
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
+    made = copy.deepcopy(model)
     if not any(entry.domain == "" for entry in made.opset_import):
         made.opset_import.append(onnx.helper.make_opsetid("", onnx.defs.onnx_opset_version()))
     make_dense(made.graph)
@@ -80,9 +80,7 @@ class _Node:
         self.node, self._dims, self._graph = node, dims, graph
 
     def attribute(self, name: str, default: Any = 0) -> Any:
-        import onnx
-
-        return next((onnx.helper.get_attribute_value(a) for a in self.node.attribute if a.name == name), default)
+        return attribute(self.node, name, default)
 
     def has(self, at: int) -> bool:
         return at < len(self.node.input) and bool(self.node.input[at])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import onnx
@@ -41,8 +41,15 @@ def branches(node: onnx.NodeProto) -> list[tuple[str, onnx.GraphProto]]:
     import onnx
 
     kinds = onnx.AttributeProto
-    own = [(a.name, a.g) for a in node.attribute if a.type == kinds.GRAPH]
-    return own + [(a.name, graph) for a in node.attribute if a.type == kinds.GRAPHS for graph in a.graphs]
+    single = [(a.name, a.g) for a in node.attribute if a.type == kinds.GRAPH]
+    return single + [(a.name, graph) for a in node.attribute if a.type == kinds.GRAPHS for graph in a.graphs]
+
+
+def attribute(node: onnx.NodeProto, name: str, default: Any = 0) -> Any:
+    """The value of a node's attribute, ``default`` where it has none."""
+    import onnx
+
+    return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
 
 
 def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from workbench.measure.clock import Stats
+from workbench.measure.counts import LayerCount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +97,28 @@ class Layers:
         table = pd.DataFrame(list(self.rows))
         total = table["latency_ms"].sum()
         return table.assign(share=table["latency_ms"] / total if total else 0.0)
+
+
+def row(layer: str, times: Sequence[float], **columns: Any) -> dict[str, Any]:
+    """A row of the table, from the layer's times in ms, pass by pass."""
+    stats = Stats(tuple(times))
+    return {"layer": layer, "latency_ms": stats.median, "latency_iqr_ms": stats.iqr, **columns}
+
+
+def counted_columns(count: LayerCount | None) -> dict[str, int]:
+    """The columns of what is counted of a layer; zeros for a layer without."""
+    return {name: getattr(count, name, 0) for name in ("macs", "params", "attention_macs", "element_ops")}
+
+
+def medians(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The median of each name's times, longest first."""
+    by_name = {name: Stats(tuple(taken)).median for name, taken in times.items()}
+    return dict(sorted(by_name.items(), key=lambda item: -item[1]))
+
+
+def median_index(values: Sequence[float]) -> int:
+    """Index of the value that is the median, or of the lower of the two in the middle."""
+    return sorted(range(len(values)), key=values.__getitem__)[(len(values) - 1) // 2]
 
 
 def ordered(table: pd.DataFrame, component: str) -> pd.DataFrame:

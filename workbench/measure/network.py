@@ -64,6 +64,12 @@ class Network:
         where = str(self.file.resolve()) if self.file else self.torch.where if self.torch else ""
         return self.component, where
 
+    @property
+    def path(self) -> Path:
+        """Its file, for those who run files: ``Runtime.refuses`` says that there is one."""
+        assert self.file is not None
+        return self.file
+
     @contextmanager
     def loading(self) -> Iterator[None]:
         """Reports what can't be loaded as bad input where the file is the user's own and wasn't made here."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
     import torch
 
 Kind = Literal["fp32", "int8", "memory"]
@@ -70,31 +71,39 @@ PROBES = (
 """Shapes as the layers of diffusion U-Nets have them; the best of a kind is the ceiling."""
 
 
-def onnx_network(probe: Probe) -> tuple[Any, dict[str, np.ndarray]]:
-    """The probe as an ONNX ``ModelProto`` and its inputs; int8 ones are QDQ, 8-bit from input to output."""
-    from onnx import TensorProto, helper
+def onnx_network(probe: Probe) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """The probe as an ONNX model and its inputs; int8 ones are QDQ, 8-bit from input to output."""
+    import numpy as np
+    import onnx
 
-    integer = probe.kind == "int8"
-    element = TensorProto.UINT8 if integer else TensorProto.FLOAT
-    feed, weight = _values(probe)
-    nodes: list[Any] = []
-    value = "x"
-    for i in range(probe.repeats):
-        own = f"w{i}" if _one_each(probe) else "w"
-        nodes += _quantized(probe.op, value, f"y{i}", i) if integer else [_node(probe.op, value, own, f"y{i}")]
+    (feed, weight), integer = _values(probe), probe.kind == "int8"
+    kind = "uint8" if integer else "float"
+    operator = "Conv<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>" if probe.op == "Conv" else probe.op
+    weights = [f"w{i}" for i in range(probe.repeats)] if _one_each(probe) else ["w"] * probe.repeats
+    nodes, value = [], "x"
+    for i, name in enumerate(weights):
+        if integer:  # as runtimes look for it to make an integer kernel
+            nodes += [
+                f"float{i} = DequantizeLinear({value}, scale, zero)",
+                f"weight{i} = DequantizeLinear({name}, scale, none)",
+                f"product{i} = {operator}(float{i}, weight{i})",
+                f"y{i} = QuantizeLinear(product{i}, scale, zero)",
+            ]
+        else:
+            nodes.append(f"y{i} = {operator}({value}, {name})")
         value = f"y{i}"
-    shape = list(feed.shape)
+    shape = f"[{','.join(map(str, feed.shape))}]"
+    result = f"{kind}{shape} {value}"
     if probe.op == "Add":  # a whole vector as a result would be copied once more on its way out
-        nodes.append(helper.make_node("ReduceMax", [value], ["result"], keepdims=0))
-        value, shape = "result", []
-    graph = helper.make_graph(
-        nodes,
-        "ceiling",
-        [helper.make_tensor_value_info("x", element, list(feed.shape))],
-        [helper.make_tensor_value_info(value, element, shape)],
-        [*_constants(integer), *_weights(probe, weight)],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), {"x": feed}
+        nodes.append(f"result = ReduceMax<keepdims = 0>({value})")
+        result = f"{kind}[] result"
+    graph = f"ceiling ({kind}{shape} x) => ({result}) {{ {' '.join(nodes)} }}"
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {graph}')
+    constants: dict[str, Any] = dict.fromkeys(weights, weight)
+    if integer:
+        constants |= {"scale": np.float32(_SCALE), "zero": np.uint8(_ZERO), "none": np.int8(0)}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items())
+    return model, {"x": feed}
 
 
 def torch_network(probe: Probe) -> tuple[torch.nn.Module, dict[str, np.ndarray]]:
@@ -136,41 +145,3 @@ def _values(probe: Probe) -> tuple[np.ndarray, np.ndarray]:
 def _one_each(probe: Probe) -> bool:
     """Whether every operator has a weight of its own: where reading it is what is measured."""
     return probe.kind == "memory" and probe.op == "MatMul"
-
-
-def _weights(probe: Probe, weight: np.ndarray) -> list[Any]:
-    from onnx import numpy_helper
-
-    if _one_each(probe):
-        return [numpy_helper.from_array(weight, f"w{i}") for i in range(probe.repeats)]
-    return [numpy_helper.from_array(weight, "w")]
-
-
-def _constants(integer: bool) -> list[Any]:
-    import numpy as np
-    from onnx import numpy_helper
-
-    if not integer:
-        return []
-    values = {"scale": np.float32(_SCALE), "zero": np.uint8(_ZERO), "none": np.int8(0)}
-    return [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
-
-
-def _node(op: str, value: str, weight: str, out: str) -> Any:
-    from onnx import helper
-
-    if op == "Conv":
-        return helper.make_node("Conv", [value, weight], [out], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    return helper.make_node(op, [value, weight], [out])
-
-
-def _quantized(op: str, value: str, out: str, i: int) -> list[Any]:
-    """One product between DequantizeLinear and QuantizeLinear, as runtimes look for it to make an integer kernel."""
-    from onnx import helper
-
-    return [
-        helper.make_node("DequantizeLinear", [value, "scale", "zero"], [f"float{i}"]),
-        helper.make_node("DequantizeLinear", ["w", "scale", "none"], [f"weight{i}"]),
-        _node(op, f"float{i}", f"weight{i}", f"product{i}"),
-        helper.make_node("QuantizeLinear", [f"product{i}", "scale", "zero"], [out]),
-    ]

@@ -36,7 +36,7 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
 
 def build(base: Candidate, plan: list[PlannedStep], session: Session) -> list[Candidate]:
     """All candidates in order, the untouched model first."""
-    from workbench.export.store import stored_export
+    from workbench.export.stored import stored_export
 
     recipe, store, chain = session.recipe, session.store, [base]
     for planned in plan:

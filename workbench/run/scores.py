@@ -22,7 +22,7 @@ from workbench.store.store import Store, key_of
 
 def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[str, dict[str, Path]]:
     """The ONNX file of every component of every candidate, by candidate name."""
-    from workbench.export.store import stored_export
+    from workbench.export.stored import stored_export
 
     files: dict[str, dict[str, Path]] = {}
     with progress("export to ONNX", sum(len(c.components) for c in chain)) as tick:
@@ -62,7 +62,7 @@ def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], 
 
 
 def _code(opened: set[str]) -> dict[str, Any]:
-    return depends_on("workbench.evaluate.evaluate", "workbench.metrics", "workbench.export.store", *sorted(opened))
+    return depends_on("workbench.evaluate.evaluate", "workbench.metrics", "workbench.export.stored", *sorted(opened))
 
 
 def score_all(

@@ -22,7 +22,7 @@ from workbench.store.processor import usable_cores
 
 
 class Runtime(Protocol):
-    """One place to run a network on this machine. Making one imports the libraries that it needs."""
+    """A runtime on this machine. Making one imports the libraries that it needs."""
 
     name: str
     target: str
@@ -44,6 +44,20 @@ class Runtime(Protocol):
         """The per-layer pass, in a session of its own."""
 
 
+class ReadsFiles:
+    """What runtimes that read a network's file have in common."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.name, self.target, self._reads = descriptor.name, descriptor.target, descriptor.reads
+
+    def refuses(self, network: Network) -> str | None:
+        """Everything but files of the formats that it reads."""
+        if network.file is None:
+            return "there is no ONNX file of it"
+        known = network.file.suffix in self._reads
+        return None if known else f"it is in another runtime's format ({network.file.suffix})"
+
+
 @runtime_checkable
 class Compiles(Protocol):
     """A runtime that compiles a network in its first call."""
@@ -53,15 +67,15 @@ class Compiles(Protocol):
 
 
 @cache
-def _found() -> dict[str, tuple[Descriptor, str]]:
+def _registered() -> dict[str, tuple[Descriptor, str]]:
     """Every runtime by name, in their order, with the package that is its folder."""
-    here = importlib.import_module(__package__)
-    packages = [f"{__package__}.{module.name}" for module in pkgutil.iter_modules(here.__path__) if module.ispkg]
+    folders = pkgutil.iter_modules([str(Path(__file__).parent)])
+    packages = [f"{__package__}.{module.name}" for module in folders if module.ispkg]
     every = [(importlib.import_module(f"{package}.descriptor").RUNTIME, package) for package in packages]
-    return {own.name: (own, package) for own, package in sorted(every, key=lambda one: (one[0].order, one[0].name))}
+    return {d.name: (d, package) for d, package in sorted(every, key=lambda pair: (pair[0].order, pair[0].name))}
 
 
-RUNTIMES = tuple(_found())
+RUNTIMES = tuple(_registered())
 """Names of all runtimes; whether one is installed shows when it is asked for."""
 DEFAULT = RUNTIMES[0]
 """The one that is measured on where none is named."""
@@ -75,7 +89,7 @@ def described(name: str) -> Descriptor:
     """
     if name not in RUNTIMES:
         raise unknown(f"runtime {name!r} is not known", name, RUNTIMES)
-    return _found()[name][0]
+    return _registered()[name][0]
 
 
 def all_described() -> list[Descriptor]:
@@ -85,7 +99,8 @@ def all_described() -> list[Descriptor]:
 
 def code_of(name: str) -> str:
     """The package that is a runtime's folder, its descriptor included, for keys of results."""
-    return _found()[described(name).name][1]
+    described(name)
+    return _registered()[name][1]
 
 
 def run_by(name: str) -> str:
@@ -117,10 +132,10 @@ def runtime_for_suffix(path: Path) -> Descriptor:
     Raises:
         InputError: none does.
     """
-    own = {one.format.suffix: one for one in all_described() if one.format}
-    if path.suffix not in own:
-        raise InputError(f"{path}: no runtime opens such a file", hint=f"known: {', '.join(own)}")
-    return own[path.suffix]
+    openers = {runtime.suffix: runtime for runtime in all_described() if runtime.format}
+    if path.suffix not in openers:
+        raise InputError(f"{path}: no runtime opens such a file", hint=f"known: {', '.join(openers)}")
+    return openers[path.suffix]
 
 
 def threads_asked(threads: int | None) -> int:
@@ -148,7 +163,8 @@ def runtime(name: str) -> Runtime:
     Raises:
         InputError: there is none of that name, or its library isn't installed.
     """
-    own = described(name)
+    descriptor = described(name)
     if not installed(name):
-        raise InputError(f"runtime {name}: {own.distribution} is not installed", hint=own.install_line)
-    return own.make()
+        raise InputError(f"runtime {name}: {descriptor.distribution} is not installed", hint=descriptor.install_line)
+    made: Runtime = getattr(importlib.import_module(run_by(name)), descriptor.cls)(descriptor)
+    return made

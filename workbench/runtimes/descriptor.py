@@ -1,44 +1,21 @@
-"""What others ask about a runtime by its name, declared by its own folder (``runtimes/NAME/descriptor.py``).
+"""What others ask about a runtime by its name, declared in its own folder (``runtimes/NAME/descriptor.py``).
 
 Nothing here needs a runtime's library: functions import what they use when they are called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from workbench.graphs.costs import NodeCost
-    from workbench.measure.counts import Count
     from workbench.measure.kinds import Kernels
-    from workbench.runtimes.base import Runtime
 
 Feed = Mapping[str, "np.ndarray"]
-
-
-@dataclass(frozen=True)
-class Format:
-    """The file format of which a runtime is the one to open it.
-
-    ``session(path, threads)`` gives something with ``run(None, feed)``, ``get_inputs()`` and ``get_outputs()``, as ONNX
-    Runtime has them; ``parallel``: several passes of one may run at the same time. ``files(path)``: all that loading
-    reads. ``costs(path)``: MACs of every product. ``count(path, shapes)``: MACs and parameters by layer, for inputs of
-    these shapes.
-    """
-
-    name: str
-    suffix: str
-    session: Callable[[Path, int | None], Any]
-    files: Callable[[Path], list[Path]]
-    costs: Callable[[Path], list[NodeCost]]
-    count: Callable[[Path, Mapping[str, Sequence[int]]], Count]
-    parallel: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,8 +23,8 @@ class Ceilings:
     """How the machine's ceilings are measured through a runtime.
 
     ``of``: another runtime, whose products this one calls. ``load(module, feed, threads)`` gives a function that runs
-    one pass of a torch module, for runtimes that read no files. ``refused``: kinds of products that it has none of,
-    with the reason. ``merges_sums``: a chain of sums becomes one kernel there, and says nothing of the memory.
+    one pass of a torch module, for runtimes that read no files. ``refused``: kinds of products that it lacks, with the
+    reason. ``merges_sums``: a chain of sums becomes one kernel there, and says nothing of the memory.
     """
 
     of: str | None = None
@@ -60,10 +37,10 @@ class Ceilings:
 class Descriptor:
     """A runtime without its library.
 
-    ``title`` is its name for readers, ``target`` what its place is called in profiles and reports, ``order`` where it
-    stands among the runtimes; ``by_default``: recipes that name no runtimes profile on it. ``distribution`` is the
-    library that its figures depend on (its name to import and to install), ``install`` what ``pip install`` is given.
-    ``make`` imports the library.
+    ``title`` is its name for readers, ``target`` what this machine is called under it, ``order`` its rank among the
+    runtimes; ``by_default``: recipes that name no runtimes profile on it. ``distribution`` is the library that its
+    figures depend on (its name to import and to install), ``install`` what ``pip install`` is given. ``cls`` is the
+    class in its module ``runtime`` that loads and runs.
     """
 
     name: str
@@ -72,11 +49,13 @@ class Descriptor:
     order: int
     distribution: str
     install: str
-    make: Callable[[], Runtime]
+    cls: str
     kernels: Kernels
     reads: tuple[str, ...] = ()
     """Suffixes of the files that it runs; none: it runs torch modules."""
-    format: Format | None = None
+    format: str = ""
+    """The file format that it is the one to open, by its module ``format`` (``load.Format``), and its ``suffix``."""
+    suffix: str = ""
     ceilings: Ceilings = Ceilings()
     by_default: bool = False
     profiler: Literal["in kernels", "free", "not known"] = "not known"

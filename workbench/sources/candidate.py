@@ -24,7 +24,7 @@ def chosen(component: str | None, family: Family) -> tuple[str, ...]:
 
 def networks_of(candidate: Candidate, components: tuple[str, ...], request: Request) -> list[Network]:
     """The components as networks; exported where ONNX is needed."""
-    from workbench.export.store import stored_export
+    from workbench.export.stored import stored_export
 
     contracts = {name: candidate.spec(name) for name in components}
     inputs = [name for contract in contracts.values() for name in contract.inputs]

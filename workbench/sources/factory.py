@@ -99,7 +99,7 @@ def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
 
 
 def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request: Request) -> Path:
-    from workbench.export.store import stored_module_export
+    from workbench.export.stored import stored_module_export
     from workbench.runtimes.torch.form import positional
 
     names = list(made.inputs) if made.by_keyword else None

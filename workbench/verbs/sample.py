@@ -40,7 +40,7 @@ def draw(loaded: Loaded, wanted: Wanted, out: Path, store: Store, progress: Prog
 
     from workbench.evaluate.sampler import Networks
     from workbench.evaluate.sampler import draw as draw_pictures
-    from workbench.export.store import stored_export
+    from workbench.export.stored import stored_export
     from workbench.models.scheduler import read_scheduler, timesteps
 
     candidate = wanted.candidate

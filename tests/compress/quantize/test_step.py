@@ -19,7 +19,7 @@ from workbench.compress.quantize.config import QuantizeConfig
 from workbench.compress.quantize.step import quantize
 from workbench.compress.registry import StepContext, StepResult
 from workbench.errors import InputError
-from workbench.export.store import stored_export
+from workbench.export.stored import stored_export
 from workbench.graphs.costs import node_costs
 from workbench.graphs.names import layer_of
 from workbench.models.candidate import Candidate

@@ -76,8 +76,8 @@ def test_what_is_published_on_it():
 
 def test_a_new_policy_changes_no_result_that_names_none():
     (module,) = modules("policies")
-    assert module not in closure("workbench.compress.distill.step") and module not in closure("workbench.export.store")
-    assert "workbench.models.families.stable_diffusion.parts" in closure("workbench.export.store")
+    assert module not in closure("workbench.compress.distill.step") and module not in closure("workbench.export.stored")
+    assert "workbench.models.families.stable_diffusion.parts" in closure("workbench.export.stored")
 
 
 def test_a_pipeline_of_other_classes_is_told(own_model: Callable[[], Path]):

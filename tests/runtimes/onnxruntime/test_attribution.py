@@ -9,7 +9,8 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from workbench.graphs.macs import count_graph, load_graph
+from workbench.graphs.macs import count_graph
+from workbench.graphs.read import read_model
 from workbench.runtimes.onnxruntime.attribution import attribute
 from workbench.runtimes.onnxruntime.session import session
 
@@ -18,7 +19,7 @@ PRODUCTS = ("Conv", "MatMul", "Gemm", "FusedConv", "FusedMatMul", "FusedGemm", "
 
 def executed_graph(path, folder):
     session(path, 1, optimized_path=folder / "executed.onnx")
-    return load_graph(folder / "executed.onnx")
+    return read_model(folder / "executed.onnx").graph
 
 
 def attributed(path, folder):

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 
 from workbench.graphs.layer_names import nodes_of
-from workbench.runtimes.onnxruntime.alignment import align
+from workbench.runtimes.onnxruntime.attribution import match_kernels
 from workbench.runtimes.onnxruntime.liveness import live_bytes
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.onnxruntime.trace import read_passes
@@ -22,7 +22,7 @@ def live(text, feed, tmp_path):
     running.run(None, feed)
     (one,) = read_passes(tmp_path / running.end_profiling().rsplit("/", 1)[-1])
     nodes = nodes_of(model.graph)
-    found = live_bytes(model.graph, nodes, one.kernels, align(one.kernels, nodes))
+    found = live_bytes(model.graph, nodes, one.kernels, match_kernels(one.kernels, nodes))
     return {kernel.op: bytes_ for kernel, bytes_ in zip(one.kernels, found, strict=True)}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from workbench.measure.layers import Transition
+from workbench.runtimes.onnxruntime.layers import transitions
 from workbench.runtimes.onnxruntime.trace import Kernel, Pass
-from workbench.runtimes.onnxruntime.transitions import transitions
 
 
 def kernel(op, before, after, microseconds):

@@ -18,7 +18,7 @@ from workbench.measure.sqnr import sqnr_db
 from workbench.runtimes.load import runner
 from workbench.runtimes.onnxruntime.session import session
 from workbench.runtimes.openvino import session as openvino_session
-from workbench.runtimes.openvino.costs import openvino_costs
+from workbench.runtimes.openvino.format import costs as openvino_costs
 from workbench.runtimes.openvino.session import OpenVinoSession, openvino_files
 
 

@@ -10,7 +10,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.models.families.stable_diffusion.architectures import UNETS
-from workbench.runtimes.torch.macs import ROOT, count
+from workbench.runtimes.torch.macs import count
+from workbench.runtimes.torch.modules import ROOT
 
 
 class Zoo(nn.Module):

@@ -70,15 +70,11 @@ class Backend:
     @property
     def suffix(self) -> str:
         """Of its files."""
-        return self._format.suffix
+        return described(self.runtime).suffix
 
     @property
     def kind(self) -> str:
         """The kind of a component that it made."""
-        return self._format.name
-
-    @property
-    def _format(self) -> Any:
         return described(self.runtime).format
 
     @property

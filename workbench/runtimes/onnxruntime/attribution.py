@@ -1,4 +1,7 @@
-"""From the nodes that a runtime executes back to the layers of the exported graph.
+"""From the kernels in a profile to the executed nodes, and from those back to the layers of the exported graph.
+
+A profile names kernels by their nodes, and nodes without a name by operator and number. Names need not be unique, and
+the number isn't in the written graph. What holds is the order: one operator at a time, as they stand in that graph.
 
 ONNX Runtime drops all metadata and fuses, renames and inserts nodes. What survives are the names of values: a fused
 node still writes the value that the last of the nodes that it stands for wrote, and reads what the first ones read.
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.graphs.layer_names import GraphNode, Names, Place, nodes_of
+from workbench.runtimes.onnxruntime.trace import Kernel
 
 CARRIERS = {
     "ReorderInput", "ReorderOutput", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast",
@@ -178,3 +182,44 @@ def _spread(nodes: Sequence[GraphNode], places: list[Place]) -> list[Place]:
 
 def _carries(node: Any) -> bool:
     return node.op_type in CARRIERS and not any(value.startswith(_TAKEN_APART) for value in node.output)
+
+
+def match_kernels(kernels: Sequence[Kernel], nodes: Sequence[GraphNode]) -> list[int | None]:
+    """Of each kernel of a pass the index in ``nodes``; None when it is in none of them.
+
+    A kernel inside another's (an If's, Loop's or Scan's) is looked for among the nodes inside that one's node; one that
+    isn't found there counts as that node's.
+    """
+    inside: defaultdict[int | None, list[int]] = defaultdict(list)
+    for i, node in enumerate(nodes):
+        inside[node.outer].append(i)
+    groups: defaultdict[int | None, list[int]] = defaultdict(list)
+    for k, kernel in enumerate(kernels):
+        groups[kernel.outer].append(k)
+    matched: list[int | None] = [None] * len(kernels)
+    # A kernel stands behind the one that it is inside of, so that one's node is known by then.
+    for outer, members in sorted(groups.items(), key=lambda item: -1 if item[0] is None else item[0]):
+        around = matched[outer] if outer is not None else None
+        candidates = inside[around] if outer is None or around is not None else []
+        for k, index in zip(members, _by_order(kernels, members, nodes, candidates), strict=True):
+            matched[k] = index if index is not None else around
+    return matched
+
+
+def _by_order(
+    kernels: Sequence[Kernel], members: Sequence[int], nodes: Sequence[GraphNode], among: Sequence[int]
+) -> list[int | None]:
+    if [kernels[k].op for k in members] == [nodes[i].proto.op_type for i in among]:
+        return list(among)
+    named: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in among:
+        named[nodes[i].proto.name, nodes[i].proto.op_type].append(i)
+    seen: defaultdict[tuple[str, str], int] = defaultdict(int)
+    in_order: list[int | None] = []
+    for k in members:
+        kernel = kernels[k]
+        key = ("", kernel.op) if kernel.node == f"{kernel.op}_{kernel.index}" else (kernel.node, kernel.op)
+        choice = named.get(key) or named.get((kernel.node, kernel.op), [])
+        in_order.append(choice[seen[key] % len(choice)] if choice else None)  # a loop begins again at its first
+        seen[key] += 1
+    return in_order

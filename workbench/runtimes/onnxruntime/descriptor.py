@@ -1,22 +1,9 @@
-"""ONNX Runtime as others see it."""
+"""ONNX Runtime without its library."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from workbench.measure.kinds import MOVES, Kernels
 from workbench.runtimes.descriptor import Descriptor
-from workbench.runtimes.onnxruntime.format import FORMAT
-
-if TYPE_CHECKING:
-    from workbench.runtimes.base import Runtime
-
-
-def _make() -> Runtime:
-    from workbench.runtimes.onnxruntime.runtime import OnnxRuntime
-
-    return OnnxRuntime(RUNTIME)
-
 
 RUNTIME = Descriptor(
     name="onnxruntime",
@@ -25,7 +12,7 @@ RUNTIME = Descriptor(
     order=1,
     distribution="onnxruntime",
     install="onnxruntime",
-    make=_make,
+    cls="OnnxRuntime",
     kernels=Kernels(
         products=(
             "Conv", "ConvTranspose", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul",
@@ -40,7 +27,8 @@ RUNTIME = Descriptor(
         wrapped="Skip|Fused|QLinear|Q(?=Gemm)",
     ),
     reads=(".onnx",),
-    format=FORMAT,
+    format="onnx",
+    suffix=".onnx",
     by_default=True,
     profiler="in kernels",
 )  # fmt: skip

@@ -1,40 +1,21 @@
-"""ONNX files: who opens them, what belongs to them, their MACs."""
+"""ONNX files: who opens them, what belongs to them, their MACs (``load.Format``)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from workbench.runtimes.descriptor import Format
+from workbench.graphs.costs import node_costs as costs
+from workbench.graphs.macs import count_graph
+from workbench.graphs.read import onnx_files as files
+from workbench.measure.counts import Count
+from workbench.runtimes.onnxruntime.session import session
 
-if TYPE_CHECKING:
-    from workbench.graphs.costs import NodeCost
-    from workbench.measure.counts import Count
+__all__ = ["costs", "count", "files", "parallel", "session"]
 
-
-def _session(path: Path, threads: int | None) -> Any:
-    from workbench.runtimes.onnxruntime.session import session
-
-    return session(path, threads)
+parallel = True
 
 
-def _files(path: Path) -> list[Path]:
-    from workbench.graphs.read import onnx_files
-
-    return onnx_files(path)
-
-
-def _costs(path: Path) -> list[NodeCost]:
-    from workbench.graphs.costs import node_costs
-
-    return node_costs(path)
-
-
-def _count(path: Path, shapes: Mapping[str, Sequence[int]]) -> Count:
-    from workbench.graphs.macs import count_graph
-
+def count(path: Path, shapes: Mapping[str, Sequence[int]]) -> Count:
+    """MACs and parameters by layer, for inputs of these shapes."""
     return count_graph(path, shapes).count
-
-
-FORMAT = Format("onnx", ".onnx", _session, _files, _costs, _count, parallel=True)

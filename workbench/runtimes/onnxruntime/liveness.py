@@ -11,7 +11,7 @@ from workbench.runtimes.onnxruntime.trace import Kernel
 
 
 def live_bytes(
-    graph: Any, nodes: Sequence[GraphNode], kernels: Sequence[Kernel], aligned: Sequence[int | None]
+    graph: Any, nodes: Sequence[GraphNode], kernels: Sequence[Kernel], matched: Sequence[int | None]
 ) -> list[int]:
     """Bytes of all values alive while each kernel runs; weights are not among them (estimated).
 
@@ -23,9 +23,9 @@ def live_bytes(
         graph: the executed graph.
         nodes: its nodes.
         kernels: those of one pass.
-        aligned: of each kernel the index in ``nodes``.
+        matched: of each kernel the index in ``nodes``.
     """
-    steps = [(k, nodes[i].proto) for k, i in enumerate(aligned) if i is not None and kernels[k].outer is None]
+    steps = [(k, nodes[i].proto) for k, i in enumerate(matched) if i is not None and kernels[k].outer is None]
     buffer: dict[str, str] = {}
     size: dict[str, int] = {}
     end: dict[str, int] = {}

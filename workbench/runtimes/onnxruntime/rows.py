@@ -10,9 +10,8 @@ from typing import Any
 from workbench.graphs.costs import INTEGER
 from workbench.graphs.macs import GraphCount
 from workbench.graphs.products import PRODUCTS
-from workbench.measure.clock import Stats
 from workbench.measure.counts import Count, LayerCount
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Integer
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Integer, counted_columns, row
 from workbench.runtimes.onnxruntime.attribution import Executed
 from workbench.runtimes.onnxruntime.trace import Kernel, Pass
 
@@ -87,9 +86,7 @@ class Rows:
 
     def runtime(self) -> dict[str, Any]:
         """The row of the time outside all kernels."""
-        outside = Stats(self._outside())
-        row = {"layer": OUTSIDE, "op": "", "scheme": "", "calls": 1, "fused_into": ""}
-        return row | {"latency_ms": outside.median, "latency_iqr_ms": outside.iqr}
+        return row(OUTSIDE, self._outside(), op="", scheme="", calls=1, fused_into="")
 
     def samples(self) -> dict[str, tuple[float, ...]]:
         """Time in ms by layer, pass by pass."""
@@ -138,25 +135,20 @@ class Rows:
         )
 
     def _row(self, layer: str) -> dict[str, Any]:
-        kernels, times = self.kernels[layer], Stats(tuple(self.times[layer]))
-        counted = self.counts.get(layer)
-        return {
-            "layer": layer,
-            "op": self._op(layer),
-            "scheme": self._scheme(layer),
-            "calls": len(kernels),
-            "latency_ms": times.median,
-            "latency_iqr_ms": times.iqr,
-            "macs": counted.macs if counted else 0,
-            "params": counted.params if counted else 0,
-            "weight_bytes": self.exported.weight_bytes.get(layer, 0),
-            "activation_bytes": sum(k.output_bytes for k in kernels),
-            "peak_bytes": self._notes["peak_bytes"].get(layer),
-            "attention_macs": counted.attention_macs if counted else 0,
-            "element_ops": counted.element_ops if counted else 0,
-            "fused_into": "" if kernels or layer == UNMAPPED else self._holders.get(layer, ""),
-            "runtime_bytes": self._notes["runtime_bytes"].get(layer),
-        }
+        kernels = self.kernels[layer]
+        return row(
+            layer,
+            self.times[layer],
+            op=self._op(layer),
+            scheme=self._scheme(layer),
+            calls=len(kernels),
+            weight_bytes=self.exported.weight_bytes.get(layer, 0),
+            activation_bytes=sum(kernel.output_bytes for kernel in kernels),
+            fused_into="" if kernels or layer == UNMAPPED else self._holders.get(layer, ""),
+            peak_bytes=self._notes["peak_bytes"].get(layer),
+            runtime_bytes=self._notes["runtime_bytes"].get(layer),
+            **counted_columns(self.counts.get(layer)),
+        )
 
     def _op(self, layer: str) -> str:
         if not self.kernels[layer]:

@@ -10,13 +10,14 @@ from workbench.graphs.read import onnx_files
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.network import Network
+from workbench.runtimes.base import ReadsFiles
 from workbench.runtimes.descriptor import Descriptor
 from workbench.runtimes.onnxruntime.layers import profile_layers
 from workbench.runtimes.onnxruntime.passes import one_pass
 from workbench.runtimes.onnxruntime.session import session
 
 
-class OnnxRuntime:
+class OnnxRuntime(ReadsFiles):
     """Runs ONNX files at full optimization, one operator at a time."""
 
     loaded_per_file_byte: ClassVar[float] = 2.5
@@ -26,33 +27,21 @@ class OnnxRuntime:
         "spinning": "on",
     }
 
-    def __init__(self, own: Descriptor) -> None:
-        self.name, self.target, self._reads = own.name, own.target, own.reads
+    def __init__(self, descriptor: Descriptor) -> None:
+        super().__init__(descriptor)
         import onnxruntime  # noqa: F401  (its import is not part of the first load)
-
-    def refuses(self, network: Network) -> str | None:
-        """Everything but ONNX files."""
-        if network.file is None:
-            return "there is no ONNX file of it"
-        known = network.file.suffix in self._reads
-        return None if known else f"it is in another runtime's format ({network.file.suffix})"
 
     def files(self, network: Network) -> list[Path]:
         """The ONNX file and its external data."""
-        return onnx_files(_file(network))
+        return onnx_files(network.path)
 
     def load(self, network: Network, threads: int) -> Callable[[], object]:
         """A session, profiling off."""
         with network.loading():
-            run = session(_file(network), threads)
-        return one_pass(run, network.feed, _file(network))
+            run = session(network.path, threads)
+        return one_pass(run, network.feed, network.path)
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own profile."""
         with network.loading():
             return profile_layers(network, threads, warmup, iterations, counted)
-
-
-def _file(network: Network) -> Path:
-    assert network.file is not None, "refuses() was not asked"
-    return network.file

@@ -4,89 +4,34 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from workbench.graphs.costs import NodeCost
 from workbench.graphs.names import layer_of
-from workbench.measure.counts import Count, LayerCount
-from workbench.runtimes.openvino.session import read_model
 
 if TYPE_CHECKING:
     import onnx
 
 PRODUCTS = (
-    "Convolution",
-    "GroupConvolution",
-    "ConvolutionBackpropData",
-    "GroupConvolutionBackpropData",
-    "MatMul",
+    "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul",
     "ScaledDotProductAttention",
-)
+)  # fmt: skip
 _CARRIES = ("Multiply", "Subtract", "Convert", "Reshape", "Transpose", "FakeQuantize", "Unsqueeze", "Squeeze")
 """Operations that keep a weight a weight, and a quantized value one."""
 _WITHOUT_BIASES, _INSERTED = "/WithoutBiases", "/fq_"
 _INTEGERS = ("i8", "u8", "i4", "u4", "i2", "u2")
 
 
-def openvino_costs(path: Path) -> list[NodeCost]:
-    """The cost of every product of an OpenVINO model with static shapes, as ``node_costs`` has those of an ONNX file.
-
-    Raises:
-        InputError: OpenVINO isn't installed.
-        RunError: the file can't be loaded.
-    """
-    return costs_of(read_model(path))
-
-
-def openvino_count(path: Path) -> Count:
-    """The products of an OpenVINO model and the weights that they multiply with; the rest isn't counted there.
-
-    Raises:
-        InputError: OpenVINO isn't installed.
-        RunError: the file can't be loaded.
-    """
-    layers: dict[str, list[NodeCost]] = {}
-    for cost in openvino_costs(path):
-        layers.setdefault(cost.layer, []).append(cost)
-    return Count(tuple(_row(layer, costs) for layer, costs in layers.items()), {})
-
-
-def _row(layer: str, costs: Sequence[NodeCost]) -> LayerCount:
-    return LayerCount(
-        layer=layer,
-        kind=costs[0].op,
-        params=sum(cost.weights for cost in costs),
-        macs=sum(cost.macs for cost in costs if cost.weights),
-        attention_macs=sum(cost.macs for cost in costs if not cost.weights),
-        element_ops=0,
-        activation_bytes=0,
-        calls=len(costs),
-    )
-
-
 def costs_of(model: Any) -> list[NodeCost]:
     """The cost of every product of an ``openvino.Model`` whose shapes are static; the others are left out."""
     costs = []
     for node in model.get_ordered_ops():
-        if node.get_type_name() not in PRODUCTS:
-            continue
-        macs = _macs(node)
-        if macs is None:
-            continue
-        name, weight = onnx_name(node.get_friendly_name()), weight_of(node)
-        operands = [_stored(value, _is_integer) for value in node.input_values()[:2]]
-        costs.append(
-            NodeCost(
-                name,
-                layer_of(name),
-                node.get_type_name(),
-                macs,
-                math.prod(weight.get_output_shape(0)) if weight is not None else 0,
-                all(operand is not None for operand in operands),
-            )
-        )
+        if node.get_type_name() in PRODUCTS and (macs := _macs(node)) is not None:
+            name, weight = onnx_name(node.get_friendly_name()), weight_of(node)
+            weights = math.prod(weight.get_output_shape(0)) if weight is not None else 0
+            integer = all(_stored(value, _is_integer) is not None for value in node.input_values()[:2])
+            costs.append(NodeCost(name, layer_of(name), node.get_type_name(), macs, weights, integer))
     return costs
 
 

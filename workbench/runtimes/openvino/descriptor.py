@@ -1,23 +1,10 @@
-"""OpenVINO as others see it."""
+"""OpenVINO without its library."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from workbench.measure.kinds import MOVES, Kernels
 from workbench.runtimes.descriptor import Ceilings, Descriptor
-from workbench.runtimes.openvino.format import FORMAT
 from workbench.runtimes.openvino.session import INSTALL, SUFFIX
-
-if TYPE_CHECKING:
-    from workbench.runtimes.base import Runtime
-
-
-def _make() -> Runtime:
-    from workbench.runtimes.openvino.runtime import OpenVino
-
-    return OpenVino(RUNTIME)
-
 
 RUNTIME = Descriptor(
     name="openvino",
@@ -26,7 +13,7 @@ RUNTIME = Descriptor(
     order=2,
     distribution="openvino",
     install=INSTALL,
-    make=_make,
+    cls="OpenVino",
     kernels=Kernels(
         products=(
             "Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul", "ScaledDotProductAttention",
@@ -37,7 +24,8 @@ RUNTIME = Descriptor(
         by_scheme=True,
     ),
     reads=(".onnx", SUFFIX),
-    format=FORMAT,
+    format="openvino",
+    suffix=SUFFIX,
     ceilings=Ceilings(merges_sums=True),
     profiler="free",
     trace={"begins": "OpenVINO tells how long kernels took and not when they began: they stand one after another"},

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from workbench.measure.clock import Stats
-from workbench.measure.layers import UNMAPPED, Event, Integer, Transition
+from workbench.measure.layers import UNMAPPED, Event, Integer, Transition, median_index, medians
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.trace import Node, Pass
 
@@ -151,27 +150,24 @@ class Kernels:
             for name, microseconds in one.kernels.items():
                 if self.taken[name]:
                     sums[self.kind(self.by_name[name]) if name in self.by_name else name][i] += microseconds / 1e3
-        medians = {kind: Stats(tuple(times)).median for kind, times in sums.items()}
-        return dict(sorted(medians.items(), key=lambda item: -item[1]))
+        return medians(sums)
 
     def events(self, kernel_ms: Sequence[float]) -> tuple[Event, ...]:
         """The kernels of the pass in the middle, one after another in their order: OpenVINO tells no begin."""
-        middle = sorted(range(len(kernel_ms)), key=lambda i: kernel_ms[i])[len(kernel_ms) // 2]
-        times, start, found = self.passes[middle].kernels, 0.0, []
+        times, start, events = self.passes[median_index(kernel_ms)].kernels, 0.0, []
         for node in self.nodes:
-            if took := times.get(node.name, 0):
-                found.append(Event(node.name, self.layer[node.name], self.kind(node), start, float(took)))
-                start += took
-        return tuple(found)
+            if duration := times.get(node.name, 0):
+                events.append(Event(node.name, self.layer[node.name], self.kind(node), start, float(duration)))
+                start += duration
+        return tuple(events)
 
     def transitions(self) -> tuple[Transition, ...]:
         """Kernels that do nothing but turn one precision into another; where that is fused, it isn't told."""
         count: Counter[tuple[str, str]] = Counter()
         spent: Counter[tuple[str, str]] = Counter()
         for node in self.nodes:
-            before = next(
-                (self.by_name[name].precision for name in node.inputs if name in self.by_name), node.precision
-            )
+            sources = (self.by_name[name] for name in node.inputs if name in self.by_name)
+            before = next(sources, node).precision
             pair = _PRECISIONS.get(before, ""), _PRECISIONS.get(node.precision, "")
             if all(pair) and pair[0] != pair[1] and self.taken[node.name] and self.kind(node) in _CONVERT:
                 count[pair] += 1

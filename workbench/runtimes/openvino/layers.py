@@ -1,25 +1,21 @@
 """The per-layer pass on OpenVINO: a compiled model of its own with counters on; nothing is timed here.
 
-Counters have a resolution of 1 µs; kernels below it are not seen. How kernels come to layers: ``openvino_kernels``.
+Counters have a resolution of 1 µs; kernels below it are not seen. How kernels come to layers: ``kernels``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from workbench.errors import RunError
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Layers
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Layers, counted_columns, row
 from workbench.measure.network import Network
 from workbench.runtimes.openvino.file import File
 from workbench.runtimes.openvino.kernels import Kernels
 from workbench.runtimes.openvino.session import compile_model, read_model
 from workbench.runtimes.openvino.trace import Node, Pass, record
-
-if TYPE_CHECKING:
-    pass
 
 
 def profile_openvino(network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
@@ -37,8 +33,7 @@ def profile_openvino(network: Network, counted: Count, threads: int, warmup: int
         InputError: OpenVINO isn't installed.
         RunError: the file can't be loaded or run.
     """
-    path, feed, scheme = network.file, network.feed, network.scheme
-    assert path is not None, "there is no file"
+    path, feed, scheme = network.path, network.feed, network.scheme
     model = read_model(path, {name: value.shape for name, value in feed.items()})
     file = File(path, model)
     nodes, passes = record(lambda: compile_model(model, path, threads, count=True), feed, warmup, iterations)
@@ -55,41 +50,33 @@ def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: 
     fused = [layer for layer in run.fused_into if layer not in run.samples and layer not in silent]
     kernel = [sum(one.kernels.values()) / 1e3 for one in passes]
     outside = tuple(max(0.0, one.wall / 1e3 - inside) for one, inside in zip(passes, kernel, strict=True))
-    samples = {layer: tuple(times) for layer, times in run.samples.items() if layer != UNMAPPED}
-    samples |= {UNMAPPED: tuple(run.samples.get(UNMAPPED, [0.0] * len(passes))), OUTSIDE: outside}
-    rows = []
-    for layer in (*(name for name in samples if name not in (UNMAPPED, OUTSIDE)), *silent, *fused, UNMAPPED):
-        times, count = Stats(samples.get(layer, (0.0,))), counts.get(layer)
-        rows.append(
-            {
-                "layer": layer,
-                "op": run.op(layer),
-                "scheme": run.scheme(layer, scheme),
-                "calls": len(run.kernels[layer]),
-                "latency_ms": times.median,
-                "latency_iqr_ms": times.iqr,
-                "macs": count.macs if count else 0,
-                "params": count.params if count else 0,
-                "weight_bytes": file.weight_bytes.get(layer, 0),
-                "activation_bytes": sum(node.written for node in run.kernels[layer]),
-                "peak_bytes": run.peak(layer),
-                "attention_macs": count.attention_macs if count else 0,
-                "element_ops": count.element_ops if count else 0,
-                "fused_into": "" if layer in run.samples else run.fused_into.get(layer, ""),
-            }
+    unmapped = tuple(run.samples.pop(UNMAPPED, [0.0] * len(passes)))
+    rows = [
+        row(
+            layer,
+            unmapped if layer == UNMAPPED else run.samples.get(layer, (0.0,)),
+            op=run.op(layer),
+            scheme=run.scheme(layer, scheme),
+            calls=len(run.kernels[layer]),
+            weight_bytes=file.weight_bytes.get(layer, 0),
+            activation_bytes=sum(node.written for node in run.kernels[layer]),
+            peak_bytes=run.peak(layer),
+            fused_into="" if layer in run.samples else run.fused_into.get(layer, ""),
+            **counted_columns(counts.get(layer)),
         )
-    empty = {"op": "", "scheme": "", "calls": 1, "fused_into": ""}
-    rows.append({"layer": OUTSIDE, "latency_ms": Stats(outside).median, "latency_iqr_ms": Stats(outside).iqr} | empty)
+        for layer in (*run.samples, *silent, *fused, UNMAPPED)
+    ]
+    rows.append(row(OUTSIDE, outside, op="", scheme="", calls=1, fused_into=""))
     at = max(run.live, key=lambda name: run.live[name], default=None)
     return Layers(
         rows=tuple(rows),
         wall_ms=Stats(tuple(one.wall / 1e3 for one in passes)).median,
         kernel_ms=Stats(tuple(kernel)).median,
-        unmapped_share=sum(samples[UNMAPPED]) / max(sum(kernel), 1e-9),
+        unmapped_share=sum(unmapped) / max(sum(kernel), 1e-9),
         op_ms=run.by_op(),
         passes=len(passes),
         integer=run.integer(),
-        samples=samples,
+        samples={layer: tuple(times) for layer, times in run.samples.items()} | {UNMAPPED: unmapped, OUTSIDE: outside},
         events=run.events(kernel),
         transitions=run.transitions(),
         live_peak_bytes=run.live[at] if at else None,

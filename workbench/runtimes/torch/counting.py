@@ -13,7 +13,8 @@ from workbench.measure.counts import Count
 from workbench.models.families.base import Part
 from workbench.models.unet import meta_unet
 from workbench.models.widths import Widths
-from workbench.runtimes.torch.macs import ROOT, count
+from workbench.runtimes.torch.macs import count
+from workbench.runtimes.torch.modules import ROOT
 
 if TYPE_CHECKING:
     import numpy as np

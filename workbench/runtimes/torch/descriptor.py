@@ -1,4 +1,4 @@
-"""PyTorch, eager, as others see it."""
+"""PyTorch, eager, without its library."""
 
 from __future__ import annotations
 
@@ -11,20 +11,12 @@ from workbench.runtimes.descriptor import Ceilings, Descriptor, Feed
 if TYPE_CHECKING:
     import torch
 
-    from workbench.runtimes.base import Runtime
-
 KERNELS = Kernels(
     products=(
         "Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d", "Linear", "Attention", "CLIPAttention", "MultiheadAttention",
     ),
 )  # fmt: skip
 """Named by the class of the module that called them."""
-
-
-def _make() -> Runtime:
-    from workbench.runtimes.torch.runtime import TorchEager
-
-    return TorchEager(RUNTIME)
 
 
 def _load(module: torch.nn.Module, feed: Feed, threads: int) -> Callable[[], object]:
@@ -40,7 +32,7 @@ RUNTIME = Descriptor(
     order=3,
     distribution="torch",
     install="torch",
-    make=_make,
+    cls="TorchEager",
     kernels=KERNELS,
     ceilings=Ceilings(load=_load, refused={"int8": "this runtime's networks are of float32"}),
     by_default=True,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.measure.clock import Stats
-from workbench.measure.counts import Count
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers
-from workbench.runtimes.torch.liveness import Live, live_bytes
+from workbench.measure.counts import Count, LayerCount
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, counted_columns, median_index, medians, row
+from workbench.runtimes.torch.liveness import live_bytes
 from workbench.runtimes.torch.modules import modules_by_layer, watched
 
 if TYPE_CHECKING:
@@ -54,29 +54,29 @@ def profile_modules(
     inside = [sum(seconds) for seconds in zip(*samples.values(), strict=True)] or [0.0] * iterations
     samples[UNMAPPED] = tuple(max(0.0, wall - part) for wall, part in zip(walls, inside, strict=True))
     samples[OUTSIDE] = (0.0,) * iterations
-    rows = [
-        _times(layer, samples[layer]) | _facts(modules[layer], counts.get(layer), recorded.calls[layer], layer, live)
-        if layer in modules
-        else _times(layer, samples[layer]) | {"op": "", "scheme": "", "calls": 1}
-        for layer in samples
-    ]
+    rows, kinds = [], defaultdict[str, list[tuple[float, ...]]](list)
+    for layer, times in samples.items():
+        columns: dict[str, Any] = {"op": "", "scheme": "", "calls": 1}
+        if layer in modules:
+            kinds[type(modules[layer]).__name__].append(times)
+            columns = module_columns(modules[layer], counts.get(layer)) | {
+                "calls": recorded.calls[layer],
+                "activation_bytes": live.written[layer],
+                "peak_bytes": live.alive.get(layer),
+            }
+        rows.append(row(layer, times, **columns))
     return Layers(
         rows=tuple(rows),
         wall_ms=Stats(tuple(walls)).median,
         kernel_ms=None,
         unmapped_share=sum(samples[UNMAPPED]) / max(sum(walls), 1e-9),
-        op_ms=_by_op(samples, modules),
+        op_ms=medians({kind: [sum(taken) for taken in zip(*own, strict=True)] for kind, own in kinds.items()}),
         passes=iterations,
         samples=samples,
         events=recorded.events(median_index(walls), modules),
         live_peak_bytes=live.peak,
         live_peak_at=live.peak_at,
     )
-
-
-def median_index(values: Sequence[float]) -> int:
-    """Index of the value that is the median, or of the lower of the two in the middle."""
-    return sorted(range(len(values)), key=values.__getitem__)[(len(values) - 1) // 2]
 
 
 class _Recorded:
@@ -125,29 +125,10 @@ class _Recorded:
         )
 
 
-def _times(layer: str, samples: tuple[float, ...]) -> dict[str, Any]:
-    return {"layer": layer, "latency_ms": Stats(samples).median, "latency_iqr_ms": Stats(samples).iqr}
-
-
-def _facts(part: torch.nn.Module, counted: Any, calls: int, layer: str, live: Live) -> dict[str, Any]:
-    return {
-        "op": type(part).__name__,
+def module_columns(module: torch.nn.Module, count: LayerCount | None) -> dict[str, Any]:
+    """What a module itself says of its layer."""
+    return counted_columns(count) | {
+        "op": type(module).__name__,
         "scheme": "fp32",
-        "calls": calls,
-        "macs": counted.macs if counted else 0,
-        "params": counted.params if counted else 0,
-        "weight_bytes": sum(p.numel() * p.element_size() for p in part.parameters(recurse=False)),
-        "activation_bytes": live.written[layer],
-        "peak_bytes": live.alive.get(layer),
-        "attention_macs": counted.attention_macs if counted else 0,
-        "element_ops": counted.element_ops if counted else 0,
+        "weight_bytes": sum(p.numel() * p.element_size() for p in module.parameters(recurse=False)),
     }
-
-
-def _by_op(samples: Mapping[str, tuple[float, ...]], modules: Mapping[str, torch.nn.Module]) -> dict[str, float]:
-    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(samples[OUTSIDE]))
-    for layer, times in samples.items():
-        if layer in modules:
-            kind = type(modules[layer]).__name__
-            sums[kind] = [a + b for a, b in zip(sums[kind], times, strict=True)]
-    return dict(sorted(((op, Stats(tuple(t)).median) for op, t in sums.items()), key=lambda item: -item[1]))

@@ -55,10 +55,7 @@ def live_bytes(module: torch.nn.Module, call: Callable[[], object], wrapper: str
                     live.peak, live.peak_at = storages.bytes, layer
             return out
 
-    def leave() -> None:
-        stack.pop()
-
-    with watched(module, wrapper, stack.append, leave), Watching():
+    with watched(module, wrapper, stack.append, stack.pop), Watching():
         call()
     return live
 

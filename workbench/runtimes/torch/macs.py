@@ -9,18 +9,15 @@ listed by name, never taken for zero.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from workbench.measure.counts import Count, LayerCount
 from workbench.runtimes.torch.element_ops import FREE, NO_MEMORY, REDUCTIONS
+from workbench.runtimes.torch.modules import ROOT, modules_by_layer, watched
 
 if TYPE_CHECKING:
     import torch
-
-ROOT = "(root)"
-"""The layer of operations that the component does itself, outside all its submodules."""
 
 _OPERANDS = {"addmm": (1, 2), "baddbmm": (1, 2), "addbmm": (1, 2), "addmv": (1, 2)}
 """Where products have their operands, if not in front."""
@@ -39,18 +36,18 @@ def count(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Count:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _tracked(module, tally), _mode(tally):
+        watch = watched(module, "", tally.enter, tally.stack.pop)
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), watch, _counting(tally):
             module(*args, **kwargs)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     seen: set[int] = set()
     layers = []
-    for name, part in module.named_modules():
-        own = [p for p in part.parameters(recurse=False) if id(p) not in seen]
-        seen.update(id(p) for p in own)
-        layer = name or ROOT
+    for layer, part in modules_by_layer(module).items():
+        new = [p for p in part.parameters(recurse=False) if id(p) not in seen]
+        seen.update(id(p) for p in new)
         products = tally.products[layer]
-        params = sum(p.numel() for p in own)
+        params = sum(p.numel() for p in new)
         if not (params or products or tally.elements[layer] or tally.written[layer]):
             continue
         layers.append(
@@ -72,7 +69,7 @@ class _Tally:
     """What the dispatch mode adds up, by layer; ``stack`` is the chain of modules being run."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self.stack: list[str] = [ROOT]
+        self.stack = [ROOT]
         self.products: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.elements: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
@@ -80,6 +77,10 @@ class _Tally:
         self.uncounted: Counter[str] = Counter()
         # Storages of weights and of what is made of them alone; held, so that none is given to another tensor.
         self._constant = {_storage(t): t for t in (*module.parameters(), *module.buffers())}
+
+    def enter(self, layer: str) -> None:
+        self.calls[layer] += 1
+        self.stack.append(layer)
 
     def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         import torch
@@ -137,8 +138,7 @@ def _product(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any)
     return None
 
 
-@contextmanager
-def _mode(tally: _Tally) -> Iterator[None]:
+def _counting(tally: _Tally) -> AbstractContextManager[object]:
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils.flop_counter import flop_registry
 
@@ -154,29 +154,4 @@ def _mode(tally: _Tally) -> Iterator[None]:
             tally.add(func, args, kwargs, out)
             return out
 
-    with Counting():
-        yield
-
-
-@contextmanager
-def _tracked(module: torch.nn.Module, tally: _Tally) -> Iterator[None]:
-    """Keeps ``tally.stack`` at the module being run."""
-    handles = []
-    for name, part in module.named_modules():
-        if not name:
-            continue
-
-        def enter(_m: torch.nn.Module, _inputs: Any, name: str = name) -> None:
-            tally.calls[name] += 1
-            tally.stack.append(name)
-
-        def leave(_m: torch.nn.Module, _inputs: Any, _output: Any) -> None:
-            tally.stack.pop()
-
-        handles += [part.register_forward_pre_hook(enter), part.register_forward_hook(leave)]
-    tally.calls[ROOT] += 1
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    return Counting()

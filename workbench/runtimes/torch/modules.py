@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from workbench.runtimes.torch.macs import ROOT
-
 if TYPE_CHECKING:
     import torch
+
+ROOT = "(root)"
+"""The layer of operations that the component does itself, outside all its submodules."""
 
 
 def modules_by_layer(module: torch.nn.Module, wrapper: str = "") -> dict[str, torch.nn.Module]:

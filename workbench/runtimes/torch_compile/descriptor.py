@@ -1,22 +1,10 @@
-"""``torch.compile`` as others see it."""
+"""``torch.compile`` without its library."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from workbench.runtimes.descriptor import Ceilings, Descriptor
 from workbench.runtimes.torch.descriptor import KERNELS
 from workbench.runtimes.torch.descriptor import RUNTIME as EAGER
-
-if TYPE_CHECKING:
-    from workbench.runtimes.base import Runtime
-
-
-def _make() -> Runtime:
-    from workbench.runtimes.torch_compile.runtime import TorchCompile
-
-    return TorchCompile(RUNTIME)
-
 
 RUNTIME = Descriptor(
     name="torch-compile",
@@ -25,7 +13,7 @@ RUNTIME = Descriptor(
     order=4,
     distribution="torch",
     install="torch",
-    make=_make,
+    cls="TorchCompile",
     kernels=KERNELS,
     ceilings=Ceilings(of=EAGER.name),
 )

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.runtimes.torch.macs import ROOT
-from workbench.runtimes.torch.modules import modules_by_layer
+from workbench.runtimes.torch.modules import ROOT, modules_by_layer
 
 if TYPE_CHECKING:
     import torch

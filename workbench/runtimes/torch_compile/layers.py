@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
-from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers
-from workbench.runtimes.torch.layers import median_index
+from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, median_index, medians, row
+from workbench.runtimes.torch.layers import module_columns
 from workbench.runtimes.torch.modules import modules_by_layer
 from workbench.runtimes.torch_compile.inductor import Compiled
 from workbench.runtimes.torch_compile.kernels import Graph, Kernel, Records, quiet
@@ -173,25 +173,20 @@ def _assemble(
     traced = {layer for graph in graphs for layer in graph.layers}
     known = [layer for layer in modules if layer in own or layer in traced or layer in counts]
     samples = {layer: tuple(own.get(layer, [0.0] * len(walls))) for layer in (*known, UNMAPPED, OUTSIDE)}
-    rows = [
-        {"layer": layer, "latency_ms": Stats(times).median, "latency_iqr_ms": Stats(times).iqr, "calls": calls[layer]}
-        | (_facts(modules[layer], counts.get(layer), into.get(layer, "")) if layer in modules else _NO_LAYER)
-        for layer, times in samples.items()
-    ]
-    middle = median_index(kernel_ms)
+    rows = []
+    for layer, times in samples.items():
+        columns = module_columns(modules[layer], counts.get(layer)) if layer in modules else {"op": "", "scheme": ""}
+        rows.append(row(layer, times, **columns, calls=calls[layer], fused_into=into.get(layer, "")))
     return Layers(
         rows=tuple(rows),
         wall_ms=Stats(tuple(walls)).median,
         kernel_ms=Stats(tuple(kernel_ms)).median,
         unmapped_share=sum(unmapped) / max(sum(kernel_ms), 1e-9),
-        op_ms=dict(sorted(((op, Stats(tuple(t)).median) for op, t in ops.items()), key=lambda item: -item[1])),
+        op_ms=medians(ops),
         passes=len(walls),
         samples=samples,
-        events=tuple(_event(launch, modules) for launch in launches[middle]),
+        events=tuple(_event(launch, modules) for launch in launches[median_index(kernel_ms)]),
     )
-
-
-_NO_LAYER: dict[str, Any] = {"op": "", "scheme": "", "fused_into": ""}
 
 
 def _fused_into(kernels: Sequence[Kernel], own: Mapping[str, Any]) -> dict[str, str]:
@@ -213,16 +208,3 @@ def _kind(kernel: Kernel, modules: Mapping[str, torch.nn.Module]) -> str:
 def _event(launch: _Launch, modules: Mapping[str, torch.nn.Module]) -> Event:
     kernel = launch.kernel
     return Event(kernel.name, kernel.layer or UNMAPPED, _kind(kernel, modules), launch.start, launch.duration)
-
-
-def _facts(part: torch.nn.Module, counted: Any, into: str) -> dict[str, Any]:
-    return {
-        "op": type(part).__name__,
-        "scheme": "fp32",
-        "macs": counted.macs if counted else 0,
-        "params": counted.params if counted else 0,
-        "weight_bytes": sum(p.numel() * p.element_size() for p in part.parameters(recurse=False)),
-        "attention_macs": counted.attention_macs if counted else 0,
-        "element_ops": counted.element_ops if counted else 0,
-        "fused_into": into,
-    }

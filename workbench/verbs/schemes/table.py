@@ -194,7 +194,7 @@ class Table:
         return list(samples.held_back(lambda inputs, _kept: plain.run(None, inputs)[0]))
 
     def _export(self, candidate: Candidate, component: str) -> Path:
-        from workbench.export.store import stored_export
+        from workbench.export.stored import stored_export
 
         return stored_export(candidate, component, self.store)
 

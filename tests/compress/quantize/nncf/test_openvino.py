@@ -18,7 +18,7 @@ from workbench.progress import quiet
 from workbench.recipe.hooks import ChecksDenoiser
 from workbench.runtimes.load import runner
 from workbench.runtimes.onnxruntime.session import session
-from workbench.runtimes.openvino.costs import openvino_costs
+from workbench.runtimes.openvino.format import costs as openvino_costs
 from workbench.store.processor import int8_overflows
 
 
