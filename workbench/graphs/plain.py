@@ -26,7 +26,7 @@ def needs_plain(model: onnx.ModelProto) -> bool:
 
 
 def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """The model with its functions written out where they are called, its nodes behind what they read, no name twice.
+    """The model with its functions written out where they are name_of, its nodes behind what they read, no name twice.
 
     Functions stay that are for another version of ONNX, in which their operators are others. ``path`` is where the
     model comes from; it is changed.
@@ -44,7 +44,7 @@ def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     if model.functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
-        except Exception as error:  # what the library raises hangs on what is wrong
+        except Exception as error:  # the class depends on what is wrong
             raise InputError(f"{path}: its functions can't be inlined: {str(error).splitlines()[0]}") from None
     repeated = _repeated(model)
     for node in nodes_of(model):
@@ -54,7 +54,7 @@ def plain(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         ordered = order(graph)
         if len(ordered) < len(graph.node):
             stuck = next(node for i, node in enumerate(graph.node) if i not in set(ordered))
-            raise InputError(f"{path}: {told(stuck)} needs its own result: the graph goes round in a circle")
+            raise InputError(f"{path}: {in_words(stuck)} needs its own result: the graph goes round in a circle")
         if ordered != sorted(ordered):
             nodes = [graph.node[i] for i in ordered]
             copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
@@ -103,12 +103,12 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
             yield from (value.name for value in graph.output)
 
 
-def told(node: onnx.NodeProto) -> str:
+def in_words(node: onnx.NodeProto) -> str:
     """A node in a sentence: ``node 'name' (MatMul)``, by what it makes where it has no name."""
-    return f"node {called(node)!r} ({node.op_type})"
+    return f"node {name_of(node)!r} ({node.op_type})"
 
 
-def called(node: onnx.NodeProto) -> str:
+def name_of(node: onnx.NodeProto) -> str:
     """A node's name, or that of what it makes where it has none."""
     return node.name or next((value for value in node.output if value), "")
 

@@ -28,6 +28,11 @@ class LayerCount:
     activation_bytes: int
     calls: int
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether leaving the layer out would lose parameters or products."""
+        return bool(self.params or self.macs or self.attention_macs)
+
 
 @dataclass(frozen=True)
 class Count:

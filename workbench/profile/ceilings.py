@@ -16,7 +16,8 @@ from workbench.errors import RunError
 from workbench.measure.clock import Stats, interleaved
 from workbench.measure.network import Network
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
-from workbench.runtimes.base import code_of, described, runtime
+from workbench.runtimes import base
+from workbench.runtimes.base import code_of, described
 from workbench.runtimes.descriptor import Descriptor
 from workbench.store.depends import depends_on
 from workbench.store.environment import fingerprint
@@ -49,41 +50,41 @@ def ceilings(name: str, threads: int, store: Store) -> Ceilings:
         InputError: there is no such runtime, or it isn't installed.
         RunError: the runtime can't even multiply floats.
     """
-    own = described(described(name).ceilings.of or name)
-    place = runtime(own.name)
+    descriptor = described(described(name).ceilings.of or name)
+    runtime = base.runtime(descriptor.name)
     key = key_of(
         {
             "what": "ceilings",
-            **depends_on(_measure, code_of(own.name)),
+            **depends_on(_measure, code_of(descriptor.name)),
             "machine": fingerprint(),
             "threads": threads,
-            "runtime": own.name,
+            "runtime": descriptor.name,
         }
     )
 
     def load(probe: Probe, folder: Path) -> Callable[[], object]:
-        if own.ceilings.load:
-            return own.ceilings.load(*torch_network(probe), threads)
-        return place.load(_network(probe, folder), threads)
+        if descriptor.ceilings.load:
+            return descriptor.ceilings.load(*torch_network(probe), threads)
+        return runtime.load(_network(probe, folder), threads)
 
     stored = store.get(key)
     if stored is not None:
         return cast("Ceilings", stored)
     with tempfile.TemporaryDirectory(prefix="workbench-ceilings-") as scratch:
-        measured = _measure(own, threads, load, Path(scratch))
+        measured = _measure(descriptor, threads, load, Path(scratch))
     if not measured["warnings"]:  # what a busy machine gave is used once, and measured again the next time
         store.compute(key, lambda _folder: measured)
     return measured
 
 
 def _measure(
-    own: Descriptor, threads: int, load: Callable[[Probe, Path], Callable[[], object]], folder: Path
+    descriptor: Descriptor, threads: int, load: Callable[[Probe, Path], Callable[[], object]], folder: Path
 ) -> Ceilings:
     started = time.perf_counter()
     calls: dict[Probe, Callable[[], object]] = {}
-    refused = dict(own.ceilings.refused)
+    refused = dict(descriptor.ceilings.refused)
     for probe in PROBES:
-        if probe.kind in own.ceilings.refused or (probe.op == "Add" and own.ceilings.merges_sums):
+        if probe.kind in descriptor.ceilings.refused or (probe.op == "Add" and descriptor.ceilings.merges_sums):
             continue
         try:
             calls[probe] = load(probe, folder)
@@ -99,11 +100,11 @@ def _measure(
     for probe, taken in samples.items():
         reached[probe.kind].append(_rate(probe, taken))
     if not reached["fp32"] or not reached["memory"]:
-        raise RunError(f"{own.name}: its ceilings can't be measured: {'; '.join(refused.values())}")
+        raise RunError(f"{descriptor.name}: its ceilings can't be measured: {'; '.join(refused.values())}")
     fp32 = max(reached["fp32"], key=lambda r: r["best"])
     int8 = max(reached["int8"], key=lambda r: r["best"], default=None)
     return {
-        "runtime": own.name,
+        "runtime": descriptor.name,
         "threads": threads,
         "what": WHAT,
         "fp32": fp32,

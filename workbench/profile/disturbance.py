@@ -84,12 +84,12 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
     if shares["steal_share"] is None:
         reason = "too short a time" if before.ticks and after.ticks else f"{STAT} doesn't tell"
         unknown["steal_share"] = unknown["others_share"] = reason
-    for name, own, place in (
+    for name, attribute, source in (
         ("load", "load", "the system"),
         ("frequency_mhz", "frequency", f"{CPUS}/cpu*/cpufreq"),
         ("temperature_c", "temperature", f"{ZONES}/thermal_zone*"),
     ):
-        shares |= {f"{name}_before": getattr(before, own), f"{name}_after": getattr(after, own)}
-        if None in (getattr(before, own), getattr(after, own)):
-            unknown[name] = f"{place} doesn't tell"
+        shares |= {f"{name}_before": getattr(before, attribute), f"{name}_after": getattr(after, attribute)}
+        if None in (getattr(before, attribute), getattr(after, attribute)):
+            unknown[name] = f"{source} doesn't tell"
     return shares | {"unknown": unknown}

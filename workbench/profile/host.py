@@ -16,7 +16,8 @@ from workbench.measure.record import Measured, Record, Timed, with_pipeline
 from workbench.profile import disturbance
 from workbench.profile.ceilings import ceilings
 from workbench.profile.peak_memory import peak_memory
-from workbench.runtimes.base import Compiles, Runtime, runtime
+from workbench.runtimes import base
+from workbench.runtimes.base import Compiles, Runtime
 from workbench.runtimes.load import file_size
 from workbench.store.environment import environment
 from workbench.store.store import Store
@@ -68,30 +69,30 @@ def measure_host(
     """
     records: list[Record] = []
     for name in settings.runtimes:
-        place = runtime(name)
-        refused = {n.candidate for n in networks if place.refuses(n)}
-        own_networks = [n for n in networks if n.candidate not in refused]
+        runtime = base.runtime(name)
+        refused = {n.candidate for n in networks if runtime.refuses(n)}
+        chosen = [n for n in networks if n.candidate not in refused]
         before = disturbance.moment()
-        measured, apart = _measure(place, own_networks, counts, settings, progress)
+        measured, apart = _measure(runtime, chosen, counts, settings, progress)
         facts = {
             "threads": settings.threads,
             "seed": seed,
             "noise": disturbance.between(before, disturbance.moment()),
-            "runtime_settings": dict(place.settings),
+            "runtime_settings": dict(runtime.settings),
             "ceilings": ceilings(name, settings.threads, store),
             "environment": environment(),
         }
-        for candidate in dict.fromkeys(n.candidate for n in own_networks):
-            own = [n for n in own_networks if n.candidate == candidate]
-            components = {n.component: measured[n.candidate, n.component] for n in own}
-            peak = peak_memory(place.name, own, settings.threads)
-            record = Record(candidate, place.name, place.target, components, peak, facts, apart)
-            records.append(with_pipeline(record, own[0]))
+        for candidate in dict.fromkeys(n.candidate for n in chosen):
+            parts = [n for n in chosen if n.candidate == candidate]
+            components = {n.component: measured[n.candidate, n.component] for n in parts}
+            peak = peak_memory(runtime.name, parts, settings.threads)
+            record = Record(candidate, runtime.name, runtime.target, components, peak, facts, apart)
+            records.append(with_pipeline(record, parts[0]))
     return records
 
 
 def _measure(
-    place: Runtime,
+    runtime: Runtime,
     networks: Sequence[Network],
     counts: Mapping[tuple[str, str], Count],
     settings: Settings,
@@ -107,19 +108,19 @@ def _measure(
     passes = min(settings.iterations, LAYER_PASSES)
     kinds = list(dict.fromkeys(n.component for n in distinct.values()))
     rounds = len(kinds) * settings.iterations
-    with progress(f"profile on {place.target}", rounds + len(distinct) * passes) as tick:
+    with progress(f"profile on {runtime.target}", rounds + len(distinct) * passes) as tick:
         done = 0
         for component in kinds:
             group = [network for network in distinct.values() if network.component == component]
-            batches = _that_fit(place, group)
+            batches = _that_fit(runtime, group)
             for together in batches:
-                timed |= _time(place, together, settings, tick, done)
+                timed |= _time(runtime, together, settings, tick, done)
             if len(batches) > 1:
                 apart.append(component)
             done += settings.iterations
         for identity, network in distinct.items():
             counted = counts[network.candidate, network.component]
-            layers[identity] = place.layers(network, counted, settings.threads, min(settings.warmup, 3), passes)
+            layers[identity] = runtime.layers(network, counted, settings.threads, min(settings.warmup, 3), passes)
             done += passes
             tick(done, network.label)
     measured = {}
@@ -128,7 +129,7 @@ def _measure(
         measured[network.candidate, network.component] = Measured(
             scheme=network.scheme,
             inputs=tuple(network.feed),
-            size_bytes=_size(place, network),
+            size_bytes=_size(runtime, network),
             timed=timed[network.identity],
             layers=layers[network.identity],
             count=counts[network.candidate, network.component],
@@ -137,32 +138,33 @@ def _measure(
     return measured, tuple(apart)
 
 
-def _size(place: Runtime, network: Network) -> int:
+def _size(runtime: Runtime, network: Network) -> int:
     """Bytes as deployed: the file where there is one, else what this runtime reads."""
-    return file_size(network.file) if network.file else sum(file.stat().st_size for file in place.files(network))
+    return file_size(network.file) if network.file else sum(file.stat().st_size for file in runtime.files(network))
 
 
-def _that_fit(place: Runtime, group: Sequence[Network]) -> list[list[Network]]:
+def _that_fit(runtime: Runtime, group: Sequence[Network]) -> list[list[Network]]:
     """All networks together when they fit into memory, else each by itself."""
     import psutil
 
-    need = place.loaded_per_file_byte * sum(file.stat().st_size for network in group for file in place.files(network))
+    files = [file for network in group for file in runtime.files(network)]
+    need = runtime.loaded_per_file_byte * sum(file.stat().st_size for file in files)
     if not group or need <= psutil.virtual_memory().available:
         return [list(group)] if group else []
     return [[network] for network in group]
 
 
 def _time(
-    place: Runtime, networks: Sequence[Network], settings: Settings, tick: Tick, done: int
+    runtime: Runtime, networks: Sequence[Network], settings: Settings, tick: Tick, done: int
 ) -> dict[tuple[str, str], Timed]:
     calls: dict[str, Callable[[], object]] = {}
     loads: dict[str, tuple[float, float, float, str | None]] = {}
     for network in networks:
-        drop_from_cache(place.files(network))
-        cold, first = once_ms(partial(place.load, network, settings.threads))
+        drop_from_cache(runtime.files(network))
+        cold, first = once_ms(partial(runtime.load, network, settings.threads))
         del first
-        warm, call = once_ms(partial(place.load, network, settings.threads))
-        cache = place.first_call(network) if isinstance(place, Compiles) else None
+        warm, call = once_ms(partial(runtime.load, network, settings.threads))
+        cache = runtime.first_call(network) if isinstance(runtime, Compiles) else None
         first_call, _ = once_ms(call)
         calls[network.label] = call
         loads[network.label] = (cold, warm, first_call, cache)

@@ -34,14 +34,15 @@ def join(tables: Mapping[Place, pd.DataFrame]) -> pd.DataFrame:
         raise InputError("there is no profile to join")
     indexed = {}
     for place, table in tables.items():
-        own = table.set_index(list(KEY))
-        if not own.index.is_unique:
-            twice = own.index[own.index.duplicated()][0]
+        rows = table.set_index(list(KEY))
+        if not rows.index.is_unique:
+            twice = rows.index[rows.index.duplicated()][0]
             raise InputError(f"{'/'.join(place)}: layer {twice[1]!r} of {twice[0]} is in it twice")
-        indexed[place] = own
-    order = pd.MultiIndex.from_tuples(dict.fromkeys(key for own in indexed.values() for key in own.index), names=KEY)
-    wide = pd.concat([own.reindex(order) for own in indexed.values()], axis=1, keys=indexed, names=[*PLACES, "metric"])
-    metrics = list(dict.fromkeys(metric for own in indexed.values() for metric in own.columns))
+        indexed[place] = rows
+    order = pd.MultiIndex.from_tuples(dict.fromkeys(key for rows in indexed.values() for key in rows.index), names=KEY)
+    parts = [rows.reindex(order) for rows in indexed.values()]
+    wide = pd.concat(parts, axis=1, keys=indexed, names=[*PLACES, "metric"])
+    metrics = list(dict.fromkeys(metric for rows in indexed.values() for metric in rows.columns))
     wide = wide.reorder_levels(["metric", *PLACES], axis=1)
     return wide[[(metric, *place) for metric in metrics for place in indexed if metric in indexed[place].columns]]
 

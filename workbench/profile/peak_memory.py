@@ -62,12 +62,12 @@ def _probe(job: Mapping[str, Any]) -> dict[str, int]:
     ``running`` is what is resident at the end, without what loading alone needed: the file's bytes, unpacked weights.
     """
     from workbench.measure.network import from_description
-    from workbench.runtimes.base import runtime
+    from workbench.runtimes import base
 
-    place = runtime(job["runtime"])
+    runtime = base.runtime(job["runtime"])
     before = _resident("VmHWM")
     networks = [from_description(described) for described in job["networks"]]
-    loaded = [place.load(network, job["threads"]) for network in networks]  # a pipeline keeps all of them loaded
+    loaded = [runtime.load(network, job["threads"]) for network in networks]  # a pipeline keeps all of them loaded
     for call in loaded:
         call()
     return {"before": before, "peak": _resident("VmHWM"), "running": _resident("VmRSS")}

@@ -34,7 +34,7 @@ def roofline(table: pd.DataFrame, ceilings: Ceilings) -> pd.DataFrame:
 
     Args:
         table: the columns of ``workbench.measure.layers.COLUMNS``, ``component`` included.
-        found: what ``ceilings`` gave.
+        ceilings: those of the machine.
 
     A layer's kernels count as 8-bit when its main operator is an integer one; products of attention still count as
     float then. Where this runtime has no 8-bit ceiling, that of floats is taken.
@@ -78,7 +78,7 @@ def _row(row: Mapping[str, Any], ceilings: Ceilings, kernels: Kernels) -> dict[s
 def bandwidth(ceilings: Ceilings, moved: float) -> float:
     """GB/s that this machine was seen to reach when one operator moves ``moved`` bytes or more.
 
-    ``found`` is what ``ceilings`` gives. More than the largest probe: what the largest reached.
+    For more than the largest probe moves: what the largest reached.
     """
     reached = [entry["best"] for entry in ceilings["memory"] if entry["bytes"] >= moved]
     return max(reached, default=ceilings["memory"][-1]["best"])

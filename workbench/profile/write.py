@@ -58,7 +58,7 @@ def write_profile(
 ) -> Summary:
     """Writes ``CANDIDATE@TARGET.csv`` and ``.json`` into ``out`` and returns the summary (what the JSON holds).
 
-    Where the place's ceilings are known, ``.roofline.csv`` says which bound each layer is under.
+    Where the machine's ceilings are known, ``.roofline.csv`` says which bound each layer is under.
 
     Args:
         out: folder for the files.
@@ -87,8 +87,7 @@ def layer_table(record: Record) -> pd.DataFrame:
 
 def summarize(record: Record, budget: Budget | None, warnings: Sequence[str], lineage: Sequence[str] = ()) -> Summary:
     """The summary of a profile; arguments as for ``write_profile``."""
-    own, peak = record.components, record.peak
-    components = {name: _component(measured) for name, measured in own.items()}
+    components, peak = {name: _component(m) for name, m in record.components.items()}, record.peak
     return {
         "schema_version": SCHEMA_VERSION,
         "candidate": record.candidate,
@@ -123,11 +122,11 @@ def readable(summary: Summary) -> str:
 
 def _pipeline(record: Record, budget: Budget) -> Pipeline | None:
     """The cost of one picture; None where the record isn't that of a whole pipeline."""
-    own, steps = record.components, budget.own.get(record.candidate, budget.steps)
+    parts, steps = record.components, budget.own.get(record.candidate, budget.steps)
     few = guidance.INPUT in record.main.inputs
     passes, times = guidance.passes(budget.guidance_scale, few), len(timesteps(record.scheduler, steps, few))
     factors = calls(record.formula, {TIMESTEPS: times, PASSES: passes})
-    if not factors or not factors.keys() <= own.keys():
+    if not factors or not factors.keys() <= parts.keys():
         return None
     weights = {name: math.prod(of) for name, of in factors.items()}
     return {
@@ -136,9 +135,9 @@ def _pipeline(record: Record, budget: Budget) -> Pipeline | None:
         "guidance_scale": budget.guidance_scale,
         "guidance_passes": passes,
         "formula": record.formula,
-        "latency_ms": weighted_sum({name: (own[name].timed.stats, weight) for name, weight in weights.items()}),
+        "latency_ms": weighted_sum({name: (parts[name].timed.stats, weight) for name, weight in weights.items()}),
         "spread": SPREAD,
-        "parts_ms": {name: own[name].timed.stats.median * weight for name, weight in weights.items()},
+        "parts_ms": {name: parts[name].timed.stats.median * weight for name, weight in weights.items()},
     }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
-from workbench.graphs.plain import ALIAS, called, told
+from workbench.graphs.plain import ALIAS, in_words, name_of
 from workbench.graphs.standard import IN_ONNX, make_dense
 from workbench.graphs.types import bits_of
 from workbench.graphs.walk import bodies, graphs_of, nodes_of, scopes, tensors_of
@@ -156,13 +156,13 @@ def _check_values(path: Path, graph: onnx.GraphProto, around: frozenset[str]) ->
     for node in graph.node:
         for value in filter(None, node.output):
             if value in made or value in brought or value in stored:
-                raise InputError(f"{path}: {told(node)} makes {value!r}, which is there already")
+                raise InputError(f"{path}: {in_words(node)} makes {value!r}, which is there already")
             made[value] = node
     known = around | stored | {*brought, *made}
     for node in graph.node:
         for value in node.input:
             if value and value not in known:
-                raise InputError(f"{path}: {told(node)} reads {value!r}, which nothing makes")
+                raise InputError(f"{path}: {in_words(node)} reads {value!r}, which nothing makes")
     for value in graph.output:
         if value.name not in known:
             raise InputError(f"{path}: its output {value.name!r} is made by nothing")
@@ -187,7 +187,7 @@ def _check_nodes(path: Path, model: onnx.ModelProto) -> None:
         try:
             onnx.checker.check_node(node, context)
         except onnx.checker.ValidationError as error:
-            raise InputError(f"{path}: {told(node)}: {str(error).splitlines()[0]}") from None
+            raise InputError(f"{path}: {in_words(node)}: {str(error).splitlines()[0]}") from None
 
 
 def _check_inference(path: Path, model: onnx.ModelProto) -> None:
@@ -200,7 +200,7 @@ def _check_inference(path: Path, model: onnx.ModelProto) -> None:
     for graph in scopes(bare.graph):
         del graph.value_info[:]
         for node in graph.node:
-            node.name = called(node)
+            node.name = name_of(node)
         for value in graph.output:
             value.ClearField("type")
     try:

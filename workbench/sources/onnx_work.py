@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.graphs.costs import constants
-from workbench.graphs.plain import told
+from workbench.graphs.plain import in_words
 from workbench.graphs.shapes import resolve
 from workbench.graphs.types import bits_of
 
@@ -28,7 +28,7 @@ def check_work(path: Path, model: onnx.ModelProto, shapes: Mapping[str, Sequence
     fixed = constants(model.graph)
     if fixed.issuperset(value.name for value in model.graph.output):
         last = next(node for node in model.graph.node if fixed.issuperset(node.output))
-        raise InputError(f"{path}: {told(last)} depends on no input, nor does any other: there is nothing to run")
+        raise InputError(f"{path}: {in_words(last)} depends on no input, nor does any other: there is nothing to run")
     free = psutil.virtual_memory().available
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -38,4 +38,4 @@ def check_work(path: Path, model: onnx.ModelProto, shapes: Mapping[str, Sequence
             size = math.prod(found.shape.get(value, ())) * bits_of(found.type.get(value, 0)) / 8
             if size > free:
                 there = f"{free / 1e9:,.1f} GB of memory are free"
-                raise InputError(f"{path}: {told(node)} makes a value of {size / 1e9:,.1f} GB; {there}")
+                raise InputError(f"{path}: {in_words(node)} makes a value of {size / 1e9:,.1f} GB; {there}")

@@ -97,10 +97,10 @@ class _Keys:
         """
         if self._names is None:
             return f"{layer}/{self._kernels.unwrapped(op)}" if self._ours else None
-        layers = zip(self._names.layer_of, self._names.nodes, strict=True)
-        own = [node for place, node in layers if place == layer and node.proto.op_type != "Constant"]
-        alike = [node for node in own if op.endswith(node.proto.op_type)]
-        return next((node.label for node in (*alike, *own[-1:])), None)
+        pairs = zip(self._names.layer_of, self._names.nodes, strict=True)
+        nodes = [node for at, node in pairs if at == layer and node.proto.op_type != "Constant"]
+        alike = [node for node in nodes if op.endswith(node.proto.op_type)]
+        return next((node.label for node in (*alike, *nodes[-1:])), None)
 
     def of(self, node: str) -> list[str]:
         """The keys of a node: its tensors, then itself."""

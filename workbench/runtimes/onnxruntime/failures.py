@@ -7,9 +7,9 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 
-_CLASS = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_CLASS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LOADING = re.compile(r"^(Load model from .*? failed:|Exception during initialization: )", re.DOTALL)
-_PLACE = re.compile(r"(^|\s)\S+\.(?:cc|cpp|h):\d+ ")
+_POSITION = re.compile(r"(^|\s)\S+\.(?:cc|cpp|h):\d+ ")
 """Where in its source something was noticed; the name of a function follows, with its types or alone."""
 _RUNNING = re.compile(
     r"^Non-zero status code returned while running (?P<op>\S+) node\. Name:'(?P<name>.*?)' Status Message: (?P<why>.*)",
@@ -22,7 +22,7 @@ _NO_KERNEL = re.compile(
 
 def reason(error: Exception, path: Path) -> str:
     """The sentence in an error of the runtime over the file at ``path``, without places in the runtime's source."""
-    text = _LOADING.sub("", _CLASS.sub("", str(error)))
+    text = _LOADING.sub("", _CLASS.sub("", str(error), count=1))
     if running := _RUNNING.match(text):
         return f"node {_named(running['op'], running['name'], path)}: {_one_line(running['why'])}"
     if missing := _NO_KERNEL.match(text):
@@ -33,7 +33,7 @@ def reason(error: Exception, path: Path) -> str:
 
 def _named(op: str, name: str, path: Path) -> str:
     """A node by its name; one without, by what it makes, where only one of its kind is in the file."""
-    from workbench.graphs.plain import called
+    from workbench.graphs.plain import name_of
     from workbench.graphs.read import read_model
     from workbench.graphs.walk import nodes_of
 
@@ -42,15 +42,16 @@ def _named(op: str, name: str, path: Path) -> str:
             alike = [node for node in nodes_of(read_model(path)) if node.op_type == op]
         except WorkbenchError:
             alike = []
-        name = called(alike[0]) if len(alike) == 1 else ""
+        name = name_of(alike[0]) if len(alike) == 1 else ""
     return f"{name!r} ({op})" if name else f"without a name ({op})"
 
 
 def _one_line(text: str) -> str:
-    place = _PLACE.search(text)
-    if place:
-        text = text[: place.start()] + " " + _behind_function(text[place.end() :])
-    return " ".join(text.split()).rstrip(" .") or "no reason is told"
+    text = _CLASS.split(text)[-1]  # an error within an error has the reason
+    position = _POSITION.search(text)
+    if position:
+        text = text[: position.start()] + " " + _behind_function(text[position.end() :])
+    return " ".join(text.split()).rstrip(" .") or "no reason is given"
 
 
 def _behind_function(text: str) -> str:

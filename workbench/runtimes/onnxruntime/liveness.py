@@ -50,10 +50,9 @@ def live_bytes(
     live, alive, bytes_live = 0, set[str](), [0] * len(kernels)
     for step, (k, node) in enumerate(steps):
         for value in node.output:
-            own = buffer.get(value)
-            if own is not None and own not in alive:
-                alive.add(own)
-                live += size[own]
+            if value in buffer and buffer[value] not in alive:
+                alive.add(buffer[value])
+                live += size[buffer[value]]
         bytes_live[k] = live
         for name in dies.get(step, ()):
             live -= size[name]

@@ -1,4 +1,4 @@
-"""One pass of a session, for inputs and outputs of every type; what goes wrong in it, told with its node."""
+"""One pass of a session, for inputs and outputs of every type; what goes wrong in it, with its node."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def one_pass(run: onnxruntime.InferenceSession, feed: Mapping[str, np.ndarray], 
     tensors = [output.type for output in run.get_outputs() if output.type.startswith("tensor")]
     if all(kind in known for kind in tensors) and not any(_is_foreign(value) for value in feed.values()):
         arrays = dict(feed)
-        return _told(lambda: run.run(None, arrays), path)
+        return _with_reason(lambda: run.run(None, arrays), path)
     values = {name: _own_value(value) for name, value in feed.items()}
-    return _told(lambda: run.run_with_ort_values(None, values), path)
+    return _with_reason(lambda: run.run_with_ort_values(None, values), path)
 
 
-def _told(call: Callable[[], object], path: Path) -> Callable[[], object]:
-    def told() -> object:
+def _with_reason(call: Callable[[], object], path: Path) -> Callable[[], object]:
+    def run() -> object:
         try:
             return call()
         except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
             raise RunError(f"{path}: ONNX Runtime can't run it: {reason(error, path)}") from error
 
-    return told
+    return run
 
 
 def _is_foreign(value: np.ndarray) -> bool:

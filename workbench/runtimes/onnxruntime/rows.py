@@ -77,7 +77,7 @@ class Rows:
     def layers(self) -> list[dict[str, Any]]:
         """A row for each layer: those with kernels in order of execution, then those without."""
         silent = [layer for layer in self.exported.names.layers if layer not in self.times and self._matters(layer)]
-        silent += [layer for layer, c in self.counts.items() if c.params and layer not in {*self.times, *silent}]
+        silent += [layer for layer, c in self.counts.items() if c.is_counted and layer not in {*self.times, *silent}]
         return [self._row(layer) for layer in (*(layer for layer in self.times if layer != UNMAPPED), *silent)]
 
     def unmapped(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Rows:
         return (
             layer in self._holders
             or layer in self._placed
-            or bool(counted and (counted.macs or counted.params or counted.element_ops))
+            or bool(counted and (counted.is_counted or counted.element_ops))
         )
 
     def _row(self, layer: str) -> dict[str, Any]:
@@ -166,13 +166,13 @@ class Rows:
 
     def _scheme(self, layer: str) -> str:
         """``w8a8`` where integers are multiplied or stored for it, ``w4a16`` and the like where only weights are."""
-        own = self._products[layer]
-        integer = [label for label in own if label in self._integers or label in self._dequantized]
-        weights = [label for label in own if label in self.exported.weight_bits and label not in integer]
+        products = self._products[layer]
+        integer = [label for label in products if label in self._integers or label in self._dequantized]
+        weights = [label for label in products if label in self.exported.weight_bits and label not in integer]
         if integer:
-            return self.integer_scheme if len(integer) == len(own) else "mixed"
+            return self.integer_scheme if len(integer) == len(products) else "mixed"
         if weights:
-            return f"w{self.exported.weight_bits[weights[0]]}a16" if len(weights) == len(own) else "mixed"
+            return f"w{self.exported.weight_bits[weights[0]]}a16" if len(weights) == len(products) else "mixed"
         return self.exported.floats.get(layer, "fp32")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,9 @@ SESSION_CONFIG = {
     "session.qdq_matmulnbits_accuracy_level": "1",
 }
 """Entries of every session, on the host and on devices, so that they run alike."""
+_AS_UINT8 = "session.x64quantprecision"
+_SHARED = "Attempt to replace the existing tensor"
+"""How ONNX Runtime 1.32 fails to take weights as uint8 where two products share an int8 weight or zero point."""
 
 
 def session(
@@ -76,8 +80,15 @@ def session(
         options.add_session_config_entry(
             "session.optimized_model_external_initializers_min_size_in_bytes", str(_BESIDE_FROM)
         )
+    load = partial(onnxruntime.InferenceSession, str(path), options, providers=["CPUExecutionProvider"])
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        try:
+            return load()
+        except Exception as error:
+            if _SHARED not in str(error):
+                raise
+            options.add_session_config_entry(_AS_UINT8, "0")
+            return load()
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
         raise LoadError(f"{path}: ONNX Runtime can't load it: {reason(error, path)}") from error
 
@@ -89,7 +100,7 @@ def machine_config(flags: Collection[str] | None = None) -> dict[str, str]:
     There the runtime is set to take weights as uint8, which can't. Elsewhere nothing would change but the time: with
     VNNI a pass of that U-Net takes 1.4 times as long so.
     """
-    return {**SESSION_CONFIG, **({"session.x64quantprecision": "1"} if int8_overflows(flags) else {})}
+    return {**SESSION_CONFIG, **({_AS_UINT8: "1"} if int8_overflows(flags) else {})}
 
 
 def session_config(path: Path, flags: Collection[str] | None = None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +30,9 @@ class Kernel:
     """One execution of one node.
 
     ``microseconds`` is its own time: that of kernels inside it (an If, Loop or Scan runs others) is taken off;
-    ``start`` (since its pass began) and ``whole`` are as the runtime says, in µs. ``outer`` is the place in its pass of
-    the kernel that it runs inside. ``output_bytes`` is what it wrote, ``outputs`` that of each output (None: not
-    told); ``before`` and ``after`` are the element types of its first input and output; ``held_bytes`` is what the
+    ``start`` (since its pass began) and ``whole`` are as the runtime says, in µs. ``outer`` is the index in its pass of
+    the kernel that it runs inside. ``output_bytes`` is what it wrote, ``outputs`` that of each output (None:
+    unknown); ``before`` and ``after`` are the element types of its first input and output; ``held_bytes`` is what the
     runtime says that its arena holds after it (None: this version doesn't tell).
     """
 
@@ -74,7 +75,7 @@ def read_passes(file: Path) -> list[Pass]:
 def _kernels(events: list[dict[str, Any]], begin: int) -> list[Kernel]:
     """Kernels of one pass in the order in which they began, with those inside others told by their times."""
     events.sort(key=lambda event: (event["ts"], not _runs_others(event)))  # the file has them by their ends
-    own = [int(event["dur"]) for event in events]
+    times = [int(event["dur"]) for event in events]
     outer: list[int | None] = [None] * len(events)
     running: list[int] = []
     for i, event in enumerate(events):
@@ -82,17 +83,17 @@ def _kernels(events: list[dict[str, Any]], begin: int) -> list[Kernel]:
             running.pop()
         if running:
             outer[i] = running[-1]
-            own[running[-1]] = max(0, own[running[-1]] - int(event["dur"]))
+            times[running[-1]] = max(0, times[running[-1]] - int(event["dur"]))
         if _runs_others(event):
             running.append(i)
-    return [_kernel(event, begin, own[i], outer[i]) for i, event in enumerate(events)]
+    return [_kernel(event, begin, times[i], outer[i]) for i, event in enumerate(events)]
 
 
 def _runs_others(event: Mapping[str, Any]) -> bool:
     return event.get("args", {}).get("op_name") in _RUNS_OTHERS
 
 
-def _kernel(event: Mapping[str, Any], begin: int, own: int, outer: int | None) -> Kernel:
+def _kernel(event: Mapping[str, Any], begin: int, microseconds: int, outer: int | None) -> Kernel:
     arguments = event.get("args", {})
     inputs, outputs = arguments.get("input_type_shape", ()), arguments.get("output_type_shape", ())
     held = arguments.get("mem_bytes_in_use")
@@ -102,7 +103,7 @@ def _kernel(event: Mapping[str, Any], begin: int, own: int, outer: int | None) -
         index=int(arguments.get("node_index", -1)),
         start=int(event["ts"]) - begin,
         whole=int(event["dur"]),
-        microseconds=own,
+        microseconds=microseconds,
         output_bytes=int(arguments.get("output_size", 0)),
         outputs=tuple(_size(shape) for shape in outputs),
         before=next(iter(inputs[0]), "") if inputs else "",
@@ -125,7 +126,4 @@ def _size(shape: Mapping[str, list[int]]) -> int | None:
     (kind, sides), *_ = shape.items()
     if kind not in _BITS:
         return None
-    count = 1
-    for side in sides:
-        count *= side
-    return (count * _BITS[kind] + 7) // 8
+    return (math.prod(sides) * _BITS[kind] + 7) // 8

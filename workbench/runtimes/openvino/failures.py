@@ -1,4 +1,4 @@
-"""What OpenVINO says when it fails, as one sentence that names the node, where it tells it, and the reason."""
+"""What OpenVINO says when it fails, as one sentence that names the node, where it does, and the reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NODES = (
     re.compile(r"While validating node '\w+::(?P<op>\w+) .*' with friendly_name '(?P<name>.*?)'(?P<why>)"),
     re.compile(r"\[CPU\] (?P<op>\S+) node with name '(?P<name>.*?)'(?P<why>)"),
 )
-"""How it tells of a node while it reads one and while it runs one."""
+"""How it names a node while it reads it and while it runs it."""
 _NO_RULE = "No conversion rule found for operations: "
 _SUMMARY = "Summary:"
 
@@ -25,8 +25,8 @@ def reason(error: Exception, path: Path | None = None) -> str:
     text = str(error)
     lines = [line.strip(" -") for line in text.partition(_SUMMARY)[0].splitlines() if line.strip(" -")]
     for known in _NODES:
-        if found := known.search(text):
-            return f"node {found['name']!r} ({found['op']}): {found['why'] or lines[-1]}"
+        if match := known.search(text):
+            return f"node {match['name']!r} ({match['op']}): {match['why'] or lines[-1]}"
     if _NO_RULE in text:
         kinds = text.partition(_NO_RULE)[2].splitlines()[0].split(", ")
         return "no rule for " + ", ".join(f"{kind}{_nodes(kind, path)}" for kind in kinds)
@@ -36,14 +36,14 @@ def reason(error: Exception, path: Path | None = None) -> str:
 
 def _nodes(kind: str, path: Path | None) -> str:
     """The first node of a kind that OpenVINO names by domain, operator and version."""
-    from workbench.graphs.plain import called
+    from workbench.graphs.plain import name_of
     from workbench.graphs.read import read_model
     from workbench.graphs.walk import nodes_of
 
     op = re.sub(r"-\d+$", "", kind).rpartition(".")[2]
     try:
         nodes = nodes_of(read_model(path)) if path is not None and path.suffix == ".onnx" else iter(())
-        name = next((called(node) for node in nodes if node.op_type == op), "")
+        name = next((name_of(node) for node in nodes if node.op_type == op), "")
     except WorkbenchError:
         return ""
     return f" (node {name!r})" if name else ""

@@ -33,7 +33,7 @@ class File:
             # An ONNX node becomes several operations, and the last of them has its name.
             users = (port.get_node().get_friendly_name() for out in op.outputs() for port in out.get_target_inputs())
             name = op.get_friendly_name()
-            metadata = self._told(name)
+            metadata = self._by_name(name)
             self._layers[name] = metadata or next((at for user in users if (at := self._layers.get(user))), None)
         self.kinds = {op.get_friendly_name(): op.get_type_name() for op in ops}
         self.weight_bytes = constant_bytes(model, self.layer)
@@ -47,7 +47,7 @@ class File:
 
     def layer(self, name: str) -> str | None:
         """The layer of an operation or constant, or the one that a name made from theirs speaks of."""
-        return self._layers[name] if name in self._layers else self._told(name)
+        return self._layers[name] if name in self._layers else self._by_name(name)
 
     def product(self, name: str, kind: str) -> str | None:
         """The product (a key of ``products``) that a node of this kind computes if ``name`` went into it.
@@ -57,10 +57,10 @@ class File:
         if kind not in _PRODUCT_KINDS:
             return name if self.kinds.get(name) in PRODUCTS and name in self.products else None
         name = _SCALES.sub("", name)
-        found = self._biased.get(name) or onnx_name(name)
-        return found if found in self.products else None
+        product = self._biased.get(name) or onnx_name(name)
+        return product if product in self.products else None
 
-    def _told(self, name: str) -> str | None:
+    def _by_name(self, name: str) -> str | None:
         if _OWN_NAME.fullmatch(name) and name not in self._labels:
             return None
         return self._names.find(name).layer

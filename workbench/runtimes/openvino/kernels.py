@@ -38,8 +38,8 @@ class Kernels:
         self.file, self.nodes, self.passes = file, nodes, passes
         self.by_name = {node.name: node for node in nodes}
         self.taken: Counter[str] = Counter()
-        for one in passes:
-            self.taken.update(one.kernels)
+        for recorded in passes:
+            self.taken.update(recorded.kernels)
         self.layer = {name: layer or UNMAPPED for name, layer in self._placed().items()}
         self.samples: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(passes))
         self.kernels: defaultdict[str, list[Node]] = defaultdict(list)
@@ -47,8 +47,8 @@ class Kernels:
             layer = self.layer.get(name, UNMAPPED)
             if name in self.by_name:
                 self.kernels[layer].append(self.by_name[name])
-            for i, one in enumerate(passes):
-                self.samples[layer][i] += one.kernels.get(name, 0) / 1e3
+            for i, recorded in enumerate(passes):
+                self.samples[layer][i] += recorded.kernels.get(name, 0) / 1e3
         self.fused_into: dict[str, str] = {}
         for node in nodes:
             for layer in self._layers_of(node):
@@ -62,7 +62,7 @@ class Kernels:
 
     def _placed(self) -> dict[str, str | None]:
         """The layer of every node: by its operations, else by its neighbours, from those that are known outwards."""
-        layers = {node.name: self._told(node) for node in self.nodes}
+        layers = {node.name: self._by_operations(node) for node in self.nodes}
         users: defaultdict[str, list[str]] = defaultdict(list)
         for node in self.nodes:
             for name in node.inputs:
@@ -82,7 +82,7 @@ class Kernels:
             open_nodes = [node for node in open_nodes if node.name not in placed]
         return layers
 
-    def _told(self, node: Node) -> str | None:
+    def _by_operations(self, node: Node) -> str | None:
         products = self.products_of(node)
         if products:
             main = max(products, key=lambda cost: cost.macs).node
@@ -127,18 +127,21 @@ class Kernels:
         """``fp32``, the integer scheme, or ``mixed``: by what the layer's products are stored in."""
         if layer == UNMAPPED:
             return "fp32"
-        own = [cost for cost in self.file.products.values() if self.file.layer(cost.node) == layer]
-        quantized = [cost for cost in own if cost.int8 or cost.node in self._integer_products]
+        costs = [cost for cost in self.file.products.values() if self.file.layer(cost.node) == layer]
+        quantized = [cost for cost in costs if cost.int8 or cost.node in self._integer_products]
         if not quantized:
             return "fp32"
-        return integer if len(quantized) == len(own) else "mixed"
+        return integer if len(quantized) == len(costs) else "mixed"
 
     def op(self, layer: str) -> str:
         """What the layer's row is called."""
-        if not self.kernels[layer]:
+        kernels = self.kernels[layer]
+        if not kernels and layer not in self.fused_into:  # they took less than the counters tell
+            kernels = [node for node in self.nodes if node.is_kernel and self.layer[node.name] == layer]
+        if not kernels:
             return "(fused)" if layer != UNMAPPED else ""
         times: Counter[str] = Counter()
-        for node in self.kernels[layer]:
+        for node in kernels:
             times[self.kind(node)] += self.taken[node.name]
         ordered = [kind for kind, _ in times.most_common()]
         return next((kind for main in _MAIN for kind in ordered if main in kind), ordered[0])
@@ -146,14 +149,14 @@ class Kernels:
     def by_op(self) -> dict[str, float]:
         """Median time in ms per pass by kind of operator, longest first."""
         sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(self.passes))
-        for i, one in enumerate(self.passes):
-            for name, microseconds in one.kernels.items():
+        for i, recorded in enumerate(self.passes):
+            for name, microseconds in recorded.kernels.items():
                 if self.taken[name]:
                     sums[self.kind(self.by_name[name]) if name in self.by_name else name][i] += microseconds / 1e3
         return medians(sums)
 
     def events(self, kernel_ms: Sequence[float]) -> tuple[Event, ...]:
-        """The kernels of the pass in the middle, one after another in their order: OpenVINO tells no begin."""
+        """The kernels of the pass in the middle, one after another in their order: OpenVINO reports no begin."""
         times, start, events = self.passes[median_index(kernel_ms)].kernels, 0.0, []
         for node in self.nodes:
             if duration := times.get(node.name, 0):
@@ -162,7 +165,7 @@ class Kernels:
         return tuple(events)
 
     def transitions(self) -> tuple[Transition, ...]:
-        """Kernels that do nothing but turn one precision into another; where that is fused, it isn't told."""
+        """Kernels that do nothing but turn one precision into another; fused ones are unknown."""
         count: Counter[tuple[str, str]] = Counter()
         spent: Counter[tuple[str, str]] = Counter()
         for node in self.nodes:
@@ -188,15 +191,15 @@ class Kernels:
         size: dict[str, int] = {}
         end: dict[str, int] = {}
         for step, node in enumerate(self.nodes):
-            own = node.name
+            name = node.name
             if not node.is_kernel:
-                size[own] = 0
-            elif node.kind in _VIEWS and not self.taken[own] and node.inputs:
-                buffer[own] = buffer.get(node.inputs[0], node.inputs[0])
+                size[name] = 0
+            elif node.kind in _VIEWS and not self.taken[name] and node.inputs:
+                buffer[name] = buffer.get(node.inputs[0], node.inputs[0])
             else:
-                size[own] = node.written
-            for name in (own, *node.inputs):
-                end[buffer.get(name, name)] = step
+                size[name] = node.written
+            for value in (name, *node.inputs):
+                end[buffer.get(value, value)] = step
         dies: defaultdict[int, list[str]] = defaultdict(list)
         for name, step in end.items():
             dies[step].append(name)

@@ -1,6 +1,7 @@
 """The per-layer pass on OpenVINO: a compiled model of its own with counters on; nothing is timed here.
 
-Counters have a resolution of 1 µs; kernels below it are not seen. How kernels come to layers: ``kernels``.
+Counters have a resolution of 1 µs; a layer whose kernels all stay below it keeps its counts, with no time. How kernels
+come to layers: ``kernels``.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def profile_openvino(network: Network, counted: Count, threads: int, warmup: int
     model = read_model(path, {name: value.shape for name, value in feed.items()})
     file = File(path, model)
     nodes, passes = record(lambda: compile_model(model, path, threads, count=True), feed, warmup, iterations)
-    if not any(one.kernels for one in passes):
-        raise RunError(f"{path}: OpenVINO told no kernel times")
+    if not any(recorded.kernels for recorded in passes):
+        raise RunError(f"{path}: OpenVINO reported no kernel times")
     return assemble(file, nodes, passes, "w8a8" if scheme == "fp32" else scheme, counted)
 
 
@@ -46,10 +47,10 @@ def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: 
     """The layers of recorded passes."""
     run = Kernels(file, nodes, passes)
     counts = {layer.layer: layer for layer in counted.layers}
-    silent = [layer for layer, count in counts.items() if count.params and layer not in run.samples]
+    silent = [layer for layer, count in counts.items() if count.is_counted and layer not in run.samples]
     fused = [layer for layer in run.fused_into if layer not in run.samples and layer not in silent]
-    kernel = [sum(one.kernels.values()) / 1e3 for one in passes]
-    outside = tuple(max(0.0, one.wall / 1e3 - inside) for one, inside in zip(passes, kernel, strict=True))
+    kernel = [sum(recorded.kernels.values()) / 1e3 for recorded in passes]
+    outside = tuple(max(0.0, recorded.wall / 1e3 - inside) for recorded, inside in zip(passes, kernel, strict=True))
     unmapped = tuple(run.samples.pop(UNMAPPED, [0.0] * len(passes)))
     rows = [
         row(
@@ -70,7 +71,7 @@ def assemble(file: File, nodes: Sequence[Node], passes: Sequence[Pass], scheme: 
     at = max(run.live, key=lambda name: run.live[name], default=None)
     return Layers(
         rows=tuple(rows),
-        wall_ms=Stats(tuple(one.wall / 1e3 for one in passes)).median,
+        wall_ms=Stats(tuple(recorded.wall / 1e3 for recorded in passes)).median,
         kernel_ms=Stats(tuple(kernel)).median,
         unmapped_share=sum(unmapped) / max(sum(kernel), 1e-9),
         op_ms=run.by_op(),

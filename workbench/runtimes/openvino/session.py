@@ -85,10 +85,10 @@ class OpenVinoSession:
         if missing:  # OpenVINO would take what was in its memory before
             raise RunError(f"{self._path}: OpenVINO can't run it: no input {', '.join(missing)}")
         try:
-            found = self._request.infer(dict(feed), share_inputs=True)
+            results = self._request.infer(dict(feed), share_inputs=True)
         except Exception as error:  # OpenVINO raises RuntimeError, and pybind's own for what it can't convert
             raise RunError(f"{self._path}: OpenVINO can't run it: {reason(error, self._path)}") from error
-        by_name = {port.name: value for port, value in zip(self._outputs, found.values(), strict=True)}
+        by_name = {port.name: value for port, value in zip(self._outputs, results.values(), strict=True)}
         return [by_name[name] for name in (outputs or by_name)]
 
 

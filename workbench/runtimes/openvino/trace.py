@@ -100,9 +100,9 @@ def record(
     passes: list[Pass] = []
     while len(passes) < iterations:
         compiled = compiled_anew()
-        own = executed_nodes(compiled)
-        nodes = nodes or own
-        names = _same(own, nodes)
+        executed = executed_nodes(compiled)
+        nodes = nodes or executed
+        names = _same(executed, nodes)
         request = compiled.create_infer_request()
         done, before = 0, dict[str, int]()
         for _ in range(max(warmup, 1)):
@@ -118,11 +118,11 @@ def record(
     return nodes, passes
 
 
-def _same(own: list[Node], first: list[Node]) -> dict[str, str]:
+def _same(again: list[Node], first: list[Node]) -> dict[str, str]:
     """Names of the nodes of a recompiled model to those of the first: what has no name in the file gets a new one
     each time, but the same place."""
-    alike = [node.kind for node in own] == [node.kind for node in first]
-    return {node.name: other.name for node, other in zip(own, first, strict=True)} if alike else {}
+    alike = [node.kind for node in again] == [node.kind for node in first]
+    return {node.name: other.name for node, other in zip(again, first, strict=True)} if alike else {}
 
 
 def _step(request: Any, feed: Mapping[str, np.ndarray], done: int) -> tuple[dict[str, int], float]:

@@ -55,7 +55,7 @@ def count_component(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) ->
     counted = count(module, *(torch.from_numpy(value).to("meta") for value in feed.values()))
     if not part.wrapper:
         return counted
-    layers = (replace(one, layer=_within(one.layer, part.wrapper)) for one in counted.layers)
+    layers = (replace(layer, layer=_within(layer.layer, part.wrapper)) for layer in counted.layers)
     return Count(tuple(layers), counted.uncounted)
 
 

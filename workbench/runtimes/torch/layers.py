@@ -70,7 +70,7 @@ def profile_modules(
         wall_ms=Stats(tuple(walls)).median,
         kernel_ms=None,
         unmapped_share=sum(samples[UNMAPPED]) / max(sum(walls), 1e-9),
-        op_ms=medians({kind: [sum(taken) for taken in zip(*own, strict=True)] for kind, own in kinds.items()}),
+        op_ms=medians({kind: [sum(taken) for taken in zip(*layers, strict=True)] for kind, layers in kinds.items()}),
         passes=iterations,
         samples=samples,
         events=recorded.events(median_index(walls), modules),
@@ -110,11 +110,11 @@ class _Recorded:
 
     def samples(self) -> dict[str, tuple[float, ...]]:
         """Own time of every layer in ms, pass by pass."""
-        own: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(self.passes))
+        times: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(self.passes))
         for index, stretches in enumerate(self.passes):
             for layer, begin, end in stretches:
-                own[layer][index] += (end - begin) * 1e3
-        return {layer: tuple(times) for layer, times in own.items()}
+                times[layer][index] += (end - begin) * 1e3
+        return {layer: tuple(taken) for layer, taken in times.items()}
 
     def events(self, index: int, modules: Mapping[str, torch.nn.Module]) -> tuple[Event, ...]:
         stretches = self.passes[index]

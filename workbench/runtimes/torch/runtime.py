@@ -20,8 +20,8 @@ class TorchEager:
     loaded_per_file_byte: ClassVar[float] = 2.0
     settings: ClassVar[Mapping[str, Any]] = {"mode": "eager, inference_mode, float32"}
 
-    def __init__(self, own: Descriptor) -> None:
-        self.name, self.target = own.name, own.target
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.name, self.target = descriptor.name, descriptor.target
         from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401  (imports are not part of the first load)
         from transformers import CLIPTextModel  # noqa: F401
 

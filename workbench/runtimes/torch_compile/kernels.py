@@ -42,7 +42,7 @@ _REDUCTIONS = {
 class Kernel:
     """One launch: its name, whether it is a library's operator, the layer that its time goes to, and what else it does.
 
-    ``shares`` has the elements that the kernel handles for each layer; ``layer`` is None where nothing tells it.
+    ``shares`` has the elements that the kernel handles for each layer; ``layer`` is None where it is unknown.
     """
 
     name: str
@@ -80,14 +80,14 @@ class Records:
 
     def _before_fusion(self, graph: Any) -> None:
         """Whose each weight is: that of the only node that takes it."""
-        owned = self._weights.setdefault(_place(), {})
+        owned = self._weights.setdefault(_folder(), {})
         for node in graph.nodes:
             if node.op in ("get_attr", "placeholder") and len(node.users) == 1:
                 owned[node.name] = next(iter(node.users)).meta.get("nn_module_stack")
 
     def _after_fusion(self, graph: Any) -> None:
         # Kept, not read: later passes still change it, and names are those of the finished graph.
-        self._graphs.setdefault(_place(), graph)
+        self._graphs.setdefault(_folder(), graph)
 
     def graphs(
         self, generated: Sequence[types.ModuleType], compiled: torch.nn.Module, wrapper: str = ""
@@ -101,20 +101,20 @@ class Records:
         """
         by_source = {Path(module.__file__).read_text(): module for module in generated if module.__file__}
         stacks = _Stacks(compiled, wrapper)
-        found = []
-        for place, graph in self._graphs.items():
-            record = Path(place) / "inductor_provenance_tracking_node_mappings.json"
-            source = Path(place) / "output_code.py"
+        graphs = []
+        for folder, graph in self._graphs.items():
+            record = Path(folder) / "inductor_provenance_tracking_node_mappings.json"
+            source = Path(folder) / "output_code.py"
             if not record.is_file() or not source.is_file():
                 continue
             module = by_source.get(source.read_text())
             if module is None:
                 continue
             covered = json.loads(record.read_text()).get("cppCodeToPost", {})
-            nodes = _Nodes(graph, self._weights.get(place, {}), stacks)
-            layers = frozenset(layer for layer in nodes.own.values() if layer)
-            found.append(Graph(module, tuple(nodes.kernels(covered)), layers))
-        return found
+            nodes = _Nodes(graph, self._weights.get(folder, {}), stacks)
+            layers = frozenset(layer for layer in nodes.layer_of.values() if layer)
+            graphs.append(Graph(module, tuple(nodes.kernels(covered)), layers))
+        return graphs
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _place() -> str:
+def _folder() -> str:
     from torch._inductor.virtualized import V
 
     return str(V.debug._path)
@@ -174,12 +174,13 @@ class _Nodes:
 
     def __init__(self, graph: Any, owners: Mapping[str, Any], stacks: _Stacks) -> None:
         self.nodes = {node.name: node for node in graph.nodes}
-        self.own = {name: stacks.layer(node.meta.get("nn_module_stack")) for name, node in self.nodes.items()}
-        self.own |= {name: stacks.layer(stack) for name, stack in owners.items() if name in self.nodes}
+        self.layer_of = {name: stacks.layer(node.meta.get("nn_module_stack")) for name, node in self.nodes.items()}
+        self.layer_of |= {name: stacks.layer(stack) for name, stack in owners.items() if name in self.nodes}
         for name, node in self.nodes.items():
-            if node.op == "call_function" and self.own[name] is None:
+            if node.op == "call_function" and self.layer_of[name] is None:
                 # Inductor's own, such as a copy into the layout that is asked for: part of what made the value.
-                self.own[name] = next((own for n in node.all_input_nodes if (own := self.own[n.name])), None)
+                layers = (self.layer_of[source.name] for source in node.all_input_nodes)
+                self.layer_of[name] = next(filter(None, layers), None)
 
     def kernels(self, covered: Mapping[str, Sequence[str]]) -> Iterator[Kernel]:
         """The launches in order; ``covered`` has the names of nodes by ``<kernel>:<number of the launch>``."""
@@ -194,7 +195,7 @@ class _Nodes:
         seen: set[str] = set()
         for launch, names in launches:
             kernel = launch.rpartition(":")[0]
-            here = [name for name in names if self.own.get(name)]
+            here = [name for name in names if self.layer_of.get(name)]
             new = [name for name in here if name not in seen]
             seen.update(here)
             if _is_loop(kernel):
@@ -214,9 +215,9 @@ class _Nodes:
 
     def _operator(self, kernel: str, name: str) -> Kernel:
         node = self.nodes[name]
-        weights = [self.own[n.name] for n in node.all_input_nodes if n.op == "get_attr"]
-        layer = next((w for w in weights if w), None) or self.own[name]
-        shares = {other: _made(node) for other in (layer, self.own[name]) if other}
+        weights = [self.layer_of[n.name] for n in node.all_input_nodes if n.op == "get_attr"]
+        layer = next((w for w in weights if w), None) or self.layer_of[name]
+        shares = {other: _made(node) for other in (layer, self.layer_of[name]) if other}
         return Kernel(kernel, True, layer, shares)
 
     def _loop(self, kernel: str, names: Sequence[str], products: set[str]) -> Kernel:
@@ -226,7 +227,7 @@ class _Nodes:
         """
         reduced, mapped = Counter[str](), dict[str, int]()
         for name in names:
-            layer, node = self.own[name], self.nodes[name]
+            layer, node = self.layer_of[name], self.nodes[name]
             if layer is None:
                 continue
             mapped.setdefault(layer, 0)

@@ -39,7 +39,7 @@ def profile_compiled(
 
     The kernels are those of the timed pass, found in the same cache. A kernel that covers several modules gives its
     time to the one whose product it computes, else to the one for which it handles the most elements; the others are
-    marked as fused into that one. ``(unmapped)`` are kernels whose module isn't told, and operators between graphs;
+    marked as fused into that one. ``(unmapped)`` are kernels whose module is unknown, and operators between graphs;
     ``(runtime)`` is what a pass takes beside kernels: guards, the generated Python, allocations. Sizes of values are
     not known: Inductor decides which of them ever exist.
 
@@ -156,27 +156,27 @@ def _assemble(
     launches: Sequence[Sequence[_Launch]],
     counts: Mapping[str, Any],
 ) -> Layers:
-    own: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
+    times: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
     ops: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(walls))
     calls: Counter[str] = Counter()
-    for index, one in enumerate(launches):
-        for launch in one:
+    for index, launched in enumerate(launches):
+        for launch in launched:
             layer = launch.kernel.layer or UNMAPPED
-            own[layer][index] += launch.duration / 1e3
+            times[layer][index] += launch.duration / 1e3
             ops[_kind(launch.kernel, modules)][index] += launch.duration / 1e3
     for launch in launches[0]:
         calls[launch.kernel.layer or UNMAPPED] += 1
-    kernel_ms = [sum(launch.duration for launch in one) / 1e3 for one in launches]
-    own[OUTSIDE] = [max(0.0, wall - kernel) for wall, kernel in zip(walls, kernel_ms, strict=True)]
-    unmapped = own.setdefault(UNMAPPED, [0.0] * len(walls))
-    into = _fused_into([kernel for graph in graphs for kernel in graph.kernels], own)
+    kernel_ms = [sum(launch.duration for launch in launched) / 1e3 for launched in launches]
+    times[OUTSIDE] = [max(0.0, wall - kernel) for wall, kernel in zip(walls, kernel_ms, strict=True)]
+    unmapped = times.setdefault(UNMAPPED, [0.0] * len(walls))
+    into = _fused_into([kernel for graph in graphs for kernel in graph.kernels], times)
     traced = {layer for graph in graphs for layer in graph.layers}
-    known = [layer for layer in modules if layer in own or layer in traced or layer in counts]
-    samples = {layer: tuple(own.get(layer, [0.0] * len(walls))) for layer in (*known, UNMAPPED, OUTSIDE)}
+    known = [layer for layer in modules if layer in times or layer in traced or layer in counts]
+    samples = {layer: tuple(times.get(layer, [0.0] * len(walls))) for layer in (*known, UNMAPPED, OUTSIDE)}
     rows = []
-    for layer, times in samples.items():
+    for layer, taken in samples.items():
         columns = module_columns(modules[layer], counts.get(layer)) if layer in modules else {"op": "", "scheme": ""}
-        rows.append(row(layer, times, **columns, calls=calls[layer], fused_into=into.get(layer, "")))
+        rows.append(row(layer, taken, **columns, calls=calls[layer], fused_into=into.get(layer, "")))
     return Layers(
         rows=tuple(rows),
         wall_ms=Stats(tuple(walls)).median,
@@ -189,12 +189,12 @@ def _assemble(
     )
 
 
-def _fused_into(kernels: Sequence[Kernel], own: Mapping[str, Any]) -> dict[str, str]:
+def _fused_into(kernels: Sequence[Kernel], times: Mapping[str, Any]) -> dict[str, str]:
     """For layers without a kernel of their own: the layer whose kernel does the most of their work."""
     most: dict[str, tuple[int, str]] = {}
     for kernel in kernels:
         for layer, elements in kernel.shares.items():
-            if kernel.layer and layer not in own and elements > most.get(layer, (-1, ""))[0]:
+            if kernel.layer and layer not in times and elements > most.get(layer, (-1, ""))[0]:
                 most[layer] = (elements, kernel.layer)
     return {layer: into for layer, (_, into) in most.items()}
 

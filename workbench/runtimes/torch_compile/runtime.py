@@ -34,8 +34,8 @@ class TorchCompile:
     loaded_per_file_byte: ClassVar[float] = 30.0  # MKL packs each linear layer into some 8 MB, however small it is
     settings: ClassVar[Mapping[str, Any]] = {"mode": "inductor with freezing, inference_mode, float32"}
 
-    def __init__(self, own: Descriptor) -> None:
-        self.name, self.target = own.name, own.target
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.name, self.target = descriptor.name, descriptor.target
         import torch._inductor.compile_fx  # noqa: F401  (imports are not part of the first load)
         from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401
         from transformers import CLIPTextModel  # noqa: F401
