@@ -1,9 +1,8 @@
-"""The one place where ONNX Runtime sessions are made, and the choice of the runtime by a file's format."""
+"""Where ONNX Runtime sessions are made."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 Optimization = Literal["none", "basic", "all"]
+_LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "all": "ORT_ENABLE_ALL"}
 _FATAL = 4
 """From here on the runtime writes to the terminal: what it fails at it also raises."""
 _BESIDE_FROM = 8192
@@ -32,8 +32,8 @@ SESSION_CONFIG = {
 }
 """Entries of every session, on the host and on devices, so that they run alike."""
 _AS_UINT8 = "session.x64quantprecision"
-_SHARED = "Attempt to replace the existing tensor"
-"""How ONNX Runtime 1.32 fails to take weights as uint8 where two products share an int8 weight or zero point."""
+"""Weights of 8-bit products as uint8. ONNX Runtime 1.32 can't load every file so: not where integer products share a
+weight or zero point, nor a QGemm of int8 by int8."""
 
 
 def session(
@@ -56,39 +56,37 @@ def session(
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL
-    options.intra_op_num_threads = threads or default_threads()
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = {
-        "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
-        "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-        "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    }[optimization]
-    for key, value in session_config(path).items():
-        options.add_session_config_entry(key, value)
-    if profile_prefix is not None:
-        options.enable_profiling = True
-        options.profile_file_prefix = str(profile_prefix)
-    if optimized_path is not None:
-        options.optimized_model_filepath = str(optimized_path)
-        # Weights beside it: one file ends at 2 GiB, and serialising 1.3 GB of them would take them into memory twice.
-        options.add_session_config_entry(
-            "session.optimized_model_external_initializers_file_name", f"{optimized_path.name}.data"
-        )
-        options.add_session_config_entry(
-            "session.optimized_model_external_initializers_min_size_in_bytes", str(_BESIDE_FROM)
-        )
-    load = partial(onnxruntime.InferenceSession, str(path), options, providers=["CPUExecutionProvider"])
+    def made(config: Mapping[str, str]) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL
+        options.intra_op_num_threads = threads or default_threads()
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[optimization])
+        if profile_prefix is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile_prefix)
+        if optimized_path is not None:
+            options.optimized_model_filepath = str(optimized_path)
+            # Weights beside it: one file ends at 2 GiB, and serializing 1.3 GB would take them into memory twice.
+            beside = "session.optimized_model_external_initializers"
+            config = {
+                **config,
+                f"{beside}_file_name": f"{optimized_path.name}.data",
+                f"{beside}_min_size_in_bytes": str(_BESIDE_FROM),
+            }
+        for key, value in config.items():
+            options.add_session_config_entry(key, value)
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    config = session_config(path)
     try:
         try:
-            return load()
-        except Exception as error:
-            if _SHARED not in str(error):
+            return made(config)
+        except Exception:
+            if config.pop(_AS_UINT8, None) is None:
                 raise
-            options.add_session_config_entry(_AS_UINT8, "0")
-            return load()
+            return made(config)
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
         raise LoadError(f"{path}: ONNX Runtime can't load it: {reason(error, path)}") from error
 

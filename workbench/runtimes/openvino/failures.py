@@ -24,12 +24,12 @@ def reason(error: Exception, path: Path | None = None) -> str:
     """
     text = str(error)
     lines = [line.strip(" -") for line in text.partition(_SUMMARY)[0].splitlines() if line.strip(" -")]
+    if _NO_RULE in text:  # then other nodes may fail for want of these
+        kinds = text.partition(_NO_RULE)[2].splitlines()[0].split(", ")
+        return "no rule for " + ", ".join(f"{kind}{_nodes(kind, path)}" for kind in kinds)
     for known in _NODES:
         if match := known.search(text):
             return f"node {match['name']!r} ({match['op']}): {match['why'] or lines[-1]}"
-    if _NO_RULE in text:
-        kinds = text.partition(_NO_RULE)[2].splitlines()[0].split(", ")
-        return "no rule for " + ", ".join(f"{kind}{_nodes(kind, path)}" for kind in kinds)
     every = [line.strip(" -") for line in text.splitlines() if line.strip(" -")]
     return every[-1] if every else type(error).__name__
 
