@@ -1,4 +1,4 @@
-"""Files as they are in the wild, given to the verbs that measure: what can't be measured is one sentence, no traceback."""
+"""Files as they are in the wild, given to the verbs that measure: what can't be measured is one sentence."""
 
 from __future__ import annotations
 

@@ -41,11 +41,19 @@ def test_a_file_that_nothing_could_run_is_bad_input(tmp_path, name):
     assert [hint[:8] for hint in hints] in ([], ["  hint: "])
 
 
-def test_both_branches_are_told_with_what_each_multiplies(tmp_path):
-    done = workbench("count", str(CASES["a_branch_by_the_data"].write(tmp_path, "model")), cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("name", "node", "then", "other"),
+    [
+        ("a_branch_by_the_data", "If(y)", "256", "512"),
+        ("a_branch_in_a_scan_in_a_loop", "If(hn)", "7,680", "15,360"),
+        ("a_loop_and_a_scan_in_branches", "If(y)", "1,280", "3,072"),
+    ],
+)
+def test_both_branches_are_told_with_what_each_multiplies(tmp_path, name, node, then, other):
+    done = workbench("count", str(CASES[name].write(tmp_path, "model")), cwd=tmp_path)
     assert (
-        "model.model: If(y): the data choose the branch; both are counted, 256 MACs in its then_branch "
-        "and 512 MACs in its else_branch\n" in done.stdout
+        f"model.model: {node}: the data choose the branch; both are counted, {then} MACs in its then_branch "
+        f"and {other} MACs in its else_branch\n" in done.stdout
     )
 
 

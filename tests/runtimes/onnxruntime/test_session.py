@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from workbench.runtimes.onnxruntime.session import machine_config, session_config
+from tests.fixtures.wild_onnx import CASES
+from workbench.runtimes.onnxruntime.session import machine_config, session, session_config
 
 OVERFLOWS = "session.x64quantprecision"
 
@@ -23,3 +24,10 @@ def test_a_file_of_float_products_asks_for_more_than_the_machine(tmp_path):
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32), "w"))
     onnx.save(model, tmp_path / "model.onnx")
     assert session_config(tmp_path / "model.onnx") == {**machine_config(), "session.disable_quant_qdq": "1"}
+
+
+@pytest.mark.parametrize("name", ["qoperator_mlp", "fused_products"])
+def test_a_file_that_can_not_take_its_weights_as_uint8_loads_without(tmp_path, monkeypatch, name):
+    """They share int8 weights or zero points between integer products, or multiply int8 by int8."""
+    monkeypatch.setattr("workbench.runtimes.onnxruntime.session.int8_overflows", lambda _flags: True)
+    assert session(CASES[name].write(tmp_path, name), 1).get_outputs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import onnx
@@ -107,6 +108,21 @@ def test_a_layer_computed_by_anothers_kernel_says_so(layers):
     fused = layers["fp32"].table
     timed = set(fused.loc[fused["calls"] > 0, "layer"])
     assert set(fused.loc[fused["fused_into"] != "", "fused_into"]) <= timed
+
+
+def test_a_layer_too_short_for_the_counters_keeps_its_counts(recorded, exported, feeds):
+    file, nodes, passes = recorded["fp32"]
+    counted = count_network(Network("base", "unet", "fp32", feeds["unet"], exported["unet"]))
+    attention = next(layer.layer for layer in counted.layers if layer.attention_macs and not layer.params)
+    layer_of = Kernels(file, nodes, passes).layer
+    short = [
+        replace(one, kernels={name: 0 if layer_of.get(name) == attention else us for name, us in one.kernels.items()})
+        for one in passes
+    ]
+    table = assemble(file, nodes, short, "w8a8", counted).table.set_index("layer")
+    assert table["attention_macs"].sum() == counted.macs_with_attention - counted.macs
+    assert (table.loc[attention, "latency_ms"], table.loc[attention, "calls"]) == (0, 0)
+    assert table.loc[attention, "op"] != "(fused)"
 
 
 def test_int8_is_what_runs_in_integers_not_what_the_file_says(layers):
