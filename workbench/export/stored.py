@@ -51,10 +51,8 @@ def stored_module_export(
 ) -> Path:
     """The ONNX file of a module that isn't a pipeline's component.
 
-    Args:
-        feed: inputs by name; their shapes and types are part of the key.
-        made_of: what the module's code and weights depend on, as JSON: part of the key.
-        make, wrapper, least_db: as for ``export_module``.
+    ``made_of`` is what the module's code and weights depend on, as JSON: part of the key, as the shapes and types of
+    ``feed``. The rest is as for ``export_module``.
     """
     key = key_of(
         {

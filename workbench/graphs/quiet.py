@@ -1,4 +1,4 @@
-"""Suppresses warnings of exporters."""
+"""Suppresses warnings of exporters and compilers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Suppresses warnings of exporters; users can do nothing about any of them."""
+    """Suppresses warnings of exporters and compilers; users can do nothing about any of them."""
     names = (
-        *("torch", "torch.utils._pytree", "torch.onnx._internal.exporter._registration"),
+        *("torch", "torch.utils._pytree", "torch.onnx._internal.exporter._registration", "torch._inductor.debug"),
         *("torchao", "diffusers", "onnxscript", "onnx_ir"),
     )
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")  # diffusers sets its log level from it on import

@@ -37,14 +37,8 @@ def ceilings(name: str, threads: int, store: Store) -> Ceilings:
     """The ceilings of this machine under one runtime; measured once (some 3 s), then taken from the store;
     measured again the next time when the machine was busy.
 
-    JSON: ``runtime``, ``threads``, ``what``, ``fp32`` and ``int8`` (each ``{best, median, iqr, n, unit, of}`` or None
-    where it can't run, with the reason in ``refused``), ``memory`` (a list of the same with ``bytes``, what one
-    operator moves, smallest first), ``warnings`` (sentences, where the machine was busy), ``seconds``.
-
-    Args:
-        name: a runtime's name; one that calls another's products has the other's ceilings.
-        threads: threads inside an operator.
-        store: where they are kept, by machine, threads, runtime and its version.
+    ``name`` is a runtime's; one that calls another's products has the other's ceilings. They are kept by machine,
+    threads, runtime and its version.
 
     Raises:
         InputError: there is no such runtime, or it isn't installed.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.measure.counts import Count
-from workbench.measure.network import Network, TorchForm
+from workbench.measure.network import Network
 from workbench.runtimes.load import format_of
 
 
@@ -35,27 +35,17 @@ def count_network(network: Network, parent: Count | None = None) -> Count:
     Raises:
         InputError: the network's config or file can't be read.
     """
-    if network.torch is not None:
-        return _of_folder(network, network.torch) if network.torch.kind == "folder" else _of_factory(network)
-    assert network.file is not None
-    return _of_file(network.file, network, parent)
+    form = network.torch
+    if form is None:
+        shapes = {name: tuple(value.shape) for name, value in network.feed.items()}
+        counted = format_of(network.path).count(network.path, shapes)
+        same = parent is not None and parent.macs_with_attention == counted.macs_with_attention
+        return parent if parent is not None and same else counted
+    if form.kind == "factory":
+        from workbench.runtimes.torch.form import count_factory
 
-
-def _of_folder(network: Network, form: TorchForm) -> Count:
+        return count_factory(form.where, network.feed)
     from workbench.models.families import family_of
     from workbench.runtimes.torch.counting import count_component
 
-    part = family_of(Path(form.source)).part(network.component)
-    return count_component(part, Path(form.where), network.feed)
-
-
-def _of_factory(network: Network) -> Count:
-    from workbench.runtimes.torch.form import count_factory
-
-    assert network.torch is not None
-    return count_factory(network.torch.where, network.feed)
-
-
-def _of_file(path: Path, network: Network, parent: Count | None) -> Count:
-    counted = format_of(path).count(path, {name: tuple(value.shape) for name, value in network.feed.items()})
-    return parent if parent is not None and parent.macs_with_attention == counted.macs_with_attention else counted
+    return count_component(family_of(Path(form.source)).part(network.component), Path(form.where), network.feed)

@@ -55,13 +55,8 @@ def measure_host(
     Networks that are the same file are measured once and the figures stand for all of them. A candidate of which a
     runtime refuses some network isn't measured there.
 
-    Args:
-        networks: in the order of the chain; all components of a candidate that are to be measured.
-        counts: MACs and parameters by candidate and component.
-        settings: how to measure.
-        seed: of the inputs.
-        store: where the machine's ceilings are kept.
-        progress: told of every measured round.
+    ``networks`` are in the order of the chain, ``counts`` by candidate and component; ``seed`` is that of the inputs,
+    ``store`` where the machine's ceilings are kept.
 
     Raises:
         RunError: a network can't be loaded or run.

@@ -60,12 +60,8 @@ def write_profile(
 
     Where the machine's ceilings are known, ``.roofline.csv`` says which bound each layer is under.
 
-    Args:
-        out: folder for the files.
-        record: what was measured.
-        budget: of the whole pipeline; None where there is none.
-        warnings: what makes the numbers doubtful.
-        lineage: steps that made the candidate.
+    ``budget`` is of the whole pipeline, None where there is none; ``warnings`` say what makes the numbers doubtful,
+    ``lineage`` which steps made the candidate.
     """
     name = stem(record.candidate, record.target)
     table, summary = layer_table(record), summarize(record, budget, warnings, lineage)

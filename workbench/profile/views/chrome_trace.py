@@ -17,6 +17,7 @@ from workbench.store.files import write_atomic
 
 ROUNDING_US = 0.2
 """Events are stored in tenths of a µs: an overlap of that size is rounding, a larger one is real."""
+_PROCESS = 1
 
 
 @dataclass(frozen=True)
@@ -58,24 +59,24 @@ def write_trace(summary: Mapping[str, Any], path: Path) -> list[Path]:
     return [path]
 
 
-def trace_events(summary: Mapping[str, Any], process: int = 1) -> list[dict[str, Any]]:
-    """The trace events of one profile under the process number ``process``; a slice comes before those inside it."""
+def trace_events(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The trace events of one profile; a slice comes before those inside it."""
     label = f"{summary['candidate']}@{summary['target']}"
     facts = [summary.get("runtime"), summary.get("scheme")]
     facts += [f"{summary['threads']} threads"] if summary.get("threads") else []
     events = [
-        _metadata("process_name", process, 0, name=label),
-        _metadata("process_labels", process, 0, labels=", ".join(str(fact) for fact in facts if fact)),
+        _metadata("process_name", 0, name=label),
+        _metadata("process_labels", 0, labels=", ".join(str(fact) for fact in facts if fact)),
     ]
     thread = 0
     for component, measured in summary["components"].items():
         for lane, kernels in enumerate(_lanes(measured.get("events") or ())):
             thread += 1
             name = f"{component}, one pass" + (f" (at the same time: {lane + 1})" if lane else "")
-            events.append(_metadata("thread_name", process, thread, name=name))
-            events.append(_metadata("thread_sort_index", process, thread, sort_index=thread))
+            events.append(_metadata("thread_name", thread, name=name))
+            events.append(_metadata("thread_sort_index", thread, sort_index=thread))
             for slice_ in _slices(kernels, component):
-                events.append({"ph": "X", "pid": process, "tid": thread} | slice_)
+                events.append({"ph": "X", "pid": _PROCESS, "tid": thread} | slice_)
     return events
 
 
@@ -92,9 +93,9 @@ def module_path(layer: str) -> tuple[str, ...]:
     return tuple(levels)
 
 
-def _metadata(kind: str, process: int, thread: int, **values: Any) -> dict[str, Any]:
+def _metadata(kind: str, thread: int, **values: Any) -> dict[str, Any]:
     # Some readers want a category on every event; this is the one that Chrome itself writes.
-    return {"ph": "M", "cat": "__metadata", "name": kind, "pid": process, "tid": thread, "ts": 0, "args": values}
+    return {"ph": "M", "cat": "__metadata", "name": kind, "pid": _PROCESS, "tid": thread, "ts": 0, "args": values}
 
 
 def _lanes(events: Sequence[Sequence[Any]]) -> list[list[_Kernel]]:

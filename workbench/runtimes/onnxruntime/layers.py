@@ -32,13 +32,8 @@ def profile_layers(
 ) -> Layers:
     """Runs an ONNX file ``warmup`` + ``iterations`` times with profiling on and puts every kernel on its layer.
 
-    Args:
-        network: with an ONNX file, from whatever exporter; its scheme is what integer layers are called in the column
-            ``scheme`` (``w8a8`` unless it differs).
-        threads: threads inside an operator.
-        warmup: passes that are not counted.
-        iterations: passes that are.
-        counted: MACs and parameters of the layers where they are known better than from the graph.
+    The network's scheme is what integer layers are called in the column ``scheme`` (``w8a8`` unless it differs).
+    ``counted`` has MACs and parameters of the layers where they are known better than from the graph.
 
     Raises:
         RunError: the file can't be loaded or run, or the runtime wrote no profile.
@@ -73,8 +68,7 @@ def assemble(
         exported: the file, counted.
         executed: the graph that the runtime says it executed.
         passes: those that count.
-        scheme: what integer layers are called.
-        counted: MACs and parameters of the layers where they are known better than from the graph.
+        scheme, counted: as for ``profile_layers``.
         first: the first pass of all, where it isn't among ``passes``. Only there does ONNX Runtime take memory value by
             value, and tells how much it holds; from the second pass on it takes all at once.
     """

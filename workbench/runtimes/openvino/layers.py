@@ -22,13 +22,8 @@ from workbench.runtimes.openvino.trace import Node, Pass, record
 def profile_openvino(network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
     """Runs a network's ``.onnx`` or ``.xml`` file with counters on and puts every kernel on its layer.
 
-    Args:
-        network: operations of its file are named by layer; its scheme is what integer layers are called in the column
-            ``scheme`` (``w8a8`` unless it differs).
-        counted: MACs and parameters of the layers.
-        threads: threads inside an operator.
-        warmup: passes that are not counted.
-        iterations: passes that are.
+    The network's scheme is what integer layers are called in the column ``scheme`` (``w8a8`` unless it differs).
+    ``counted`` has MACs and parameters of the layers.
 
     Raises:
         InputError: OpenVINO isn't installed.

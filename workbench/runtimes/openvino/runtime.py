@@ -12,7 +12,7 @@ from workbench.measure.network import Network
 from workbench.runtimes.base import ReadsFiles
 from workbench.runtimes.descriptor import Descriptor
 from workbench.runtimes.openvino.layers import profile_openvino
-from workbench.runtimes.openvino.session import OPTIONS, OpenVinoSession, openvino_files, require
+from workbench.runtimes.openvino.session import OPTIONS, OpenVinoSession, openvino_files
 
 
 class OpenVino(ReadsFiles):
@@ -24,7 +24,6 @@ class OpenVino(ReadsFiles):
 
     def __init__(self, descriptor: Descriptor) -> None:
         super().__init__(descriptor)
-        require()
         import openvino  # noqa: F401  (its import is not part of the first load)
 
     def files(self, network: Network) -> list[Path]:

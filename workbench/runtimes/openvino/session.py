@@ -5,7 +5,6 @@ OpenVINO is an optional dependency: it is imported when it is asked for, and its
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -133,22 +132,12 @@ def compile_model(model: Any, path: Path, threads: int | None = None, count: boo
         raise LoadError(f"{path}: OpenVINO can't load it: {reason(error, path)}") from error
 
 
-def require() -> None:
-    """Raises InputError with the line that installs OpenVINO where it isn't installed."""
-    if not installed():
-        raise InputError("openvino is not installed", hint=f"pip install {INSTALL}")
-
-
-def installed() -> bool:
-    """Whether OpenVINO is there, found without importing it."""
-    return importlib.util.find_spec("openvino") is not None
-
-
 @cache
 def _core() -> Any:
-    require()
-    import openvino
-
+    try:
+        import openvino
+    except ImportError:
+        raise InputError("openvino is not installed", hint=f"pip install {INSTALL}") from None
     return openvino.Core()
 
 

@@ -29,13 +29,8 @@ def profile_modules(
     done when the module returns. ``(unmapped)`` is what ran inside ``call`` and outside the component. An event is a
     stretch in which one module, and none of its submodules, was at work. Bytes come from one more pass, untimed.
 
-    Args:
-        module: the component, or a wrapper that holds it in the attribute ``wrapper``.
-        call: one forward pass.
-        counted: MACs and parameters of the component's layers.
-        warmup: passes that are not counted.
-        iterations: passes that are.
-        wrapper: name of the attribute that holds the component; "" when ``module`` is the component.
+    ``counted`` has MACs and parameters of the layers; after ``warmup`` passes come ``iterations`` that are recorded.
+    ``wrapper``: see ``modules``.
     """
     for _ in range(warmup):
         call()

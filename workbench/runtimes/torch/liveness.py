@@ -32,11 +32,7 @@ def live_bytes(module: torch.nn.Module, call: Callable[[], object], wrapper: str
     """Runs ``call`` (which runs ``module``) once and follows every tensor that it makes.
 
     Parameters and the caller's inputs are not among them; what runs outside the component counts for no layer.
-
-    Args:
-        module: the component, or a wrapper that holds it in the attribute ``wrapper``.
-        call: one forward pass.
-        wrapper: name of the attribute that holds the component; "" when ``module`` is the component.
+    ``wrapper``: see ``modules``.
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 

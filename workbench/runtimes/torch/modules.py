@@ -1,4 +1,7 @@
-"""The modules of a component by layer, and a watch on which of them is at work."""
+"""The modules of a component by layer, and a watch on which of them is at work.
+
+``module`` is the component, or a wrapper that holds it in the attribute named ``wrapper`` ("" for the former).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,7 @@ ROOT = "(root)"
 
 
 def modules_by_layer(module: torch.nn.Module, wrapper: str = "") -> dict[str, torch.nn.Module]:
-    """The component's modules by layer.
-
-    Args:
-        module: the component, or a wrapper that holds it in the attribute ``wrapper``.
-        wrapper: name of the attribute that holds the component; "" when ``module`` is the component.
-    """
+    """The component's modules by layer."""
     component = module.get_submodule(wrapper) if wrapper else module
     return {name or ROOT: part for name, part in component.named_modules()}
 

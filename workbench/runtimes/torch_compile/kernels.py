@@ -9,13 +9,11 @@ following sum into its kernel stands in the graph under the sum's module: the mo
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 import types
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,10 +92,7 @@ class Records:
     ) -> list[Graph]:
         """The compiled graphs; more than one where the compiler had to leave something to Python.
 
-        Args:
-            generated: Inductor's generated Python modules, which hold the kernels.
-            compiled: the component, or a wrapper that holds it in the attribute ``wrapper``.
-            wrapper: name of the attribute that holds the component; "" when ``compiled`` is the component.
+        ``generated`` are Inductor's generated Python modules, which hold the kernels; ``wrapper``: see ``modules``.
         """
         by_source = {Path(module.__file__).read_text(): module for module in generated if module.__file__}
         stacks = _Stacks(compiled, wrapper)
@@ -115,18 +110,6 @@ class Records:
             layers = frozenset(layer for layer in nodes.layer_of.values() if layer)
             graphs.append(Graph(module, tuple(nodes.kernels(covered)), layers))
         return graphs
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Inductor doesn't tell on stderr where it writes its records."""
-    logger = logging.getLogger("torch._inductor.debug")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _folder() -> str:

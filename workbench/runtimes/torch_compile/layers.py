@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.graphs.quiet import quiet
 from workbench.measure.clock import Stats
 from workbench.measure.counts import Count
 from workbench.measure.layers import OUTSIDE, UNMAPPED, Event, Layers, median_index, medians, row
 from workbench.runtimes.torch.layers import module_columns
 from workbench.runtimes.torch.modules import modules_by_layer
 from workbench.runtimes.torch_compile.inductor import Compiled
-from workbench.runtimes.torch_compile.kernels import Graph, Kernel, Records, quiet
+from workbench.runtimes.torch_compile.kernels import Graph, Kernel, Records
 
 if TYPE_CHECKING:
     import torch
@@ -44,12 +45,9 @@ def profile_compiled(
     not known: Inductor decides which of them ever exist.
 
     Args:
-        compiled: not called yet; the component, or a wrapper that holds it in the attribute ``wrapper``.
+        compiled: not called yet.
         one_pass: makes a function without arguments from one that takes the inputs.
-        counted: MACs and parameters of the component's layers.
-        warmup: passes that are not counted.
-        iterations: passes that are.
-        wrapper: name of the attribute that holds the component; "" when the module is the component.
+        counted, warmup, iterations, wrapper: as for ``profile_modules``.
 
     Raises:
         RunError: the module can't be compiled or run.
