@@ -20,7 +20,7 @@ ALIAS = "ai.onnx"
 
 
 def needs_plain(model: onnx.ModelProto) -> bool:
-    """Whether there is something in the model that not every runtime takes; the order of nodes all take."""
+    """Whether some runtimes don't take the model as it is; nodes in any order are taken by all."""
     domains = {node.domain for node in nodes_of(model)} | {entry.domain for entry in model.opset_import}
     return bool(model.functions) or ALIAS in domains or bool(_repeated(model))
 

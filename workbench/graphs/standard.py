@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import onnx
 
 STAND_IN = "workbench.stand_in"
-"""Key of the metadata of nodes that stand in for others: what they compute is nothing."""
+"""Metadata key of nodes that stand in for others: they compute nothing."""
 _RUNTIMES = ("com.microsoft", "com.microsoft.nchwc")
 IN_ONNX = {
     "Affine", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill", "ImageScaler", "MemcpyFromHost", "MemcpyToHost",
     "ParametricSoftplus", "Scale", "ScaledTanh", "SimplifiedLayerNormalization",
 }  # fmt: skip
-"""Operators of ONNX Runtime that stand in ONNX's own domain."""
+"""Operators of ONNX Runtime in ONNX's own domain."""
 _CONV = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
 _POOL = ("auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides")
 Dims = Mapping[str, Sequence[int]]

@@ -1,4 +1,4 @@
-"""Every graph and every node of a model, wherever it stands."""
+"""Every graph and every node of a model, at any depth."""
 
 from __future__ import annotations
 

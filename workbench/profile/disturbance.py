@@ -69,7 +69,7 @@ def between(before: Moment, after: Moment) -> dict[str, Any]:
     """``steal_share`` and ``others_share`` of all CPU time between two moments, and values before and after.
 
     Those are ``load``, ``frequency_mhz`` (mean over CPUs) and ``temperature_c`` (hottest zone), each as ``…_before``
-    and ``…_after``. A value is None where the system doesn't tell it; ``unknown`` maps its name to the reason.
+    and ``…_after``. A value is None where the system doesn't report it; ``unknown`` maps its name to the reason.
     """
     shares: dict[str, Any] = {"steal_share": None, "others_share": None}
     unknown = {}

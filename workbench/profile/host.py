@@ -50,7 +50,7 @@ def measure_host(
     store: Store,
     progress: Progress,
 ) -> list[Record]:
-    """Measures every network on every runtime asked for that can run it: a record for each candidate on each of them.
+    """Measures every network on each of the settings' runtimes that can run it: a record per candidate and runtime.
 
     Networks that are the same file are measured once and the figures stand for all of them. A candidate of which a
     runtime refuses some network isn't measured there.
@@ -93,7 +93,7 @@ def _measure(
     settings: Settings,
     progress: Progress,
 ) -> tuple[dict[tuple[str, str], Measured], tuple[str, ...]]:
-    """Every network measured, or found among those that are the same; and components that were timed one by one."""
+    """Every network's measurements, shared by equal networks; and components whose networks were timed separately."""
     distinct: dict[tuple[str, str], Network] = {}
     for network in networks:
         distinct.setdefault(network.identity, network)

@@ -1,7 +1,7 @@
 """Each layer against the machine's ceilings: which bound it sits under, and how much of it it reaches.
 
 After the roofline model (Williams, Waterman, Patterson 2009, doi:10.1145/1498765.1498785). Its columns are estimated
-and stand in a table of their own, beside the measured one.
+and have a table of their own, beside the measured one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ what is read (each value is written once and read about once). ``intensity``: MA
 ``int8`` or ``memory``, "" where nothing was counted or measured. ``bound_ms``: the least time under that ceiling.
 ``bound_share``: that ÷ the measured time; 1 is the ceiling."""
 ESTIMATE = (
-    "Bytes are estimated: weights as stored, values written, and as many read; against what ONNX Runtime tells, half "
+    "Bytes are estimated: weights as stored, values written, and as many read; against what ONNX Runtime reports, half "
     "of the layers are within 4 % and 80 % within −20…+30 %."
 )
 

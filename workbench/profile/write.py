@@ -112,7 +112,7 @@ def summarize(record: Record, budget: Budget | None, warnings: Sequence[str], li
 def readable(summary: Summary) -> str:
     """JSON that people can read: one key a line, but lists of plain values (hundreds of samples) in one line."""
     text = json.dumps(summary, indent=1)
-    # A line break stands in JSON only between values, never within a string.
+    # In JSON a line break is only between values, never within a string.
     return re.sub(r"\[\n\s*([^\[\]{}]*?)\s*\n\s*\]", lambda m: "[" + re.sub(r"\s*\n\s*", " ", m[1]) + "]", text)
 
 
@@ -174,6 +174,6 @@ def _component(measured: Measured) -> Component:
 
 
 def _tenths(us: float) -> float:
-    """To one digit; whole numbers, which most are, without it: there are hundreds."""
+    """To one digit, which whole numbers lack: most are, and there are hundreds."""
     rounded = round(float(us), 1)
     return int(rounded) if rounded.is_integer() else rounded

@@ -1,4 +1,4 @@
-"""What a runtime offers to the profiler, and those that there are: a runtime is a folder beside this file.
+"""What a runtime offers to the profiler, and the registry of runtimes: each is a folder beside this file.
 
 A folder is found by its ``descriptor.py``, which says what others ask about the runtime (``RUNTIME``).
 """
@@ -76,13 +76,13 @@ def _registered() -> dict[str, tuple[Descriptor, str]]:
 
 
 RUNTIMES = tuple(_registered())
-"""Names of all runtimes; whether one is installed shows when it is asked for."""
+"""Names of all runtimes, installed or not."""
 DEFAULT = RUNTIMES[0]
-"""The one that is measured on where none is named."""
+"""The runtime where none is named."""
 
 
 def described(name: str) -> Descriptor:
-    """What the runtime of that name says of itself.
+    """The descriptor of the runtime of that name.
 
     Raises:
         InputError: there is none of that name.
@@ -93,7 +93,7 @@ def described(name: str) -> Descriptor:
 
 
 def all_described() -> list[Descriptor]:
-    """Every runtime's own words, in their order."""
+    """Every runtime's descriptor, in order."""
     return [described(name) for name in RUNTIMES]
 
 
@@ -139,10 +139,10 @@ def runtime_for_suffix(path: Path) -> Descriptor:
 
 
 def threads_asked(threads: int | None) -> int:
-    """The threads to use: those asked for, else as many as there are usable cores.
+    """The number of threads to use: ``threads``, else that of usable cores.
 
     Raises:
-        InputError: more were asked for than this process has cores.
+        InputError: it is more than this process has cores.
     """
     if threads and threads > usable_cores():
         raise InputError(

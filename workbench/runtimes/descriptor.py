@@ -61,7 +61,7 @@ class Descriptor:
     profiler: Literal["in kernels", "free", "not known"] = "not known"
     """What its profiler adds: time within each kernel, nothing that could be seen, or nobody knows."""
     trace: Mapping[str, str] = field(default_factory=dict)
-    """What is to be said of its kernels on a time line, by key."""
+    """Notes on its kernels for a time line, by key."""
 
     @property
     def needs_file(self) -> bool:

@@ -37,7 +37,7 @@ def write_trace(summary: Mapping[str, Any], path: Path) -> list[Path]:
     """Writes the kernels of one pass of each component; the files written, none where the profile holds no kernels.
 
     One process per candidate and target, in it one thread per component. Modules are slices that hold their parts'
-    slices, kernels the innermost. Components begin at 0, each at the begin of its own pass: they were measured apart.
+    slices, kernels the innermost. Components begin at 0, each at the start of its own pass: they were measured apart.
 
     Args:
         summary: of a profile (``read.ReadProfile.summary``).

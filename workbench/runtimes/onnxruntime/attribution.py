@@ -1,13 +1,13 @@
 """From the kernels in a profile to the executed nodes, and from those back to the layers of the exported graph.
 
 A profile names kernels by their nodes, and nodes without a name by operator and number. Names need not be unique, and
-the number isn't in the written graph. What holds is the order: one operator at a time, as they stand in that graph.
+the number isn't in the written graph. What holds is the order: one operator at a time, in the order of that graph.
 
 ONNX Runtime drops all metadata and fuses, renames and inserts nodes. What survives are the names of values: a fused
 node still writes the value that the last of the nodes that it stands for wrote, and reads what the first ones read.
 So the exported nodes between an executed node's inputs and outputs are what it computes. Values get new names where the
 layout changes (``…:0_nchwc``, ``ReorderInput_token_7``): these carry an exported value, and are traced through. Nodes
-that this doesn't tell of are placed by their names, then by their neighbours.
+that this says nothing of are placed by their names, then by their neighbours.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _taken_in(names: Names, node: Any, value: str) -> str:
 def _covers(
     names: Names, nodes: Sequence[GraphNode], carried: Mapping[str, str]
 ) -> tuple[list[tuple[int, ...]], list[int | None]]:
-    """Of each executed node: the exported nodes that it computes; and for a copy, the one whose value it copies."""
+    """The exported nodes that each executed node computes; and for a copy, the one whose value it copies."""
     fixed = names.constants
     survives = set(carried.values()) | fixed
     covers: list[tuple[int, ...]] = []
@@ -157,7 +157,7 @@ def _drop_doubles(names: Names, places: Sequence[Place], covers: list[tuple[int,
 
 
 def _spread(nodes: Sequence[GraphNode], places: list[Place]) -> list[Place]:
-    """Gives nodes without a place that of what uses them, else of what they use, else of what they are inside.
+    """Gives nodes without a place that of their users, else of their inputs, else of the node that contains them.
 
     What was put in to carry a value has its place by then: what is left prepares something, or is a part of what was
     taken apart, whose last part is known by what it writes.
@@ -185,10 +185,10 @@ def _carries(node: Any) -> bool:
 
 
 def match_kernels(kernels: Sequence[Kernel], nodes: Sequence[GraphNode]) -> list[int | None]:
-    """Of each kernel of a pass the index in ``nodes``; None when it is in none of them.
+    """The index in ``nodes`` of each kernel of a pass; None where it is none of them.
 
-    A kernel inside another's (an If's, Loop's or Scan's) is looked for among the nodes inside that one's node; one that
-    isn't found there counts as that node's.
+    A kernel inside another's (an If's, Loop's or Scan's) is looked for among the nodes inside that node; where it
+    isn't found, it counts as that node's.
     """
     inside: defaultdict[int | None, list[int]] = defaultdict(list)
     for i, node in enumerate(nodes):
@@ -197,7 +197,7 @@ def match_kernels(kernels: Sequence[Kernel], nodes: Sequence[GraphNode]) -> list
     for k, kernel in enumerate(kernels):
         groups[kernel.outer].append(k)
     matched: list[int | None] = [None] * len(kernels)
-    # A kernel stands behind the one that it is inside of, so that one's node is known by then.
+    # A kernel comes after the one that contains it, whose node is known by then.
     for outer, members in sorted(groups.items(), key=lambda item: -1 if item[0] is None else item[0]):
         around = matched[outer] if outer is not None else None
         candidates = inside[around] if outer is None or around is not None else []

@@ -70,7 +70,7 @@ def assemble(
         passes: those that count.
         scheme, counted: as for ``profile_layers``.
         first: the first pass of all, where it isn't among ``passes``. Only there does ONNX Runtime take memory value by
-            value, and tells how much it holds; from the second pass on it takes all at once.
+            value and report how much it holds; from the second pass on it takes all at once.
     """
     traced = attribute(exported.names, executed, exported.macs)
     runs = [Run(recorded, match_kernels(recorded.kernels, traced.nodes)) for recorded in passes]

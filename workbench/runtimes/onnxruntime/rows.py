@@ -16,7 +16,7 @@ from workbench.runtimes.onnxruntime.attribution import Executed
 from workbench.runtimes.onnxruntime.trace import Kernel, Pass
 
 FUSED, REMOVED, IDLE = "(fused)", "(removed)", "(not run)"
-"""What stands for the operator of a layer without kernels: another layer's kernel computes it, the runtime found that
+"""Shown as the operator of a layer without kernels: another layer's kernel computes it, the runtime found that
 it needs no computing, it is in a branch that wasn't taken."""
 _MAIN = ("Conv", "MatMul", "Gemm", "Attention", "LSTM", "GRU", "Norm", "Softmax", "Gelu", "Sigmoid", "Resize")
 """Operators that name a layer's row, first come first; a layer without any is named by where its time goes."""

@@ -73,7 +73,7 @@ def read_passes(file: Path) -> list[Pass]:
 
 
 def _kernels(events: list[dict[str, Any]], begin: int) -> list[Kernel]:
-    """Kernels of one pass in the order in which they began, with those inside others told by their times."""
+    """Kernels of one pass in the order in which they began, those inside others recognised by their times."""
     events.sort(key=lambda event: (event["ts"], not _runs_others(event)))  # the file has them by their ends
     times = [int(event["dur"]) for event in events]
     outer: list[int | None] = [None] * len(events)

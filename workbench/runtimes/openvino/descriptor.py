@@ -28,5 +28,5 @@ RUNTIME = Descriptor(
     suffix=SUFFIX,
     ceilings=Ceilings(merges_sums=True),
     profiler="free",
-    trace={"begins": "OpenVINO tells how long kernels took and not when they began: they stand one after another"},
+    trace={"begins": "OpenVINO reports how long kernels took, not when they began: they are shown one after another"},
 )  # fmt: skip

@@ -52,7 +52,7 @@ class File:
     def product(self, name: str, kind: str) -> str | None:
         """The product (a key of ``products``) that a node of this kind computes if ``name`` went into it.
 
-        Kernels of products take bias and scales in, and often tell the name of these alone.
+        Kernels of products take bias and scales in, and often have the name of these alone.
         """
         if kind not in _PRODUCT_KINDS:
             return name if self.kinds.get(name) in PRODUCTS and name in self.products else None

@@ -1,6 +1,6 @@
-"""The one place where OpenVINO models are read and compiled, and a session over them as ONNX Runtime's are.
+"""Where OpenVINO models are read and compiled, and a session over them like ONNX Runtime's.
 
-OpenVINO is an optional dependency: it is imported when it is asked for, and its absence is one InputError.
+OpenVINO is an optional dependency: it is imported when it is needed, and its absence is one InputError.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SUFFIX = ".xml"
-"""Of OpenVINO's own format; the weights stand beside it in a file of the same name that ends in ``.bin``."""
+"""Of OpenVINO's own format; the weights lie beside it in a file of the same name that ends in ``.bin``."""
 INSTALL = "'edge-workbench[openvino]'"
 
 OPTIONS = {

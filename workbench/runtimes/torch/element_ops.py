@@ -25,4 +25,4 @@ FREE = {
 }  # fmt: skip
 """Operators that move or make data: no arithmetic."""
 NO_MEMORY = ("empty", "new_empty", "empty_like", "empty_strided", "detach", "_unsafe_view", "device")
-"""Operators that aren't views by PyTorch's own word but write nothing."""
+"""Operators that PyTorch doesn't call views but that write nothing."""

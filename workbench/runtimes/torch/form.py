@@ -48,7 +48,7 @@ def count_factory(where: str, feed: Mapping[str, np.ndarray]) -> Count:
     try:
         empty = {name: torch.from_numpy(value).to("meta") for name, value in feed.items()}
         return _counted(made.module.to("meta"), empty, made.by_keyword)
-    except Exception:  # a value was asked for: any class of error, torch's own or the module's
+    except Exception:  # it needs a value: any class of error, torch's own or the module's
         made = call_factory(where)
     try:
         with sdpa_kernel(SDPBackend.MATH):  # the one that is made of products that can be counted

@@ -27,7 +27,7 @@ def count(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Count:
     """Counts one forward pass of ``module(*args, **kwargs)``; best on the meta device, where nothing is computed.
 
     On a real device MACs are the same: fused kernels for attention and whole encoder layers are switched off. (An LSTM
-    on a CPU stays one operator, whose element operations aren't told.)
+    on a CPU stays one operator, whose element operations are unknown.)
     """
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel

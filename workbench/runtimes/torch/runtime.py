@@ -15,7 +15,7 @@ from workbench.runtimes.torch.layers import profile_modules
 
 
 class TorchEager:
-    """Runs networks that there are as torch modules."""
+    """Runs networks that exist as torch modules."""
 
     loaded_per_file_byte: ClassVar[float] = 2.0
     settings: ClassVar[Mapping[str, Any]] = {"mode": "eager, inference_mode, float32"}

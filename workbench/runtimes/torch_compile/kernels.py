@@ -3,7 +3,7 @@
 Every node of Inductor's graph knows the module that it was traced in, and for every kernel Inductor can write down the
 nodes that it covers (``trace.provenance_tracking_level``). Two things have to be put right. Its lists also name nodes
 that earlier kernels computed: a node counts for the first kernel that lists it. And a convolution that takes the
-following sum into its kernel stands in the graph under the sum's module: the module of its weights is the one.
+following sum into its kernel has the sum's module in the graph: the module of its weights is right.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class _Nodes:
         self.layer_of |= {name: stacks.layer(stack) for name, stack in owners.items() if name in self.nodes}
         for name, node in self.nodes.items():
             if node.op == "call_function" and self.layer_of[name] is None:
-                # Inductor's own, such as a copy into the layout that is asked for: part of what made the value.
+                # Inductor's own, such as a copy into another layout: part of what made the value.
                 layers = (self.layer_of[source.name] for source in node.all_input_nodes)
                 self.layer_of[name] = next(filter(None, layers), None)
 
@@ -229,7 +229,7 @@ def _is_loop(kernel: str) -> bool:
 
 
 def _is_replaced(node: Any) -> bool:
-    """Whether a fusion pattern stands in the place of what was traced."""
+    """Whether a fusion pattern has replaced what was traced."""
     return "Match(" in str(node.target)
 
 

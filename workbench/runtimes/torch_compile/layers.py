@@ -70,7 +70,7 @@ def profile_compiled(
 
 @dataclass(frozen=True)
 class _Launch:
-    """One kernel as it ran: begin and duration in µs from the begin of its pass."""
+    """One kernel as it ran: start and duration in µs, since the start of its pass."""
 
     kernel: Kernel
     start: float
@@ -78,7 +78,7 @@ class _Launch:
 
 
 def _announce(graph: Graph, number: int) -> None:
-    """Makes the graph's own kernels tell the profiler their names; it hears of library operators anyway."""
+    """Makes the graph's own kernels report their names to the profiler, which knows library operators anyway."""
     for name in {kernel.name for kernel in graph.kernels if not kernel.operator}:
         setattr(graph.module, name, _telling(getattr(graph.module, name), _own_name(name, number)))
 
@@ -113,7 +113,7 @@ def _record(
     """Wall times in ms, and the launches, pass by pass."""
     import torch
 
-    # Or its library tells stderr of every begin and end.
+    # Else its library reports every start and end on stderr.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     walls = []
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:

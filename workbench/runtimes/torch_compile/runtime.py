@@ -25,7 +25,7 @@ CACHE = "WORKBENCH_COMPILE_CACHE"
 
 
 class TorchCompile:
-    """Runs networks that there are as torch modules, compiled in the first call.
+    """Runs networks that exist as torch modules, compiled in the first call.
 
     Each network has a folder of its own for what the compiler keeps, empty at the beginning: its first call builds all
     kernels (cold), unless the folder was named by ``$WORKBENCH_COMPILE_CACHE`` and holds them already (warm).
