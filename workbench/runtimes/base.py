@@ -11,14 +11,16 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.errors import InputError, unknown
-from workbench.measure.counts import Count
-from workbench.measure.layers import Layers
-from workbench.measure.network import Network
 from workbench.runtimes.descriptor import Descriptor
 from workbench.store.processor import usable_cores
+
+if TYPE_CHECKING:
+    from workbench.measure.counts import Count
+    from workbench.measure.layers import Layers
+    from workbench.measure.network import Network
 
 
 class Runtime(Protocol):
