@@ -219,8 +219,9 @@ def test_captions_come_from_templates_by_seed_or_from_a_file(folder, made, tmp_p
     ("text", "says"),
     [
         ("nonsense\n", r"c.jsonl:1: found 'nonsense'"),
-        ('{"file_name": "a.png", "text": ""}\n', r"c.jsonl:1: a.png: text: found ''"),
-        ('{"file_name": "a.png", "text": null}\n', r"c.jsonl:1: a.png: text: found ''"),
+        ('{"file_name": "a.png", "text": ""}\n', r"c.jsonl:1: a.png: found ''"),
+        ('{"file_name": "a.png", "text": null}\n', r"c.jsonl:1: a.png: found ''"),
+        ('{"file_name": "a.png", "text": "a\\u0000b"}\n', r"c.jsonl:1: a.png: caption with a NUL"),
         ('{"file_name": "a.png", "text": "x"}\n' * 2, r"c.jsonl:2: a.png is named twice"),
         ('{"file_name": "z.png", "text": "x"}\n', r"names none of the 1 pictures: found z.png"),
     ],

@@ -18,18 +18,18 @@ _LOOKED_AT = 16
 _NAMED = 5
 
 
-def without_caption(row: Row) -> Drop | None:
-    """Why a row's caption can't be used."""
-    if not row.text.strip():
-        return Drop(row.name, "no caption", f"found {row.text!r}")
-    if len(row.text) > _LONGEST_CAPTION:
-        return Drop(row.name, "caption too long", f"more than {_LONGEST_CAPTION} characters")
-    return Drop(row.name, "caption with a NUL character") if "\0" in row.text else None
+def without_caption(name: str, text: str) -> Drop | None:
+    """Why a caption can't be used."""
+    if not text.strip():
+        return Drop(name, "no caption", f"found {text!r}")
+    if len(text) > _LONGEST_CAPTION:
+        return Drop(name, "caption too long", f"more than {_LONGEST_CAPTION} characters")
+    return Drop(name, "caption with a NUL character") if "\0" in text else None
 
 
 def unusable(row: Row, opens: Callable[[Part], object] = read) -> Drop | None:
     """Why a row can't be used; ``opens`` decodes the picture, or reads its header."""
-    drop = without_caption(row)
+    drop = without_caption(row.name, row.text)
     if drop is None:
         try:
             opens(row.picture)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -74,7 +74,9 @@ def build(
     held_out = [row for row in rows if row.split != TRAIN]
     work = Work(data_set, context, held_out, state, progress)
     _refuse_none_left(data_set, dropped, any(entry["pictures"][TRAIN] for entry in came_in) and not train)
-    for key, apply in _operations(data_set):
+    for key, apply in _OPERATIONS.items():
+        if getattr(data_set, key) is None:
+            continue
         before = len(train)
         done = apply(train, work)
         train = done.rows
@@ -95,10 +97,6 @@ def build(
     manifest = write_set([*train, *held_out], dropped, manifest, out)
     shutil.rmtree(state)
     return manifest
-
-
-def _operations(data_set: DataSet) -> Iterator[tuple[str, _Operation]]:
-    yield from ((key, apply) for key, apply in _OPERATIONS.items() if getattr(data_set, key) is not None)
 
 
 _Begun = tuple[list[Row], list[Drop], list[dict[str, Any]], list[dict[str, Any]]]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.data.broken import without_caption
 from workbench.data.forms import PICTURES
 from workbench.data.operation import Done, Row, Work
 from workbench.data.sets import Captions
@@ -48,17 +49,17 @@ def recaption(train: Sequence[Row], work: Work) -> Done:
 
 
 def read_captions(file: Path) -> dict[str, str]:
-    """Caption by picture name, from JSON lines with ``file_name`` and ``text``.
+    """Caption by picture name, from a table.
 
     Raises:
-        InputError: a line isn't such a row, or a picture is named twice; with file and line.
+        InputError: a caption can't be used, or a picture is named twice; with file and line.
     """
     texts: dict[str, str] = {}
     for where, record in records(file):
         text, picture = text_of(where, record), picture_of(where, record)
         name = str(getattr(picture, "name", picture)).removeprefix(f"{PICTURES}/")
-        if not text.strip():
-            raise InputError(f"{where}: {name}: text: found {text!r}; needs a caption")
+        if drop := without_caption(name, text):
+            raise InputError(f"{where}: {drop}; needs a caption")
         if name in texts:
             raise InputError(f"{where}: {name} is named twice; needs one caption a picture")
         texts[name] = text

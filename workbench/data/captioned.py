@@ -56,7 +56,7 @@ def rows(data: str | None, source: Path) -> Sequence[Caption]:
         InputError: there is no such data, or a row of it can't be read.
     """
     if data not in EMBEDDED:
-        usable = (row for row in read_rows(Path(data or "")) if without_caption(row) is None)
+        usable = (row for row in read_rows(Path(data or "")) if without_caption(row.name, row.text) is None)
         return [Caption(caption=row.text, split=row.split) for row in usable]
     if data == "demo" and not (source / _CAPTIONS).is_file():
         raise InputError("data: demo goes with model: demo only", hint="name a folder of captioned pictures")
