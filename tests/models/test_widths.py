@@ -52,7 +52,10 @@ def test_a_manifest_that_cannot_be_read_is_named(folder, text, said):
 @pytest.mark.parametrize(
     ("layers", "said"),
     [
-        ({"conv_in": [4, 8]}, r"doesn't fit the weights beside it: conv_in.bias should be \(8,\), found \(16,\)"),
+        (
+            {"conv_in": [4, 8]},
+            r"don't fit the configs beside them: conv_in.weight should be \(8, 4, 3, 3\), found \(16, 4, 3, 3\)",
+        ),
         ({"conv_on": [4, 8]}, "names conv_on, which this U-Net hasn't"),
         ({"down_blocks.0": [4, 8]}, "has no channels to set"),
     ],

@@ -39,13 +39,17 @@ def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tup
 
     family = family_of(source)
     vae = family.decoder.net(source / family.decoder.folder)
-    side, (scale, shift) = vae.config.sample_size, family.latents(vae.config)
+    side, (scale, shift) = family.side(family.configs(source)), family.scaling(source)
     latents, done = [], Done([])
     with progress("encode", len(rows)) as tick, torch.inference_mode():
         for batch in batches(rows, _BATCH):
             if pictures := _pictures(batch, side, done):
                 x = torch.from_numpy(np.stack(pictures) / 127.5 - 1).permute(0, 3, 1, 2)
-                latents.append((vae.encode(x).latent_dist.mean - shift) * scale)
+                encoded = vae.encode(x)
+                means = (
+                    encoded.latents if "latents" in encoded else encoded.latent_dist.mean
+                )  # of a tiny one: no spread
+                latents.append((means - shift) * scale)
             tick(len(done.rows) + len(done.dropped))
     if not latents:
         raise InputError(f"data: no picture can be used: {first(done.dropped)}")

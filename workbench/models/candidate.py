@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -73,8 +72,7 @@ class Candidate:
         own = self.components[component]
         whole = self.source / self.family.part(component).folder
         folder = own.path if own.kind == "torch" else self.configs.get(component, whole)
-        file = folder / "config.json"
-        return json.loads(file.read_text()) if file.is_file() else {}
+        return self.family.part(component).config(folder) if (folder / "config.json").is_file() else {}
 
     def spec(self, component: str) -> Spec:
         """What goes into a component and comes out, from the configs of the candidate's folders alone."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
+from workbench.models import scheduler
 from workbench.models.families import INDEX, family_in, family_of, of_no_family
 from workbench.models.families.base import Family, Part
 from workbench.models.read_json import read_object
-from workbench.models.weights import tensors_of, weight_files
+from workbench.models.scheduler_config import scheduler_problems
+from workbench.models.weights import weight_files
 
-_CONFIGS = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
+_CONFIGS = {scheduler.FOLDER: scheduler.FILE, "tokenizer": "tokenizer_config.json"}
 _TOKENS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 _READ = (".json", ".txt", ".model")
 
@@ -31,38 +34,46 @@ def inspect_folder(folder: Path) -> list[str]:
     family = family_in(listed)
     if family is None:
         return [f"{index}: {of_no_family()}"]
-    parts = {part.folder: part for part in family.parts}
+    parts: dict[str, Part] = {part.folder: part for part in family.parts}
     for name in _needed(family):
         named, part = listed.get(name), parts.get(name)
+        accepted = part.classes if part else family.beside[name]
         if not _is_named(named):
             problems.append(f"{index}: {name}: names no class; the pipeline needs {', '.join(_needed(family))}")
-        elif part is not None and named[1] != part.cls:
-            problems.append(f"{index}: {name}: found {named[1]}; {family.label} needs {part.cls} there")
+        elif accepted and named[1] not in accepted:
+            needs = " or ".join(accepted)
+            problems.append(f"{index}: {name}: found {named[1]}; {family.label} needs {needs} there")
         elif not (folder / name).is_dir():
             problems.append(f"{folder / name}: missing; {index.name} lists it as {'.'.join(named)}")
+        elif part is not None:
+            problems += _collect(problems, partial(list, part.problems(folder / name))) or []
         else:
-            _inspect_component(problems, folder / name, part)
+            _inspect_beside(problems, folder / name)
     problems += [
         f"{index}: {name}: {what}; needs {family.label}"
         for name, what in family.foreign.items()
         if _is_named(listed.get(name))
     ]
-    return problems
+    return problems or list(family.disagreements(folder, family.configs(folder)))
+
+
+def notes(folder: Path) -> list[str]:
+    """What is taken otherwise than the configs of the pipeline in ``folder`` say, one sentence each."""
+    files = {part: folder / part.folder / "config.json" for part in family_of(folder).parts}
+    return [f"{file}: {what}" for part, file in files.items() for what in part.notes(read_object(file))]
 
 
 def _needed(family: Family) -> tuple[str, ...]:
     return (*(part.folder for part in family.parts), *family.beside)
 
 
-def _inspect_component(problems: list[str], folder: Path, part: Part | None) -> None:
-    name = folder.name
-    config_file = folder / _CONFIGS.get(name, "config.json")
-    config = _collect(problems, lambda: read_object(config_file))
-    if name == "tokenizer" and not any(all((folder / f).is_file() for f in files) for files in _TOKENS):
+def _inspect_beside(problems: list[str], folder: Path) -> None:
+    file = folder / _CONFIGS[folder.name]
+    config = _collect(problems, lambda: read_object(file))
+    if folder.name == scheduler.FOLDER and config is not None:
+        problems += [f"{file}: {what}" for what in scheduler_problems(config)]
+    if folder.name == "tokenizer" and not any(all((folder / f).is_file() for f in files) for files in _TOKENS):
         problems.append(f"{folder}: no tokens; needs tokenizer.json, or vocab.json with merges.txt")
-    if part is not None:
-        problems += [f"{config_file}: {what}" for what in ([] if config is None else part.problems(config))]
-        _collect(problems, lambda: tensors_of(folder, part.stem))
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:

@@ -16,42 +16,6 @@ if TYPE_CHECKING:
 FOLDER, FILE = "scheduler", "scheduler_config.json"
 FEW = "LCMScheduler"
 """What draws in few steps: every step but the last jumps to a clean latent and adds new noise (arXiv 2310.04378)."""
-ACCEPTED = (
-    "DDIMParallelScheduler",
-    "DDIMScheduler",
-    "DDPMParallelScheduler",
-    "DDPMScheduler",
-    "DEISMultistepScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "EDMDPMSolverMultistepScheduler",
-    "EDMEulerScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "HeunDiscreteScheduler",
-    "IPNDMScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    FEW,
-    "LMSDiscreteScheduler",
-    "PNDMScheduler",
-    "SASolverScheduler",
-    "TCDScheduler",
-    "UniPCMultistepScheduler",
-)
-"""Those with which pictures are the ones that ``StableDiffusionPipeline`` draws; a test runs all that diffusers has."""
-_OTHER = "is for models of another kind"
-REFUSED: Mapping[str, str] = {
-    "CMStochasticIterativeScheduler": _OTHER,
-    "CogVideoXDDIMScheduler": _OTHER,
-    "CogVideoXDPMScheduler": _OTHER,
-    "CosineDPMSolverMultistepScheduler": _OTHER,
-    "DDIMInverseScheduler": "goes from a picture to noise",
-    "DPMSolverMultistepInverseScheduler": "goes from a picture to noise",
-    "DPMSolverSDEScheduler": "draws noise that doesn't follow from a picture's seed",
-    "RePaintScheduler": "needs a picture to paint in",
-}
-"""What diffusers has beside them, with why not; others fit no pipeline of Stable Diffusion."""
 _AS_PIPELINE: Mapping[str, Any] = {"steps_offset": 1, "clip_sample": False}
 """What ``StableDiffusionPipeline`` sets whatever the folder says: old files lack them, and the defaults are wrong."""
 
@@ -64,15 +28,6 @@ def read_scheduler(source: Path) -> dict[str, Any]:
     """
     folder = source / FOLDER
     return read_object(folder / FILE) if folder.is_dir() else {}
-
-
-def problem_of(config: Mapping[str, Any]) -> str | None:
-    """Why pictures can't be drawn by a scheduler of this config; None where they can."""
-    name = str(config.get("_class_name"))
-    if name in ACCEPTED:
-        return None
-    why = f", but {REFUSED[name]}" if name in REFUSED else ""
-    return f"_class_name: found {name!r}{why}; needs one of {', '.join(ACCEPTED)}"
 
 
 def load_scheduler(config: Mapping[str, Any], steps: int, few: bool = False) -> Any:
@@ -88,16 +43,16 @@ def load_scheduler(config: Mapping[str, Any], steps: int, few: bool = False) -> 
 
     kind = getattr(diffusers, FEW if few else config["_class_name"])
     taken = {} if few else {k: v for k, v in _AS_PIPELINE.items() if k in inspect.signature(kind).parameters}
-    scheduler = kind.from_config(dict(config), **taken)
-    grid = (
-        "original_inference_steps" if hasattr(scheduler.config, "original_inference_steps") else "num_train_timesteps"
-    )
-    if steps > (most := scheduler.config[grid]):
-        what = "a denoiser that was distilled to few steps" if few else f"the model's {kind.__name__}"
-        raise InputError(f"steps: found {steps} for {what}; needs at most {most} ({grid})")
     try:
+        scheduler = kind.from_config(dict(config), **taken)
+        limited = (
+            "original_inference_steps" if "original_inference_steps" in scheduler.config else "num_train_timesteps"
+        )
+        if steps > (most := scheduler.config[limited]):
+            what = "a denoiser that was distilled to few steps" if few else f"the model's {kind.__name__}"
+            raise InputError(f"steps: found {steps} for {what}; needs at most {most} ({limited})")
         scheduler.set_timesteps(steps)
-    except ValueError as error:  # such as PNDM's Runge-Kutta steps, which need at least 4
+    except (TypeError, ValueError, NotImplementedError) as error:  # such as PNDM's Runge-Kutta, in less than 4 steps
         raise InputError(f"steps: found {steps}, which {kind.__name__} can't make ({error})") from None
     return scheduler
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.models.read_json import read_object
-from workbench.models.weights import weight_files
-from workbench.models.widths import FILE, Widths, read_widths, set_widths, write_widths
+from workbench.models.weights import disagreement, weight_files
+from workbench.models.widths import Widths, read_widths, set_widths, write_widths
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -22,35 +23,36 @@ PER_LEVEL = ("block_out_channels", "down_block_types", "up_block_types")
 """Entries of a config that are lists, with a value for each level."""
 PRIVATE = "_"
 """Config entries that start with this say where the config came from, not what the network is."""
+SIDE = 64
+"""Of a latent where the config doesn't say: Stable Diffusion 1's."""
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with its ``sample_size``, which some lack, and files from before diffusers 0.9 have too small: then
+    ``StableDiffusionPipeline`` takes 64 as well."""
+    side = config.get("sample_size")
+    version = re.match(r"0\.(\d+)", str(config.get("_diffusers_version")))
+    outdated = isinstance(side, int) and side < SIDE and version is not None and int(version[1]) < 9
+    return {**config, "sample_size": SIDE if side is None or outdated else side}
 
 
 def load_unet(folder: Path) -> UNet2DConditionModel:
     """The U-Net in ``folder``, in float32 and evaluation mode.
 
     Raises:
-        InputError: its weights don't have the widths that its manifest names.
+        InputError: its weights don't have the shapes that its config and its manifest of widths ask for.
     """
-    from diffusers import UNet2DConditionModel
-
-    widths = read_widths(folder)
-    if widths is None:
-        shapes = UNet2DConditionModel.from_pretrained(folder, use_safetensors=True, local_files_only=True)
-        return shapes.float().eval()
     from safetensors.torch import load_file
 
+    unet = meta_unet(read_object(folder / "config.json"), read_widths(folder))
     weights = {name: value for file in weight_files(folder, STEM) for name, value in load_file(file).items()}
-    unet = meta_unet(read_object(folder / "config.json"), widths)
-    expected = {name: tuple(value.shape) for name, value in unet.state_dict().items()}
-    shapes = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
-    if wrong:
-        first = wrong[0]
+    expected, found = ({n: tuple(value.shape) for n, value in of.items()} for of in (unet.state_dict(), weights))
+    if wrong := disagreement(expected, found):
         raise InputError(
-            f"{folder / FILE}: doesn't fit the weights beside it: {first} should be {expected.get(first, 'absent')}, "
-            f"found {shapes.get(first, 'nothing')} ({len(wrong)} of {len(expected)} tensors differ)",
+            f"{folder}: the weights don't fit the configs beside them: {wrong}",
             hint="config.json, widths.json and the weights belong together: copy all of them",
         )
-    unet.load_state_dict(weights, assign=True)
+    unet.load_state_dict(weights, strict=False, assign=True)
     return unet.float().eval()
 
 
@@ -60,7 +62,9 @@ def meta_unet(config: Mapping[str, Any], widths: Widths | None = None) -> UNet2D
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config({k: v for k, v in config.items() if not k.startswith(PRIVATE)})
+        unet = UNet2DConditionModel.from_config(
+            {k: v for k, v in completed(config).items() if not k.startswith(PRIVATE)}
+        )
         if widths is not None:
             set_widths(unet, widths)
     return unet.eval()

@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
 from workbench.errors import InputError
+from workbench.models.folder import notes
 from workbench.models.sources import base_candidate, resolve
 from workbench.recipe.check_inputs import data_problems, prompts_problems, rank_problems, target_problems
 from workbench.recipe.check_steps import (
@@ -125,7 +126,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         disk_free_bytes=free,
         memory_bytes=needs.memory_bytes,
         memory_available_bytes=available,
-        warnings=tuple(_warnings(loaded, needs.memory_bytes, available)),
+        warnings=(*notes(folder), *_warnings(loaded, needs.memory_bytes, available)),
     )
 
 

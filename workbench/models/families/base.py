@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.errors import InputError, WorkbenchError
 from workbench.models.families.policy import PolicySet
 from workbench.models.read_json import read_object
+from workbench.models.weights import disagreement, tensors_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from workbench.models.checked import Checked
 
 Config = dict[str, Any]
 Configs = Callable[[str], Config]
@@ -69,7 +73,9 @@ class Part(ABC):
     """In the pipeline's folder, and its key in ``model_index.json``."""
     library: str
     cls: str
-    """The class in that library which reads the folder; the only one that is accepted."""
+    """The class in that library which reads the folder."""
+    also: tuple[str, ...] = ()
+    """Other classes that are accepted."""
     repeats: tuple[str, ...] = ()
     """What multiplies its one pass for a picture: ``TIMESTEPS``, ``PASSES``."""
     wrapper: str = "net"
@@ -85,8 +91,8 @@ class Part(ABC):
         """What goes in and comes out, from the configs of the family's components alone."""
 
     @abstractmethod
-    def net(self, folder: Path) -> Any:
-        """The trained network in ``folder``, float32, in evaluation mode, as its library knows it."""
+    def trained(self, folder: Path) -> Any:
+        """The trained network in ``folder`` as its library knows it."""
 
     @abstractmethod
     def empty(self, config: Config, folder: Path | None = None) -> Any:
@@ -96,13 +102,83 @@ class Part(ABC):
     def module(self, net: Any) -> torch.nn.Module:
         """``net`` as a module that takes the spec's inputs by position and returns its output."""
 
+    def net(self, folder: Path) -> Any:
+        """``trained`` in float32 and evaluation mode.
+
+        Raises:
+            InputError: its library can't read the folder.
+        """
+        try:
+            return self.trained(folder).float().eval()
+        except (WorkbenchError, MemoryError, RuntimeError):
+            raise
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"{folder}: {self.library} can't read it as a {self.cls} ({reason})") from error
+
     def load(self, folder: Path) -> torch.nn.Module:
         """The trained network as ``module`` gives it, with weights that need no gradients."""
         return self.module(self.net(folder)).float().eval().requires_grad_(False)
 
-    def problems(self, _config: Config) -> Iterator[str]:
-        """What keeps a network with this config from being used."""
+    def config(self, folder: Path) -> Config:
+        """The ``config.json`` in ``folder``, ``completed``.
+
+        Raises:
+            InputError: it can't be read.
+        """
+        return self.completed(read_object(folder / "config.json"))
+
+    def completed(self, config: Config) -> Config:
+        """A config with entries that are needed and that some files lack."""
+        return config
+
+    def notes(self, _config: Config) -> Iterator[str]:
+        """What is taken otherwise than the config says, entry by entry."""
         yield from ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All classes that are accepted."""
+        return (self.cls, *self.also)
+
+    def class_of(self, config: Config) -> str:
+        """The class that a config names, where it is one of those."""
+        name = config.get("_class_name")
+        return name if name in self.classes else self.cls
+
+    def schema(self, _config: Config) -> type[Checked] | None:
+        """The values that a config may have, as far as they are known; it takes the config in ``problems``."""
+        return None
+
+    def tensors(self, _checked: Any, _folder: Path) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of the tensors that a config of ``schema`` asks for, by name."""
+        return {}
+
+    def renamed(self, tensor: str) -> str:
+        """What a tensor of an old file is called today."""
+        return tensor
+
+    def problems(self, folder: Path) -> Iterator[str]:
+        """What keeps the network in ``folder`` from being used, from its config and the headers of its weights."""
+        file = folder / "config.json"
+        config, found = self.config(folder), tensors_of(folder, self.stem)
+        if (schema := self.schema(config)) is None:
+            return
+        from workbench.models.checked import problems_of
+
+        if wrong_entries := problems_of(schema, config):
+            yield from (f"{file}: {what}" for what in wrong_entries)
+            return
+        expected, shapes = (
+            self.tensors(schema.model_validate(config), folder),
+            {self.renamed(n): s for n, s in found.shapes.items()},
+        )
+        if wrong := disagreement(expected, shapes):
+            yield f"{file}: doesn't fit the weights beside it: {wrong}; they belong together, copy both again"
+        for name, kind in found.types.items():
+            if self.renamed(name) in expected and not kind.startswith(("F", "BF")):
+                yield f"{folder}: {name} holds {kind}; needs weights in floats"
+                return
 
     def described(self, config: Config) -> Config:
         """A config as it lies in the network's folder: with the name of its class."""
@@ -117,7 +193,9 @@ class Family:
     Attributes:
         name: of the family, and ``label`` for readers.
         parts: its components, in the order in which a picture passes through them.
-        beside: further folders of the pipeline that are read (``model_index.json`` names their classes).
+        beside: further folders of the pipeline that are read, with the classes that ``model_index.json`` may name for
+            them; none: any.
+        disagreements: what in a pipeline's folder doesn't fit together, one sentence each.
         foreign: components whose presence says that it is another family, and what to say then.
         latents: scale and shift between the denoiser's latents and the decoder's, from the decoder's config: the
             decoder takes latent / scale + shift.
@@ -130,7 +208,8 @@ class Family:
     name: str
     label: str
     parts: tuple[Part, ...]
-    beside: tuple[str, ...] = ("tokenizer", "scheduler")
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    disagreements: Callable[[Path, Configs], Iterator[str]] = lambda _folder, _configs: iter(())
     foreign: Mapping[str, str] = field(default_factory=dict)
     latents: Callable[[Config], tuple[float, float]] = lambda _config: (1.0, 0.0)
     factor: Callable[[Config], int] = lambda _config: 1
@@ -197,11 +276,11 @@ class Family:
 
     def matches(self, classes: Mapping[str, str]) -> int:
         """How many of the components are among ``classes`` (folder to the name of its class)."""
-        return sum(classes.get(part.folder) == part.cls for part in self.parts)
+        return sum(classes.get(part.folder) in part.classes for part in self.parts)
 
     def configs(self, folder: Path) -> Configs:
         """The components' configs in a pipeline's folder."""
-        return lambda name: read_object(folder / self.part(name).folder / "config.json")
+        return lambda name: self.part(name).config(folder / self.part(name).folder)
 
     def latent(self, configs: Configs) -> tuple[int, ...]:
         """The shape of a latent, the denoiser's first input: (1, C, h, w)."""

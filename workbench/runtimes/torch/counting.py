@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -47,11 +46,10 @@ def count_component(part: Part, folder: Path, feed: Mapping[str, np.ndarray]) ->
     """
     import torch
 
-    file = folder / "config.json"
     try:
-        module = part.module(part.empty(json.loads(file.read_text()), folder))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: can't be read as a component's config ({error})") from error
+        module = part.module(part.empty(part.config(folder), folder))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{folder / 'config.json'}: can't be read as a component's config ({error})") from error
     counted = count(module, *(torch.from_numpy(value).to("meta") for value in feed.values()))
     if not part.wrapper:
         return counted

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from workbench.models.families.base import Config, Family
+from collections.abc import Iterator
+from pathlib import Path
+
+from workbench.models.families.base import Config, Configs, Family
 from workbench.models.families.stable_diffusion.parts import Decoder, TextEncoder, Unet
+from workbench.models.read_json import read_object
+
+_TEXT, _UNET, _DECODER = parts = TextEncoder(), Unet(), Decoder()
 
 
 def _latents(decoder: Config) -> tuple[float, float]:
-    """As diffusers' ``AutoencoderKL``: its pictures' latents have about unit variance once scaled."""
-    return decoder.get("scaling_factor", 0.18215), decoder.get("shift_factor") or 0.0
+    """As diffusers' autoencoders: their pictures' latents have about unit variance once scaled."""
+    usual = 0.18215 if _DECODER.class_of(decoder) == _DECODER.cls else 1.0
+    return decoder.get("scaling_factor", usual), decoder.get("shift_factor") or 0.0
 
 
 def _factor(decoder: Config) -> int:
     """Every level of the autoencoder but the last halves the sides."""
-    return 2 ** (len(decoder.get("block_out_channels") or [0] * 4) - 1)
+    levels = decoder.get("block_out_channels") or decoder.get("decoder_block_out_channels") or [0] * 4
+    return 2 ** (len(levels) - 1)
+
+
+def _disagreements(folder: Path, configs: Configs) -> Iterator[str]:
+    """Widths in which one component's output isn't the next one's input, and words that the text encoder hasn't."""
+    text, unet, decoder = (configs(part.name) for part in parts)
+    file = folder / _UNET.folder / "config.json"
+    for key in ("in_channels", "out_channels"):
+        if (channels := unet.get(key, decoder["latent_channels"])) != decoder["latent_channels"]:
+            what = "inpainting and editing models, which take a picture as well, can't be drawn with"
+            yield f"{file}: {key}: found {channels}; needs the {decoder['latent_channels']} of the decoder ({what})"
+    if unet["cross_attention_dim"] != text["hidden_size"]:
+        yield (
+            f"{file}: cross_attention_dim: found {unet['cross_attention_dim']}; needs the hidden_size of "
+            f"{_TEXT.folder}/config.json, {text['hidden_size']}: the two belong to different models"
+        )
+    words = folder / "tokenizer" / "vocab.json"
+    if words.is_file() and (count := len(read_object(words))) > text["vocab_size"]:
+        yield f"{words}: holds {count} tokens; {_TEXT.folder}/config.json has a vocab_size of {text['vocab_size']}"
 
 
 FAMILY = Family(
     name="stable-diffusion",
     label="Stable Diffusion 1 or 2",
-    parts=(TextEncoder(), Unet(), Decoder()),
+    parts=parts,
+    beside={"tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"), "scheduler": ()},
+    disagreements=_disagreements,
     foreign={"text_encoder_2": "pipelines with two text encoders can't be read"},
     latents=_latents,
     factor=_factor,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import InputError
 from workbench.models import guidance, unet
 from workbench.models.families.base import PASSES, TIMESTEPS, Config, Configs, Part, Spec
-from workbench.models.widths import read_widths
+from workbench.models.widths import FILE, read_widths
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _TOKENS = 77
 """Length of a prompt where the text encoder's config doesn't say."""
 _OPTIONS: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""What the projections of an autoencoder's attention were called before diffusers 0.14, and are now."""
 
 
 class TextEncoder(Part):
@@ -27,7 +31,7 @@ class TextEncoder(Part):
 
     def spec(self, configs: Configs) -> Spec:
         """Ids [1, tokens] to states [1, tokens, width]."""
-        text = _text(configs(self.name))
+        text = configs(self.name)
         return Spec(
             {"input_ids": ((1, _length(text)), "int64")},
             "last_hidden_state",
@@ -35,13 +39,18 @@ class TextEncoder(Part):
             free={"input_ids": (1,)},
         )
 
-    def net(self, folder: Path) -> Any:
+    def completed(self, config: Config) -> Config:
+        """CLIP's own config, which older files hold in that of the whole model."""
+        own = config.get("text_config")
+        return {**own, "architectures": config.get("architectures")} if isinstance(own, dict) else config
+
+    def trained(self, folder: Path) -> Any:
         """A ``CLIPTextModel``."""
         import transformers
         from transformers import CLIPTextModel
 
         transformers.utils.logging.disable_progress_bar()  # its bar for reading a few weights would break ours
-        return CLIPTextModel.from_pretrained(folder, **_OPTIONS).float().eval()
+        return CLIPTextModel.from_pretrained(folder, **_OPTIONS)
 
     def empty(self, config: Config, _folder: Path | None = None) -> Any:
         """With the attention that is run in products."""
@@ -67,6 +76,22 @@ class TextEncoder(Part):
 
         return Text()
 
+    def schema(self, _config: Config) -> Any:
+        """``TextConfig``."""
+        from workbench.models.families.stable_diffusion.configs import TextConfig
+
+        return TextConfig
+
+    def tensors(self, config: Any, _folder: Path) -> Mapping[str, tuple[int, ...]]:
+        """Of a ``TextConfig``."""
+        from workbench.models.families.stable_diffusion.tensors import of_text
+
+        return of_text(config)
+
+    def renamed(self, tensor: str) -> str:
+        """Without the prefix that the files of older libraries have."""
+        return tensor.removeprefix("text_model.")
+
 
 class Unet(Part):
     """The denoiser; one that was distilled to few steps takes the strength of guidance as well."""
@@ -81,17 +106,24 @@ class Unet(Part):
         inputs: dict[str, tuple[tuple[int, ...], str]] = {
             "sample": ((1, own["in_channels"], *_sides(own)), "float32"),
             "timestep": ((1,), "float32"),
-            "encoder_hidden_states": (
-                (1, _length(_text(configs(TextEncoder.name))), own["cross_attention_dim"]),
-                "float32",
-            ),
+            "encoder_hidden_states": ((1, _length(configs(TextEncoder.name)), own["cross_attention_dim"]), "float32"),
         }
         if own.get(guidance.FIELD):
             inputs[guidance.INPUT] = ((1, own[guidance.FIELD]), "float32")
         free = {"sample": (2, 3), "encoder_hidden_states": (1,)}
         return Spec(inputs, "out_sample", time="timestep", free=free)
 
-    def net(self, folder: Path) -> Any:
+    def completed(self, config: Config) -> Config:
+        """With its ``sample_size``."""
+        return unet.completed(config)
+
+    def notes(self, config: Config) -> Iterator[str]:
+        """Where ``sample_size`` isn't what the file says."""
+        taken = unet.completed(config)["sample_size"]
+        if config.get("sample_size") != taken:
+            yield f"sample_size: found {config.get('sample_size', 'none')}, taken as {taken}"
+
+    def trained(self, folder: Path) -> Any:
         """A ``UNet2DConditionModel``, with the widths that pruning left."""
         return unet.load_unet(folder)
 
@@ -119,21 +151,32 @@ class Unet(Part):
 
         return Denoiser()
 
-    def problems(self, config: Config) -> Iterator[str]:
-        """Entries that are missing or don't agree on the number of blocks."""
-        lacking = [key for key in (*unet.PER_LEVEL, "layers_per_block", "in_channels") if key not in config]
-        levels = [len(config[key]) if isinstance(config.get(key), list) else 0 for key in unet.PER_LEVEL]
-        if lacking:
-            yield f"lacks {', '.join(lacking)}; needs the config of a {self.cls}"
-        elif min(levels) == 0 or len(set(levels)) > 1:
-            yield f"{', '.join(unet.PER_LEVEL)}: need to be lists of one length, a block each"
+    def schema(self, _config: Config) -> Any:
+        """``UNetConfig``."""
+        from workbench.models.families.stable_diffusion.configs import UNetConfig
+
+        return UNetConfig
+
+    def tensors(self, config: Any, folder: Path) -> Mapping[str, tuple[int, ...]]:
+        """Of a ``UNetConfig``, with the widths that pruning left."""
+        from workbench.models.families.stable_diffusion.tensors import of_unet
+
+        tensors, widths = of_unet(config), read_widths(folder)
+        for name, (inside, outside) in (widths.layers if widths else {}).items():
+            if f"{name}.weight" not in tensors:
+                raise InputError(f"{folder / FILE}: names {name}, which this U-Net hasn't")
+            sides = (outside, inside)[: len(tensors[f"{name}.weight"])]
+            tensors[f"{name}.weight"] = (*sides, *tensors[f"{name}.weight"][2:])
+            if f"{name}.bias" in tensors:
+                tensors[f"{name}.bias"] = (outside,)
+        return tensors
 
 
 class Decoder(Part):
     """The decoding half of the autoencoder, which lies in the folder of both."""
 
     name, label, role, folder = "vae_decoder", "decoder", "decoder", "vae"
-    library, cls = "diffusers", "AutoencoderKL"
+    library, cls, also = "diffusers", "AutoencoderKL", ("AutoencoderTiny",)
     wrapper = ""
 
     def spec(self, configs: Configs) -> Spec:
@@ -141,19 +184,19 @@ class Decoder(Part):
         shape = (1, configs(self.name)["latent_channels"], *_sides(configs(Unet.name)))
         return Spec({"latent": (shape, "float32")}, "picture", free={"latent": (2, 3)})
 
-    def net(self, folder: Path) -> Any:
-        """An ``AutoencoderKL``, its encoder included."""
-        from diffusers import AutoencoderKL
+    def trained(self, folder: Path) -> Any:
+        """An autoencoder, its encoder included."""
+        import diffusers
 
-        return AutoencoderKL.from_pretrained(folder, **_OPTIONS).float().eval()
+        return getattr(diffusers, self.class_of(self.config(folder))).from_pretrained(folder, **_OPTIONS)
 
     def empty(self, config: Config, _folder: Path | None = None) -> Any:
         """Its encoder included."""
+        import diffusers
         import torch
-        from diffusers import AutoencoderKL
 
         with torch.device("meta"):
-            return AutoencoderKL(**{k: v for k, v in config.items() if not k.startswith(unet.PRIVATE)}).eval()
+            return getattr(diffusers, self.class_of(config)).from_config(config).eval()
 
     def module(self, net: Any) -> torch.nn.Module:
         """Without the encoder."""
@@ -162,7 +205,7 @@ class Decoder(Part):
         class Decoding(torch.nn.Module):
             def __init__(self) -> None:
                 super().__init__()
-                self.post_quant_conv = net.post_quant_conv
+                self.post_quant_conv = getattr(net, "post_quant_conv", None)
                 self.decoder = net.decoder
 
             def forward(self, latent: torch.Tensor) -> torch.Tensor:
@@ -170,11 +213,21 @@ class Decoder(Part):
 
         return Decoding()
 
+    def schema(self, config: Config) -> Any:
+        """``KLConfig`` or ``TinyConfig``."""
+        from workbench.models.families.stable_diffusion.configs import KLConfig, TinyConfig
 
-def _text(config: Config) -> Config:
-    """CLIP's own config, which older files hold in that of the whole model."""
-    own: Config = config.get("text_config", config)
-    return own
+        return dict(zip(self.classes, (KLConfig, TinyConfig), strict=True))[self.class_of(config)]
+
+    def tensors(self, config: Any, _folder: Path) -> Mapping[str, tuple[int, ...]]:
+        """Of a ``KLConfig`` or ``TinyConfig``."""
+        from workbench.models.families.stable_diffusion import tensors
+
+        return (tensors.of_tiny if config.class_ == "AutoencoderTiny" else tensors.of_kl)(config)
+
+    def renamed(self, tensor: str) -> str:
+        """With the names that the projections of attention have now."""
+        return re.sub(rf"(?<=attentions\.0\.)({'|'.join(_ATTENTION)})(?=\.)", lambda m: _ATTENTION[m[1]], tensor)
 
 
 def _length(text: Config) -> int:
