@@ -15,6 +15,7 @@ from tests.fixtures.command import environment, process
 from workbench.metrics.base import Metric
 from workbench.metrics.registry import limits, metrics, qualities
 from workbench.models.candidate import Candidate
+from workbench.store.depends import closure
 from workbench.store.store import Store
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
@@ -30,8 +31,6 @@ rank: {{maximize: brightness, constraints: {{brightness_drop: 0.9}}}}
 RUN = """
 import json, sys
 from pathlib import Path
-import workbench.metrics
-workbench.metrics.__path__.append("more")
 from workbench.cli.main import main
 from workbench.recipe.schema import Recipe
 Path("schema.json").write_text(json.dumps(Recipe.model_json_schema()))
@@ -85,12 +84,20 @@ def test_nothing_heavy_is_loaded_for_what_metrics_say_of_themselves():
     assert "numpy" in loaded and not {"torch", "torchmetrics", "pandas", "pydantic", "scipy"} & loaded
 
 
+def test_another_metric_draws_no_picture_again(package_copy: Path):
+    def drawing() -> list[str]:
+        return closure("workbench.evaluate.evaluate", "workbench.export.store")
+
+    before = drawing()
+    (package_copy / "metrics" / "brightness.py").write_text("METRIC = ...")
+    assert drawing() == before and not {f"workbench.metrics.{name}" for name in metrics()} & {*before}
+
+
 @pytest.fixture
-def toy(tmp_path: Path, tiny: Candidate) -> Path:
-    """A recipe that ranks by one more metric, the example of the docs, which stands in a folder of its own."""
-    (tmp_path / "more").mkdir()
+def toy(tmp_path: Path, tiny: Candidate, package_copy: Path) -> Path:
+    """A recipe that ranks by one more metric, the example of the docs, which stands in a copy of the package."""
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-    (tmp_path / "more" / "brightness.py").write_text(example)
+    (package_copy / "metrics" / "brightness.py").write_text(example)
     (tmp_path / "toy.yaml").write_text(RECIPE.format(model=tiny.source))
     return tmp_path
 
@@ -98,9 +105,9 @@ def toy(tmp_path: Path, tiny: Candidate) -> Path:
 @pytest.mark.long
 def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
     command = [sys.executable, "-c", RUN, "run", "toy.yaml", "--store", "store"]
-    done = process(command, toy, env=environment(OMP_NUM_THREADS="1"))
+    done = process(command, toy, env=environment(OMP_NUM_THREADS="1", PYTHONPATH=str(toy)))
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "brightness" not in metrics(), "only where its folder is"
+    assert "brightness" not in metrics(), "only in the copy"
 
     schema = json.loads((toy / "schema.json").read_text())["$defs"]
     assert schema["Rank"]["properties"]["maximize"]["enum"] == [*qualities(), "brightness", "speed", "smallness"]
@@ -110,7 +117,8 @@ def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
     with (toy / "reports" / "toy.csv").open(newline="") as file:
         rows = {row["candidate"]: row for row in csv.DictReader(file)}
     results = [Store(toy / "store").get(folder.name) for folder in (toy / "store" / "results").iterdir()]
-    stored = [result["metrics"]["brightness"] for result in results if result and "metrics" in result]
+    stored = [result["value"] for result in results if result and "by_picture" in (result.get("value") or {})]
+    stored = [value for value in stored if f"{value['value']}" in {row["brightness"] for row in rows.values()}]
     assert {f"{value['value']}" for value in stored} == {row["brightness"] for row in rows.values()}
     assert all(len(value["by_picture"]) == 3 and 0 < value["value"] < 1 for value in stored)
     brightest = max(rows.values(), key=lambda row: float(row["brightness"]))

@@ -1,10 +1,11 @@
-"""Scores of one candidate: draws the recipe's pictures and gives them to every metric."""
+"""What a candidate is scored by: the pictures that it draws, kept in a folder, and that folder read for the metrics."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,7 @@ from workbench.evaluate.outputs import outputs
 from workbench.evaluate.prompts import EvaluationSet
 from workbench.evaluate.sampler import Networks, draw
 from workbench.metrics.drawn import Drawn, Outputs
-from workbench.metrics.registry import metrics
-from workbench.metrics.scores import SCHEMA, StoredScores
+from workbench.metrics.scores import Drawing
 from workbench.models.candidate import Candidate
 from workbench.models.scheduler import read_scheduler, timesteps
 from workbench.models.scorer import load_scorer
@@ -22,65 +22,62 @@ from workbench.progress import Progress
 _PICTURES, _LATENTS, _OUTPUTS = "pictures.npy", "latents.npy", "outputs.npz"
 
 
-def evaluate(
+def draw_all(
     candidate: Candidate,
     files: Mapping[str, Path],
     evaluation: EvaluationSet,
     reference: Path | None,
-    out: Path,
     progress: Progress,
-) -> StoredScores:
-    """Draws, scores and keeps pictures, latents and U-Net outputs in ``out``.
+    out: Path,
+) -> Drawing:
+    """Draws, and keeps pictures, latents and the denoiser's outputs in ``out``.
 
     Args:
-        files: the candidate's ONNX file of each component.
-        reference: folder of the reference's own evaluation, or None for the reference itself.
+        files: the candidate's file of each component.
+        reference: folder of what the reference drew, or None for the reference itself.
     """
     start, config, steps = time.monotonic(), evaluation.config, evaluation.steps_of(candidate)
     networks = Networks.load(files, candidate.source)
-    times = timesteps(read_scheduler(candidate.source), steps, few=networks.guidance_width is not None)
+    few = networks.guidance_width is not None
+    times = timesteps(read_scheduler(candidate.source), steps, few)
     with progress(f"draw {config.pictures} pictures with {candidate.name}", config.pictures * len(times)) as tick:
         pictures, latents = draw(networks, evaluation.prompts, steps, config.guidance_scale, evaluation.seed, tick)
-    base_latents = np.load(reference / _LATENTS) if reference else latents
-    # A U-Net that was distilled to few steps says something else at a timestep than the one it came from.
-    own = None
-    if networks.guidance_width is None:
-        own = outputs(networks, base_latents, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
-    scorer = load_scorer(candidate.source)
-    drawn = Drawn(
-        pictures,
-        evaluation.prompts,
-        captions=evaluation.captions,
-        scorer=scorer,
-        real=_real(candidate.source) if scorer else None,
-        outputs=own,
-        reference=None if reference is None else _reference(reference),
-    )
-    values = {name: value for name, metric in metrics().items() if (value := metric.measure(drawn))}
     np.save(out / _LATENTS, latents)
     np.save(out / _PICTURES, pictures)
-    if own:
+    if not few:  # one that was distilled to few steps predicts something else at a timestep than the reference
+        base = np.load(reference / _LATENTS) if reference else latents
+        own = outputs(networks, base, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
         np.savez(out / _OUTPUTS, timesteps=own.timesteps, cond=own.cond, free=own.free)
     return {
-        "schema": SCHEMA,
         "n": config.pictures,
         "steps": steps,
         "guidance_scale": config.guidance_scale,
         "seed": evaluation.seed,
         "prompts": list(evaluation.prompts),
         "pictures": _write_pictures(pictures, out),
-        "metrics": values,
         "seconds": time.monotonic() - start,
     }
 
 
-def _reference(folder: Path) -> Drawn:
-    """What the reference drew, from the folder of its evaluation."""
-    stored, outputs_there = folder / _OUTPUTS, None
-    if stored.is_file():
-        with np.load(stored) as arrays:
+def read_drawn(folder: Path, evaluation: EvaluationSet, source: Path, reference: Path | None) -> Drawn:
+    """What ``draw_all`` left in ``folder``, with all that metrics need beside it; arguments as there."""
+    scorer = load_scorer(source)
+    return _stored(
+        folder,
+        prompts=evaluation.prompts,
+        captions=evaluation.captions,
+        scorer=scorer,
+        real=_real(source) if scorer else None,
+        reference=None if reference is None else _stored(reference),
+    )
+
+
+def _stored(folder: Path, **beside: Any) -> Drawn:
+    outputs_there, file = None, folder / _OUTPUTS
+    if file.is_file():
+        with np.load(file) as arrays:
             outputs_there = Outputs(**arrays)
-    return Drawn(np.load(folder / _PICTURES), outputs=outputs_there)
+    return Drawn(np.load(folder / _PICTURES), outputs=outputs_there, **beside)
 
 
 def _real(source: Path) -> np.ndarray | None:

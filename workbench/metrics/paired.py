@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.measure.interval import RESAMPLES
 from workbench.metrics.registry import by_picture
-from workbench.metrics.scores import Comparison, Difference, StoredScores
+from workbench.metrics.scores import Comparison, Difference, Scores
 
 
 def paired(own: Sequence[float], other: Sequence[float]) -> Difference:
@@ -29,7 +29,7 @@ def paired(own: Sequence[float], other: Sequence[float]) -> Difference:
     return difference
 
 
-def comparisons(own: StoredScores, other: StoredScores, against: str, why: str) -> list[Comparison]:
+def comparisons(own: Scores, other: Scores, against: str, why: str) -> list[Comparison]:
     """The paired comparison of every metric that both have for each picture; ``why``: what the other one is."""
     compared: list[Comparison] = []
     for metric in by_picture():

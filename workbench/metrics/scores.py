@@ -41,10 +41,9 @@ class Comparison(Difference):
     why: str
 
 
-class StoredScores(TypedDict):
-    """All scores of a candidate, and what it was asked for; by which name others know it is no part of them."""
+class Drawing(TypedDict):
+    """What a candidate was asked to draw, as it lies in the store beside the pictures."""
 
-    schema: int
     n: int
     steps: int
     guidance_scale: float
@@ -52,12 +51,20 @@ class StoredScores(TypedDict):
     prompts: list[str]
     pictures: list[str]
     """Names of the files of the pictures, in the order of the prompts."""
-    metrics: dict[str, MetricValue]
     seconds: float
-    """What drawing and scoring took."""
+    """What drawing took; among ``Scores``, with scoring."""
 
 
-class Scores(StoredScores):
-    """The same among all candidates of a run, of which the first is the reference."""
+class StoredValue(TypedDict):
+    """A metric's value as it lies in the store; None where something that the metric needs isn't there."""
 
+    value: MetricValue | None
+    seconds: float
+
+
+class Scores(Drawing):
+    """All scores of a candidate; ``paired``: against others of the run."""
+
+    schema: int
+    metrics: dict[str, MetricValue]
     paired: list[Comparison]

@@ -75,7 +75,7 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     source = candidates[0].source
     files = scores.exports(candidates, store, progress)
     evaluation = scores.evaluation_set(recipe, source)
-    keys = scores.score_keys(candidates, files, evaluation)
+    keys = scores.drawing_keys(candidates, files, evaluation)
     scored = scores.score_all(candidates, keys, files, evaluation, store, progress)
     profiles = profile_all(session, candidates, files)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}

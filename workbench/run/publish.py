@@ -58,7 +58,8 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
             "recipe": loaded.text,
             "settings": recipe.model_dump(mode="json"),
             "candidates": [[c.name, c.key] for c in results.chain],
-            "scores": {name: str(folder.name) for name, folder in results.pictures.items()},
+            "pictures": {name: str(folder.name) for name, folder in results.pictures.items()},
+            "scores": results.scores,
             "profiles": profiles.key,
             "data_sets": results.data_sets,
         }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.evaluate.prompts import EvaluationSet, choose_prompts
+from workbench.metrics.base import Metric, Need
 from workbench.metrics.paired import comparisons
-from workbench.metrics.scores import Comparison, Scores, StoredScores
+from workbench.metrics.registry import metrics
+from workbench.metrics.scores import SCHEMA, Comparison, Drawing, Scores, StoredValue
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress
+from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.schema import Recipe
 from workbench.runtimes.base import opened_by
 from workbench.store.depends import depends_on
 from workbench.store.store import Store, key_of
+
+if TYPE_CHECKING:
+    from workbench.metrics.drawn import Drawn
 
 
 def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[str, dict[str, Path]]:
@@ -45,24 +53,29 @@ def evaluation_set(recipe: Recipe, source: Path) -> EvaluationSet:
     return EvaluationSet(choose_prompts(known, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
 
 
-def score_keys(chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], evaluation: EvaluationSet) -> list[str]:
-    """The key of each candidate's scores; every one covers the reference's, the first candidate's."""
+def drawing_keys(
+    chain: list[Candidate], files: Mapping[str, Mapping[str, Path]], evaluation: EvaluationSet
+) -> list[str]:
+    """The key of what each candidate draws; every one covers the reference, the first candidate."""
     opened = {c.name: {opened_by(path) for part in (chain[0], c) for path in files[part.name].values()} for c in chain}
     shared = {
-        "stage": "evaluate",
+        "stage": "draw",
         "config": evaluation.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
         "prompts": list(evaluation.prompts),
-        "captions": list(evaluation.captions),
         "seed": evaluation.seed,
         "reference": [chain[0].key, evaluation.steps_of(chain[0])],
     }
     return [
-        key_of({**shared, **_code(opened[c.name]), "candidate": c.key, "steps": evaluation.steps_of(c)}) for c in chain
+        key_of(
+            {
+                **shared,
+                **depends_on("workbench.evaluate.evaluate", "workbench.export.stored", *sorted(opened[c.name])),
+                "candidate": c.key,
+                "steps": evaluation.steps_of(c),
+            }
+        )
+        for c in chain
     ]
-
-
-def _code(opened: set[str]) -> dict[str, Any]:
-    return depends_on("workbench.evaluate.evaluate", "workbench.metrics", "workbench.export.stored", *sorted(opened))
 
 
 def score_all(
@@ -73,22 +86,64 @@ def score_all(
     store: Store,
     progress: Progress,
 ) -> dict[str, Scores]:
-    """Scores of all candidates by name; ``seconds`` among them."""
-    scores: dict[str, StoredScores] = {}
+    """Scores of all candidates by name. What is drawn and the value of each metric are results of their own."""
+    scores: dict[str, Scores] = {}
+    source, value_key = chain[0].source, partial(_value_key, chain[0].source, store, evaluation)
     for candidate, key in zip(chain, keys, strict=True):
         reference = None if candidate is chain[0] else store.folder(keys[0])
-
-        def work(out: Path, candidate: Candidate = candidate, reference: Path | None = reference) -> StoredScores:
-            from workbench.evaluate.evaluate import evaluate
-
-            return evaluate(candidate, files[candidate.name], evaluation, reference, out, progress)
-
-        scores[candidate.name] = cast(StoredScores, store.compute(key, work))
+        draw = partial(_draw, candidate, files[candidate.name], evaluation, reference, progress)
+        drawing = cast(Drawing, store.compute(key, draw))
+        drawn = cache(partial(_read, store.folder(key), evaluation, source, reference))
+        values = {
+            name: cast(StoredValue, store.compute(value_key(metric, [key, keys[0]]), partial(_measure, metric, drawn)))
+            for name, metric in metrics().items()
+        }
+        scores[candidate.name] = {
+            **drawing,
+            "schema": SCHEMA,
+            "metrics": {name: stored["value"] for name, stored in values.items() if stored["value"]},
+            "seconds": drawing["seconds"] + sum(stored["seconds"] for stored in values.values()),
+            "paired": [],
+        }
     return {c.name: {**scores[c.name], "paired": _paired(c, chain, scores, evaluation)} for c in chain}
 
 
+def _value_key(source: Path, store: Store, evaluation: EvaluationSet, metric: Metric, drawn: list[str]) -> str:
+    real = source / "data" / "pictures.safetensors"
+    brought = {
+        Need.SCORER: scorer_key(source, store),
+        Need.REAL: store.folder_hash(real.parent, [real]) if real.is_file() else None,
+    }
+    return key_of(
+        {
+            "metric": metric.name,
+            **depends_on(metric.compute, "workbench.evaluate.evaluate"),
+            "drawn": drawn,
+            "captions": list(evaluation.captions),
+            "brought": [brought.get(need) for need in Need if need in metric.needs],
+        }
+    )
+
+
+def _draw(*about: Any) -> Drawing:
+    from workbench.evaluate.evaluate import draw_all
+
+    return draw_all(*about)
+
+
+def _read(*about: Any) -> Drawn:
+    from workbench.evaluate.evaluate import read_drawn
+
+    return read_drawn(*about)
+
+
+def _measure(metric: Metric, drawn: Callable[[], Drawn], _out: Path) -> StoredValue:
+    start = time.monotonic()
+    return {"value": metric.measure(drawn()), "seconds": time.monotonic() - start}
+
+
 def _paired(
-    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, StoredScores], evaluation: EvaluationSet
+    candidate: Candidate, chain: list[Candidate], scores: Mapping[str, Scores], evaluation: EvaluationSet
 ) -> list[Comparison]:
     """Against what the candidate was made from, who taught it, and where training was to help, the same without it."""
     own, compared = scores[candidate.name], list[Comparison]()
