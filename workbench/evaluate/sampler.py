@@ -13,6 +13,7 @@ import numpy as np
 from workbench.models import guidance
 from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler
+from workbench.models.tokens import Tokens, load_tokens
 from workbench.runtimes.load import file_size, format_of, runner
 from workbench.store.processor import default_threads
 
@@ -23,12 +24,12 @@ their operators are long enough to be shared by threads."""
 
 @dataclass(frozen=True)
 class Networks:
-    """A candidate's networks as sessions by role, with the tokenizer and scheduler of its pipeline folder."""
+    """A candidate's networks as sessions by role, with the tokens and the scheduler of its pipeline folder."""
 
     prompt_encoder: Any
     denoiser: Any
     decoder: Any
-    tokenizer: Any
+    tokens: Tokens
     source: Path
     latents: tuple[float, float]
     """Scale and shift between the denoiser's latents and the decoder's."""
@@ -42,17 +43,14 @@ class Networks:
         A small denoiser gains little from a second thread within an operator (the demo's: 35 ms a pass with two, 38 ms
         with one), so ``threads`` pictures are worked on at a time, with a thread each.
         """
-        from transformers import CLIPTokenizer
-
         family = family_of(source)
         lanes = (threads or default_threads()) if _in_lanes(files, family.denoiser.name) else 1
         sessions = {name: runner(path, 1 if lanes > 1 else threads) for name, path in files.items()}
-        tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
         return cls(
             sessions[family.prompt_encoder.name],
             sessions[family.denoiser.name],
             sessions[family.decoder.name],
-            tokenizer,
+            load_tokens(source),
             source,
             family.scaling(source),
             lanes,
@@ -60,11 +58,7 @@ class Networks:
 
     def states(self, prompt: str) -> np.ndarray:
         """Text states float32 [1, L, D] of one prompt."""
-        length = self.prompt_encoder.get_inputs()[0].shape[1]
-        ids = self.tokenizer(
-            prompt, padding="max_length", truncation=True, max_length=length, return_tensors="np"
-        ).input_ids
-        return self.prompt_encoder.run(None, {"input_ids": ids.astype(np.int64)})[0]
+        return _run(self.prompt_encoder, self.tokens([prompt]))
 
     @property
     def guidance_width(self) -> int | None:
@@ -75,17 +69,20 @@ class Networks:
         self, latent: np.ndarray, timestep: float, states: np.ndarray, embedded: np.ndarray | None = None
     ) -> np.ndarray:
         """The denoiser's output [1, C, h, w] for one latent at one timestep; ``embedded``: of guidance, [1, width]."""
-        feed = {"sample": latent, "timestep": np.array([timestep], np.float32), "encoder_hidden_states": states}
-        if embedded is not None:
-            feed[guidance.INPUT] = embedded
-        return self.denoiser.run(None, feed)[0]
+        more = () if embedded is None else (embedded,)
+        return _run(self.denoiser, latent, np.array([timestep], np.float32), states, *more)
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
         """Picture uint8 [H, W, 3] of one latent [1, C, h, w]."""
         scale, shift = self.latents
-        scaled = latent / scale + shift
-        picture = self.decoder.run(None, {"latent": scaled.astype(np.float32)})[0][0]
+        (picture,) = _run(self.decoder, (latent / scale + shift).astype(np.float32))
         return (np.clip(picture.transpose(1, 2, 0) * 0.5 + 0.5, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _run(session: Any, *values: np.ndarray) -> np.ndarray:
+    """A session's first output; its inputs are in the order of the family's ``Spec``."""
+    output: np.ndarray = session.run(None, dict(zip([i.name for i in session.get_inputs()], values, strict=True)))[0]
+    return output
 
 
 def _in_lanes(files: Mapping[str, Path], denoiser: str) -> bool:

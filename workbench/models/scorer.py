@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.models.families import family_of
+from workbench.models.tokens import Tokens, load_tokens
 
 PICTURE = 64
 FOLDER = "scorer"
@@ -69,19 +70,16 @@ class ContrastivePair(nn.Module):
 
 
 class Scorer:
-    """A pair with the tokenizer of its captions: features of texts and pictures as arrays."""
+    """A pair with the tokens of its captions: features of texts and pictures as arrays."""
 
-    def __init__(self, pair: ContrastivePair, tokenizer: Any) -> None:
-        self._pair, self._tokenizer = pair, tokenizer
+    def __init__(self, pair: ContrastivePair, tokens: Tokens) -> None:
+        self._pair, self._tokens = pair, tokens
 
     def texts(self, captions: Sequence[str]) -> np.ndarray:
         """Unit vectors [N, F] of captions."""
-        length = self._pair.positions
+        ids = torch.from_numpy(self._tokens(captions))
         with torch.inference_mode():
-            ids = self._tokenizer(
-                list(captions), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
-            )
-            return torch.cat([self._pair.text_features(part) for part in ids.input_ids.split(256)]).numpy()
+            return torch.cat([self._pair.text_features(part) for part in ids.split(256)]).numpy()
 
     def images(self, pictures: np.ndarray) -> np.ndarray:
         """Unit vectors [N, F] of pictures uint8 [N, H, W, 3]."""
@@ -99,7 +97,7 @@ def load_scorer(source: Path) -> Scorer | None:
     Its text tower is the folder's own text encoder, never a candidate's.
     """
     from safetensors.torch import load_file
-    from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     folder = source / FOLDER
     if not (folder / "config.json").is_file():
@@ -115,7 +113,7 @@ def load_scorer(source: Path) -> Scorer | None:
     prefix = "" if any(k.startswith("text_model.") for k in tower) else "text_model."
     own |= {f"text.{prefix}{k}": v.float() for k, v in tower.items()}
     pair.load_state_dict(own)
-    return Scorer(pair.eval(), CLIPTokenizer.from_pretrained(source / "tokenizer", local_files_only=True))
+    return Scorer(pair.eval(), load_tokens(source))
 
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.models.families import family_of
+from workbench.models.tokens import load_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,6 @@ class Batches:
         """
         import torch
         from diffusers import DDPMScheduler
-        from transformers import CLIPTokenizer
 
         from workbench.data.captioned import load
 
@@ -64,7 +64,7 @@ class Batches:
         part = family_of(source).prompt_encoder
         self._text = part.net(source / part.folder)
         self._text.to(self._device)
-        self._tokenizer = CLIPTokenizer.from_pretrained(source / "tokenizer")
+        self._tokens = load_tokens(source)
         self._data = load(data, source)
         self._rows = self._data.part("train")
         if not self._rows:
@@ -88,7 +88,7 @@ class Batches:
         """Text states [B, tokens, width]."""
         import torch
 
-        ids = self._tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        ids = torch.from_numpy(self._tokens(words))
         with torch.no_grad():
             return self._text(ids.to(self._device)).last_hidden_state
 

@@ -6,7 +6,7 @@ pictures have other statistics (arXiv 2211.15736, 2302.04304).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.models import guidance
 from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler, timesteps
+from workbench.models.tokens import Tokens, load_tokens
 from workbench.runtimes.load import runner
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ class Trajectory:
         for t in scheduler.timesteps:
             sample = scheduler.scale_model_input(latent, t).numpy()
             time = np.array([t.item()], np.float32)
-            with_text = {"sample": sample, "timestep": time, "encoder_hidden_states": text, **more}
-            without = {"sample": sample, "timestep": time, "encoder_hidden_states": empty}
+            with_text = {**dict(zip(self._inputs, (sample, time, text), strict=False)), **more}
+            without = dict(zip(self._inputs, (sample, time, empty), strict=False))
             keep = t.item() in kept
             out = denoise(with_text, keep)
             if keep:
@@ -120,31 +121,24 @@ class Trajectory:
 
     def tokens(self, prompts: Sequence[str]) -> Iterator[np.ndarray]:
         """Token ids int64 [1, L] of each prompt."""
-        import numpy as np
-
-        for prompt in prompts:
-            ids = self._tokenizer(
-                prompt, padding="max_length", truncation=True, max_length=self._length, return_tensors="np"
-            ).input_ids
-            yield ids.astype(np.int64)
+        return (self._tokens([prompt]) for prompt in prompts)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from transformers import CLIPTokenizer
-
-        return CLIPTokenizer.from_pretrained(self.source / "tokenizer", local_files_only=True)
+    def _tokens(self) -> Tokens:
+        return load_tokens(self.source)
 
     @cached_property
     def _text(self) -> Any:
         return runner(self.prompt_encoder, 1)
 
-    @property
-    def _length(self) -> int:
-        return self._text.get_inputs()[0].shape[1]
-
     def _encode(self, prompt: str) -> np.ndarray:
-        return self._text.run(None, {"input_ids": next(self.tokens([prompt]))})[0]
+        return self._text.run(None, {self._text.get_inputs()[0].name: self._tokens([prompt])})[0]
+
+    @cached_property
+    def _inputs(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
+        family = family_of(self.source)
+        return family.denoiser.spec(family.configs(self.source)).inputs
 
     def _latent_shape(self) -> tuple[int, ...]:
-        family = family_of(self.source)
-        return family.latent(family.configs(self.source))
+        (shape, _), *_ = self._inputs.values()
+        return shape

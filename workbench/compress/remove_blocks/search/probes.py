@@ -16,6 +16,7 @@ import numpy as np
 from workbench.evaluate.sampler import first_noise
 from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler
+from workbench.models.tokens import load_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -45,13 +46,11 @@ class Probe:
     def _encode(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Text states [P, L, D] of the prompts, [1, L, D] of the empty one."""
         import torch
-        from transformers import CLIPTokenizer
 
-        tokenizer = CLIPTokenizer.from_pretrained(self._source / "tokenizer", local_files_only=True)
         part = self._family.prompt_encoder
         encoder = part.load(self._source / part.folder)
         with torch.inference_mode():
-            ids = tokenizer(["", *self.prompts], padding="max_length", truncation=True, return_tensors="pt").input_ids
+            ids = torch.from_numpy(load_tokens(self._source)(["", *self.prompts]))
             states = torch.cat([encoder(part) for part in ids.split(64)])
         return states[1:], states[:1]
 
