@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import shutil
 from dataclasses import replace
 
 import diffusers
@@ -14,6 +16,7 @@ from workbench.compress.distill.consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
 from workbench.models.candidate import Component
 from workbench.models.families.stable_diffusion import FAMILY
+from workbench.models.folder import inspect_folder
 from workbench.models.scheduler import noises
 from workbench.models.scheduler_config import ACCEPTED, REFUSED
 from workbench.models.unet import load_unet, save_unet
@@ -80,6 +83,25 @@ def test_every_scheduler_draws_as_in_the_diffusers_pipeline_or_is_refused(name, 
             in_diffusers(made(name)),
         )
         assert np.abs(own - theirs).max() <= 1e-5 * max(1.0, np.abs(theirs).max())
+
+
+def test_a_tiny_autoencoder_decodes_as_in_the_diffusers_pipeline(own_tiny, shared):
+    source = own_tiny.source
+    shutil.rmtree(source / "vae")
+    sides = {f"{side}_block_out_channels": (8, 8) for side in ("encoder", "decoder")}
+    diffusers.AutoencoderTiny(**sides, num_encoder_blocks=(1, 1), num_decoder_blocks=(2, 1)).save_pretrained(
+        source / "vae"
+    )
+    index = json.loads((source / "model_index.json").read_text())
+    (source / "model_index.json").write_text(json.dumps(index | {"vae": ["diffusers", "AutoencoderTiny"]}))
+    assert inspect_folder(source) == [] and FAMILY.side(FAMILY.configs(source)) == 16
+    drawn = Networks.load({name: shared.export(own_tiny, name) for name in FAMILY.names}, source)
+    own, _ = draw(drawn, ["red apple"], 4, 3.0, 1)
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(source, local_files_only=True)
+    noise = torch.from_numpy(first_noise((4, 8, 8), 1, 0))
+    how = {"num_inference_steps": 4, "guidance_scale": 3.0, "output_type": "np"}
+    theirs = pipeline("red apple", latents=noise, **how).images[0]
+    assert np.abs(own[0].astype(int) - (theirs * 255).round().astype(int)).max() <= 1
 
 
 def test_a_picture_depends_on_its_seed_and_place_not_on_how_many_are_drawn(networks):

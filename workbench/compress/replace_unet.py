@@ -17,7 +17,7 @@ from workbench.compress.registry import StepConfig, StepContext, StepResult, ste
 from workbench.models.candidate import Component
 from workbench.models.families import family_of
 from workbench.models.read_json import read_object
-from workbench.models.sources import unet_of
+from workbench.models.sources import denoiser_folder
 from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import STEM
 from workbench.models.weights import weight_files
@@ -69,21 +69,21 @@ class ReplaceUnetConfig(StepConfig):
 
     def files(self) -> Mapping[str, Path]:
         """The other model's weights and config."""
-        _, folder = unet_of(self.model)
+        _, folder = denoiser_folder(self.model)
         found = [folder / "config.json", *weight_files(folder, STEM)]
         found += [folder / WIDTHS] if (folder / WIDTHS).is_file() else []
         return {f"model.{file.name}": file for file in found}
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """A U-Net whose latents or text states have another shape."""
-        theirs = read_object(unet_of(self.model)[1] / "config.json")
+        theirs = read_object(denoiser_folder(self.model)[1] / "config.json")
         for key in SHAPES:
             if theirs.get(key) != unet_config.get(key):
                 yield "model", self._another(f"{key} {theirs.get(key)} instead of {unet_config.get(key)}")
 
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
         """A model whose latents have the same shape and another meaning."""
-        other, _ = unet_of(self.model)
+        other, _ = denoiser_folder(self.model)
         decoder = family_of(folder).decoder.folder
         for part, name, keys in (decoder, "config.json", DECODER), ("scheduler", "scheduler_config.json", SCHEDULER):
             ours, theirs = (read_object(one / part / name) for one in (folder, other))
@@ -97,13 +97,13 @@ class ReplaceUnetConfig(StepConfig):
 
     def unet_config_after(self, _unet_config: Mapping[str, Any]) -> Mapping[str, Any]:
         """The other model's."""
-        return read_object(unet_of(self.model)[1] / "config.json")
+        return read_object(denoiser_folder(self.model)[1] / "config.json")
 
 
 @step("replace_unet", ReplaceUnetConfig)
 def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
     """Copies config and weights."""
-    _, theirs = unet_of(config.model)
+    _, theirs = denoiser_folder(config.model)
     name = ctx.parent.family.denoiser.name
     own = Component(name, "torch", ctx.out / name)
     own.path.mkdir(parents=True)

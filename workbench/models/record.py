@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from workbench.errors import InputError
-from workbench.models.candidate import Candidate, Component
+from workbench.models.candidate import Candidate
 from workbench.store.files import write_atomic
 from workbench.store.store import Store
 
@@ -16,15 +15,26 @@ VERSION = 2
 AGAIN = "run its recipe again: workbench run RECIPE.yaml"
 
 
-def write_record(store: Store, name: str, candidates: Sequence[Candidate]) -> None:
-    """Notes the candidates of run ``name`` in the store; the latest run of a name stands.
+@dataclass(frozen=True)
+class Record:
+    """The file: candidates in order; paths inside the store are relative to it, so it may be moved."""
 
-    Paths inside the store are kept relative to it, so it may be moved.
-    """
+    version: int
+    candidates: Sequence[Candidate]
+
+
+def write_record(store: Store, name: str, candidates: Sequence[Candidate]) -> None:
+    """Notes the candidates of run ``name`` in the store; the latest run of a name stands."""
+    from pydantic import TypeAdapter
+
+    def relative(path: Path) -> Path:
+        absolute = path.absolute()
+        return absolute.relative_to(store.root) if absolute.is_relative_to(store.root) else absolute
+
     folder = store.root / "runs"
     folder.mkdir(parents=True, exist_ok=True)
-    record = {"version": VERSION, "candidates": [_described(candidate, store) for candidate in candidates]}
-    write_atomic(folder / f"{name}.json", json.dumps(record, indent=1))
+    record = Record(VERSION, [_moved(candidate, relative) for candidate in candidates])
+    write_atomic(folder / f"{name}.json", TypeAdapter(Record).dump_json(record, indent=1))
 
 
 def runs(store: Store) -> list[str]:
@@ -38,54 +48,24 @@ def read_record(store: Store, name: str) -> list[Candidate]:
     Raises:
         InputError: the store has no such run, or its record is of another version or broken.
     """
+    from pydantic import TypeAdapter
+
     file = store.root / "runs" / f"{name}.json"
     if name not in runs(store):
         raise InputError(f"{store.root}: has no run {name!r}", hint=f"it has: {', '.join(runs(store)) or 'none'}")
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        if record["version"] != VERSION:
-            raise InputError(f"{file}: found version {record['version']}; needs {VERSION}", hint=AGAIN)
-        return [_read(entry, store) for entry in record["candidates"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file}: not a run's record ({type(error).__name__}: {error})", hint=AGAIN) from None
+        record = TypeAdapter(Record).validate_json(file.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{file}: not a run's record ({' '.join(str(error).split())[:200]})", hint=AGAIN) from None
+    if record.version != VERSION:
+        raise InputError(f"{file}: found version {record.version}; needs {VERSION}", hint=AGAIN)
+    return [_moved(candidate, store.root.joinpath) for candidate in record.candidates]
 
 
-def _described(candidate: Candidate, store: Store) -> dict[str, Any]:
-    return {
-        "name": candidate.name,
-        "key": candidate.key,
-        "source": _kept(candidate.source, store),
-        "components": {
-            name: {"kind": own.kind, "path": _kept(own.path, store), "scheme": own.scheme}
-            for name, own in candidate.components.items()
-        },
-        "lineage": list(candidate.lineage),
-        "report": dict(candidate.report),
-        "parent": candidate.parent,
-        "teacher": candidate.teacher,
-        "configs": {name: _kept(folder, store) for name, folder in candidate.configs.items()},
-    }
-
-
-def _read(entry: dict[str, Any], store: Store) -> Candidate:
-    components = {
-        name: Component(name, own["kind"], store.root / own["path"], own["scheme"])
-        for name, own in entry["components"].items()
-    }
-    source = store.root / entry["source"]
-    return Candidate(
-        entry["name"],
-        entry["key"],
-        source,
-        components,
-        tuple(entry["lineage"]),
-        entry["report"],
-        entry["parent"],
-        entry.get("teacher"),
-        {name: store.root / folder for name, folder in entry["configs"].items()},
+def _moved(candidate: Candidate, where: Callable[[Path], Path]) -> Candidate:
+    return replace(
+        candidate,
+        source=where(candidate.source),
+        components={n: replace(c, path=where(c.path)) for n, c in candidate.components.items()},
+        configs={name: where(folder) for name, folder in candidate.configs.items()},
     )
-
-
-def _kept(path: Path, store: Store) -> str:
-    absolute = path.absolute()
-    return str(absolute.relative_to(store.root) if absolute.is_relative_to(store.root) else absolute)

@@ -53,7 +53,7 @@ def resolve(model: str) -> Path:
     return folder
 
 
-def unet_of(model: str) -> tuple[Path, Path]:
+def denoiser_folder(model: str) -> tuple[Path, Path]:
     """The pipeline folder of ``model`` and the folder of its denoiser; ``demo:NAME`` is one of the demo's students.
 
     Raises:
