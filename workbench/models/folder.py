@@ -28,7 +28,7 @@ def inspect_folder(folder: Path) -> list[str]:
     if not index.is_file():
         return [f"{index}: missing; a model is a diffusers pipeline folder, as save_pretrained writes it"]
     problems: list[str] = []
-    listed = _collect(problems, lambda: read_object(index))
+    listed = _collect(problems, partial(read_object, index))
     if listed is None:
         return problems
     family = family_in(listed)
@@ -69,7 +69,10 @@ def _needed(family: Family) -> tuple[str, ...]:
 
 def _inspect_beside(problems: list[str], folder: Path) -> None:
     file = folder / _CONFIGS[folder.name]
-    config = _collect(problems, lambda: read_object(file))
+    for other in sorted(folder.glob("*.json")):
+        if other != file:
+            _collect(problems, partial(read_object, other))
+    config = _collect(problems, partial(read_object, file))
     if folder.name == scheduler.FOLDER and config is not None:
         problems += [f"{file}: {what}" for what in scheduler_problems(config)]
     if folder.name == "tokenizer" and not any(all((folder / f).is_file() for f in files) for files in _TOKENS):
