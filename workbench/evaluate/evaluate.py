@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.evaluate.outputs import outputs
 from workbench.evaluate.prompts import EvaluationSet
 from workbench.evaluate.sampler import Networks, draw
 from workbench.metrics.drawn import Drawn, Outputs
@@ -46,7 +45,7 @@ def draw_all(
     np.save(out / _PICTURES, pictures)
     if not few:  # one that was distilled to few steps predicts something else at a timestep than the reference
         base = np.load(reference / _LATENTS) if reference else latents
-        own = outputs(networks, base, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
+        own = _outputs(networks, base, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
         np.savez(out / _OUTPUTS, timesteps=own.timesteps, cond=own.cond, free=own.free)
     return {
         "n": config.pictures,
@@ -78,6 +77,32 @@ def _stored(folder: Path, **beside: Any) -> Drawn:
         with np.load(file) as arrays:
             outputs_there = Outputs(**arrays)
     return Drawn(np.load(folder / _PICTURES), outputs=outputs_there, **beside)
+
+
+def _outputs(
+    networks: Networks, latents: np.ndarray, prompts: Sequence[str], timesteps: Sequence[int], samples: int, seed: int
+) -> Outputs:
+    """The denoiser's outputs with and without the prompt on noised latents of the reference.
+
+    Sample s of timestep t is the reference's picture s, noised to t with noise that depends on seed, t and s only.
+    """
+    import torch
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler.from_pretrained(networks.source / "scheduler")
+    empty = networks.states("")
+    cond: list[list[np.ndarray]] = []
+    free: list[list[np.ndarray]] = []
+    for t in timesteps:
+        cond.append([])
+        free.append([])
+        for s in range(min(samples, len(prompts))):
+            noise = np.random.default_rng([seed, t, s]).standard_normal(latents[s : s + 1].shape, dtype=np.float32)
+            parts = torch.from_numpy(latents[s : s + 1]), torch.from_numpy(noise), torch.tensor([t])
+            noisy = scheduler.add_noise(*parts).numpy()
+            cond[-1].append(networks.denoise(noisy, t, networks.states(prompts[s]))[0])
+            free[-1].append(networks.denoise(noisy, t, empty)[0])
+    return Outputs(timesteps, np.array(cond), np.array(free))
 
 
 def _real(source: Path) -> np.ndarray | None:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from workbench.models.weights import Shape
 
 
 class Checked(BaseModel):
     """The entries of a config that are read, with JSON's own types: no text for a number, no 4.0 for 4."""
 
     model_config = ConfigDict(strict=True, frozen=True)
+
+
+class NetworkConfig(Checked, ABC):
+    """The config of a network, which says what tensors it has."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Shape]:
+        """Their shapes by name."""
 
 
 def problems_of(schema: type[Checked], config: Mapping[str, Any]) -> list[str]:

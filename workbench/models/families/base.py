@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import InputError, WorkbenchError
+from workbench.models.checked import NetworkConfig, problems_of
 from workbench.models.families.policy import PolicySet
 from workbench.models.read_json import read_object
-from workbench.models.weights import disagreement, tensors_of
+from workbench.models.weights import Shape, disagreement, tensors_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-    from workbench.models.checked import Checked
 
 Config = dict[str, Any]
 Configs = Callable[[str], Config]
@@ -74,8 +73,8 @@ class Part(ABC):
     library: str
     cls: str
     """The class in that library which reads the folder."""
-    also: tuple[str, ...] = ()
-    """Other classes that are accepted."""
+    schemas: Mapping[str, type[NetworkConfig]] = {}
+    """What the configs of ``cls`` and of other accepted classes may hold, as far as it is known."""
     repeats: tuple[str, ...] = ()
     """What multiplies its one pass for a picture: ``TIMESTEPS``, ``PASSES``."""
     wrapper: str = "net"
@@ -139,20 +138,16 @@ class Part(ABC):
     @property
     def classes(self) -> tuple[str, ...]:
         """All classes that are accepted."""
-        return (self.cls, *self.also)
+        return tuple(dict.fromkeys((self.cls, *self.schemas)))
 
     def class_of(self, config: Config) -> str:
         """The class that a config names, where it is one of those."""
         name = config.get("_class_name")
         return name if name in self.classes else self.cls
 
-    def schema(self, _config: Config) -> type[Checked] | None:
-        """The values that a config may have, as far as they are known; it takes the config in ``problems``."""
-        return None
-
-    def tensors(self, _checked: Any, _folder: Path) -> Mapping[str, tuple[int, ...]]:
-        """The shapes of the tensors that a config of ``schema`` asks for, by name."""
-        return {}
+    def tensors(self, known: NetworkConfig, _folder: Path) -> Mapping[str, Shape]:
+        """The shapes of the tensors that a config asks for, by name."""
+        return known.tensors()
 
     def renamed(self, tensor: str) -> str:
         """What a tensor of an old file is called today."""
@@ -162,17 +157,14 @@ class Part(ABC):
         """What keeps the network in ``folder`` from being used, from its config and the headers of its weights."""
         file = folder / "config.json"
         config, found = self.config(folder), tensors_of(folder, self.stem)
-        if (schema := self.schema(config)) is None:
+        schema = self.schemas.get(self.class_of(config))
+        if schema is None:
             return
-        from workbench.models.checked import problems_of
-
         if wrong_entries := problems_of(schema, config):
             yield from (f"{file}: {what}" for what in wrong_entries)
             return
-        expected, shapes = (
-            self.tensors(schema.model_validate(config), folder),
-            {self.renamed(n): s for n, s in found.shapes.items()},
-        )
+        expected = self.tensors(schema.model_validate(config), folder)
+        shapes = {self.renamed(name): shape for name, shape in found.shapes.items()}
         if wrong := disagreement(expected, shapes):
             yield f"{file}: doesn't fit the weights beside it: {wrong}; they belong together, copy both again"
         for name, kind in found.types.items():

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from workbench.models.checked import Checked
+from workbench.models.checked import NetworkConfig
+from workbench.models.families.stable_diffusion.tensors import Tensors, of_kl, of_text, of_tiny, of_unet
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Three = Annotated[int, Field(ge=3, le=3)]
@@ -42,7 +43,7 @@ def _groups(widths: list[int], groups: int) -> None:
             raise ValueError(f"norm_num_groups: {groups} don't divide the {width} of block_out_channels")
 
 
-class UNetConfig(Checked):
+class UNetConfig(NetworkConfig):
     """Of a ``UNet2DConditionModel``."""
 
     class_: Literal["UNet2DConditionModel"] = Field("UNet2DConditionModel", alias="_class_name")
@@ -101,6 +102,10 @@ class UNetConfig(Checked):
                 raise ValueError(f"attention_head_dim: {heads} heads don't divide the {width} of block_out_channels")
         return self
 
+    def tensors(self) -> Tensors:
+        """Their shapes by name."""
+        return of_unet(self)
+
     @property
     def heads(self) -> list[int]:
         """Heads of each level's attention: diffusers calls them ``attention_head_dim``."""
@@ -111,7 +116,7 @@ class UNetConfig(Checked):
         return value if isinstance(value, list) else [value] * len(self.block_out_channels)
 
 
-class KLConfig(Checked):
+class KLConfig(NetworkConfig):
     """Of an ``AutoencoderKL``."""
 
     class_: Literal["AutoencoderKL"] = Field("AutoencoderKL", alias="_class_name")
@@ -140,8 +145,12 @@ class KLConfig(Checked):
         _groups(self.block_out_channels, self.norm_num_groups)
         return self
 
+    def tensors(self) -> Tensors:
+        """Their shapes by name."""
+        return of_kl(self)
 
-class TinyConfig(Checked):
+
+class TinyConfig(NetworkConfig):
     """Of an ``AutoencoderTiny``."""
 
     class_: Literal["AutoencoderTiny"] = Field("AutoencoderTiny", alias="_class_name")
@@ -166,8 +175,12 @@ class TinyConfig(Checked):
                 raise ValueError("block_out_channels: need to be as many as num_blocks, and all alike")
         return self
 
+    def tensors(self) -> Tensors:
+        """Their shapes by name."""
+        return of_tiny(self)
 
-class TextConfig(Checked):
+
+class TextConfig(NetworkConfig):
     """Of a ``CLIPTextModel``, or the part of an older file that describes it."""
 
     model_type: Literal["clip_text_model", "clip"] = "clip_text_model"
@@ -195,3 +208,7 @@ class TextConfig(Checked):
             what = f"{self.num_attention_heads} don't divide the hidden_size of {self.hidden_size}"
             raise ValueError(f"num_attention_heads: {what}")
         return self
+
+    def tensors(self) -> Tensors:
+        """Their shapes by name."""
+        return of_text(self)

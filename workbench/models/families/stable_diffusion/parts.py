@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.models import guidance, unet
+from workbench.models.checked import NetworkConfig
 from workbench.models.families.base import PASSES, TIMESTEPS, Config, Configs, Part, Spec
+from workbench.models.families.stable_diffusion.configs import KLConfig, TextConfig, TinyConfig, UNetConfig
+from workbench.models.weights import Shape
 from workbench.models.widths import FILE, read_widths
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ class TextEncoder(Part):
     """CLIP's text encoder: token ids to a state for each token."""
 
     name, label, role, folder = "text_encoder", "text encoder", "prompt encoder", "text_encoder"
-    library, cls = "transformers", "CLIPTextModel"
+    library, cls, schemas = "transformers", "CLIPTextModel", {"CLIPTextModel": TextConfig}
     repeats = (PASSES,)
 
     def spec(self, configs: Configs) -> Spec:
@@ -76,18 +79,6 @@ class TextEncoder(Part):
 
         return Text()
 
-    def schema(self, _config: Config) -> Any:
-        """``TextConfig``."""
-        from workbench.models.families.stable_diffusion.configs import TextConfig
-
-        return TextConfig
-
-    def tensors(self, config: Any, _folder: Path) -> Mapping[str, tuple[int, ...]]:
-        """Of a ``TextConfig``."""
-        from workbench.models.families.stable_diffusion.tensors import of_text
-
-        return of_text(config)
-
     def renamed(self, tensor: str) -> str:
         """Without the prefix that the files of older libraries have."""
         return tensor.removeprefix("text_model.")
@@ -97,7 +88,7 @@ class Unet(Part):
     """The denoiser; one that was distilled to few steps takes the strength of guidance as well."""
 
     name, label, role, folder = "unet", "U-Net", "denoiser", "unet"
-    library, cls = "diffusers", unet.CLASS
+    library, cls, schemas = "diffusers", unet.CLASS, {unet.CLASS: UNetConfig}
     repeats = (TIMESTEPS, PASSES)
 
     def spec(self, configs: Configs) -> Spec:
@@ -151,17 +142,9 @@ class Unet(Part):
 
         return Denoiser()
 
-    def schema(self, _config: Config) -> Any:
-        """``UNetConfig``."""
-        from workbench.models.families.stable_diffusion.configs import UNetConfig
-
-        return UNetConfig
-
-    def tensors(self, config: Any, folder: Path) -> Mapping[str, tuple[int, ...]]:
-        """Of a ``UNetConfig``, with the widths that pruning left."""
-        from workbench.models.families.stable_diffusion.tensors import of_unet
-
-        tensors, widths = of_unet(config), read_widths(folder)
+    def tensors(self, known: NetworkConfig, folder: Path) -> Mapping[str, Shape]:
+        """With the widths that pruning left."""
+        tensors, widths = known.tensors(), read_widths(folder)
         for name, (inside, outside) in (widths.layers if widths else {}).items():
             if f"{name}.weight" not in tensors:
                 raise InputError(f"{folder / FILE}: names {name}, which this U-Net hasn't")
@@ -176,7 +159,8 @@ class Decoder(Part):
     """The decoding half of the autoencoder, which lies in the folder of both."""
 
     name, label, role, folder = "vae_decoder", "decoder", "decoder", "vae"
-    library, cls, also = "diffusers", "AutoencoderKL", ("AutoencoderTiny",)
+    library, cls = "diffusers", "AutoencoderKL"
+    schemas: Mapping[str, type[NetworkConfig]] = {"AutoencoderKL": KLConfig, "AutoencoderTiny": TinyConfig}
     wrapper = ""
 
     def spec(self, configs: Configs) -> Spec:
@@ -212,18 +196,6 @@ class Decoder(Part):
                 return self.decoder(latent if self.post_quant_conv is None else self.post_quant_conv(latent))
 
         return Decoding()
-
-    def schema(self, config: Config) -> Any:
-        """``KLConfig`` or ``TinyConfig``."""
-        from workbench.models.families.stable_diffusion.configs import KLConfig, TinyConfig
-
-        return dict(zip(self.classes, (KLConfig, TinyConfig), strict=True))[self.class_of(config)]
-
-    def tensors(self, config: Any, _folder: Path) -> Mapping[str, tuple[int, ...]]:
-        """Of a ``KLConfig`` or ``TinyConfig``."""
-        from workbench.models.families.stable_diffusion import tensors
-
-        return (tensors.of_tiny if config.class_ == "AutoencoderTiny" else tensors.of_kl)(config)
 
     def renamed(self, tensor: str) -> str:
         """With the names that the projections of attention have now."""

@@ -6,10 +6,15 @@ less. A test holds every name and shape against the networks of those libraries.
 
 from __future__ import annotations
 
-from workbench.models.families.stable_diffusion.configs import KLConfig, TextConfig, TinyConfig, UNetConfig
+from typing import TYPE_CHECKING
+
+from workbench.models.weights import Shape
+
+if TYPE_CHECKING:
+    from workbench.models.families.stable_diffusion.configs import KLConfig, TextConfig, TinyConfig, UNetConfig
 
 
-class Tensors(dict[str, tuple[int, ...]]):
+class Tensors(dict[str, Shape]):
     """Name to shape; each method adds the weights of a module that lies at ``path``."""
 
     def linear(self, path: str, inside: int, outside: int, kernel: tuple[int, ...] = (), bias: bool = True) -> None:
