@@ -14,6 +14,7 @@ from workbench.devices.target import devices_of
 from workbench.errors import InputError
 from workbench.measure.network import Network
 from workbench.models import guidance
+from workbench.models.folder import notes
 from workbench.models.scheduler import read_scheduler, timesteps
 from workbench.profile.counts import count_networks
 from workbench.profile.doubts import doubts
@@ -75,7 +76,8 @@ def profile(
     folder.mkdir(parents=True, exist_ok=True)
     counts = count_networks(networks)
     records = measure_host(networks, counts, settings, seed, store, progress) if on_host else []
-    summaries = [write_profile(folder, record, budget, doubts(record)) for record in records]
+    taken = [note for source in {network.source for network in networks if network.source} for note in notes(source)]
+    summaries = [write_profile(folder, record, budget, [*taken, *doubts(record)]) for record in records]
     if ready:
         found = profile_devices(ready, Work(networks, counts, seed, budget), device, folder, store, progress)
         summaries += [summary for by_candidate in found.values() for summary in by_candidate.values()]
