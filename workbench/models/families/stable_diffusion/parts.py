@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -179,8 +180,9 @@ class Decoder(Part):
         import diffusers
         import torch
 
+        kind = getattr(diffusers, self.class_of(config))
         with torch.device("meta"):
-            return getattr(diffusers, self.class_of(config)).from_config(config).eval()
+            return kind(**{k: v for k, v in config.items() if k in inspect.signature(kind).parameters}).eval()
 
     def module(self, net: Any) -> torch.nn.Module:
         """Without the encoder."""
