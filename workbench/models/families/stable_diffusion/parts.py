@@ -13,7 +13,7 @@ from workbench.models import guidance, unet
 from workbench.models.checked import NetworkConfig
 from workbench.models.families.base import PASSES, TIMESTEPS, Config, Configs, Part, Spec
 from workbench.models.families.stable_diffusion.configs import KLConfig, TextConfig, TinyConfig, UNetConfig
-from workbench.models.weights import Shape
+from workbench.models.weights import Shape, weight_files
 from workbench.models.widths import FILE, read_widths
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TOKENS = 77
 """Length of a prompt where the text encoder's config doesn't say."""
-_OPTIONS: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
 _ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """What the projections of an autoencoder's attention were called before diffusers 0.14, and are now."""
 
@@ -54,7 +53,7 @@ class TextEncoder(Part):
         from transformers import CLIPTextModel
 
         transformers.utils.logging.disable_progress_bar()  # its bar for reading a few weights would break ours
-        return CLIPTextModel.from_pretrained(folder, **_OPTIONS)
+        return CLIPTextModel.from_pretrained(folder, use_safetensors=True, local_files_only=True)
 
     def empty(self, config: Config, _folder: Path | None = None) -> Any:
         """With the attention that is run in products."""
@@ -171,9 +170,14 @@ class Decoder(Part):
 
     def trained(self, folder: Path) -> Any:
         """An autoencoder, its encoder included."""
-        import diffusers
+        from safetensors.torch import load_file
 
-        return getattr(diffusers, self.class_of(self.config(folder))).from_pretrained(folder, **_OPTIONS)
+        net = self.empty(self.config(folder))
+        files = weight_files(folder, self.stem)
+        weights = {self.renamed(name): value for file in files for name, value in load_file(file).items()}
+        if lacking := net.load_state_dict(weights, strict=False, assign=True).missing_keys:
+            raise InputError(f"{folder}: the weights lack {lacking[0]}")
+        return net
 
     def empty(self, config: Config, _folder: Path | None = None) -> Any:
         """Its encoder included."""
