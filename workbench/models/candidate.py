@@ -35,7 +35,7 @@ class Component:
 class Candidate:
     """A model at one point of the chain; ``source`` is the pipeline folder with tokenizer and scheduler.
 
-    ``key`` is the store key of what made it, ``report`` what the step said of it (JSON).
+    ``key`` is the store key of what made it, ``report`` is the step's (JSON).
     """
 
     name: str
@@ -69,10 +69,9 @@ class Candidate:
 
     def config(self, component: str) -> dict[str, Any]:
         """A component's config.json; empty where its folder has none."""
-        own = self.components[component]
-        whole = self.source / self.family.part(component).folder
-        folder = own.path if own.kind == "torch" else self.configs.get(component, whole)
-        return self.family.part(component).config(folder) if (folder / "config.json").is_file() else {}
+        entry, part = self.components[component], self.family.part(component)
+        folder = entry.path if entry.kind == "torch" else self.configs.get(component, self.source / part.folder)
+        return part.config(folder) if (folder / "config.json").is_file() else {}
 
     def spec(self, component: str) -> Spec:
         """What goes into a component and comes out, from the configs of the candidate's folders alone."""
@@ -84,8 +83,8 @@ class Candidate:
 
     def with_denoiser(self, folder: Path) -> Candidate:
         """The same with the torch denoiser that lies, or will lie, in ``folder``."""
-        own = replace(self.denoiser, kind="torch", path=folder)
-        return replace(self, components={**self.components, own.name: own})
+        denoiser = replace(self.denoiser, kind="torch", path=folder)
+        return replace(self, components={**self.components, denoiser.name: denoiser})
 
     @property
     def tokens(self) -> int:

@@ -63,7 +63,7 @@ def call_factory(where: str, meta: bool = False) -> Made:
             break
         except Exception as error:
             if device == "cpu":  # what fails on the meta device only, such as reading a value, is tried again
-                raise InputError(f"{where}: the function raised {told(error)}") from None
+                raise InputError(f"{where}: the function raised {reason(error)}") from None
     module, inputs = returned if isinstance(returned, tuple | list) and len(returned) == 2 else (returned, {})
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"{where}: returned {_described(returned)}", hint=_RETURNS)
@@ -94,17 +94,17 @@ def _function(where: str) -> Callable[[], Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise InputError(f"{where}: importing {module_name} raised {told(error)}") from None
+            raise InputError(f"{where}: importing {module_name} raised {reason(error)}") from None
         raise InputError(
             f"{where}: there is no Python module {error.name}",
             hint="looked in the current folder and what is installed",
         ) from None
     except Exception as error:
-        raise InputError(f"{where}: importing {module_name} raised {told(error)}") from None
+        raise InputError(f"{where}: importing {module_name} raised {reason(error)}") from None
     function = getattr(module, name, None)
     if not callable(function):
-        there = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        raise InputError(f"{where}: {module_name} has no function {name}{did_you_mean(name, there)}")
+        functions = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
+        raise InputError(f"{where}: {module_name} has no function {name}{did_you_mean(name, functions)}")
     made: Callable[[], Any] = function
     return made
 
@@ -133,11 +133,11 @@ def _inputs(where: str, module: torch.nn.Module, given: Any) -> dict[str, torch.
     return dict(given)
 
 
-def told(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The exception's type and first line, and where it came from: the last place that isn't an installed package's."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__ and f.filename[:1] != "<"]
-    own = [f for f in frames if is_users(f.filename)]
-    file, line = ((own or frames)[-1].filename, (own or frames)[-1].lineno) if frames else (None, None)
+    users = [f for f in frames if is_users(f.filename)]
+    file, line = ((users or frames)[-1].filename, (users or frames)[-1].lineno) if frames else (None, None)
     if isinstance(error, SyntaxError) and error.filename:
         file, line = error.filename, error.lineno
     text = str(error).strip().splitlines()

@@ -108,11 +108,11 @@ def load_scorer(source: Path) -> Scorer | None:
     config = CLIPTextConfig.from_pretrained(encoder)
     config.projection_dim = features
     pair = ContrastivePair(CLIPTextModelWithProjection(config), ImageTower(features)).float()
-    own = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
+    weights = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
     tower = load_file(encoder / f"{part.stem}.safetensors")
     prefix = "" if any(k.startswith("text_model.") for k in tower) else "text_model."
-    own |= {f"text.{prefix}{k}": v.float() for k, v in tower.items()}
-    pair.load_state_dict(own)
+    weights |= {f"text.{prefix}{k}": v.float() for k, v in tower.items()}
+    pair.load_state_dict(weights)
     return Scorer(pair.eval(), load_tokens(source))
 
 

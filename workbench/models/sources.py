@@ -63,11 +63,11 @@ def denoiser_folder(model: str) -> tuple[Path, Path]:
         folder = resolve(model)
         return folder, folder / family_of(folder).denoiser.folder
     folder, name = resolve(DEMO), model.removeprefix(STUDENT)
-    there = sorted(own.parent.name for own in folder.glob("students/*/config.json"))
-    if name not in there:
-        meant = did_you_mean(name, there, before=STUDENT)
-        wanted = f"needs one of {', '.join(STUDENT + one for one in there)}" if there else "the model brings none"
-        raise InputError(f"found {model!r}; {wanted}{meant}")
+    students = sorted(file.parent.name for file in folder.glob("students/*/config.json"))
+    if name not in students:
+        meant = did_you_mean(name, students, before=STUDENT)
+        known = f"needs one of {', '.join(STUDENT + s for s in students)}" if students else "the model brings none"
+        raise InputError(f"found {model!r}; {known}{meant}")
     return folder, folder / "students" / name
 
 

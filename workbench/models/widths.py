@@ -65,13 +65,13 @@ def write_widths(widths: Widths, folder: Path) -> None:
 
 def widths_of(unet: torch.nn.Module, before: torch.nn.Module, kept: Mapping[str, tuple[int, ...]]) -> Widths:
     """The widths of ``unet`` where they differ from those of ``before``, a U-Net of the same config."""
-    theirs = dict(before.named_modules())
+    unpruned = dict(before.named_modules())
     layers, heads = {}, {}
     for name, module in unet.named_modules():
-        own = channels_of(module)
-        if own is not None and own != channels_of(theirs[name]):
-            layers[name] = own
-        if is_attention(module) and module.heads != theirs[name].heads:
+        channels = channels_of(module)
+        if channels is not None and channels != channels_of(unpruned[name]):
+            layers[name] = channels
+        if is_attention(module) and module.heads != unpruned[name].heads:
             heads[name] = int(module.heads)
     return Widths(layers, heads, kept)
 
@@ -112,20 +112,20 @@ def agree(unet: torch.nn.Module) -> None:
     """Sets what diffusers' modules remember of their layers' widths to what those layers now have."""
     for module in unet.modules():
         kind = type(module).__name__
-        own: Any = module
-        if kind in ("Upsample2D", "Downsample2D") and hasattr(own, "conv"):
-            own.channels, own.out_channels = own.conv.in_channels, own.conv.out_channels
+        layer: Any = module
+        if kind in ("Upsample2D", "Downsample2D") and hasattr(layer, "conv"):
+            layer.channels, layer.out_channels = layer.conv.in_channels, layer.conv.out_channels
         elif kind == "ResnetBlock2D":
-            own.in_channels, own.out_channels = own.conv1.in_channels, own.conv2.out_channels
-        elif kind == "Transformer2DModel" and hasattr(own, "proj_in"):
-            own.inner_dim, own.in_channels = own.proj_in.weight.shape[:2]
-            own.out_channels = own.proj_out.weight.shape[0]
+            layer.in_channels, layer.out_channels = layer.conv1.in_channels, layer.conv2.out_channels
+        elif kind == "Transformer2DModel" and hasattr(layer, "proj_in"):
+            layer.inner_dim, layer.in_channels = layer.proj_in.weight.shape[:2]
+            layer.out_channels = layer.proj_out.weight.shape[0]
         elif is_attention(module):
-            own.query_dim, own.inner_dim = own.to_q.in_features, own.to_q.out_features
-            own.cross_attention_dim, own.inner_kv_dim = own.to_k.in_features, own.to_k.out_features
-            own.out_dim = own.to_out[0].out_features
+            layer.query_dim, layer.inner_dim = layer.to_q.in_features, layer.to_q.out_features
+            layer.cross_attention_dim, layer.inner_kv_dim = layer.to_k.in_features, layer.to_k.out_features
+            layer.out_dim = layer.to_out[0].out_features
             # The explicit processor divides by this one, the fused kernel by the width that it finds.
-            own.scale = (own.inner_dim // own.heads) ** -0.5
+            layer.scale = (layer.inner_dim // layer.heads) ** -0.5
 
 
 def channels_of(module: Any) -> tuple[int, int] | None:

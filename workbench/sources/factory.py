@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError, RunError, WorkbenchError
 from workbench.measure.network import MODEL, Network, TorchForm
-from workbench.models.factory import Made, call_factory, is_users, parameters_of, told
+from workbench.models.factory import Made, call_factory, is_users, parameters_of, reason
 from workbench.sources.request import Request
 from workbench.sources.shapes import check_names, written
 
@@ -95,7 +95,7 @@ def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
                 made.module(*inputs.values())
     except Exception as error:
         shapes = ", ".join(f"{name} {written(value.shape)}" for name, value in feed.items())
-        raise InputError(f"{source}: the module can't take {shapes}: {told(error)}") from None
+        raise InputError(f"{source}: the module can't take {shapes}: {reason(error)}") from None
 
 
 def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request: Request) -> Path:
@@ -117,7 +117,7 @@ def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request:
             while root.__cause__ is not None:
                 root = root.__cause__
             raise RunError(
-                f"{form.where}: PyTorch can't export it to ONNX: {told(root)}",
+                f"{form.where}: PyTorch can't export it to ONNX: {reason(root)}",
                 hint="--runtime torch runs it as it is",
             ) from error
         tick(1)

@@ -156,7 +156,7 @@ class Part(ABC):
     def problems(self, folder: Path) -> Iterator[str]:
         """What keeps the network in ``folder`` from being used, from its config and the headers of its weights."""
         file = folder / "config.json"
-        config, found = self.config(folder), tensors_of(folder, self.stem)
+        config, tensors = self.config(folder), tensors_of(folder, self.stem)
         schema = self.schemas.get(self.class_of(config))
         if schema is None:
             return
@@ -164,10 +164,10 @@ class Part(ABC):
             yield from (f"{file}: {what}" for what in wrong_entries)
             return
         expected = self.tensors(schema.model_validate(config), folder)
-        shapes = {self.renamed(name): shape for name, shape in found.shapes.items()}
+        shapes = {self.renamed(name): shape for name, shape in tensors.shapes.items()}
         if wrong := disagreement(expected, shapes):
             yield f"{file}: doesn't fit the weights beside it: {wrong}; they belong together, copy both again"
-        for name, kind in found.types.items():
+        for name, kind in tensors.types.items():
             if self.renamed(name) in expected and not kind.startswith(("F", "BF")):
                 yield f"{folder}: {name} holds {kind}; needs weights in floats"
                 return
@@ -241,30 +241,28 @@ class Family:
 
     def module(self, kind: str) -> str | None:
         """The dotted name of the module of what is published: layouts, policies or architectures; None: nothing is."""
-        there = self.package and (importlib.resources.files(self.package) / f"{kind}.py").is_file()
-        return f"{self.package}.{kind}" if there else None
+        exists = self.package and (importlib.resources.files(self.package) / f"{kind}.py").is_file()
+        return f"{self.package}.{kind}" if exists else None
 
-    def _published(self, kind: str) -> Any:
+    def _published(self, kind: str) -> Mapping[str, Any]:
         name = self.module(kind)
-        return getattr(importlib.import_module(name), kind.upper()) if name else {}
+        published: Mapping[str, Any] = getattr(importlib.import_module(name), kind.upper()) if name else {}
+        return published
 
     @property
     def layouts(self) -> Mapping[str, tuple[str, ...]]:
         """Sets of blocks to remove from the denoiser, by name."""
-        found: Mapping[str, tuple[str, ...]] = self._published("layouts")
-        return found
+        return self._published("layouts")
 
     @property
     def policies(self) -> Mapping[str, PolicySet]:
         """Sets of layers that quantization leaves as they are, by name."""
-        found: Mapping[str, PolicySet] = self._published("policies")
-        return found
+        return self._published("policies")
 
     @property
     def architectures(self) -> Mapping[str, Mapping[str, Config]]:
         """Models by name, as configs by component."""
-        found: Mapping[str, Mapping[str, Config]] = self._published("architectures")
-        return found
+        return self._published("architectures")
 
     def matches(self, classes: Mapping[str, str]) -> int:
         """How many of the components are among ``classes`` (folder to the name of its class)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import RunError
 from workbench.measure.counts import Count
 from workbench.measure.network import TorchForm
-from workbench.models.factory import call_factory, told
+from workbench.models.factory import call_factory, reason
 from workbench.runtimes.torch.macs import count
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def count_factory(where: str, feed: Mapping[str, np.ndarray]) -> Count:
             real = {name: torch.from_numpy(value) for name, value in feed.items()}
             return _counted(made.module, real, made.by_keyword)
     except Exception as error:
-        raise RunError(f"{where}: the module can't be run: {told(error)}") from error
+        raise RunError(f"{where}: the module can't be run: {reason(error)}") from error
 
 
 def _counted(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], by_keyword: bool) -> Count:

@@ -44,8 +44,8 @@ class TextEncoder(Part):
 
     def completed(self, config: Config) -> Config:
         """CLIP's own config, which older files hold in that of the whole model."""
-        own = config.get("text_config")
-        return {**own, "architectures": config.get("architectures")} if isinstance(own, dict) else config
+        text = config.get("text_config")
+        return text if isinstance(text, dict) else config
 
     def trained(self, folder: Path) -> Any:
         """A ``CLIPTextModel``."""
@@ -60,10 +60,12 @@ class TextEncoder(Part):
         import torch
         from transformers import CLIPTextConfig, CLIPTextModel
 
-        own = CLIPTextConfig(**{k: v for k, v in config.items() if k not in ("architectures", "dtype", "torch_dtype")})
-        own._attn_implementation = "sdpa"
+        known = CLIPTextConfig(
+            **{k: v for k, v in config.items() if k not in ("architectures", "dtype", "torch_dtype")}
+        )
+        known._attn_implementation = "sdpa"
         with torch.device("meta"):
-            return CLIPTextModel(own).eval()
+            return CLIPTextModel(known).eval()
 
     def module(self, net: Any) -> torch.nn.Module:
         """The states alone."""
@@ -93,14 +95,17 @@ class Unet(Part):
 
     def spec(self, configs: Configs) -> Spec:
         """A latent [1, C, h, w], a timestep [1] and text states to what is predicted of the noise."""
-        own = configs(self.name)
+        config = configs(self.name)
         inputs: dict[str, tuple[tuple[int, ...], str]] = {
-            "sample": ((1, own["in_channels"], *_sides(own)), "float32"),
+            "sample": ((1, config["in_channels"], *_sides(config)), "float32"),
             "timestep": ((1,), "float32"),
-            "encoder_hidden_states": ((1, _length(configs(TextEncoder.name)), own["cross_attention_dim"]), "float32"),
+            "encoder_hidden_states": (
+                (1, _length(configs(TextEncoder.name)), config["cross_attention_dim"]),
+                "float32",
+            ),
         }
-        if own.get(guidance.FIELD):
-            inputs[guidance.INPUT] = ((1, own[guidance.FIELD]), "float32")
+        if config.get(guidance.FIELD):
+            inputs[guidance.INPUT] = ((1, config[guidance.FIELD]), "float32")
         free = {"sample": (2, 3), "encoder_hidden_states": (1,)}
         return Spec(inputs, "out_sample", time="timestep", free=free)
 
