@@ -89,7 +89,9 @@ CASES: list[tuple[str, dict[str, Any] | Callable[[Path], Any], str]] = [
     (WEIGHTS, bytes_of(struct.pack("<Q", 2**60) + b"{}"), "cut off, or not"),
     (WEIGHTS, lambda file: os.truncate(file, file.stat().st_size - 1), "cut off, or not"),
     (WEIGHTS, loop, "missing"),
-    ("tokenizer/vocab.json", lambda file: rewritten(file, **{str(i): i for i in range(5000)}), "vocab_size"),
+    ("tokenizer/tokenizer.json", {"model": {"vocab": {str(i): i for i in range(5000)}}}, "vocab_size"),
+    ("tokenizer/tokenizer.json", {"model": [1]}, "vocab"),
+    ("tokenizer/tokenizer.json", bytes_of(b"{"), "not valid JSON"),
 ]
 
 

@@ -37,9 +37,15 @@ def _disagreements(folder: Path, configs: Configs) -> Iterator[str]:
             f"{file}: cross_attention_dim: found {unet['cross_attention_dim']}; needs the hidden_size of "
             f"{_TEXT.folder}/config.json, {text['hidden_size']}: the two belong to different models"
         )
-    words = folder / "tokenizer" / "vocab.json"
-    if words.is_file() and (count := len(read_object(words))) > text["vocab_size"]:
-        yield f"{words}: holds {count} tokens; {_TEXT.folder}/config.json has a vocab_size of {text['vocab_size']}"
+    file = next(f for name in ("tokenizer.json", "vocab.json") if (f := folder / "tokenizer" / name).is_file())
+    words = read_object(file)
+    if file.stem == "tokenizer":
+        model = words.get("model")
+        words = model.get("vocab") if isinstance(model, dict) else None  # type: ignore[assignment]
+    if not isinstance(words, dict | list):
+        yield f"{file}: model.vocab: missing; needs the tokens of a CLIPTokenizer"
+    elif (count := len(words)) > text["vocab_size"]:
+        yield f"{file}: holds {count} tokens; {_TEXT.folder}/config.json has a vocab_size of {text['vocab_size']}"
 
 
 FAMILY = Family(
