@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import InputError, WorkbenchError
-from workbench.models.checked import NetworkConfig, problems_of
 from workbench.models.families.policy import PolicySet
 from workbench.models.read_json import read_object
 from workbench.models.weights import Shape, disagreement, tensors_of
@@ -19,6 +18,8 @@ from workbench.models.weights import Shape, disagreement, tensors_of
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from workbench.models.checked import NetworkConfig
 
 Config = dict[str, Any]
 Configs = Callable[[str], Config]
@@ -73,8 +74,8 @@ class Part(ABC):
     library: str
     cls: str
     """The class in that library which reads the folder."""
-    schemas: Mapping[str, type[NetworkConfig]] = {}
-    """What the configs of ``cls`` and of other accepted classes may hold, as far as it is known."""
+    also: tuple[str, ...] = ()
+    """Other classes that are accepted."""
     repeats: tuple[str, ...] = ()
     """What multiplies its one pass for a picture: ``TIMESTEPS``, ``PASSES``."""
     wrapper: str = "net"
@@ -138,12 +139,16 @@ class Part(ABC):
     @property
     def classes(self) -> tuple[str, ...]:
         """All classes that are accepted."""
-        return tuple(dict.fromkeys((self.cls, *self.schemas)))
+        return (self.cls, *self.also)
 
     def class_of(self, config: Config) -> str:
         """The class that a config names, where it is one of those."""
         name = config.get("_class_name")
         return name if name in self.classes else self.cls
+
+    def schema(self, _config: Config) -> type[NetworkConfig] | None:
+        """What a config of that class may hold, as far as it is known."""
+        return None
 
     def tensors(self, known: NetworkConfig, _folder: Path) -> Mapping[str, Shape]:
         """The shapes of the tensors that a config asks for, by name."""
@@ -157,9 +162,11 @@ class Part(ABC):
         """What keeps the network in ``folder`` from being used, from its config and the headers of its weights."""
         file = folder / "config.json"
         config, tensors = self.config(folder), tensors_of(folder, self.stem)
-        schema = self.schemas.get(self.class_of(config))
+        schema = self.schema(config)
         if schema is None:
             return
+        from workbench.models.checked import problems_of
+
         if wrong_entries := problems_of(schema, config):
             yield from (f"{file}: {what}" for what in wrong_entries)
             return

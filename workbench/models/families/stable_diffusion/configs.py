@@ -212,3 +212,11 @@ class TextConfig(NetworkConfig):
     def tensors(self) -> Tensors:
         """Their shapes by name."""
         return of_text(self)
+
+
+SCHEMAS: dict[str, type[NetworkConfig]] = {
+    "UNet2DConditionModel": UNetConfig,
+    "AutoencoderKL": KLConfig,
+    "AutoencoderTiny": TinyConfig,
+    "CLIPTextModel": TextConfig,
+}

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.models import guidance, unet
-from workbench.models.checked import NetworkConfig
 from workbench.models.families.base import PASSES, TIMESTEPS, Config, Configs, Part, Spec
-from workbench.models.families.stable_diffusion.configs import KLConfig, TextConfig, TinyConfig, UNetConfig
 from workbench.models.weights import Shape, weight_files
 from workbench.models.widths import FILE, read_widths
 
 if TYPE_CHECKING:
     import torch
+
+    from workbench.models.checked import NetworkConfig
 
 _TOKENS = 77
 """Length of a prompt where the text encoder's config doesn't say."""
@@ -25,11 +25,21 @@ _ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_
 """What the projections of an autoencoder's attention were called before diffusers 0.14, and are now."""
 
 
-class TextEncoder(Part):
+class _Known(Part):
+    """A part whose configs are known."""
+
+    def schema(self, config: Config) -> type[NetworkConfig]:
+        """By the class."""
+        from workbench.models.families.stable_diffusion.configs import SCHEMAS
+
+        return SCHEMAS[self.class_of(config)]
+
+
+class TextEncoder(_Known):
     """CLIP's text encoder: token ids to a state for each token."""
 
     name, label, role, folder = "text_encoder", "text encoder", "prompt encoder", "text_encoder"
-    library, cls, schemas = "transformers", "CLIPTextModel", {"CLIPTextModel": TextConfig}
+    library, cls = "transformers", "CLIPTextModel"
     repeats = (PASSES,)
 
     def spec(self, configs: Configs) -> Spec:
@@ -86,11 +96,11 @@ class TextEncoder(Part):
         return tensor.removeprefix("text_model.")
 
 
-class Unet(Part):
+class Unet(_Known):
     """The denoiser; one that was distilled to few steps takes the strength of guidance as well."""
 
     name, label, role, folder = "unet", "U-Net", "denoiser", "unet"
-    library, cls, schemas = "diffusers", unet.CLASS, {unet.CLASS: UNetConfig}
+    library, cls = "diffusers", unet.CLASS
     repeats = (TIMESTEPS, PASSES)
 
     def spec(self, configs: Configs) -> Spec:
@@ -160,12 +170,11 @@ class Unet(Part):
         return tensors
 
 
-class Decoder(Part):
+class Decoder(_Known):
     """The decoding half of the autoencoder, which lies in the folder of both."""
 
     name, label, role, folder = "vae_decoder", "decoder", "decoder", "vae"
-    library, cls = "diffusers", "AutoencoderKL"
-    schemas: Mapping[str, type[NetworkConfig]] = {"AutoencoderKL": KLConfig, "AutoencoderTiny": TinyConfig}
+    library, cls, also = "diffusers", "AutoencoderKL", ("AutoencoderTiny",)
     wrapper = ""
 
     def spec(self, configs: Configs) -> Spec:
