@@ -86,7 +86,7 @@ def test_nothing_heavy_is_loaded_for_what_metrics_say_of_themselves():
 
 def test_another_metric_draws_no_picture_again(package_copy: Path):
     def drawing() -> list[str]:
-        return closure("workbench.evaluate.evaluate", "workbench.export.store")
+        return closure("workbench.evaluate.evaluate", "workbench.export.stored")
 
     before = drawing()
     (package_copy / "metrics" / "brightness.py").write_text("METRIC = ...")
