@@ -85,7 +85,7 @@ def layers_of(path: Path) -> list[str]:
     from workbench.graphs.costs import node_costs
 
     costs = [cost for cost in node_costs(path) if cost.weights]
-    layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
+    layers = [Layer(c.layer, c.weights, c.macs) for c in costs]
     exempt = policies.exempt(layers, "nvidia", [])
     return [layer.path for layer in layers if layer.path not in exempt]
 

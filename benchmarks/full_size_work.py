@@ -28,7 +28,7 @@ def layers_of(fp32: Path, policy: Any) -> list[str]:
     from workbench.graphs.costs import node_costs
 
     costs = [cost for cost in node_costs(fp32) if cost.weights]
-    layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
+    layers = [Layer(c.layer, c.weights, c.macs) for c in costs]
     exempt = policies.exempt(layers, policy)
     return [layer.path for layer in layers if layer.path not in exempt]
 

@@ -46,7 +46,7 @@ class Subject:
         base = base_candidate(model, store)
         self.unet, text = (stored_export(base, name, store) for name in ("unet", "text_encoder"))
         costs = [cost for cost in node_costs(self.unet) if cost.weights]
-        layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
+        layers = [Layer(c.layer, c.weights, c.macs) for c in costs]
         exempt = policies.exempt(layers, "nvidia")
         self.layers = {layer.path for layer in layers} - set(exempt)
         self.matrices = {str(n.name): matrix_of(n) for n in nodes_of(self.graph(), self.layers)}

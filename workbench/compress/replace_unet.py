@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ class ReplaceUnetConfig(StepConfig):
 
     model: RecipePath = Field(description="demo, demo:NAME (a student that it brings), a folder, or hub:OWNER/NAME.")
     teacher: str | None = Field(None, description="Candidate that taught it, against which its pictures are held.")
+    denoiser_class: ClassVar[str] = UNET
 
     def default_name(self) -> str:
         """``teacher``."""
@@ -52,11 +53,6 @@ class ReplaceUnetConfig(StepConfig):
     def takes(self) -> frozenset[str]:
         """It needs nothing of the U-Net before it."""
         return frozenset()
-
-    @property
-    def denoiser_class(self) -> str:
-        """It knows the blocks of a U-Net."""
-        return UNET
 
     @property
     def teacher_name(self) -> str | None:
@@ -70,13 +66,13 @@ class ReplaceUnetConfig(StepConfig):
     def files(self) -> Mapping[str, Path]:
         """The other model's weights and config."""
         _, folder = denoiser_folder(self.model)
-        found = [folder / "config.json", *weight_files(folder, STEM)]
-        found += [folder / WIDTHS] if (folder / WIDTHS).is_file() else []
-        return {f"model.{file.name}": file for file in found}
+        files = [folder / "config.json", *weight_files(folder, STEM)]
+        files += [folder / WIDTHS] if (folder / WIDTHS).is_file() else []
+        return {f"model.{file.name}": file for file in files}
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """A U-Net whose latents or text states have another shape."""
-        theirs = read_object(denoiser_folder(self.model)[1] / "config.json")
+        theirs = self.unet_config_after({})
         for key in SHAPES:
             if theirs.get(key) != unet_config.get(key):
                 yield "model", self._another(f"{key} {theirs.get(key)} instead of {unet_config.get(key)}")
@@ -86,11 +82,11 @@ class ReplaceUnetConfig(StepConfig):
         other, _ = denoiser_folder(self.model)
         decoder = family_of(folder).decoder.folder
         for part, name, keys in (decoder, "config.json", DECODER), ("scheduler", "scheduler_config.json", SCHEDULER):
-            ours, theirs = (read_object(one / part / name) for one in (folder, other))
+            ours, theirs = (read_object(model / part / name) for model in (folder, other))
             for key, default in keys.items():
-                mine, found = ours.get(key, default), theirs.get(key, default)
-                if mine != found:
-                    yield "model", self._another(f"{part}: {key} {found} instead of {mine}")
+                needed, value = ours.get(key, default), theirs.get(key, default)
+                if value != needed:
+                    yield "model", self._another(f"{part}: {key} {value} instead of {needed}")
 
     def _another(self, what: str) -> str:
         return f"found {self.model!r}, a model of another latent space ({what})"
@@ -105,12 +101,10 @@ def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
     """Copies config and weights."""
     _, theirs = denoiser_folder(config.model)
     name = ctx.parent.family.denoiser.name
-    own = Component(name, "torch", ctx.out / name)
-    own.path.mkdir(parents=True)
-    for source in (theirs / "config.json", theirs / WIDTHS, *weight_files(theirs, STEM)):
+    made = Component(name, "torch", ctx.out / name)
+    made.path.mkdir(parents=True)
+    beside = (theirs / name for name in ("config.json", WIDTHS, f"{STEM}.safetensors.index.json"))
+    for source in (*beside, *weight_files(theirs, STEM)):
         if source.is_file():
-            shutil.copyfile(source, own.path / source.name)
-    index = theirs / f"{STEM}.safetensors.index.json"
-    if index.is_file():
-        shutil.copyfile(index, own.path / index.name)
-    return StepResult.of(own, config.model_dump(mode="json", include={"model"}))
+            shutil.copyfile(source, made.path / source.name)
+    return StepResult.of(made, config.model_dump(mode="json", include={"model"}))

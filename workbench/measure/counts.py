@@ -60,6 +60,11 @@ class Count:
         """All products, those of attention included."""
         return self.macs + sum(layer.attention_macs for layer in self.layers)
 
+    def change_to(self, after: Count) -> dict[str, dict[str, int]]:
+        """Parameters and MACs: ``before``, those of this one, and ``after``."""
+        names = ("params", "macs", "macs_with_attention")
+        return {name: {"before": getattr(self, name), "after": getattr(after, name)} for name in names}
+
     def table(self) -> pd.DataFrame:
         """One row per layer."""
         import dataclasses

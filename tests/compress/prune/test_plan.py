@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from workbench.compress.prune.ladder import smallest_ratio
 from workbench.compress.prune.plan import Member, NothingLeft, Width, kept, plan, ratio_of
-from workbench.compress.prune.ratio_search import smallest_ratio
 from workbench.errors import RunError
 
 

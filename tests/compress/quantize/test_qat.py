@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.compress.quantize.config import Qat
 from workbench.compress.quantize.fake_quant import attach
 from workbench.compress.quantize.qat import train_quantized
-from workbench.compress.quantize.qat_config import Qat
 from workbench.compress.quantize.weights.grid import Activation, Grid
 from workbench.compress.quantize.weights.rounding import round_weights
 from workbench.compress.registry import StepContext

@@ -9,15 +9,13 @@ average's decay isn't constant as there, but grows to what is asked for (``train
 from __future__ import annotations
 
 import copy
-import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.compress.distill.student_config import TaughtConfig
+from workbench.compress.distill.taught import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
 from workbench.models.guidance import EMBEDDED, FIELD
 from workbench.models.unet import WEIGHTS, load_unet, meta_unet, save_unet
@@ -49,6 +47,7 @@ class DistillConsistencyConfig(TaughtConfig):
     # The rates of its sines span a range, so there have to be at least two of them.
     guidance_width: int = Field(EMBEDDED, ge=4, description="Width of the embedding of w, an even number.")
     drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
+    denoises: ClassVar[bool] = False  # a student that was distilled to few steps may be trained further
 
     @model_validator(mode="after")
     def _fits(self) -> DistillConsistencyConfig:
@@ -59,11 +58,6 @@ class DistillConsistencyConfig(TaughtConfig):
     def default_name(self) -> str:
         """``few_steps``."""
         return "few_steps"
-
-    @property
-    def denoises(self) -> bool:
-        """A student that was distilled to few steps may be trained further."""
-        return False
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
         """An embedding that can't be made or isn't the parent's."""
@@ -81,42 +75,31 @@ class DistillConsistencyConfig(TaughtConfig):
 @step("distill_consistency", DistillConsistencyConfig)
 def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> StepResult:
     """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
-    from workbench.training.attention import attention_for
+    from workbench.compress.train_student import train_student
     from workbench.training.consistency import POINTS
-    from workbench.training.curve import facts
-    from workbench.training.loop import Schedule, device, train
-    from workbench.training.precision import chosen
+    from workbench.training.loop import device
+    from workbench.training.precision import attention_for, chosen
 
     parent = ctx.parent.denoiser
-    own, widths = replace(parent, path=ctx.out / parent.name), read_widths(parent.path)
-    teacher_name = ctx.others.get(config.teacher, ctx.base)
-    teacher = load_unet(teacher_name.denoiser.path).requires_grad_(False)
+    made, widths = replace(parent, path=ctx.out / parent.name), read_widths(parent.path)
+    teacher = load_unet(ctx.others.get(config.teacher, ctx.base).denoiser.path).requires_grad_(False)
     student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
     usual = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))
     average = copy.deepcopy(student).requires_grad_(False)
     loss_of = _loss(ctx, config, teacher.to(device()), average, device())
-    schedule = Schedule.of(config, ctx.seed, config.weight_decay)
-    with ctx.progress("distill to few steps", config.steps) as tick:
-        student = train(
-            student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.4f}"), average
-        )
+    student, report = train_student(ctx, config, student, loss_of, "distill to few steps", config.weight_decay, average)
     student.set_attn_processor(usual)
-    save_unet(student, own.path, widths)
-    shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
-    log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
-    report = {
+    save_unet(student, made.path, widths)
+    report |= {
         "teacher": config.teacher,
-        "steps": config.steps,
-        "pictures_seen": config.steps * config.batch,
         "precision": chosen(config.precision, device()),
         "solver_points": POINTS,
         "w": [config.w_min, config.w_max],
         "guidance_parameters": student.time_embedding.cond_proj.weight.numel(),
-        **facts(log),
-        "weights_sha256": hash_file(own.path / WEIGHTS),
+        "weights_sha256": hash_file(made.path / WEIGHTS),
     }
-    return StepResult.of(own, report)
+    return StepResult.of(made, report)
 
 
 def with_guidance(unet: UNet2DConditionModel, width: int, widths: Any = None) -> UNet2DConditionModel:

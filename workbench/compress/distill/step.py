@@ -7,15 +7,13 @@ student was pruned, f_T are the teacher's channels that the student kept (its ``
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from workbench.compress.distill.student_config import TaughtConfig
+from workbench.compress.distill.taught import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
 from workbench.models.unet import WEIGHTS, load_unet, save_unet
 from workbench.models.widths import read_widths
@@ -68,35 +66,23 @@ class DistillConfig(TaughtConfig):
 @step("distill", DistillConfig)
 def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     """Trains the parent's U-Net against the teacher's; reports the terms at the start, at the end, and in between."""
-    from workbench.training.attention import attention_for
-    from workbench.training.curve import facts
-    from workbench.training.loop import Schedule, device, train
-    from workbench.training.precision import chosen
+    from workbench.compress.train_student import train_student
+    from workbench.training.loop import device
+    from workbench.training.precision import attention_for, chosen
 
-    own = replace(ctx.parent.denoiser, path=ctx.out / ctx.parent.denoiser.name)
-    teacher_name = ctx.others.get(config.teacher, ctx.base)
-    folders = teacher_name.denoiser.path, ctx.parent.denoiser.path
+    made = replace(ctx.parent.denoiser, path=ctx.out / ctx.parent.denoiser.name)
+    folders = ctx.others.get(config.teacher, ctx.base).denoiser.path, ctx.parent.denoiser.path
     teacher, student = (load_unet(folder) for folder in folders)
     teacher.requires_grad_(False)
     widths = tuple(read_widths(folder) for folder in folders)
     default_attention = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))
     loss_of = _loss(ctx, config, teacher.to(device()), student, widths, device())
-    schedule = Schedule.of(config, ctx.seed, config.weight_decay)
-    with ctx.progress("distill", config.steps) as tick:
-        student = train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3f}"))
+    student, report = train_student(ctx, config, student, loss_of, "distill", config.weight_decay)
     student.set_attn_processor(default_attention)
-    save_unet(student, own.path, widths[1])
-    shutil.copyfile(ctx.state / "loss.jsonl", ctx.out / "loss.jsonl")
-    log = [json.loads(line) for line in (ctx.out / "loss.jsonl").read_text().splitlines()]
-    report = {
-        "steps": config.steps,
-        "pictures_seen": config.steps * config.batch,
-        "precision": chosen(config.precision, device()),
-        **facts(log),
-    }
-    report["weights_sha256"] = hash_file(own.path / WEIGHTS)
-    return StepResult.of(own, report)
+    save_unet(student, made.path, widths[1])
+    report["precision"] = chosen(config.precision, device())
+    return StepResult.of(made, report | {"weights_sha256": hash_file(made.path / WEIGHTS)})
 
 
 def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, widths: Any, device: Any) -> Any:

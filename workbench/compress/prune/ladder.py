@@ -1,14 +1,15 @@
-"""What a plan for pruning would leave: widths, counts, latency, without cutting anything."""
+"""What a plan for pruning would leave (widths, counts, latency) without cutting anything, and the plan for a target."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.prune.plan import Width
 from workbench.compress.registry import StepContext
+from workbench.errors import RunError
 from workbench.models.unet import meta_unet, save_unet
 from workbench.models.widths import Widths, channels_of, is_norm
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from workbench.measure.clock import Stats
 
 WARMUP, ITERATIONS, LEAST_SECONDS = 5, 30, 1.0
+MOST = 0.99
+"""The largest ratio that is tried: with it nearly every width is at its least."""
+COUNTED = ("macs_target", 12)
+"""The target and the halvings of the ratio's range: to 1/4000 where a plan is counted."""
+MEASURED = ("latency_target", 5)
+"""The same, to 1/32 where a plan takes an export and its measurement."""
 
 
 class Scale:
@@ -64,12 +71,8 @@ class Scale:
         """Parameters and MACs before and after, for the report."""
         from workbench.runtimes.torch.counting import count_unet
 
-        old, new = (count_unet(self._config, tokens=self._tokens, widths=w) for w in (self._before, after))
-        return {
-            "params": {"before": old.params, "after": new.params},
-            "macs": {"before": old.macs, "after": new.macs},
-            "macs_with_attention": {"before": old.macs_with_attention, "after": new.macs_with_attention},
-        }
+        old, new = (count_unet(self._config, tokens=self._tokens, widths=widths) for widths in (self._before, after))
+        return old.change_to(new)
 
     def measured(self, kept: Mapping[str, int]) -> Stats:
         """Latency in ms of one pass on this machine's ONNX Runtime, float32, batch 1; the weights are drawn.
@@ -113,3 +116,42 @@ def drawn(config: Mapping[str, Any], widths: Widths) -> Any:
             if reset is not None:
                 reset()
     return unet
+
+
+def smallest_ratio(
+    plan_at: Callable[[float], Mapping[str, int]],
+    cost: Callable[[Mapping[str, int]], float],
+    limit: float,
+    target: str,
+    halvings: int,
+) -> float:
+    """The smallest ratio, to within 2^-halvings, whose plan costs at most ``limit``.
+
+    Args:
+        plan_at: the plan for a ratio, kept channels by width.
+        cost: of a plan; equal plans are asked for once.
+        limit: in the cost's unit.
+        target: its key in the recipe, for the message.
+        halvings: of the range of ratios.
+
+    Raises:
+        RunError: the target is met without pruning, or not even by the largest ratio.
+    """
+    known: dict[tuple[int, ...], float] = {}
+
+    def at(ratio: float) -> float:
+        kept = plan_at(ratio)
+        key = tuple(kept.values())
+        if key not in known:
+            known[key] = cost(kept)
+        return known[key]
+
+    if (end := at(MOST)) > limit:
+        raise RunError(f"prune.{target}: {limit:g} can't be reached: {end:.3g} with every width in scope at its least")
+    if (start := at(0.0)) <= limit:
+        raise RunError(f"prune.{target}: {limit:g} is met without pruning: {start:.3g}; ask for less or leave it out")
+    low, high = 0.0, MOST
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        low, high = (low, middle) if at(middle) <= limit else (middle, high)
+    return high

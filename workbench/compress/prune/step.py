@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from workbench.compress.prune.analytic_widths import told_widths
-from workbench.compress.prune.criteria import Criterion, lowest, scorer
-from workbench.compress.prune.ladder import Scale
+from workbench.compress.prune.graph import Criterion, WidthGraph, lowest, scorer
+from workbench.compress.prune.ladder import COUNTED, MEASURED, Scale, smallest_ratio
 from workbench.compress.prune.plan import SCOPES, NothingLeft, Scope, Width, plan
-from workbench.compress.prune.ratio_search import COUNTED, MEASURED, smallest_ratio
 from workbench.compress.prune.verify import verify
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
 from workbench.errors import InputError, nearest
@@ -57,6 +56,7 @@ class PruneConfig(StepConfig):
     round_to: int = Field(8, ge=1, le=1024, description="Widths that are left are multiples of this.")
     batches: int = Field(8, ge=1, description="taylor: batches whose gradients are summed.")
     batch: int = Field(16, ge=1, le=4096, description="taylor: pictures per batch.")
+    denoiser_class: ClassVar[str] = UNET
 
     @model_validator(mode="after")
     def _one_target(self) -> PruneConfig:
@@ -69,11 +69,6 @@ class PruneConfig(StepConfig):
     def default_name(self) -> str:
         """``pruned``."""
         return "pruned"
-
-    @property
-    def denoiser_class(self) -> str:
-        """It knows the blocks of a U-Net."""
-        return UNET
 
     @property
     def reads_data(self) -> bool:
@@ -141,8 +136,6 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
         InputError: a pattern matches no layer, or a width would have nothing left.
         RunError: a target can't be reached, or what is left can't be run, loaded again or exported.
     """
-    from workbench.compress.prune.graph import WidthGraph
-
     parent = ctx.parent.denoiser
     unet, before = load_unet(parent.path), read_widths(parent.path)
     unet_config, tokens = read_object(parent.path / "config.json"), ctx.base.tokens

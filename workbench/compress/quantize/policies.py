@@ -11,8 +11,6 @@ from workbench.models.families import policies
 from workbench.models.patterns import matching
 
 if TYPE_CHECKING:
-    import torch
-
     Policy = str
 else:
     Policy = Literal[tuple(policies())]
@@ -20,10 +18,9 @@ else:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that can be quantized: its path, "Conv" or "Linear", elements of its weight, MACs of one pass."""
+    """A layer that can be quantized: its path, elements of its weight, MACs of one pass."""
 
     path: str
-    kind: str
     weights: int
     macs: int
 
@@ -32,12 +29,11 @@ def exempt(
     layers: Sequence[Layer],
     policy: Policy,
     patterns: Iterable[str] = (),
-    key: str = "quantize.exempt.patterns",
     component: str = "the denoiser",
 ) -> dict[str, str]:
     """Exempt layers with the reason: ``policy NAME`` or ``pattern REGEX``.
 
-    ``key`` and ``component`` are what an error names: the recipe's key of ``patterns``, and whose ``layers`` those are.
+    ``component``: whose ``layers`` those are, for an error.
 
     Raises:
         InputError: one of ``patterns`` matches no layer. (A policy's own may: it is written for other networks too.)
@@ -51,7 +47,7 @@ def exempt(
         if not hits:
             near = nearest(pattern, paths, however_far=True)
             raise InputError(
-                f"{key}: {pattern!r} matches none of {component}'s {len(layers)} layers",
+                f"quantize.exempt.patterns: {pattern!r} matches none of {component}'s {len(layers)} layers",
                 hint=f"the layer with the nearest path is {near}" if near else None,
             )
         for path in hits:
@@ -69,44 +65,3 @@ def cost(layers: Sequence[Layer], chosen: Iterable[str]) -> dict[str, Any]:
         "weights_share": sum(layer.weights for layer in out) / weights,
         "macs_share": sum(layer.macs for layer in out) / macs,
     }
-
-
-def quantizable_layers(unet: torch.nn.Module, tokens: int = 77) -> list[Layer]:
-    """The convolutions and linears that a pass of a diffusers U-Net calls, with MACs at its ``sample_size``, batch 1.
-
-    Works on the meta device: no weights and no arithmetic are needed.
-    """
-    import torch
-
-    layers: dict[str, Layer] = {}
-
-    def note(path: str, module: Any) -> Any:
-        def hook(_module: torch.nn.Module, _inputs: Any, out: torch.Tensor) -> None:
-            weights = module.weight.numel()
-            if isinstance(module, torch.nn.Conv2d):
-                layers[path] = Layer(path, "Conv", weights, weights * out.shape[-2] * out.shape[-1])
-            else:
-                layers[path] = Layer(path, "Linear", weights, weights * (out.numel() // out.shape[-1]))
-
-        return hook
-
-    hooks = [
-        module.register_forward_hook(note(path, module))
-        for path, module in unet.named_modules()
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
-    ]
-    device = next(unet.parameters()).device
-    config: Any = unet.config
-    side = config.sample_size
-    height, width = (side, side) if isinstance(side, int) else side
-    try:
-        with torch.no_grad():
-            unet(
-                torch.zeros(1, config.in_channels, height, width, device=device),
-                torch.zeros(1, device=device),
-                torch.zeros(1, tokens, config.cross_attention_dim, device=device),
-            )
-    finally:
-        for handle in hooks:
-            handle.remove()
-    return [layers[path] for path, _ in unet.named_modules() if path in layers]

@@ -7,15 +7,13 @@ scales and ranges by layer, and a U-Net whose weights lie on their grids, its bi
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.compress.quantize.qat_config import Qat
+from workbench.compress.quantize.config import Qat
 from workbench.compress.registry import StepContext
 from workbench.models.unet import WEIGHTS, load_unet, save_unet
 from workbench.models.widths import read_widths
@@ -62,8 +60,8 @@ def train_quantized(
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.compress.quantize.fake_quant import Rates, attach, harvest
-    from workbench.training.curve import facts
-    from workbench.training.loop import Schedule, device, train
+    from workbench.compress.train_student import train_student
+    from workbench.training.loop import device
 
     start = time.monotonic()
     source = ctx.parent.denoiser.path
@@ -74,22 +72,12 @@ def train_quantized(
     student.set_attn_processor(AttnProcessor())
     rates = Rates(config.step_lr / config.lr, config.scale_lr / config.lr, config.range_lr / config.lr)
     attached = attach(student, rounded, inputs, outputs, rates)
-    schedule = Schedule.of(config, ctx.seed, weight_decay=0.0)
     loss_of = _loss(ctx, config, parent.to(device()), student, device())
-    with ctx.progress("train quantized", config.steps) as tick:
-        train(student, loss_of, schedule, ctx.state, lambda done, v: tick(done, f"loss {v['loss']:.3g}"))
+    student, report = train_student(ctx, config, student, loss_of, "train quantized", weight_decay=0.0)
     rounded, inputs, outputs = harvest(attached)
     student.set_attn_processor(default_attention)
     save_unet(student, out, read_widths(source))
-    log = ctx.out / "loss.jsonl"
-    shutil.copyfile(ctx.state / log.name, log)
-    report = {
-        "steps": config.steps,
-        "pictures_seen": config.steps * config.batch,
-        **facts([json.loads(line) for line in log.read_text().splitlines()]),
-        "weights_sha256": hash_file(out / WEIGHTS),
-        "seconds": round(time.monotonic() - start, 1),
-    }
+    report |= {"weights_sha256": hash_file(out / WEIGHTS), "seconds": round(time.monotonic() - start, 1)}
     return QatResult(rounded, inputs, outputs, report, out)
 
 

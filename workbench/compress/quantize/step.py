@@ -56,7 +56,7 @@ def _component(context: StepContext, config: QuantizeConfig, name: str) -> tuple
     backend = backends()[config.backend]
     out = context.out / name / f"model{backend.suffix}"
     costs = [c for c in node_costs(parent) if c.weights]
-    layers = [Layer(c.layer, "Conv" if c.op == "Conv" else "Linear", c.weights, c.macs) for c in costs]
+    layers = [Layer(c.layer, c.weights, c.macs) for c in costs]
     exempt = policies.exempt(layers, config.policy(), config.exempt.patterns, component=name)
     chosen = [layer.path for layer in layers if layer.path not in exempt]
     if not chosen:

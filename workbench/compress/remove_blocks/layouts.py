@@ -10,7 +10,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import RunError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class CannotDrop(ValueError):
@@ -36,6 +41,26 @@ class Student:
             if prefix in self.source:
                 return ".".join([self.source[prefix], *parts[length:]])
         return name
+
+    def copy_weights(self, student: torch.nn.Module, teacher: torch.nn.Module, share: bool = False) -> int:
+        """Gives ``student``, built from ``config``, the teacher's tensors and returns how many.
+
+        ``share``: no copies: the student, built on the meta device, takes the teacher's own memory.
+
+        Raises:
+            RunError: a tensor has no counterpart of its shape.
+        """
+        weights, taken = teacher.state_dict(), {}
+        for name, tensor in student.state_dict().items():
+            source = self.teacher_name(name)
+            if source not in weights or weights[source].shape != tensor.shape:
+                shape = tuple(weights[source].shape) if source in weights else "nothing"
+                raise RunError(
+                    f"{name} needs a tensor of shape {tuple(tensor.shape)}, the teacher's {source} is {shape}"
+                )
+            taken[name] = weights[source]
+        student.load_state_dict(taken, assign=share)
+        return len(taken)
 
 
 def blocks_of(config: Mapping[str, Any]) -> list[str]:

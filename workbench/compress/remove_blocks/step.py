@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
-from workbench.compress.remove_blocks.copy_weights import copy_weights
 from workbench.compress.remove_blocks.layouts import CannotDrop, blocks_of, student_of
 from workbench.compress.remove_blocks.search.analytic import told_least, unreachable
 from workbench.compress.remove_blocks.search.config import SearchConfig
@@ -24,11 +23,8 @@ from workbench.models.unet import load_unet
 from workbench.models.widths import PRUNED, read_widths
 
 _AFTER_PRUNE = "a pruned U-Net's config doesn't tell its widths; remove blocks first and prune what is left"
-
-
 SEARCHED = "_blocks_searched"
 """In a U-Net's config while a recipe is checked: blocks will have been chosen by a search, nobody knows which."""
-
 
 if TYPE_CHECKING:
     Layout = str
@@ -46,6 +42,7 @@ class RemoveBlocksConfig(StepConfig):
     search: SearchConfig | None = Field(
         None, description="Measures every block and takes the set with the least damage under a budget."
     )
+    denoiser_class: ClassVar[str] = UNET
 
     @model_validator(mode="after")
     def _one_way(self) -> RemoveBlocksConfig:
@@ -57,11 +54,6 @@ class RemoveBlocksConfig(StepConfig):
     def default_name(self) -> str:
         """The layout's name, ``blocks_removed`` or ``blocks_searched``."""
         return self.layout.replace("-", "_") if self.layout else "blocks_searched" if self.search else "blocks_removed"
-
-    @property
-    def denoiser_class(self) -> str:
-        """It knows the blocks of a U-Net."""
-        return UNET
 
     @property
     def reads_data(self) -> bool:
@@ -140,32 +132,21 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     plan = student_of(unet_config, dropped)
     teacher = load_unet(parent.path)
     student = UNet2DConditionModel.from_config(plan.config)
-    copied = copy_weights(student, teacher, plan)
-    own = replace(parent, path=ctx.out / parent.name)
-    student.save_pretrained(own.path, safe_serialization=True)
+    copied = plan.copy_weights(student, teacher)
+    made = replace(parent, path=ctx.out / parent.name)
+    student.save_pretrained(made.path, safe_serialization=True)
     report = {"copied_tensors": copied, "teacher_tensors": len(teacher.state_dict())}
-    report |= _what_went(teacher, student, dropped, tokens) | extra
-    return StepResult.of(own, report)
+    report |= _removed(teacher, student, dropped, tokens) | extra
+    return StepResult.of(made, report)
 
 
-def _what_went(teacher: Any, student: Any, dropped: Sequence[str], tokens: int) -> dict[str, Any]:
+def _removed(teacher: Any, student: Any, dropped: Sequence[str], tokens: int) -> dict[str, Any]:
     from workbench.runtimes.torch.counting import count_unet
 
     before, after = (count_unet(dict(m.config), tokens=tokens) for m in (teacher, student))
     rows = []
     for name in dropped:
         inside = [layer for layer in before.layers if layer.layer == name or layer.layer.startswith(f"{name}.")]
-        rows.append(
-            {
-                "block": name,
-                "params": sum(layer.params for layer in inside),
-                "macs": sum(layer.macs for layer in inside),
-                "macs_attention": sum(layer.attention_macs for layer in inside),
-            }
-        )
-    return {
-        "dropped": rows,
-        "params": {"before": before.params, "after": after.params},
-        "macs": {"before": before.macs, "after": after.macs},
-        "macs_with_attention": {"before": before.macs_with_attention, "after": after.macs_with_attention},
-    }
+        sums = {"params": "params", "macs": "macs", "macs_attention": "attention_macs"}
+        rows.append({"block": name} | {key: sum(getattr(layer, of) for layer in inside) for key, of in sums.items()})
+    return {"dropped": rows, **before.change_to(after)}

@@ -11,8 +11,7 @@ import pytest
 from tests.fixtures import tiny_pipeline
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.layouts import student_of
-from workbench.compress.remove_blocks.search.damage import Damage
-from workbench.compress.remove_blocks.search.state import Notes
+from workbench.compress.remove_blocks.search.damage import Damage, Notes
 from workbench.compress.remove_blocks.step import RemoveBlocksConfig, remove_blocks
 from workbench.errors import InputError
 from workbench.models.families.stable_diffusion.layouts import LAYOUTS

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from workbench.compress.quantize.onnx.write_activations import raise_opset
+from workbench.compress.quantize.onnx.write_activations import quantized_pair, raise_opset
 from workbench.compress.quantize.weights.grid import Activation
-from workbench.graphs.edit import add_initializer
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:
@@ -71,7 +70,11 @@ def quantize_attention(model: ir.Model, ranges: Mapping[str, tuple[float, float]
         for index, name in enumerate((product.left, product.right)):
             softmax = product.kind == "values" and index == 0
             grid = Activation(0.0, 1.0, softmax_bits) if softmax else Activation(*ranges[name], bits)
-            pair = _pair(model, node, index, grid)
+            value = node.inputs[index]
+            assert value is not None
+            pair = quantized_pair(model, value, grid, f"{node.name}:{index}")
+            model.graph.insert_before(node, pair)
+            node.replace_input_with(index, pair[1].outputs[0])
             added.update(dict.fromkeys(pair, product.layer))
     name_new(model, added)
     return len(products)
@@ -100,24 +103,3 @@ def _to_softmax(value: ir.Value) -> bool:
     return any(
         user.op_type == "Softmax" or (user.op_type in _BEFORE and _to_softmax(user.outputs[0])) for user in users
     )
-
-
-def _pair(model: ir.Model, node: ir.Node, index: int, grid: Activation) -> list[ir.Node]:
-    """Quantizes the node's input ``index``, before the node."""
-    import numpy as np
-    import onnx_ir as ir
-
-    value = node.inputs[index]
-    assert value is not None
-    name = f"{node.name}:{index}"
-    scale = add_initializer(model, f"{name}:scale", np.array(grid.scale, np.float32))
-    kind = np.uint8 if grid.bits == 8 else np.uint16
-    zero = add_initializer(model, f"{name}:zero_point", np.array(grid.zero_point, kind))
-    to = ir.node("QuantizeLinear", [value, scale, zero])
-    back = ir.node("DequantizeLinear", [to.outputs[0], scale, zero])
-    for made, like in ((to, zero), (back, value)):
-        assert like.dtype is not None
-        made.outputs[0].dtype, made.outputs[0].shape = like.dtype, value.shape
-    model.graph.insert_before(node, [to, back])
-    node.replace_input_with(index, back.outputs[0])
-    return [to, back]

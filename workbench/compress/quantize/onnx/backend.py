@@ -2,83 +2,82 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.backends import Backend, Task
 from workbench.compress.quantize.weights.groups import group_problem
 from workbench.errors import InputError
+from workbench.export.onnx import save
+from workbench.graphs.names import ROOT, layer_of, name_new
 from workbench.models.schemes import SCHEMES
 
 if TYPE_CHECKING:
-    from workbench.compress.quantize.onnx.quantizer import Quantizer, Settings
+    import onnx_ir as ir
 
 
 def _make(task: Task) -> dict[str, Any]:
-    if task.config.scheme == "fp16":
-        from workbench.compress.quantize.fp16 import to_fp16
-        from workbench.compress.quantize.onnx.quantizer import in_memory
+    from workbench.compress.quantize.onnx.quantizer import Quantizer, by_layer, by_tensor, in_memory
 
+    context, config = task.context, task.config
+    if config.scheme == "fp16":
         to_fp16(in_memory(task.parent), task.exempt, task.out)
         return {}
-    return _integers(task)
-
-
-def _integers(task: Task) -> dict[str, Any]:
-    from workbench.compress.quantize.onnx.quantizer import Quantizer
-
-    config = task.config
-    quantizer = Quantizer(task.parent, task.chosen, _settings(task), task.context.state)
+    quantizer = Quantizer(task)
     wrong = group_problem(quantizer.widths(), config.group_size) if config.group_size else None
     if wrong:
         raise InputError(f"quantize.group_size: {wrong}")
-    gathered = quantizer.gather(task.samples)
+    gathered = quantizer.gather()
     report: dict[str, Any] = {
         "calibration": task.samples.summary() | {"passes": gathered.passes},
         "seconds_of": {key: round(value, 1) for key, value in gathered.seconds.items()},
         "rounded_by_scale_search": gathered.by_scale_search,
     }
     if config.method == "ptq":
-        quantizer.write(gathered.rounded, gathered.ranges, task.out)
+        quantizer.write(gathered.rounded, gathered.ranges)
     else:
-        report["training"] = _trained(task, quantizer, gathered)
-    return report | quantizer.notes()
+        from workbench.compress.quantize.qat import train_quantized
+
+        bits = SCHEMES[config.scheme].activation_bits
+        start_at = by_layer(quantizer.nodes, gathered, bits, outputs=config.scheme == "w8a8")
+        trained = train_quantized(context, config.qat, *start_at, context.out / "trained")
+        export = context.export(context.parent.with_denoiser(trained.folder), task.samples.component)
+        quantizer.write(*by_tensor(quantizer.nodes, trained), export)
+        report["training"] = trained.report
+    return report | quantizer.notes
 
 
-def _trained(task: Task, quantizer: Quantizer, gathered: Any) -> Any:
-    """Writes the U-Net trained from what was found; the training's report."""
-    from workbench.compress.quantize.onnx.quantizer import by_layer, by_tensor
-    from workbench.compress.quantize.qat import train_quantized
+def to_fp16(model: ir.Model, exempt: Collection[str], out: Path) -> None:
+    """Writes the model in float16 to ``out``, its inputs and outputs and the layers in ``exempt`` float32 as before.
 
-    context, config = task.context, task.config
-    nodes, bits = quantizer.nodes(), SCHEMES[config.scheme].activation_bits
-    start_at = by_layer(nodes, gathered, bits, outputs=config.scheme == "w8a8")
-    trained = train_quantized(context, config.qat, *start_at, context.out / "trained")
-    candidate = context.parent.with_denoiser(trained.folder)
-    quantizer.write_trained(context.export(candidate, task.samples.component), *by_tensor(nodes, trained), task.out)
-    return trained.report
+    The runtimes' CPU kernels compute in float32 and convert on the way, unless the processor has half-precision
+    arithmetic.
+    """
+    import onnx_ir as ir
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    known = {node.name for node in model.graph}
+    keep = [node.name for node in model.graph if layer_of(node.name or "") in exempt]
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        made = convert_float_to_float16(ir.to_proto(model), keep_io_types=True, node_block_list=keep)
+    finally:
+        root.setLevel(level)
+    half = ir.from_proto(made)
+    half.graph.sort()
+    name_new(half, {node: _layer(node) for node in half.graph if node.name not in known})
+    save(half, out)
 
 
-def _settings(task: Task) -> Settings:
-    from workbench.compress.quantize.onnx.first_token import first_state
-    from workbench.compress.quantize.onnx.quantizer import Settings
-
-    context, config = task.context, task.config
-    granularity, rounding = config.how_weights()
-    special = config.special()
-    first = None
-    if special.first_token and task.samples.denoises:
-        text = context.export(context.parent, context.base.family.prompt_encoder.name)
-        first = first_state(text, context.base.source / "tokenizer")
-    return Settings(
-        scheme=config.scheme,
-        granularity=granularity,
-        group_size=config.group_size,
-        rounding=rounding,
-        unpack=config.unpack,
-        split=special.split,
-        first_state=first,
-        softmax_bits=special.softmax_bits,
-    )
+def _layer(node: ir.Node) -> str:
+    """A conversion belongs to the layer that reads it; at the end of the graph to the one that made the value."""
+    user = next((u.node for u in node.outputs[0].uses()), None)
+    near = user if user is not None else node.inputs[0].producer() if node.inputs[0] is not None else None
+    return layer_of(near.name or "") if near is not None else ROOT
 
 
 BACKEND = Backend(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from workbench.graphs.edit import reshape
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:
@@ -30,10 +31,9 @@ def biased_linears_as_gemm(model: ir.Model, layers: Collection[str]) -> None:
         bias = next(value for value in add.inputs if value is not None and value is not matmul.outputs[0])
         assert data is not None and weight is not None and data.shape is not None and weight.shape is not None
         rows, (width, columns) = data.shape.numpy()[-2], weight.shape.numpy()
-        flat = _reshape(model, data, (rows, width))
-        gemm = ir.node("Gemm", [flat.outputs[0], weight, bias])
-        _typed(gemm.outputs[0], (rows, columns))
-        back = _reshape(model, gemm.outputs[0], (1, rows, columns))
+        flat = _typed(reshape(model, data, (rows, width)), (rows, width))
+        gemm = _typed(ir.node("Gemm", [flat.outputs[0], weight, bias]), (rows, columns))
+        back = _typed(reshape(model, gemm.outputs[0], (1, rows, columns)), (1, rows, columns))
         model.graph.insert_before(matmul, [flat, gemm, back])
         ir.convenience.replace_all_uses_with(add.outputs[0], back.outputs[0])
         model.graph.remove([add, matmul], safe=True)
@@ -55,23 +55,8 @@ def _bias_of(matmul: ir.Node) -> ir.Node | None:
     return add if constant is not None and len(constant.shape) == 1 else None
 
 
-def _reshape(model: ir.Model, value: ir.Value, shape: tuple[int, ...]) -> ir.Node:
-    import numpy as np
+def _typed(node: ir.Node, shape: tuple[int, ...]) -> ir.Node:
     import onnx_ir as ir
 
-    name = "shape_" + "x".join(map(str, shape))
-    target = model.graph.initializers.get(name)
-    if target is None:
-        tensor = ir.tensor(np.array(shape, np.int64), name=name)
-        kind = ir.TensorType(ir.DataType.INT64)
-        target = ir.Value(name=name, const_value=tensor, type=kind, shape=ir.Shape([len(shape)]))
-        model.graph.register_initializer(target)
-    node = ir.node("Reshape", [value, target])
-    _typed(node.outputs[0], shape)
+    node.outputs[0].dtype, node.outputs[0].shape = ir.DataType.FLOAT, ir.Shape(shape)
     return node
-
-
-def _typed(value: ir.Value, shape: tuple[int, ...]) -> None:
-    import onnx_ir as ir
-
-    value.dtype, value.shape = ir.DataType.FLOAT, ir.Shape(shape)

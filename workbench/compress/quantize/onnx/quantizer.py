@@ -8,25 +8,26 @@ are stored packed and unpacked by the runtime.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from workbench.compress.quantize.backends import Task
 from workbench.compress.quantize.calibration.moments import Moments
 from workbench.compress.quantize.calibration.ranges import Ranges
 from workbench.compress.quantize.calibration.samples import Samples
 from workbench.compress.quantize.onnx import write_weights
 from workbench.compress.quantize.onnx.attention import attention_products, quantize_attention
-from workbench.compress.quantize.onnx.first_token import keep_first_token
+from workbench.compress.quantize.onnx.first_token import first_state, keep_first_token
 from workbench.compress.quantize.onnx.gemm import biased_linears_as_gemm
 from workbench.compress.quantize.onnx.qdq import nodes_of, quantize_qdq, tensors_of
 from workbench.compress.quantize.onnx.split_shortcuts import split_shortcuts
 from workbench.compress.quantize.onnx.write_activations import quantize_inputs, raise_opset
 from workbench.compress.quantize.weights.grid import Activation, Rounded
 from workbench.compress.quantize.weights.groups import grid_of
-from workbench.compress.quantize.weights.rounding import Rounding, round_weights
+from workbench.compress.quantize.weights.rounding import round_weights
 from workbench.export.onnx import save
 from workbench.graphs.names import layer_of
 from workbench.models.schemes import SCHEMES
@@ -41,160 +42,119 @@ if TYPE_CHECKING:
 
 MOMENT_PASSES = 64
 """Passes that second moments of inputs are taken over, spread over all kept ones: more change the rounding little."""
+ByTensor = Mapping[str, tuple[float, float]]
+"""(low, high) by the tensor's name."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the graph becomes. ``first_state``: the first token's text state [1, 1, D], where that stays in float."""
-
-    scheme: str
-    granularity: str
-    group_size: int | None
-    rounding: Rounding
-    unpack: Literal["load", "pass"] = "load"
-    split: bool = False
-    first_state: np.ndarray | None = None
-    softmax_bits: int | None = None
-    """Bits of the softmax's output where attention's own products are quantized too; None leaves them in float."""
-
-
-@dataclass
 class Gathered:
-    """What the rounding found, by node and by tensor, and what it took."""
+    """Weights on their grid by node, ranges by tensor, and what both took."""
 
     rounded: dict[str, Rounded]
-    ranges: Mapping[str, tuple[float, float]]
+    ranges: ByTensor
     seconds: dict[str, float]
     passes: int
     by_scale_search: dict[str, str]
     """Nodes that were rounded by scale search, with the reason why no second moments of their input are known."""
 
 
-@dataclass
 class Quantizer:
-    """One component's graph on its way: ``gather`` once, then ``write``, from the parent's graph or a trained one's."""
+    """One component's graph on its way: ``gather`` once, then ``write``, from the parent's graph or a trained one's.
 
-    parent: Path
-    layers: Collection[str]
-    settings: Settings
-    work: Path
-    _notes: dict[str, Any] = field(default_factory=dict)
+    ``model`` is the parent's graph with the changes that come before quantization, weights in memory; ``nodes`` are
+    those of it that are quantized; ``notes`` say what the changes did, for the report.
+    """
 
-    @cached_property
-    def model(self) -> ir.Model:
-        """The parent's graph with the changes that come before quantization, weights in memory."""
-        return self._prepared(self.parent)
-
-    def nodes(self) -> list[ir.Node]:
-        """The nodes that are quantized."""
-        return nodes_of(self.model, self.layers)
+    def __init__(self, task: Task) -> None:
+        self._task, self._scheme, self._softmax_bits = (
+            task,
+            SCHEMES[task.config.scheme],
+            task.config.special().softmax_bits,
+        )
+        self.notes: dict[str, Any] = {}
+        self.model = self._prepared(task.parent)
+        self.nodes = nodes_of(self.model, task.chosen)
 
     def widths(self) -> dict[str, int]:
         """Row width of every quantized layer's weight."""
-        return {layer_of(str(n.name)): write_weights.matrix_of(n).shape[1] for n in self.nodes()}
+        return {layer_of(str(n.name)): write_weights.matrix_of(n).shape[1] for n in self.nodes}
 
-    def gather(self, samples: Samples) -> Gathered:
+    def gather(self) -> Gathered:
         """Runs the parent on the samples and rounds its weights."""
-        nodes, scheme = self.nodes(), SCHEMES[self.settings.scheme]
-        prepared = self.work / "prepared.onnx"
+        config, samples, work = self._task.config, self._task.samples, self._task.context.state
+        prepared, names = work / "prepared.onnx", [str(node.name) for node in self.nodes]
         save(self.model, prepared)
-        calibration = samples.config
-        ranges = None
-        if scheme.activation_bits:
-            bits = scheme.activation_bits
-            ranges = Ranges(prepared, self._tensors(nodes), self.work, calibration.method, calibration.percentile, bits)
-        wants = self.settings.rounding == "gptq"
-        moments = Moments(prepared, [str(n.name) for n in nodes], self.work) if wants else None
+        calibration, ranges = samples.config, None
+        if bits := self._scheme.activation_bits:
+            ranges = Ranges(prepared, self._tensors(), work, calibration.method, calibration.percentile, bits)
+        granularity, rounding = config.how_weights()
+        moments = Moments(prepared, names, work) if rounding == "gptq" else None
         start = time.monotonic()
-        passes = _run(samples, self.parent, ranges, moments)
+        passes = _run(samples, self._task.parent, ranges, moments)
         seconds = {"gather": time.monotonic() - start}
         start = time.monotonic()
         seen = moments.result() if moments else {}
-        rounded, searched = {}, dict[str, str]()
-        with samples.context.progress(f"round {samples.component}", len(nodes)) as tick:
-            for done, node in enumerate(nodes, 1):
-                name = str(node.name)
-                method = self.settings.rounding
-                if method == "gptq" and name not in seen:
-                    method = "mse"
-                    searched[name] = moments.skipped.get(name, "") if moments else ""
+        searched = {name: moments.skipped.get(name, "") for name in names if name not in seen} if moments else {}
+        rounded = {}
+        with samples.context.progress(f"round {samples.component}", len(names)) as tick:
+            for done, (name, node) in enumerate(zip(names, self.nodes, strict=True), 1):
                 matrix = write_weights.matrix_of(node)
-                grid = grid_of(scheme.weight_bits, self.settings.granularity, matrix.shape[1], self.settings.group_size)
-                rounded[name] = round_weights(matrix, grid, method, seen.get(name))
+                grid = grid_of(self._scheme.weight_bits, granularity, matrix.shape[1], config.group_size)
+                rounded[name] = round_weights(matrix, grid, "mse" if name in searched else rounding, seen.get(name))
                 tick(done)
         seconds["round"] = time.monotonic() - start
         return Gathered(rounded, ranges.result() if ranges else {}, seconds, passes, searched)
 
-    def write(self, rounded: Mapping[str, Rounded], ranges: Mapping[str, tuple[float, float]], out: Path) -> None:
-        """Writes the quantized graph of the parent."""
-        self._write(self.model, rounded, ranges, out)
-
-    def write_trained(
-        self, trained: Path, rounded: Mapping[str, Rounded], ranges: Mapping[str, tuple[float, float]], out: Path
-    ) -> None:
-        """The same for another export of the same architecture, whose biases and norms were trained."""
-        self._write(self._prepared(trained), rounded, ranges, out)
-
-    def notes(self) -> dict[str, Any]:
-        """What the changes before quantization did, for the report."""
-        return self._notes
+    def write(self, rounded: Mapping[str, Rounded], ranges: ByTensor, trained: Path | None = None) -> None:
+        """Writes the task's file: the parent's graph quantized, or that of another export of the same architecture
+        (``trained``), whose biases and norms were trained."""
+        model = self.model if trained is None else self._prepared(trained)
+        nodes, bits, out = nodes_of(model, self._task.chosen), self._scheme.activation_bits, self._task.out
+        if self._task.config.scheme == "w8a8":
+            quantize_qdq(model, nodes, rounded, ranges, out)
+        else:
+            raise_opset(model)
+            if bits is not None:
+                quantize_inputs(model, nodes, {name: Activation(*ends, bits) for name, ends in ranges.items()})
+            for node in nodes:
+                self._put(model, node, rounded[str(node.name)])
+            if bits is None:
+                write_weights.halve_rest(model)
+            write_weights.drop_unused(model)
+            write_weights.tell_once(model)
+            save(model, out)
+        if self._softmax_bits is not None:  # attention's own products come last: what was before has its form by then
+            model = in_memory(out)
+            self.notes["attention_products"] = quantize_attention(model, ranges, bits or 8, self._softmax_bits)
+            save(model, out)
 
     def _prepared(self, path: Path) -> ir.Model:
-        model = in_memory(path)
-        if self.settings.split:
-            self._notes["shortcuts_split"] = split_shortcuts(model, self.layers)
-        if self.settings.first_state is not None:
-            self._notes["first_token_float"] = keep_first_token(model, self.layers, self.settings.first_state)
-        if self.settings.scheme == "w8a8":
-            biased_linears_as_gemm(model, self.layers)
+        model, task, special = in_memory(path), self._task, self._task.config.special()
+        if special.split:
+            self.notes["shortcuts_split"] = split_shortcuts(model, task.chosen)
+        if special.first_token and task.samples.denoises:
+            base = task.context.base
+            text = task.context.export(task.context.parent, base.family.prompt_encoder.name)
+            first = first_state(text, base.source / "tokenizer")
+            self.notes["first_token_float"] = keep_first_token(model, task.chosen, first)
+        if task.config.scheme == "w8a8":
+            biased_linears_as_gemm(model, task.chosen)
         return model
 
-    def _tensors(self, nodes: list[ir.Node]) -> list[str]:
-        names = set(tensors_of(nodes))
-        if self.settings.softmax_bits is not None:
+    def _tensors(self) -> list[str]:
+        names = set(tensors_of(self.nodes))
+        if self._softmax_bits is not None:
             names |= {name for product in attention_products(self.model) for name in product.tensors}
         return sorted(names)
 
-    def _write(
-        self, model: ir.Model, rounded: Mapping[str, Rounded], ranges: Mapping[str, tuple[float, float]], out: Path
-    ) -> None:
-        scheme = SCHEMES[self.settings.scheme]
-        nodes = nodes_of(model, self.layers)
-        if self.settings.scheme == "w8a8":
-            quantize_qdq(model, nodes, rounded, ranges, out)
-            return self._attention(out, ranges)
-        raise_opset(model)
-        if scheme.activation_bits is not None:
-            bits = scheme.activation_bits
-            quantize_inputs(model, nodes, {name: Activation(*ends, bits) for name, ends in ranges.items()})
-        for node in nodes:
-            self._put(model, node, rounded[str(node.name)])
-        if scheme.activation_bits is None:
-            write_weights.halve_rest(model)
-        write_weights.drop_unused(model)
-        write_weights.tell_once(model)
-        save(model, out)
-        return self._attention(out, ranges)
-
     def _put(self, model: ir.Model, node: ir.Node, rounded: Rounded) -> None:
-        if SCHEMES[self.settings.scheme].integer_activations or (
-            self.settings.unpack == "pass" and node.op_type == "Conv"
-        ):
+        every_pass = self._task.config.unpack == "pass" and node.op_type == "Conv"
+        if self._scheme.integer_activations or every_pass:
             write_weights.put_dequantized(model, node, rounded)
         elif node.op_type != "Conv" and rounded.grid.group in write_weights.PACKED_BLOCKS:
             write_weights.put_packed(model, node, rounded)
         else:
             write_weights.put_unpacked(model, node, rounded)
-
-    def _attention(self, out: Path, ranges: Mapping[str, tuple[float, float]]) -> None:
-        """Attention's own products, last: what was before has its form by then."""
-        if self.settings.softmax_bits is None:
-            return
-        model = in_memory(out)
-        raise_opset(model)
-        bits = SCHEMES[self.settings.scheme].activation_bits or 8
-        self._notes["attention_products"] = quantize_attention(model, ranges, bits, self.settings.softmax_bits)
-        save(model, out)
 
 
 def in_memory(path: Path) -> ir.Model:

@@ -7,7 +7,7 @@ input channels, so the two halves add up to the whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from workbench.graphs.edit import add_initializer
@@ -58,20 +58,6 @@ def split_shortcuts(model: ir.Model, layers: Collection[str]) -> list[dict[str, 
         report.append({"layer": layer, "at": at, "of": int(weight.shape[1])})
     name_new(model, added)
     return report
-
-
-def split_points(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Where a diffusers U-Net's up-block shortcuts are cut, from its config alone: layer to (channels of h, all)."""
-    widths, per_block = list(config["block_out_channels"]), int(config["layers_per_block"])
-    skips = [widths[0]]
-    for index, width in enumerate(widths):
-        skips += [width] * (per_block + (index < len(widths) - 1))  # its resnets, and its downsampler
-    points, before = {}, widths[-1]
-    for block, width in enumerate(reversed(widths)):
-        for resnet in range(per_block + 1):
-            points[f"up_blocks.{block}.resnets.{resnet}.{SUFFIX}"] = (before, before + skips.pop())
-            before = width
-    return points
 
 
 def _parts(conv: ir.Node) -> tuple[ir.Value, ir.Value] | None:

@@ -25,6 +25,21 @@ def raise_opset(model: ir.Model) -> None:
     model.ir_version = max(10, model.ir_version or 0)
 
 
+def quantized_pair(model: ir.Model, value: ir.Value, grid: Activation, name: str) -> tuple[ir.Node, ir.Node]:
+    """QuantizeLinear and DequantizeLinear of ``value``, not in the graph yet; ``name``: of their constants."""
+    import numpy as np
+    import onnx_ir as ir
+
+    scale = add_initializer(model, f"{name}:scale", np.array(grid.scale, np.float32))
+    number = np.uint8 if grid.bits == 8 else np.uint16
+    zero = add_initializer(model, f"{name}:zero_point", np.array(grid.zero_point, number))
+    to = ir.node("QuantizeLinear", [value, scale, zero])
+    back = ir.node("DequantizeLinear", [to.outputs[0], scale, zero])
+    for node, like in ((to, zero), (back, value)):
+        node.outputs[0].type, node.outputs[0].shape = like.type, value.shape
+    return to, back
+
+
 def quantize_inputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[str, Activation]) -> None:
     """Puts one pair before the first input of ``nodes``; nodes that share a tensor share the pair.
 
@@ -33,26 +48,16 @@ def quantize_inputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[st
         nodes: convolutions and linears of the model.
         grids: by name of the tensor.
     """
-    import numpy as np
-    import onnx_ir as ir
-
     made: dict[str, ir.Value] = {}
     layers: dict[ir.Node, str] = {}
     for node in nodes:
         value = node.inputs[0]
         assert value is not None and value.name is not None
-        if value.name not in made:
-            grid, name = grids[value.name], value.name
-            scale = add_initializer(model, f"{name}:scale", np.array(grid.scale, np.float32))
-            number = np.uint8 if grid.bits == 8 else np.uint16
-            zero = add_initializer(model, f"{name}:zero_point", np.array(grid.zero_point, number))
-            to, back = (ir.node(f"{k}Linear", [value, scale, zero]) for k in ("Quantize", "Dequantize"))
-            back.replace_input_with(0, to.outputs[0])
-            kind = ir.DataType.UINT8 if grid.bits == 8 else ir.DataType.UINT16
-            to.outputs[0].type, to.outputs[0].shape = ir.TensorType(kind), value.shape
-            back.outputs[0].type, back.outputs[0].shape = value.type, value.shape
-            model.graph.insert_before(node, [to, back])
-            made[name] = back.outputs[0]
-            layers.update(dict.fromkeys((to, back), layer_of(node.name or "")))
-        node.replace_input_with(0, made[value.name])
+        name = value.name
+        if name not in made:
+            pair = quantized_pair(model, value, grids[name], name)
+            model.graph.insert_before(node, pair)
+            made[name] = pair[1].outputs[0]
+            layers.update(dict.fromkeys(pair, layer_of(node.name or "")))
+        node.replace_input_with(0, made[name])
     name_new(model, layers)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.compress.quantize.weights.grid import Rounded
-from workbench.graphs.edit import add_initializer
+from workbench.graphs.edit import add_initializer, reshape
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:
@@ -176,17 +176,10 @@ def _back(model: ir.Model, node: ir.Node, last: ir.Node) -> list[ir.Node]:
 
 
 def _shaped(model: ir.Model, node: ir.Node, last: ir.Node) -> ir.Node:
-    """The Reshape to the shape of the node's weight; layers of one shape share the constant that says it."""
-    import numpy as np
-    import onnx_ir as ir
-
+    """The Reshape to the shape of the node's weight."""
     value = node.inputs[1]
     assert value is not None and value.shape is not None
-    name = "shape_" + "x".join(map(str, value.shape.numpy()))
-    target = model.graph.initializers.get(name)
-    if target is None:
-        target = add_initializer(model, name, np.array(value.shape.numpy(), np.int64))
-    return ir.node("Reshape", [last.outputs[0], target])
+    return reshape(model, last.outputs[0], value.shape.numpy())
 
 
 def _half_scales(model: ir.Model, node: ir.Node, scales: np.ndarray) -> tuple[ir.Value, ir.Node]:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.compress.registry import StepContext
-from workbench.compress.remove_blocks.copy_weights import copy_weights
 from workbench.compress.remove_blocks.search.bypass import without
 from workbench.compress.remove_blocks.search.config import SearchConfig
 from workbench.compress.remove_blocks.search.probes import Probe
-from workbench.compress.remove_blocks.search.state import Notes
 from workbench.compress.remove_blocks.search.units import Dropped, built
 from workbench.data.captioned import captions
 from workbench.errors import RunError
 from workbench.measure.interval import interval
 from workbench.metrics.psnr_db import psnr_db
+from workbench.models.read_json import read_object
 from workbench.models.unet import load_unet, meta_unet
+from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,35 @@ Found = dict[str, Any]
 timestep; ``psnr_db``, ``alignment``: of the pictures (an alignment only where the model brings a scorer)."""
 
 
+class Notes:
+    """Measurements by name, a JSON line each: a killed search resumes, and nothing is measured twice."""
+
+    def __init__(self, file: Path) -> None:
+        # A last line that was cut off by a kill is dropped.
+        self._file = file
+        self._known: dict[str, Any] = {}
+        for line in file.read_text().splitlines() if file.exists() else ():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            self._known[row["name"]] = row["found"]
+        write_atomic(file, "".join(f"{_line(name, value)}\n" for name, value in self._known.items()))
+
+    def get(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What is noted under ``name``; else ``measure()`` (plain JSON), noted."""
+        if name not in self._known:
+            value = measure()
+            with self._file.open("a") as lines:
+                lines.write(f"{_line(name, value)}\n")
+            self._known[name] = value
+        return self._known[name]
+
+
+def _line(name: str, value: Any) -> str:
+    return json.dumps({"name": name, "found": value})
+
+
 class Damage:
     """Measures removals from one U-Net; what the notes know isn't measured again."""
 
@@ -37,7 +66,7 @@ class Damage:
         """Loads the parent and runs it: its inputs, its outputs and its pictures are what all others are held to."""
         parent, source = ctx.parent.denoiser.path, ctx.base.source
         self._notes = notes
-        self.config: Mapping[str, Any] = json.loads((parent / "config.json").read_text())
+        self.config: Mapping[str, Any] = read_object(parent / "config.json")
         self.unet: Any = load_unet(parent).requires_grad_(False)
         known = list(dict.fromkeys(captions(ctx.data, source)))
         count = min(len(known), max(config.prompts, config.pictures))
@@ -83,7 +112,7 @@ class Damage:
         if plan is None:
             raise RunError(f"remove_blocks.search: no U-Net is left without {_named(dropped)}")
         student = meta_unet(plan.config)
-        copy_weights(student, self.unet, plan, share=True)
+        plan.copy_weights(student, self.unet, share=True)
         return student.requires_grad_(False)
 
     def _outputs(self, unet: Any) -> Found:

@@ -19,9 +19,8 @@ from workbench.compress.remove_blocks.search.analytic import unreachable
 from workbench.compress.remove_blocks.search.bypass import SHORTCUT, blocks_alone
 from workbench.compress.remove_blocks.search.config import MEASURES, SearchConfig
 from workbench.compress.remove_blocks.search.cost import Times, layers_of, measured_times, passes_of, time_of
-from workbench.compress.remove_blocks.search.damage import Damage
+from workbench.compress.remove_blocks.search.damage import Damage, Notes
 from workbench.compress.remove_blocks.search.greedy import Trace, search
-from workbench.compress.remove_blocks.search.state import Notes
 from workbench.compress.remove_blocks.search.units import Dropped, Ledger, Reach, built
 from workbench.errors import InputError
 from workbench.models.read_json import read_object

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -27,15 +28,8 @@ class TaughtConfig(StepConfig):
     )
     save_every: int = Field(25, ge=1, description="Steps between checkpoints.")
 
-    @property
-    def denoiser_class(self) -> str:
-        """It knows the blocks of a U-Net."""
-        return UNET
-
-    @property
-    def trains(self) -> bool:
-        """It does nothing else."""
-        return True
+    denoiser_class: ClassVar[str] = UNET
+    trains: ClassVar[bool] = True
 
     @property
     def data_set(self) -> str | None:

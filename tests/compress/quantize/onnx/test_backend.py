@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto
 
-from workbench.compress.quantize.fp16 import to_fp16
+from workbench.compress.quantize.onnx.backend import to_fp16
 from workbench.compress.quantize.onnx.quantizer import in_memory
 from workbench.graphs.names import layer_of
 from workbench.runtimes.onnxruntime.session import session
