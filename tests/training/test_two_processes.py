@@ -98,7 +98,7 @@ def test_the_log_has_every_step_once_and_the_loss_of_the_whole_batch(made):
 
 
 def test_a_batch_that_cannot_be_parted_evenly_is_refused(made):
-    assert (made / "refused0").read_text() == "batch: found 7, which 2 processes can't part evenly among them"
+    assert (made / "refused0").read_text() == "batch: found 7, which 2 processes can't share evenly"
 
 
 def test_stopped_and_started_again_they_end_with_the_same_weights(made):

@@ -1,4 +1,4 @@
-"""Batches of the denoising task: noisy latents, timesteps, text states, and what the denoiser should say."""
+"""Batches of the denoising task: noisy latents, timesteps, text states, and the target of each."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class Batches:
         size: int,
         drop_captions: float,
         device: torch.device | None = None,
-        own: slice | None = None,
+        part: slice | None = None,
     ) -> None:
         """Loads scheduler, text encoder and tokenizer of the pipeline in ``source``, and the data.
 
         ``drop_captions`` is the share of captions that is replaced by the empty one. All tensors that come out lie on
         ``device`` (default: the CPU), where text is encoded as well; numbers are drawn on the CPU, so that a seed means
-        the same everywhere. ``own``: the rows of every batch that come out (default: all); all are drawn, so that
+        the same everywhere. ``part``: the rows of every batch that come out (default: all); all are drawn, so that
         processes which take a part each make up the batch together.
         """
         import torch
@@ -58,12 +58,11 @@ class Batches:
 
         from workbench.data.captioned import load
 
-        self._size, self._drop, self._own = size, drop_captions, own or slice(size)
+        self._size, self._drop, self._part = size, drop_captions, part or slice(size)
         self._device = device or torch.device("cpu")
         self._scheduler = DDPMScheduler.from_pretrained(source / "scheduler")
-        part = family_of(source).prompt_encoder
-        self._text = part.net(source / part.folder)
-        self._text.to(self._device)
+        encoder = family_of(source).prompt_encoder
+        self._text = encoder.net(source / encoder.folder).to(self._device)
         self._tokens = load_tokens(source)
         self._data = load(data, source)
         self._rows = self._data.part("train")
@@ -97,7 +96,7 @@ class Batches:
         import torch
 
         clean = self.clean(rng)
-        times = rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)[self._own]
+        times = rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)[self._part]
         t = torch.from_numpy(times).to(self._device)
         velocity = self.prediction == "v_prediction"
         target = self._scheduler.get_velocity(clean.latents, clean.noise, t) if velocity else clean.noise
@@ -109,8 +108,8 @@ class Batches:
 
         picked = [self._rows[i] for i in rng.integers(0, len(self._rows), self._size)]
         dropped = rng.random(self._size) < self._drop
-        drawn = rng.standard_normal((self._size, *self._data.latents.shape[1:]), dtype="float32")[self._own]
-        picked, dropped = picked[self._own], dropped[self._own]
+        drawn = rng.standard_normal((self._size, *self._data.latents.shape[1:]), dtype="float32")[self._part]
+        picked, dropped = picked[self._part], dropped[self._part]
         words = ["" if gone else self._data.captions[i] for i, gone in zip(picked, dropped, strict=True)]
         z, noise = self._data.latents[picked], torch.from_numpy(drawn)
         return Clean(z.to(self._device), noise.to(self._device), self.encode(words))

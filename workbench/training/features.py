@@ -54,7 +54,7 @@ class FeatureLoss:
             widths: the manifests of teacher and student, where they were pruned.
 
         Raises:
-            InputError: a module isn't there, or a pair's widths differ and nothing tells which channels were kept.
+            InputError: a module isn't there, or a pair's widths differ and which channels were kept isn't known.
         """
         import torch
 
@@ -67,8 +67,8 @@ class FeatureLoss:
             self._pairs.append((of_teacher, of_student, None if places is None else torch.tensor(places)))
             if wide != narrow and places is None:
                 raise InputError(
-                    f"distill.feature_pairs: {of_teacher} has {wide} channels, {of_student} {narrow}, and nothing "
-                    "tells which of them they are",
+                    f"distill.feature_pairs: {of_teacher} has {wide} channels, {of_student} {narrow}, and which "
+                    "of them they are isn't known",
                     hint="pair modules whose widths agree, or set weights.feature to 0",
                 )
         self._teacher = Taps(teacher, [t for t, _, _ in self._pairs])
@@ -115,7 +115,7 @@ def _outputs(unet: torch.nn.Module, layer: str | None) -> int | None:
 def _places(
     widths: tuple[Widths | None, Widths | None], theirs: str | None, ours: str | None, wide: int | None
 ) -> list[int] | None:
-    """Where among the teacher's output channels those are that a pruned student kept; None where nothing tells."""
+    """Where among the teacher's output channels those are that a pruned student kept; None where it isn't known."""
     teacher, student = widths
     left = student.kept.get(ours or "") if student else None
     if left is None:

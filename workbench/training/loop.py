@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 OnStep = Callable[[int, dict[str, float]], None]
-"""Told the number of finished steps and the loss terms of the last one."""
+"""Called with the number of finished steps and the loss terms of the last one."""
 Terms = Mapping[str, "torch.Tensor"]
 """Loss terms by name; ``loss`` is their weighted sum, the one that is minimised."""
 
@@ -39,7 +39,7 @@ class Schedule:
 
     ``ema`` is the largest decay of the averaged weights: that of step s (0-based) is the smaller one of ``ema`` and
     (1 + s) / (10 + s), and 0 at the first step, as diffusers' ``EMAModel`` has it. So the average forgets the untrained
-    weights soon; it reaches 0.9 at step 80, 0.95 at 170, 0.99 at 890. (LCM's own training has a constant decay.)
+    weights soon; it reaches 0.9 at step 80, 0.95 at 170, 0.99 at 890. (LCM's training has a constant decay.)
     """
 
     steps: int
@@ -86,12 +86,12 @@ def own_part(batch: int) -> slice:
     """The rows of a batch on which this process works: all of them where it trains alone.
 
     Raises:
-        InputError: the batch can't be parted evenly among the processes.
+        InputError: the batch can't be shared evenly by the processes.
     """
     accelerator = _accelerator()
     count, rank = accelerator.num_processes, accelerator.process_index
     if batch % count:
-        raise InputError(f"batch: found {batch}, which {count} processes can't part evenly among them")
+        raise InputError(f"batch: found {batch}, which {count} processes can't share evenly")
     rows = batch // count
     return slice(rank * rows, (rank + 1) * rows)
 
@@ -124,6 +124,7 @@ def train(
         RunError: the loss or its gradient is no finite number; what was saved before stays.
     """
     import torch
+    from diffusers.training_utils import EMAModel
 
     accelerator = _accelerator()
     in_half = chosen(schedule.precision, accelerator.device) == "bf16"
@@ -133,7 +134,7 @@ def train(
         parameters, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay, fused=True
     )
     model, optimizer = accelerator.prepare(model, optimizer)
-    ema = _average_of(parameters, schedule.ema) if schedule.ema else None
+    ema = EMAModel(parameters, decay=schedule.ema) if schedule.ema else None
 
     state.mkdir(parents=True, exist_ok=True)
     done = _restore(state, parameters, optimizer, ema)
@@ -182,12 +183,6 @@ def _accelerator() -> Accelerator:
     # Mixed precision is torch's own: accelerate fixes one precision for the life of the process, a recipe may use two.
     # Of processes that were started together on CPUs, accelerate makes a group only where the CPU is asked for.
     return Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
-
-
-def _average_of(parameters: list, decay: float) -> Any:
-    from diffusers.training_utils import EMAModel
-
-    return EMAModel(parameters, decay=decay)
 
 
 def _demand_finite(what: str, value: float, step: int, schedule: Schedule, state: Path) -> None:

@@ -13,7 +13,7 @@ from diffusers import UNet2DConditionModel
 
 from tests.fixtures.command import process
 from workbench.compress.distill.step import DistillConfig, distill
-from workbench.compress.prune.analytic_widths import told_widths
+from workbench.compress.prune.config_widths import config_widths
 from workbench.compress.prune.graph import WidthGraph
 from workbench.compress.prune.step import PruneConfig, prune
 from workbench.compress.registry import StepContext
@@ -162,7 +162,7 @@ def test_what_was_kept_is_told_by_the_first_models_channels_after_pruning_twice(
 
 def test_features_of_other_widths_are_refused_unless_the_manifest_tells_them_apart(tiny):
     unet = load_unet(tiny.components["unet"].path)
-    with pytest.raises(InputError, match=r"down_blocks.0 has 16 channels, down_blocks.1 32, and nothing tells"):
+    with pytest.raises(InputError, match=r"down_blocks.0 has 16 channels, down_blocks.1 32, and which"):
         FeatureLoss(unet, unet, [("down_blocks.0", "down_blocks.1")])
     with pytest.raises(InputError, match=r"no module down_block.0; did you mean down_blocks.0"):
         FeatureLoss(unet, unet, [("down_block.0", "down_blocks.0")])
@@ -215,7 +215,7 @@ def test_it_can_be_distilled_from_its_unpruned_parent(pruned_demo, tmp_path):
 def test_the_check_of_a_recipe_knows_the_layers_that_are_there(name):
     unet = meta_unet(UNETS[name])
     there = {n for n, m in unet.named_modules() if channels_of(m) is not None}
-    told = {layer for width in told_widths(UNETS[name], False) for layer in width.layers}
+    told = {layer for width in config_widths(UNETS[name], False) for layer in width.layers}
     assert told <= there | {"conv_in"}
     beside = {"samplers", "conv_shortcut", "attn2.to_k", "conv_norm_out", "conv_out"}
     assert all(any(part in layer for part in beside) for layer in there - told)
@@ -226,7 +226,7 @@ def test_the_check_tells_the_widths_that_the_traced_network_has(demo):
     graph = WidthGraph(load_unet(demo / "unet"), 16, False)
     for scope in ("resnets", "attention", "feed_forward", "transformers", "time_embedding"):
         traced = sorted((w.channels, w.parts) for w in graph.widths if w.scope == scope)
-        assert sorted((w.channels, w.parts) for w in told_widths(config, False) if w.scope == scope) == traced
+        assert sorted((w.channels, w.parts) for w in config_widths(config, False) if w.scope == scope) == traced
 
 
 def test_a_step_needs_one_target_and_sound_patterns():

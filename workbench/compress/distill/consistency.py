@@ -2,8 +2,8 @@
 
 Source: Latent Consistency Models (arXiv 2310.04378), as diffusers' distillation script trains them, except that the
 student's shape may differ from the teacher's (EdgeFusion, arXiv 2404.11925): f(z, t) jumps to the clean latent, and
-what it says at t has to agree with what its own average says after one guided step of the teacher from there. The
-average's decay isn't constant as there, but grows to what is asked for (``training.loop.Schedule``).
+has to agree with the jump of its averaged weights after one guided step of the teacher from there. The average's decay
+isn't constant as there, but grows to the recipe's (``training.loop.Schedule``).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class DistillConsistencyConfig(TaughtConfig):
         gt=0,
         lt=1,
         description="Largest decay of the average that the student has to agree with: it is 0 at the first step and "
-        "grows as (1 + step) / (10 + step); 0.95 is reached after 170 steps. (LCM's own is constant.)",
+        "grows as (1 + step) / (10 + step); 0.95 is reached after 170 steps. (LCM's is constant.)",
     )
     loss: Literal["huber", "l2"] = "huber"
     w_min: float = Field(5.0, ge=0, description="Least strength of guidance, w = guidance_scale - 1.")
@@ -103,7 +103,7 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
 
 
 def with_guidance(unet: UNet2DConditionModel, width: int, widths: Any = None) -> UNet2DConditionModel:
-    """The same U-Net with an input for guidance of ``width``, whose linear starts at zero: it still says the same.
+    """The same U-Net with an input for guidance of ``width``, whose linear starts at zero: its output stays the same.
 
     A U-Net that has the input already is returned as it is.
     """
@@ -137,8 +137,8 @@ def _loss(
     from workbench.training.consistency import Grid, boundary, huber
     from workbench.training.loop import own_part
 
-    own = own_part(config.batch)
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
+    part = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, part)
     grid = Grid(batches.alphas)
     empty = batches.encode([""])
 
@@ -160,8 +160,8 @@ def _loss(
 
     def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         clean = batches.clean(rng)
-        index = torch.from_numpy(rng.integers(0, grid.count, config.batch)[own]).to(device)
-        drawn = rng.uniform(config.w_min, config.w_max, config.batch)[own].astype("float32")
+        index = torch.from_numpy(rng.integers(0, grid.count, config.batch)[part]).to(device)
+        drawn = rng.uniform(config.w_min, config.w_max, config.batch)[part].astype("float32")
         w = torch.from_numpy(drawn).to(device)
         embedded = torch.from_numpy(guidance_embedding(drawn, config.guidance_width)).to(device)
         start = grid.starts[index]

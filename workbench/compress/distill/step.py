@@ -97,8 +97,8 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, w
     from workbench.training.features import FeatureLoss
     from workbench.training.loop import own_part
 
-    own = own_part(config.batch)
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
+    part = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, part)
     pairs = [(t, s) for t, s in config.feature_pairs] if config.feature_pairs else None
     features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
     weights = config.weights.model_dump()

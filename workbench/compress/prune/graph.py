@@ -184,7 +184,7 @@ def scorer(criterion: Criterion, seed: int) -> Callable[[Any], Any]:
 def lowest(scores: torch.Tensor, width: Width, keep: int) -> list[int]:
     """The channels to take away so that ``keep`` are left: those of the lowest scores, the same number of each part.
 
-    Of a norm's groups and of heads each so keeps its own channels; whole heads go by the sum of their scores.
+    So each group of a norm and each head keeps some; whole heads go by the sum of their scores.
     """
     import torch
 

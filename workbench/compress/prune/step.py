@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.compress.prune.analytic_widths import told_widths
+from workbench.compress.prune.config_widths import config_widths
 from workbench.compress.prune.graph import Criterion, WidthGraph, lowest, scorer
 from workbench.compress.prune.ladder import COUNTED, MEASURED, Scale, smallest_ratio
 from workbench.compress.prune.plan import SCOPES, NothingLeft, Scope, Width, plan
@@ -81,8 +81,8 @@ class PruneConfig(StepConfig):
         return self.criterion == "taylor"
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:
-        """Patterns that match no layer, and a ratio that leaves nothing, as far as the config tells."""
-        widths = [] if PRUNED in unet_config else told_widths(unet_config, self.heads == "whole")
+        """Patterns that match no layer, and a ratio that leaves nothing, as far as the config shows."""
+        widths = [] if PRUNED in unet_config else config_widths(unet_config, self.heads == "whole")
         if not widths:
             return
         bad = list(_unmatched(self, widths))
@@ -100,7 +100,7 @@ class PruneConfig(StepConfig):
                 yield "ratio", _nothing_goes(self, in_play)
 
     def unet_config_after(self, unet_config: Mapping[str, Any], /) -> Mapping[str, Any]:
-        """The same config, marked: it no longer tells the widths."""
+        """The same config, marked: it no longer has the widths."""
         return {**unet_config, PRUNED: True}
 
 

@@ -10,8 +10,8 @@ from workbench.models.candidate import Candidate
 from workbench.models.unet import load_unet
 
 _ROUNDING = 1e-4
-"""Of the largest output: cut weights lie in memory otherwise than loaded ones, and kernels may then sum in another
-order (they do on AVX2)."""
+"""Of the largest output: cut weights lie in memory in another way than loaded ones, and kernels may then sum in
+another order (they do on AVX2)."""
 
 
 def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
         raise RunError(f"the pruned U-Net can't be loaded again: {error}") from error
     with torch.inference_mode():
         there = again(*inputs)
-    own = unet.state_dict()
-    changed = sorted(own.keys() ^ saved.keys()) or [name for name in own if not torch.equal(own[name], saved[name])]
+    cut = unet.state_dict()
+    changed = sorted(cut.keys() ^ saved.keys()) or [name for name in cut if not torch.equal(cut[name], saved[name])]
     if changed:
         raise RunError(f"the pruned U-Net isn't what it was when it is loaded again: {changed[0]} differs")
     apart = float((here - there).abs().max())

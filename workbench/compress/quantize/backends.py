@@ -1,4 +1,4 @@
-"""Who can make a scheme: backends, each declared in a file of its own below this folder (``BACKEND = Backend(…)``)."""
+"""Backends, which make the schemes; each is declared in a file below this folder (``BACKEND = Backend(…)``)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Task:
     out: Path
 
     def calibrate(self) -> tuple[list[Inputs], dict[str, Any]]:
-        """All inputs that the float network sees while it draws, and what is to be reported of them."""
+        """All inputs that the float network sees while it draws, and their summary for the report."""
         from workbench.runtimes.onnxruntime.session import session
 
         plain = session(self.parent)
@@ -47,9 +47,8 @@ class Task:
 class Backend:
     """Places the scales and writes the file in the format of ``runtime``; ``about`` tells readers of recipes how.
 
-    ``make(task)`` writes the file and says what is to be reported (JSON). ``settings`` are the keys of the step on
-    weights that it heeds; the other ones it settles itself. ``denoiser_alone``: it makes no other component.
-    ``special``: whether it can do diffusion's special cases, ``trains``: quantization-aware training.
+    ``make(task)`` writes the file and returns its report (JSON). ``settings``: the step's keys on weights that it
+    heeds; it settles the others itself. ``denoiser_alone``: it makes no other component. ``special``: whether it can do diffusion's special cases, ``trains``: quantization-aware training.
     """
 
     name: str
@@ -89,13 +88,13 @@ def backends() -> dict[str, Backend]:
     folder = Path(__file__).parent
     files = [file for file in sorted(folder.rglob("*.py")) if "\nBACKEND = Backend(" in file.read_text()]
     modules = [".".join((__package__, *file.relative_to(folder).with_suffix("").parts)) for file in files]
-    every = [importlib.import_module(module).BACKEND for module in modules]
-    return {one.name: one for one in sorted(every, key=lambda one: (one.order, one.name))}
+    found = [importlib.import_module(module).BACKEND for module in modules]
+    return {backend.name: backend for backend in sorted(found, key=lambda backend: (backend.order, backend.name))}
 
 
 def able(scheme: str) -> list[str]:
     """Names of the backends that can make a scheme."""
-    return [name for name, one in backends().items() if scheme in one.schemes]
+    return [name for name, backend in backends().items() if scheme in backend.schemes]
 
 
 def makes(backend: str) -> list[str]:

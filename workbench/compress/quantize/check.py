@@ -31,18 +31,18 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
 
 
 def _backend(config: QuantizeConfig) -> Iterator[Problem]:
-    own = backends()[config.backend]
-    if config.scheme not in own.schemes:
+    backend = backends()[config.backend]
+    if config.scheme not in backend.schemes:
         yield (
             "backend",
-            f"found {config.backend!r}, which can't make {config.scheme} (it makes {', '.join(makes(own.name))}); "
+            f"found {config.backend!r}, which can't make {config.scheme} (it makes {', '.join(makes(backend.name))}); "
             f"needs {' or '.join(able(config.scheme))}",
         )
-    elif not installed(own.runtime):
-        line = described(own.runtime).install_line
+    elif not installed(backend.runtime):
+        line = described(backend.runtime).install_line
         yield "backend", f"found {config.backend!r}, whose runtime is not installed; {line}"
-    elif own.denoiser_alone and not _denoiser_alone(config):
-        yield "components", f"found {config.components}; backend {own.name} makes the denoiser alone so far"
+    elif backend.denoiser_alone and not _denoiser_alone(config):
+        yield "components", f"found {config.components}; backend {backend.name} makes the denoiser alone"
 
 
 def _weights(config: QuantizeConfig) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ def _training(config: QuantizeConfig) -> Iterator[Problem]:
     if config.scheme == "fp16":
         yield "method", "found 'qat', but fp16 has nothing to train; needs ptq"
     if not backends()[config.backend].trains:
-        can = " or ".join(name for name, one in backends().items() if one.trains)
+        can = " or ".join(name for name, backend in backends().items() if backend.trains)
         yield "method", f"found 'qat', which backend {config.backend} can't; needs backend {can}"
     if not _denoiser_alone(config):
         yield (
@@ -87,7 +87,7 @@ def _special(config: QuantizeConfig) -> Iterator[Problem]:
         if not SCHEMES[config.scheme].integer_activations:
             yield where, f"found {value!r}, but {config.scheme} leaves activations in float; leave it out"
         elif not backends()[config.backend].special:
-            can = " or ".join(name for name, one in backends().items() if one.special)
+            can = " or ".join(name for name, backend in backends().items() if backend.special)
             yield where, f"found {value!r}, which backend {config.backend} can't; needs backend {can}"
     if config.scheme == "w8a16" and exempt.attention == "quantized" and named.get("softmax_bits", 16) != 16:
         yield "exempt.softmax_bits", "found 8, fewer than the other activations of w8a16; needs 16"

@@ -184,29 +184,25 @@ class QuantizeConfig(StepConfig):
         integer = backends()[self.backend].spares_a_bit and SCHEMES[self.scheme].integer_activations
         return {"int8_overflows": True} if integer and int8_overflows() else {}
 
-    @property
-    def bits(self) -> int:
-        """Of the weights."""
-        return SCHEMES[self.scheme].weight_bits
-
     def how_weights(self) -> tuple[str, Rounding]:
-        """Granularity and rounding, the scheme's own where none is named."""
-        own = "group" if self.bits == 4 else "per_channel"
-        return self.granularity or ("group" if self.group_size else own), self.rounding or DEFAULT_ROUNDING[self.scheme]
+        """Granularity and rounding, the scheme's default where none is named."""
+        grouped = self.group_size or SCHEMES[self.scheme].weight_bits == 4
+        granularity = self.granularity or ("group" if grouped else "per_channel")
+        return granularity, self.rounding or DEFAULT_ROUNDING[self.scheme]
 
     def policy(self) -> Policy:
-        """The policy, the scheme's own where none is named."""
+        """The policy, the scheme's default where none is named."""
         return self.exempt.policy or DEFAULT_POLICY[self.scheme]
 
     def special(self) -> Special:
-        """Diffusion's special cases, the policy's own where none is named; weights alone have none."""
-        own, exempt = policies()[self.policy()], self.exempt
+        """Diffusion's special cases, the policy's where none is named; weights alone have none."""
+        policy, exempt = policies()[self.policy()], self.exempt
         integer = SCHEMES[self.scheme].integer_activations
-        attention = (exempt.attention or own.attention) == "quantized"
+        attention = (exempt.attention or policy.attention) == "quantized"
         return Special(
-            split=integer and (own.shortcut_split if exempt.shortcut_split is None else exempt.shortcut_split),
-            first_token=integer and (own.first_token if exempt.first_token is None else exempt.first_token),
-            softmax_bits=(exempt.softmax_bits or own.softmax_bits or 8) if integer and attention else None,
+            split=integer and (policy.shortcut_split if exempt.shortcut_split is None else exempt.shortcut_split),
+            first_token=integer and (policy.first_token if exempt.first_token is None else exempt.first_token),
+            softmax_bits=(exempt.softmax_bits or policy.softmax_bits or 8) if integer and attention else None,
         )
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:

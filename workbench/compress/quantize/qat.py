@@ -51,7 +51,7 @@ def train_quantized(
     """Trains the parent's U-Net as quantized by ``rounded``, ``inputs``, ``outputs`` and saves it to ``out``.
 
     The loss is Σ weight · term: ``output`` = MSE of both U-Nets' outputs, ``feature`` = Σ MSE of their blocks' outputs,
-    ``task`` = MSE against the target; timesteps are drawn uniformly. Killed, it goes on from ``ctx.state`` bit for bit.
+    ``task`` = MSE against the target; timesteps are drawn uniformly. Killed, it resumes from ``ctx.state`` bit for bit.
 
     Raises:
         RunError: a path names no convolution or linear of the U-Net, its weight has another shape, or the loss is no
@@ -93,8 +93,8 @@ def _loss(ctx: StepContext, config: Qat, parent: Any, student: Any, device: Any)
     from workbench.training.features import FeatureLoss
     from workbench.training.loop import own_part
 
-    own = own_part(config.batch)
-    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, own)
+    part = own_part(config.batch)
+    batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, part)
     features = FeatureLoss(parent, student, None) if config.weights.feature else None
     mse = torch.nn.functional.mse_loss
     weights = config.weights.model_dump()

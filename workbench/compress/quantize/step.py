@@ -51,7 +51,7 @@ def quantize(context: StepContext, config: QuantizeConfig) -> StepResult:
 
 
 def _component(context: StepContext, config: QuantizeConfig, name: str) -> tuple[Component, dict[str, Any]]:
-    """One network: what it becomes, and what is to be said of it."""
+    """One network quantized, and its report."""
     parent = context.export(context.parent, name)
     backend = backends()[config.backend]
     out = context.out / name / f"model{backend.suffix}"

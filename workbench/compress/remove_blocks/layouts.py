@@ -45,7 +45,7 @@ class Student:
     def copy_weights(self, student: torch.nn.Module, teacher: torch.nn.Module, share: bool = False) -> int:
         """Gives ``student``, built from ``config``, the teacher's tensors and returns how many.
 
-        ``share``: no copies: the student, built on the meta device, takes the teacher's own memory.
+        ``share``: no copies: the student, built on the meta device, takes the teacher's memory.
 
         Raises:
             RunError: a tensor has no counterpart of its shape.
@@ -129,9 +129,9 @@ def student_of(config: Mapping[str, Any], dropped: Sequence[str]) -> Student:
                 block,
                 f"keeps {len(left)} resnets where down_blocks.{level} keeps {counts[level]}; it must keep one more",
             )
-        skip, own = channels[max(level - 1, 0)], channels[level]
+        skip, width = channels[max(level - 1, 0)], channels[level]
         below, had_below = channels[min(level + 1, kept_levels - 1)], channels[min(level + 1, levels - 1)]
-        expected, had = _up_inputs(below, own, skip), _up_inputs(had_below, own, skip)
+        expected, had = _up_inputs(below, width, skip), _up_inputs(had_below, width, skip)
         _fits(block, left, layers[level] + 1, expected, had)
         _name(source, f"up_blocks.{i}", block, left)
         source[f"up_blocks.{i}"] = block
@@ -181,21 +181,21 @@ def _survivors(config: Mapping[str, Any], gone: set[str], block: str, kind: str,
     return kind, left
 
 
-Width = Callable[[int, int], object]
-"""``width(j, n)``: what resnet ``j`` of ``n`` takes in, in channels."""
+Inputs = Callable[[int, int], object]
+"""``inputs(j, n)``: what resnet ``j`` of ``n`` takes in, in channels."""
 
 
-def _down_inputs(above: int, own: int) -> Width:
-    return lambda j, _n: above if j == 0 else own
+def _down_inputs(above: int, width: int) -> Inputs:
+    return lambda j, _n: above if j == 0 else width
 
 
-def _up_inputs(below: int, own: int, skip: int) -> Width:
+def _up_inputs(below: int, width: int, skip: int) -> Inputs:
     """(hidden, skip): the first resnet takes what the level below gives, the last one the skip of the level above."""
-    return lambda j, n: (below if j == 0 else own, skip if j == n - 1 else own)
+    return lambda j, n: (below if j == 0 else width, skip if j == n - 1 else width)
 
 
-def _fits(block: str, left: Sequence[int], before: int, expected: Width, had: Width | None = None) -> None:
-    """Refuses a set of survivors whose widths don't fit their new places."""
+def _fits(block: str, left: Sequence[int], before: int, expected: Inputs, had: Inputs | None = None) -> None:
+    """Refuses a set of survivors whose widths don't fit where they move to."""
     for new, old in enumerate(left):
         wants, has = expected(new, len(left)), (had or expected)(old, before)
         if wants != has:

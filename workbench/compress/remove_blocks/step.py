@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
 from workbench.compress.remove_blocks.layouts import CannotDrop, blocks_of, student_of
-from workbench.compress.remove_blocks.search.analytic import told_least, unreachable
+from workbench.compress.remove_blocks.search.analytic import least_share, unreachable
 from workbench.compress.remove_blocks.search.config import SearchConfig
 from workbench.errors import InputError, did_you_mean
 from workbench.models.families import layouts, modules
@@ -22,7 +22,7 @@ from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet
 from workbench.models.widths import PRUNED, read_widths
 
-_AFTER_PRUNE = "a pruned U-Net's config doesn't tell its widths; remove blocks first and prune what is left"
+_AFTER_PRUNE = "a pruned U-Net's config doesn't have its widths; remove blocks first and prune what is left"
 SEARCHED = "_blocks_searched"
 """In a U-Net's config while a recipe is checked: blocks will have been chosen by a search, nobody knows which."""
 
@@ -86,7 +86,7 @@ class RemoveBlocksConfig(StepConfig):
             return
         elif self.search:
             budget = self.search.budget
-            least = told_least(unet_config, budget.measure)
+            least = least_share(unet_config, budget.measure)
             if least is not None and least > budget.share:
                 yield f"search.budget.{budget.measure}", unreachable(budget.measure, budget.share, least)
         else:

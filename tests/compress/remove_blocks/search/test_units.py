@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from workbench.compress.remove_blocks.search.analytic import told_layers, told_least
+from workbench.compress.remove_blocks.search.analytic import config_layers, least_share
 from workbench.compress.remove_blocks.search.cost import layers_of
 from workbench.compress.remove_blocks.search.greedy import search
 from workbench.compress.remove_blocks.search.units import Ledger, Reach, built, tidy, units_of
@@ -67,20 +67,20 @@ def test_the_config_alone_tells_the_same_counts(config, changed):
 
     own = {**config, **changed}
     counted = Ledger(own, layers_of({}, TOKENS))
-    told = Ledger(own, lambda c: told_layers(c, TOKENS) or {})
+    told = Ledger(own, lambda c: config_layers(c, TOKENS) or {})
     assert told.whole == counted.whole
     assert {name: told.inside(name) for name in blocks_of(own)} == {n: counted.inside(n) for n in blocks_of(own)}
 
 
 @pytest.mark.parametrize("key", ["class_embed_type", "mid_block_type", "cross_attention_dim"])
 def test_nothing_is_told_of_networks_that_the_formulas_do_not_fit(config, key):
-    assert told_least({**config, key: "other"}, "macs") is None
-    assert told_least(config, "latency") is None
+    assert least_share({**config, key: "other"}, "macs") is None
+    assert least_share(config, "latency") is None
 
 
-def test_the_told_least_is_never_above_the_true_one(config, ledger):
-    assert told_least(config, "params") == pytest.approx(Reach(config, ledger, "params").least(), rel=1e-12)
-    assert 0.3 < told_least(config, "macs") <= Reach(config, ledger, "macs").least()
+def test_the_least_share_is_never_above_the_true_one(config, ledger):
+    assert least_share(config, "params") == pytest.approx(Reach(config, ledger, "params").least(), rel=1e-12)
+    assert 0.3 < least_share(config, "macs") <= Reach(config, ledger, "macs").least()
 
 
 def test_a_middle_block_is_not_put_at_a_level_of_other_widths(config):

@@ -21,10 +21,10 @@ _FOLD = 512
 class _Window:
     """Where a convolution looks: kernel, strides, dilations by axis; pads (top, left, bottom, right)."""
 
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    pads: tuple[int, int, int, int]
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _Mean:
         self.matrix = ssyrk(1 / self.rows, rows.T, before / self.rows, self.matrix, overwrite_c=1)
 
     def whole(self) -> np.ndarray:
-        """Both triangles; the second is filled in place, no further matrix is made."""
+        """Both triangles; the second is filled in place."""
         self.fold()
         assert self.matrix is not None
         for i in range(self.width):
@@ -119,7 +119,7 @@ class Moments:
         return sum(4 * m.width * (m.width + kept_back) for m in self._means.values())
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """One pass: folds its rows in and returns the model's own first output."""
+        """One pass: folds its rows in and returns the model's first output."""
         out, tensors = self._model.run(inputs)
         for (tensor, window), mean in self._means.items():
             values = tensors[tensor]
@@ -190,12 +190,5 @@ def _window(node: ir.Node) -> _Window | None:
     if node.op_type != "Conv":
         return None
     attributes = node.attributes
-    _, _, height, width = _shape(node)
-    strides, dilations = (_pair(attributes.get_ints(name, (1, 1))) for name in ("strides", "dilations"))
-    top, left, bottom, right = attributes.get_ints("pads", (0, 0, 0, 0))
-    return _Window((height, width), strides, dilations, (top, left, bottom, right))
-
-
-def _pair(values: Sequence[int]) -> tuple[int, int]:
-    first, second = values
-    return first, second
+    defaults = {"strides": (1, 1), "dilations": (1, 1), "pads": (0, 0, 0, 0)}
+    return _Window(_shape(node)[2:], *(tuple(attributes.get_ints(name, ints)) for name, ints in defaults.items()))

@@ -39,6 +39,6 @@ class Observed:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The model's first output, and each tensor by its name."""
-        found = self._session.run(None, dict(inputs))
-        values = {**inputs, **dict(zip(self._names, found, strict=True))}
-        return found[0], {name: values[name] for name in self._tensors}
+        outputs = self._session.run(None, dict(inputs))
+        values = {**inputs, **dict(zip(self._names, outputs, strict=True))}
+        return outputs[0], {name: values[name] for name in self._tensors}

@@ -61,7 +61,7 @@ class Ranges:
         self.passes = 0
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """One pass: folds its values in and returns the model's own first output.
+        """One pass: folds its values in and returns the model's first output.
 
         Raises:
             RunError: a tensor holds a value that isn't finite.

@@ -35,7 +35,7 @@ HELD_BACK = 2
 
 
 class Calibration(Strict):
-    """Where the ranges of activations come from: the parent's own denoising trajectories."""
+    """Where the ranges of activations come from: the parent's denoising trajectories."""
 
     prompts: int = Field(default=16, ge=1, le=100_000, description="Prompts drawn, from the data's training captions.")
     prompts_from: RecipePath | None = Field(default=None, description="Prompts, one a line, instead of the captions.")
@@ -104,16 +104,11 @@ class Samples:
         # check then differs in its noise alone.
         return (lines[:-HELD_BACK] or lines)[: self.config.prompts], lines[-HELD_BACK:]
 
-    @property
-    def prompts(self) -> list[str]:
-        """The prompts that calibrate."""
-        return self._split[0]
-
     def count(self) -> int:
         """Kept inputs of ``calibrate``."""
         if not self.denoises:
-            return len(self.prompts)
-        return len(self.prompts) * len(self.trajectory.kept()) * (2 if self._both else 1)
+            return len(self._split[0])
+        return len(self._split[0]) * len(self.trajectory.kept()) * (2 if self._both else 1)
 
     @property
     def _both(self) -> bool:
@@ -122,7 +117,7 @@ class Samples:
     def calibrate(self, run: Run) -> Iterator[Inputs]:
         """Runs the component on every calibrating input and yields those that are kept, after their pass."""
         with self.context.progress(f"calibrate {self.component}", self.count()) as tick:
-            for done, inputs in enumerate(self._walk(self.prompts, self.context.seed, run), 1):
+            for done, inputs in enumerate(self._walk(self._split[0], self.context.seed, run), 1):
                 tick(done)
                 yield inputs
 
@@ -132,10 +127,10 @@ class Samples:
 
     def summary(self) -> dict[str, Any]:
         """What was sampled, as JSON."""
-        told: dict[str, Any] = {"n": self.count(), "prompts": len(self.prompts), "method": self.config.method}
+        summary: dict[str, Any] = {"n": self.count(), "prompts": len(self._split[0]), "method": self.config.method}
         if self.denoises:
-            told |= {"timesteps": self.trajectory.kept(), "unconditional": self._both}
-        return told
+            summary |= {"timesteps": self.trajectory.kept(), "unconditional": self._both}
+        return summary
 
     def _walk(self, prompts: Sequence[str], seed: int, run: Run) -> Iterator[Inputs]:
         if self.denoises:

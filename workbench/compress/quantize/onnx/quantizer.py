@@ -121,7 +121,7 @@ class Quantizer:
             if bits is None:
                 write_weights.halve_rest(model)
             write_weights.drop_unused(model)
-            write_weights.tell_once(model)
+            write_weights.drop_known_types(model)
             save(model, out)
         if self._softmax_bits is not None:  # attention's own products come last: what was before has its form by then
             model = in_memory(out)
@@ -158,7 +158,7 @@ class Quantizer:
 
 
 def in_memory(path: Path) -> ir.Model:
-    """The model with its weights, which the quantizers couldn't find beside a file that they aren't told of."""
+    """The model with its weights, as the quantizers aren't given the file that the rest lies beside."""
     import onnx_ir as ir
 
     model = ir.load(path)

@@ -35,8 +35,8 @@ def matrix_of(node: ir.Node) -> np.ndarray:
     return np.ascontiguousarray(weight if _transposed(node) else weight.T)
 
 
-def tell_once(model: ir.Model) -> None:
-    """Drops what the file would tell of constants a second time, their types and shapes: 100 bytes each."""
+def drop_known_types(model: ir.Model) -> None:
+    """Drops the types and shapes of constants, which the file has a second time: 100 bytes each."""
     for value in model.graph.initializers.values():
         value.type = value.shape = None
 
@@ -214,9 +214,9 @@ def _insert_before(model: ir.Model, node: ir.Node, made: list[ir.Node]) -> None:
     model.graph.insert_before(node, made)
     name_new(model, dict.fromkeys(made, layer_of(node.name or "")))
     count = len(model.graph.initializers)  # every call comes after constants of its own were added
-    for place, inner in enumerate(made[:-1]):
+    for i, inner in enumerate(made[:-1]):
         if inner.op_type != "MatMulNBits":
-            inner.outputs[0].name = f"~{count}.{place}"
+            inner.outputs[0].name = f"~{count}.{i}"
 
 
 def _use(model: ir.Model, node: ir.Node, value: ir.Value) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -18,7 +18,7 @@ POWERS = (128, 64, 32)
 
 
 def group_of(width: int, requested: int | None) -> int:
-    """The group in rows of ``width``: the one asked for, else the first of 128, 64, 32 that divides.
+    """The group in rows of ``width``: ``requested``, else the first of 128, 64, 32 that divides.
 
     Rows that none of these divides get the largest multiple of 16 up to 128 that does, or else (the first convolution's
     4 × 9) their largest divisor up to 128.
@@ -56,15 +56,10 @@ def group_problem(widths: Mapping[str, int], requested: int) -> str | None:
     if not odd:
         return None
     path, width = next(iter(odd.items()))
-    fits = _fitting(widths.values())
+    fits = [size for size in (*POWERS, 16, 8) if all(width % size == 0 for width in set(widths.values()))]
     would = f"{', '.join(map(str, fits))} would" if fits else "no size fits them all; leave it out"
     more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
     return (
         f"found {requested}, which doesn't divide the {width} weights in a row of {path}{more}; {would}"
         f"{', or leave it out: each layer then takes the largest up to ' + str(LARGEST) if fits else ''}"
     )
-
-
-def _fitting(widths: Iterable[int]) -> list[int]:
-    rows = set(widths)
-    return [size for size in (128, 64, 32, 16, 8) if all(width % size == 0 for width in rows)]

@@ -64,7 +64,7 @@ def _integers(weight: np.ndarray, scales: np.ndarray, grid: Grid) -> np.ndarray:
     rows = max(1, PIECE // weight.shape[1])
     for start in range(0, len(weight), rows):
         part = grouped(weight[start : start + rows], grid)
-        own = scales if grid.per_tensor else scales[start : start + rows]
-        rounded = np.clip(np.rint(part / own[..., None]), grid.low, grid.high)
+        steps = scales if grid.per_tensor else scales[start : start + rows]
+        rounded = np.clip(np.rint(part / steps[..., None]), grid.low, grid.high)
         integers[start : start + rows] = rounded.reshape(-1, weight.shape[1])
     return integers

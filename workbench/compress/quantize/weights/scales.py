@@ -11,15 +11,8 @@ if TYPE_CHECKING:
 
 SHRINK = 80
 """Scales that the search tries: 1.00, 0.99, … 0.21 times the one that just reaches the largest weight (Q-Diffusion)."""
-
-
-SMALLEST = 2.0**-14
-
-
-LARGEST = 65504.0
+SMALLEST, LARGEST = 2.0**-14, 65504.0
 """Ends of the normal float16 numbers; below them some hardware takes zero."""
-
-
 PIECE = 1 << 17
 """Weights that are searched at a time: what they need beside themselves stays in the second-level cache."""
 

@@ -1,7 +1,7 @@
-"""What a U-Net's blocks cost, told from its config alone, so that a budget can be checked before any work.
+"""What a U-Net's blocks cost, from its config alone, so that a budget can be checked before any work.
 
-Exact for the blocks of Stable Diffusion's U-Nets (the tests compare it with the count of the network itself); of other
-kinds nothing is told. What decides in the end is the count of the network.
+Exact for the blocks of Stable Diffusion's U-Nets (the tests compare it with the count of the network itself); other
+kinds aren't known here. The search itself counts the network.
 """
 
 from __future__ import annotations
@@ -14,23 +14,20 @@ from workbench.compress.remove_blocks.layouts import blocks_of
 from workbench.compress.remove_blocks.search.units import MIDDLE, Amounts, Ledger, Reach
 
 _KNOWN = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D", "UNetMidBlock2DCrossAttn", None}
-_PLAIN: dict[str, Any] = {
-    "class_embed_type": None,
-    "addition_embed_type": None,
-    "dual_cross_attention": False,
-    "time_embedding_dim": None,
-}
-_PLAIN |= {"encoder_hid_dim": None, "time_cond_proj_dim": None, "resnet_time_scale_shift": "default"}
+_PLAIN: dict[str, Any] = dict.fromkeys(
+    ("class_embed_type", "addition_embed_type", "time_embedding_dim", "encoder_hid_dim", "time_cond_proj_dim")
+)
+_PLAIN |= {"dual_cross_attention": False, "resnet_time_scale_shift": "default"}
 """Settings under which the formulas below hold."""
 TOKENS = (1, 77)
-"""A U-Net's config doesn't tell the prompt's length (CLIP's is 77 at most): refused is what fails for both."""
+"""Shortest and longest prompt of CLIP, which a U-Net's config doesn't have: a budget is refused if both fail."""
 
 
-def told_least(config: Mapping[str, Any], measure: str) -> float | None:
-    """The least share that can be left of ``params`` or ``macs``; None where the config doesn't tell it."""
-    if measure == "latency" or told_layers(config, 1) is None:
+def least_share(config: Mapping[str, Any], measure: str) -> float | None:
+    """The least share that can be left of ``params`` or ``macs``; None where it isn't known."""
+    if measure == "latency" or config_layers(config, 1) is None:
         return None
-    ledgers = [Ledger(config, partial(_told, tokens=tokens)) for tokens in TOKENS]
+    ledgers = [Ledger(config, partial(_known_layers, tokens=tokens)) for tokens in TOKENS]
     return min(Reach(config, ledger, measure).least() for ledger in ledgers)
 
 
@@ -43,11 +40,11 @@ def unreachable(measure: str, share: float, least: float) -> str:
     )
 
 
-def _told(config: Mapping[str, Any], tokens: int) -> Mapping[str, Amounts]:
-    return told_layers(config, tokens) or {}
+def _known_layers(config: Mapping[str, Any], tokens: int) -> Mapping[str, Amounts]:
+    return config_layers(config, tokens) or {}
 
 
-def told_layers(config: Mapping[str, Any], tokens: int) -> dict[str, Amounts] | None:
+def config_layers(config: Mapping[str, Any], tokens: int) -> dict[str, Amounts] | None:
     """Parameters and MACs (attention's products included) of every block and of the rest; None where unknown."""
     kinds = {*config["down_block_types"], *config["up_block_types"], config.get("mid_block_type")}
     if kinds - _KNOWN or any(config.get(key, plain) != plain for key, plain in _PLAIN.items()):
@@ -71,20 +68,20 @@ def _layers(config: Mapping[str, Any], tokens: int) -> Iterator[tuple[str, tuple
         parts = name.split(".")
         side, i = parts[0], int(parts[1]) if len(parts) > 1 else levels - 1
         level = i if side != "up_blocks" else levels - 1 - i
-        own, here = channels[level], area // 4**level
+        width, here = channels[level], area // 4**level
         if name == MIDDLE:
             for n in (0, 1):
                 yield f"{name}.resnets.{n}", _resnet(last, last, temb, here)
             yield f"{name}.attentions.0", _attention(last, here, text, tokens, depths[-1])
         elif "downsamplers" in name:
-            yield name, _conv(own, own, here // 4)
+            yield name, _conv(width, width, here // 4)
         elif "upsamplers" in name:
-            yield name, _conv(own, own, here * 4)
+            yield name, _conv(width, width, here * 4)
         elif "attentions" in name:
-            yield name, _attention(own, here, text, tokens, depths[level])
+            yield name, _attention(width, here, text, tokens, depths[level])
         elif "resnets" in name:
             inside = _inputs(config, side, level, int(parts[3]))
-            yield name, _resnet(inside, own, temb, here)
+            yield name, _resnet(inside, width, temb, here)
 
 
 def _inputs(config: Mapping[str, Any], side: str, level: int, index: int) -> int:

@@ -1,4 +1,4 @@
-"""One block taken out alone: its input goes on in place of its output, and nothing else changes.
+"""One block taken out alone: its input stands in for its output, and nothing else changes.
 
 A residual block whose output has other channels than its input keeps its 1 x 1 shortcut, as every one of the up path
 does (its input is joined with the skip). Downsamplers and upsamplers change the resolution and can't be bypassed.
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-RESNETS, ATTENTIONS = ("ResnetBlock2D",), ("Transformer2DModel",)
-KINDS = dict.fromkeys(RESNETS, "resnet") | dict.fromkeys(ATTENTIONS, "attention")
+TRANSFORMER = "Transformer2DModel"
+KINDS = {"ResnetBlock2D": "resnet", TRANSFORMER: "attention"}
 SHORTCUT = "conv_shortcut"
 """The part of a residual block that stays where channels differ."""
 
@@ -41,12 +41,12 @@ def blocks_alone(unet: torch.nn.Module) -> tuple[dict[str, str], dict[str, str]]
 @contextmanager
 def without(unet: Any, block: str) -> Iterator[None]:
     """Within it, ``unet`` runs with ``block`` bypassed; its weights stay where they are."""
-    own = unet.get_submodule(block)
-    unet.set_submodule(block, _bypass(own))
+    module = unet.get_submodule(block)
+    unet.set_submodule(block, _bypass(module))
     try:
         yield
     finally:
-        unet.set_submodule(block, own)
+        unet.set_submodule(block, module)
 
 
 def _bypass(block: Any) -> torch.nn.Module:
@@ -54,7 +54,7 @@ def _bypass(block: Any) -> torch.nn.Module:
 
     shortcut = getattr(block, SHORTCUT, None)
     scale = getattr(block, "output_scale_factor", 1.0)
-    transformer = type(block).__name__ in ATTENTIONS
+    transformer = type(block).__name__ == TRANSFORMER
 
     class Bypass(torch.nn.Module):
         def forward(self, hidden: torch.Tensor, *_args: Any, **_kwargs: Any) -> Any:

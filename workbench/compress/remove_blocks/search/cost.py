@@ -44,10 +44,10 @@ def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[s
         counted = {layer.layer: layer for layer in count_unet(config, tokens=tokens).layers}
         by_layer: dict[str, Amounts] = {}
         for name in [*counted, *(layer for layer in medians if layer not in counted)]:
-            own = counted.get(name)
+            layer = counted.get(name)
             by_layer[name] = {
-                "params": float(own.params if own else 0),
-                "macs": float(own.macs + own.attention_macs if own else 0),
+                "params": float(layer.params if layer else 0),
+                "macs": float(layer.macs + layer.attention_macs if layer else 0),
                 "latency": medians.get(name, 0.0),
             }
         return by_layer
@@ -59,8 +59,8 @@ def passes_of(times: Times, inside: Callable[[str], bool]) -> Stats:
     """The time in ms of the layers ``inside``, added up pass by pass."""
     from workbench.measure.clock import Stats
 
-    own = [samples for layer, samples in times.items() if inside(layer)]
-    return Stats(tuple(sum(samples) for samples in zip(*own, strict=True)) or (0.0,) * ITERATIONS)
+    inner = [samples for layer, samples in times.items() if inside(layer)]
+    return Stats(tuple(sum(samples) for samples in zip(*inner, strict=True)) or (0.0,) * ITERATIONS)
 
 
 def time_of(times: Times, inside: Callable[[str], bool]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Damage:
 
     @property
     def of_parent(self) -> Found:
-        """What the parent's own pictures score."""
+        """What the parent's pictures score."""
         return self._scored(self._parent_pictures)
 
     def of_block(self, block: str) -> Found:
@@ -107,7 +107,7 @@ class Damage:
         return self._notes.get(f"pictures {_named(dropped)}", lambda: self._drawn(self._student(dropped)))
 
     def _student(self, dropped: Dropped) -> Any:
-        """The student with the parent's weights, which it shares: no memory of its own."""
+        """The student with the parent's weights, which it shares."""
         plan = built(self.config, dropped)
         if plan is None:
             raise RunError(f"remove_blocks.search: no U-Net is left without {_named(dropped)}")

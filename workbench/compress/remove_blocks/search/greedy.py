@@ -13,24 +13,17 @@ from dataclasses import dataclass, field
 from workbench.compress.remove_blocks.search.units import Dropped, Reach, Unit, tidy
 
 Errors = Callable[[Dropped], float]
-"""The measured error of a set; asked for once for each."""
+"""The measured error of a set; measured once for each."""
 OnRound = Callable[[float], None]
-"""Told how far the search is, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Pick:
-    """One choice: the unit, and the set with it."""
-
-    unit: Unit
-    dropped: Dropped
+"""Called with how far the search is, 0 to 1."""
 
 
 @dataclass
 class Trace:
     """What a search did: its choices, what it put back in the end, every set it measured with its error."""
 
-    picks: list[Pick] = field(default_factory=list)
+    picks: list[tuple[Unit, Dropped]] = field(default_factory=list)
+    """Each unit, and the set with it."""
     put_back: list[Unit] = field(default_factory=list)
     final: Dropped = frozenset()
     """The last set: the choices without what was put back."""
@@ -49,7 +42,7 @@ def search(reach: Reach, share: float, remeasure: int, error_of: Errors, on_roun
         share: of the whole, in the reach's measure.
         remeasure: how many units are measured before a choice, the most promising by their last slope first.
         error_of: see ``Errors``.
-        on_round: told after every measurement.
+        on_round: called after every measurement.
     """
     trace = Trace()
     dropped: Dropped = frozenset()
@@ -71,15 +64,15 @@ def search(reach: Reach, share: float, remeasure: int, error_of: Errors, on_roun
             on_round((1 - now + sure * (done + 1) / len(looked_at)) / (1 - share))
         dropped = min(looked_at, key=lambda d: (slopes[options[d]], sorted(d)))
         error = measured(dropped)
-        trace.picks.append(Pick(options[dropped], dropped))
+        trace.picks.append((options[dropped], dropped))
     _put_back(trace, reach, share, measured)
     return trace
 
 
 def _put_back(trace: Trace, reach: Reach, share: float, measured: Errors) -> None:
     """Takes back, one by one, the unit whose return lowers the error the most, while the budget still holds."""
-    kept = [pick.unit for pick in trace.picks]
-    trace.final = trace.picks[-1].dropped if trace.picks else frozenset()
+    kept = [unit for unit, _ in trace.picks]
+    trace.final = trace.picks[-1][1] if trace.picks else frozenset()
     while True:
         without: Mapping[Dropped, Unit] = {_union(kept, unit): unit for unit in kept}
         fitting = [d for d in without if d and reach.can(d) and reach.left(d) <= share]

@@ -42,7 +42,7 @@ class Chosen:
 def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
     """Measures blocks and sets of the parent's U-Net and chooses the set with the least error within the budget.
 
-    Finished measurements lie in ``ctx.state``: a killed search goes on from there.
+    Finished measurements lie in ``ctx.state``: a killed search resumes from there.
 
     Raises:
         InputError: not even everything that can go reaches the budget.
@@ -70,13 +70,13 @@ def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
     for dropped in layouts.values():
         trace.errors[dropped] = damage.of_set(dropped)["error"]["value"]
     best = trace.best(lambda dropped: reach.left(dropped) <= share)
-    shown = [*(pick.dropped for pick in trace.picks), *layouts.values(), best]
+    shown = [*(dropped for _, dropped in trace.picks), *layouts.values(), best]
     with ctx.progress("pictures of the sets", len(shown)) as tick:
         for done, dropped in enumerate(shown, 1):
             damage.pictures_of_set(dropped)
             tick(done)
 
-    def told(dropped: Dropped) -> dict[str, Any]:
+    def row(dropped: Dropped) -> dict[str, Any]:
         measured = damage.of_set(dropped) | damage.pictures_of_set(dropped)
         return {"left": ledger.left(dropped), **measured, "dropped": _ordered(unet_config, dropped)}
 
@@ -95,12 +95,12 @@ def find(ctx: StepContext, config: SearchConfig, tokens: int) -> Chosen:
         },
         "blocks": blocks,
         "left_out": [{"block": name, "why": why} for name, why in left_out.items()],
-        "path": [{"unit": pick.unit.name, **told(pick.dropped)} for pick in trace.picks],
+        "path": [{"unit": unit.name, **row(dropped)} for unit, dropped in trace.picks],
         "put_back": [unit.name for unit in trace.put_back],
         "tried": [{"left": ledger.left(d), "error": error} for d, error in trace.errors.items()],
-        "bk": [{"layout": name, **told(dropped)} for name, dropped in layouts.items()],
+        "bk": [{"layout": name, **row(dropped)} for name, dropped in layouts.items()],
         "bk_left_out": unfit,
-        "chosen": {"found_by": _found_by(best, trace, layouts), **told(best)},
+        "chosen": {"found_by": _found_by(best, trace, layouts), **row(best)},
     }
     warnings = passes_of(times, lambda _layer: True).warnings("remove_blocks.search: kernel time of the parent")
     return Chosen(tuple(_ordered(unet_config, best)), report, warnings)

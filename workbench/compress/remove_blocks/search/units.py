@@ -28,7 +28,7 @@ class Unit:
 
 
 def units_of(config: Mapping[str, Any]) -> list[Unit]:
-    """Every unit whose removal leaves a U-Net of its own, from the config alone."""
+    """Every unit whose removal leaves a U-Net, from the config alone."""
     return [unit for unit in _candidates(config) if built(config, unit.modules) is not None]
 
 
@@ -101,8 +101,8 @@ class Ledger:
         for unit in units_of(config) if MIDDLE in self._modules else ():
             student = built(config, unit.modules)
             if student and unit.name.startswith("level"):
-                own = layers_of(student.config)
-                self._middle[len(student.config["block_out_channels"])] = _within(own, MIDDLE)
+                levels = len(student.config["block_out_channels"])
+                self._middle[levels] = _within(layers_of(student.config), MIDDLE)
 
     def inside(self, module: str) -> Amounts:
         """The amounts of a module with all that it holds."""
@@ -127,13 +127,13 @@ class Ledger:
 
 
 def _within(layers: Mapping[str, Amounts], module: str) -> Amounts:
-    return _sum(own for name, own in layers.items() if name == module or name.startswith(f"{module}."))
+    return _sum(amounts for name, amounts in layers.items() if name == module or name.startswith(f"{module}."))
 
 
 def _sum(amounts: Iterable[Amounts]) -> dict[str, float]:
     total: dict[str, float] = dict.fromkeys(MEASURES, 0.0)
-    for own in amounts:
-        for measure, value in own.items():
+    for part in amounts:
+        for measure, value in part.items():
             total[measure] += value
     return total
 

@@ -1,7 +1,7 @@
-"""The widths of a U-Net told from its config alone, near enough for checking a recipe before any work.
+"""The widths of a U-Net as far as its config gives them, for checking a recipe before any work.
 
-The graph that decides in the end is traced from the network itself (``prune_graph``); what blocks share is not told
-here, so that every block has widths of its own.
+The step itself traces the network (``prune.graph``), which also shows which blocks share a width; here every block has
+its own.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from workbench.compress.remove_blocks.layouts import blocks_of
 _KNOWN = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
 
 
-def told_widths(config: Mapping[str, Any], whole_heads: bool) -> list[Width]:
-    """The widths by the config; none where it has blocks of which nothing is known here."""
+def config_widths(config: Mapping[str, Any], whole_heads: bool) -> list[Width]:
+    """The widths; none where the config has a kind of block that isn't known here."""
     kinds = {*config["down_block_types"], *config["up_block_types"]}
     depth = config.get("transformer_layers_per_block") or 1
     if kinds - _KNOWN or config.get("mid_block_type") not in (None, "UNetMidBlock2DCrossAttn") or depth != 1:
