@@ -48,7 +48,8 @@ class Backend:
     """Places the scales and writes the file in the format of ``runtime``; ``about`` tells readers of recipes how.
 
     ``make(task)`` writes the file and returns its report (JSON). ``settings``: the step's keys on weights that it
-    heeds; it settles the others itself. ``denoiser_alone``: it makes no other component. ``special``: whether it can do diffusion's special cases, ``trains``: quantization-aware training.
+    heeds; it settles the others itself. ``denoiser_alone``: it makes no other component. ``special``: whether it can do
+    diffusion's special cases, ``trains``: quantization-aware training.
     """
 
     name: str
