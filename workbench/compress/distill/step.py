@@ -7,9 +7,8 @@ student was pruned, f_T are the teacher's channels that the student kept (its ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -47,7 +46,7 @@ class DistillConfig(TaughtConfig):
         "step); 0.99 is reached after 890 steps. null: the raw weights are kept.",
     )
     weights: LossWeights = LossWeights()
-    feature_pairs: list[list[str]] | None = Field(
+    feature_pairs: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = Field(
         None, description="Pairs [teacher module, student module]; default: BK-SDM's for the two shapes."
     )
     drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
@@ -55,12 +54,6 @@ class DistillConfig(TaughtConfig):
     def default_name(self) -> str:
         """``distilled``."""
         return "distilled"
-
-    def check(self, _unet_config: Mapping[str, Any], _names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Problems that the types don't show."""
-        for i, pair in enumerate(self.feature_pairs or []):
-            if len(pair) != 2:
-                yield f"feature_pairs.{i}", f"a pair is [teacher module, student module], found {len(pair)} names"
 
 
 @step("distill", DistillConfig)

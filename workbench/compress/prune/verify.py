@@ -15,14 +15,9 @@ another order (they do on AVX2)."""
 
 
 def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
-    """Runs the U-Net in memory and the one that was saved, and exports the saved one.
+    """Runs ``unet``, as it was cut, and the one that was saved of it in ``pruned``, and exports the saved one.
 
     Weights must agree to the bit, outputs up to the rounding of sums.
-
-    Args:
-        ctx: of the step.
-        unet: as it was cut, in memory.
-        pruned: the candidate whose U-Net was saved.
 
     Raises:
         RunError: one of these doesn't hold; the message says which.

@@ -11,26 +11,33 @@ from workbench.runtimes.onnxruntime.session import session
 if TYPE_CHECKING:
     import numpy as np
 
+EXTREMES = ("ReduceMin", "ReduceMax")
+
 
 class Observed:
     """Runs the ONNX file ``model`` and hands over ``tensors`` beside its first output.
 
-    A copy of the file with further outputs is written to ``copy``. Memory: the tensors of one pass.
+    A copy of the file with further outputs is written to ``copy``. Memory: the tensors of one pass; with ``extremes``
+    only the least and the largest value of each leave the runtime, as ``NAME/ReduceMin`` and ``NAME/ReduceMax``.
     """
 
-    def __init__(self, model: Path, tensors: Iterable[str], copy: Path) -> None:
+    def __init__(self, model: Path, tensors: Iterable[str], copy: Path, extremes: bool = False) -> None:
         import onnx_ir as ir
 
         from workbench.export.onnx import save
 
         graph_model = ir.load(model)
         graph = graph_model.graph
-        self._tensors = sorted(set(tensors))
         given = {value.name for value in (*graph.inputs, *graph.outputs)}
-        values = {value.name: value for node in graph for value in node.outputs}
-        for name in self._tensors:
-            if name not in given:
-                value = values[name]
+        values = {value.name: value for value in (*graph.inputs, *(v for node in graph for v in node.outputs))}
+        for name in sorted(set(tensors)):
+            shown = [] if extremes or name in given else [values[name]]
+            for op in EXTREMES if extremes else ():
+                node = ir.node(op, [values[name]], attributes={"keepdims": 0}, name=f"{name}/{op}:node")
+                node.outputs[0].name, node.outputs[0].shape = f"{name}/{op}", ir.Shape([])
+                graph.append(node)
+                shown.append(node.outputs[0])
+            for value in shown:
                 value.dtype = value.dtype or ir.DataType.FLOAT
                 graph.outputs.append(value)
         save(graph_model, copy)
@@ -38,7 +45,6 @@ class Observed:
         self._names = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The model's first output, and each tensor by its name."""
+        """The model's first output; all inputs and outputs by name, the tensors among them."""
         outputs = self._session.run(None, dict(inputs))
-        values = {**inputs, **dict(zip(self._names, outputs, strict=True))}
-        return outputs[0], {name: values[name] for name in self._tensors}
+        return outputs[0], {**inputs, **dict(zip(self._names, outputs, strict=True))}

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.compress.quantize.calibration.histograms import Histogram, mse_range, percentile_range
-from workbench.compress.quantize.calibration.observe import Observed
+from workbench.compress.quantize.calibration.observe import EXTREMES, Observed
 from workbench.errors import RunError
-from workbench.runtimes.onnxruntime.session import session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,30 +79,29 @@ class _Extremes:
 
     def __init__(self, model: Path, names: Sequence[str], work: Path, momentum: float) -> None:
         self._names, self._momentum = names, momentum
-        self._session = session(_with_extremes(model, names, work))
-        self._low: np.ndarray | None = None
-        self._high: np.ndarray | None = None
+        self._model = Observed(model, names, work / "ranges.onnx", extremes=True)
+        self._ends: np.ndarray | None = None
+        """[low or high, tensor]"""
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         import numpy as np
 
-        out, *extremes = self._session.run(None, dict(inputs))
-        low, high = np.array([float(x) for x in extremes], np.float32).reshape(2, -1)
-        for name, finite in zip(self._names, np.isfinite(low) & np.isfinite(high), strict=True):
-            if not finite:
+        out, values = self._model.run(inputs)
+        ends = np.array([[values[f"{name}/{op}"] for name in self._names] for op in EXTREMES], np.float32)
+        for name, (low, high) in zip(self._names, ends.T, strict=True):
+            if not (np.isfinite(low) and np.isfinite(high)):
                 raise _not_finite(name)
-        if self._low is None or self._high is None:
-            self._low, self._high = low, high
-        elif not self._momentum:
-            self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+        if self._ends is None:
+            self._ends = ends
+        elif self._momentum:
+            self._ends = self._momentum * self._ends + (1 - self._momentum) * ends
         else:
-            self._low = self._momentum * self._low + (1 - self._momentum) * low
-            self._high = self._momentum * self._high + (1 - self._momentum) * high
+            self._ends = np.stack([np.minimum(self._ends[0], ends[0]), np.maximum(self._ends[1], ends[1])])
         return out
 
     def result(self) -> dict[str, tuple[float, float]]:
-        assert self._low is not None and self._high is not None
-        return {n: (float(a), float(b)) for n, a, b in zip(self._names, self._low, self._high, strict=True)}
+        assert self._ends is not None
+        return {name: (float(low), float(high)) for name, low, high in zip(self._names, *self._ends, strict=True)}
 
 
 class _Histograms:
@@ -131,25 +129,3 @@ class _Histograms:
 
 def _not_finite(tensor: str) -> RunError:
     return RunError(f"calibration: {tensor} holds numbers that aren't finite")
-
-
-def _with_extremes(model: Path, tensors: Sequence[str], work: Path) -> Path:
-    """Writes the model with each tensor's extremes as further outputs: all minima, then all maxima."""
-    import onnx_ir as ir
-
-    from workbench.export.onnx import save
-
-    graph_model = ir.load(model)
-    graph = graph_model.graph
-    values = {value.name: value for node in graph for value in node.outputs}
-    values.update({value.name: value for value in graph.inputs})
-    for op in ("ReduceMin", "ReduceMax"):
-        for name in tensors:
-            node = ir.node(op, [values[name]], attributes={"keepdims": 0}, name=f"{name}/{op}")
-            node.outputs[0].name = f"{name}/{op}:0"
-            node.outputs[0].dtype, node.outputs[0].shape = ir.DataType.FLOAT, ir.Shape([])
-            graph.append(node)
-            graph.outputs.append(node.outputs[0])
-    path = work / "ranges.onnx"
-    save(graph_model, path)
-    return path

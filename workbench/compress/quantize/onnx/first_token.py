@@ -9,7 +9,7 @@ beforehand and quantizes the products of the other tokens only.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +32,10 @@ SAME = 1e-3
 """Greatest difference between two prompts' first states, relative to the largest value, that counts as rounding."""
 
 
-def first_state(prompt_encoder: Path, tokenizer: Path, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
+def first_state(prompt_encoder: Path, tokenizer: Path) -> np.ndarray:
     """The text encoder's state of the first token, float32 [1, 1, D], the same for every prompt.
 
-    Args:
-        prompt_encoder: its exported file; takes token ids [1, L].
-        tokenizer: folder of the CLIP tokenizer.
-        prompts: texts that it is checked on, two or more.
+    ``prompt_encoder`` is its exported file, which takes token ids [1, L]; ``tokenizer`` the folder of CLIP's.
 
     Raises:
         InputError: the first token's state depends on the prompt, so it can't be a constant.
@@ -50,7 +47,7 @@ def first_state(prompt_encoder: Path, tokenizer: Path, prompts: Sequence[str] = 
     run = runner(prompt_encoder)
     length = run.get_inputs()[0].shape[1]
     ids = tokens(
-        list(prompts), padding="max_length", truncation=True, max_length=length, return_tensors="np"
+        list(PROMPTS), padding="max_length", truncation=True, max_length=length, return_tensors="np"
     ).input_ids.astype(np.int64)
     states = np.stack([run.run(None, {"input_ids": row[None]})[0][0, :1].astype(np.float32) for row in ids])
     apart = float(np.abs(states - states[0]).max() / np.abs(states).max())

@@ -53,10 +53,8 @@ def quantize_qdq(
 
     Args:
         model: its weights in memory; changed.
-        nodes: those that become integer, of ``model``.
-        rounded: their weights, int8 per channel or per tensor, by node name.
+        rounded: weights of ``nodes``, int8 per channel or per tensor, by node name.
         ranges: (low, high) of the tensors that ``tensors_of`` names.
-        out: an ONNX file.
     """
     import numpy as np
     import onnx_ir as ir
