@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from workbench.data.captioned import captions, is_there
+from workbench.data.lines import numbered
 from workbench.models.candidate import Candidate, Component
 from workbench.models.families import denoisers
 from workbench.strict import Name, Strict
@@ -51,6 +53,11 @@ class StepConfig(Strict):
     @property
     def reads_data(self) -> bool:
         """Whether the step reads captions or pictures of the recipe's data."""
+        return self.reads_pictures
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether captions alone won't do; else ``evaluate.prompts`` stand in where there is no data."""
         return self.trains
 
     @property
@@ -72,6 +79,10 @@ class StepConfig(Strict):
     def teacher_name(self) -> str | None:
         """The candidate that teaches the denoiser, against which its pictures are then held; None: nobody does."""
         return None
+
+    def doubts(self, _runtimes: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """What the candidate can't show on these runtimes, as (key inside the step, sentence): ``check`` warns of it."""
+        yield from ()
 
     def others(self) -> Mapping[str, str]:
         """Further candidates whose torch denoiser the step reads, by the key that names each."""
@@ -112,7 +123,17 @@ class StepContext:
     export: Callable[[Candidate, str], Path]
     """``export(candidate, component)``: the stored ONNX export of a torch component."""
     others: Mapping[str, Candidate] = field(default_factory=dict)
-    """The candidates that the step's config asks for by name."""
+    """The candidates that the step's config names."""
+    prompts: str | None = None
+    """The recipe's file of prompts."""
+
+    def captions(self) -> list[str]:
+        """What the parent draws, each text once: the data's training captions or, where there is none, the prompts."""
+        if self.prompts and not is_there(self.data, self.base.source):
+            texts = [line.strip() for _, line in numbered(Path(self.prompts))]
+        else:
+            texts = captions(self.data, self.base.source)
+        return list(dict.fromkeys(texts))
 
 
 @dataclass(frozen=True)

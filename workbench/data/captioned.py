@@ -17,6 +17,7 @@ from workbench.data.encode import encode, stored_latents
 from workbench.data.forms import files_of, read_rows
 from workbench.data.operation import TRAIN
 from workbench.errors import InputError
+from workbench.models.families import family_of
 from workbench.models.weights import read_header
 from workbench.store.store import Store, key_of
 
@@ -111,14 +112,14 @@ def check(data: str | None, source: Path) -> set[str]:
     if data not in EMBEDDED:
         look(read_rows(Path(data or "")))
     else:
-        file = source / _LATENTS
+        file, family = source / _LATENTS, family_of(source)
         if not file.is_file():
             raise InputError(f"{file}: missing")
         shape = read_header(file).shapes.get("latents", ())
-        if len(shape) != 4 or shape[0] != len(table):
-            raise InputError(
-                f"{file}: found latents of shape {list(shape)}; needs [{len(table)}, C, h, w], one for each caption"
-            )
+        needed = (len(table), *family.latent(family.configs(source))[1:])
+        if tuple(shape) != needed:
+            what = "one for each caption, of the shape that the denoiser takes"
+            raise InputError(f"{file}: found latents of shape {list(shape)}; needs {list(needed)}, {what}")
     return {row["split"] for row in table}
 
 

@@ -67,7 +67,7 @@ def _scores(pairs: Sequence[tuple[Image.Image, str]], work: Work) -> np.ndarray:
     """Scores [N, 3] of the crops of each picture."""
     assert work.context.score is not None
     side = work.context.side
-    crops = [fitted(image.crop(box), side) for image, _ in pairs for box in boxes(*image.size)]
+    crops = [fitted(image.crop(box), (side, side)) for image, _ in pairs for box in boxes(*image.size)]
     captions = [text for _, text in pairs for _ in POSITIONS]
     return scored(work.context.score, np.stack(crops), captions).reshape(-1, len(POSITIONS))
 

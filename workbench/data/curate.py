@@ -26,7 +26,7 @@ def curate(train: Sequence[Row], work: Work) -> Done:
     scores: list[float] = []
     with work.progress("score", len(train)) as tick:
         for batch in batches(train):
-            pictures = np.stack([fitted(read(row.picture), work.context.side) for row in batch])
+            pictures = np.stack([fitted(read(row.picture), (work.context.side,) * 2) for row in batch])
             scores += scored(work.context.score, pictures, [row.text for row in batch]).tolist()
             tick(len(scores))
     values = np.array(scores)

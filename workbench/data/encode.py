@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 
 LATENTS = "latents.safetensors"
 _OF = "autoencoder"
-_BATCH = 16
+_BATCH, _PIXELS = 16, 1 << 18
+"""Pictures that the autoencoder takes at once, and their pixels: one of 512 x 512 takes 0.7 GB."""
+
+
+def at_once(source: Path) -> int:
+    """How many pictures of the pipeline in ``source`` go through its autoencoder at once."""
+    family = family_of(source)
+    height, width = family.sides(family.configs(source))
+    return min(_BATCH, max(1, _PIXELS // (height * width)))
 
 
 def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tuple[torch.Tensor, Done]:
-    """Latents float [N, C, h, w], scaled as the denoiser expects them, and their rows; without those that are broken.
+    """Latents float [N, C, h, w] as the denoiser takes them, and their rows; without those that are broken.
 
     The latents are the autoencoder's means, not samples. Pictures are cropped to their centre. ``source``: the
     pipeline's folder.
@@ -39,11 +47,11 @@ def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tup
 
     family = family_of(source)
     vae = family.decoder.net(source / family.decoder.folder)
-    side, (scale, shift) = family.side(family.configs(source)), family.scaling(source)
+    (height, width), (scale, shift) = family.sides(family.configs(source)), family.scaling(source)
     latents, done = [], Done([])
     with progress("encode", len(rows)) as tick, torch.inference_mode():
-        for batch in batches(rows, _BATCH):
-            if pictures := _pictures(batch, side, done):
+        for batch in batches(rows, at_once(source)):
+            if pictures := _pictures(batch, (width, height), done):
                 x = torch.from_numpy(np.stack(pictures) / 127.5 - 1).permute(0, 3, 1, 2)
                 encoded = vae.encode(x)
                 means = (
@@ -56,10 +64,10 @@ def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tup
     return torch.cat(latents).clone(), done
 
 
-def _pictures(batch: Sequence[Row], side: int, done: Done) -> list[np.ndarray]:
+def _pictures(batch: Sequence[Row], size: tuple[int, int], done: Done) -> list[np.ndarray]:
     pictures: list[np.ndarray] = []
     for row in batch:
-        if drop := unusable(row, lambda part: pictures.append(fitted(read(part), side).astype("float32"))):
+        if drop := unusable(row, lambda part: pictures.append(fitted(read(part), size).astype("float32"))):
             done.dropped.append(drop)
         else:
             done.rows.append(row)
@@ -75,7 +83,7 @@ def keep(folder: Path, source: Path, progress: Progress = quiet) -> None:
 
 
 def stored_latents(folder: Path, count: int, source: Path) -> torch.Tensor | None:
-    """The latents stored by ``keep``; None unless they are ``count`` of the same autoencoder."""
+    """The latents stored by ``keep``; None unless they are ``count`` of the same autoencoder and size."""
     from safetensors import safe_open
 
     file = folder / LATENTS
@@ -89,6 +97,8 @@ def stored_latents(folder: Path, count: int, source: Path) -> torch.Tensor | Non
 
 
 def _autoencoder(source: Path) -> str:
-    folder = source / family_of(source).decoder.folder
+    family = family_of(source)
+    folder, sides = source / family.decoder.folder, family.sides(family.configs(source))
     files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors"))
-    return hashlib.sha256("".join(f"{file.name}\0{hash_file(file)}\n" for file in files).encode()).hexdigest()
+    contents = "".join(f"{file.name}\0{hash_file(file)}\n" for file in files)
+    return hashlib.sha256(f"{sides}\n{contents}".encode()).hexdigest()

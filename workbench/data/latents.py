@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.data.captioned import load
+from workbench.data.encode import at_once
 from workbench.data.operation import Row
 from workbench.data.parts import Span
 from workbench.data.pictures import write_png
 from workbench.models.families import family_of
 from workbench.progress import Progress
-
-_BATCH = 16
 
 
 def decode(source: Path, state: Path, progress: Progress) -> list[Row]:
@@ -25,10 +24,10 @@ def decode(source: Path, state: Path, progress: Progress) -> list[Row]:
     ]
     family = family_of(source)
     vae = family.decoder.net(source / family.decoder.folder)
-    scale, shift = family.latents(vae.config)
+    (scale, shift), count = family.latents(vae.config), at_once(source)
     with progress("decode", len(rows)) as tick, torch.inference_mode():
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
+        for start in range(0, len(rows), count):
+            batch = rows[start : start + count]
             if not all(row.picture.file.is_file() for row in batch):
                 latents = data.latents[start : start + len(batch)] / scale + shift
                 pictures = (vae.decode(latents).sample.clamp(-1, 1) * 127.5 + 127.5).round().byte()

@@ -79,11 +79,11 @@ def _opened(picture: Part) -> Iterator[Image.Image]:
             raise BrokenPicture(reason) from None
 
 
-def fitted(image: Image.Image, side: int) -> np.ndarray:
-    """uint8 [side, side, 3], cropped to the centre as for the model's autoencoder."""
+def fitted(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """uint8 [H, W, 3] of ``size`` (W, H), cropped to the centre as for the model's autoencoder."""
     from PIL import ImageOps
 
-    return np.asarray(ImageOps.fit(image, (side, side)))
+    return np.asarray(ImageOps.fit(image, size))
 
 
 def write_png(picture: np.ndarray | Image.Image, file: Path) -> None:

@@ -25,8 +25,7 @@ def simulated(scheme: str, integer: float, stored: float) -> bool:
     known = SCHEMES.get(scheme)
     if known is None:
         return stored > SOME and integer < HALF * stored
-    eight = (known.weight_bits, known.activation_bits) == (8, 8)
-    return known.integer_activations and integer < HALF * (stored if eight and stored else 1.0)
+    return known.integer_activations and integer < HALF * (stored if known.has_kernels and stored else 1.0)
 
 
 def in_float(scheme: str, integer: float, stored: float) -> str | None:

@@ -22,6 +22,11 @@ class Scheme:
         return self.activation_bits is not None
 
     @property
+    def has_kernels(self) -> bool:
+        """Whether processors multiply its integers as such; of other widths they are computed in float."""
+        return (self.weight_bits, self.activation_bits) == (8, 8)
+
+    @property
     def integer_weights(self) -> bool:
         """Whether weights lie on a grid of integers."""
         return self.weight_bits <= 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from workbench.errors import InputError
 from workbench.models.read_json import read_object
 from workbench.models.weights import disagreement, weight_files
 from workbench.models.widths import Widths, read_widths, set_widths, write_widths
+from workbench.store.files import write_atomic
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -71,7 +73,10 @@ def meta_unet(config: Mapping[str, Any], widths: Widths | None = None) -> UNet2D
 
 
 def save_unet(unet: UNet2DConditionModel, folder: Path, widths: Widths | None) -> None:
-    """Writes config, weights (safetensors) and, where it was pruned, the widths."""
+    """Writes config, weights (safetensors) and, where it was pruned, the widths: the same bytes at every place."""
     unet.save_pretrained(folder, safe_serialization=True)
+    config = read_object(folder / "config.json")
+    config.pop("_name_or_path", None)  # the folder that it was loaded from
+    write_atomic(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
     if widths is not None:
         write_widths(widths, folder)

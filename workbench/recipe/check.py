@@ -27,6 +27,7 @@ from workbench.recipe.load import Loaded, first_of
 from workbench.recipe.plan import plan_steps
 from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.yaml_lines import Problem
+from workbench.runtimes.base import DEFAULT
 from workbench.store.files import existing, unwritable
 from workbench.store.store import Store
 
@@ -144,7 +145,13 @@ def _stored(loaded: Loaded, store: Store) -> list[bool]:
 def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
     if memory > available:
         yield f"memory: needs about {_gb(memory)} and activations, {_gb(available)} are available; a run may be killed"
-    cores, threads = len(os.sched_getaffinity(0)), loaded.recipe.profile.threads
+    profile, runs = loaded.recipe.profile, list[str]()
+    for target in profile.targets:
+        runs += profile.runtimes if target == "host" else [DEFAULT]  # the runner on a device is ONNX Runtime's
+    for i, entry in enumerate(loaded.recipe.steps):
+        for key, what in entry.config.doubts(list(dict.fromkeys(runs))):
+            yield f"{loaded.where(('steps', i, entry.kind, key))}: {what}"
+    cores, threads = len(os.sched_getaffinity(0)), profile.threads
     if threads is not None and threads > cores:
         where = loaded.where(("profile", "threads"))
         yield f"{where}: found {threads}, but this process may use {cores} cores; latencies will say little"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.data.captioned import check as check_data
+from workbench.data.captioned import is_there
 from workbench.data.lines import prompts_problem
 from workbench.data.operation import TRAIN
 from workbench.devices.target import devices_of
@@ -67,7 +68,8 @@ def prompts_problems(recipe: Recipe) -> Iterator[Problem]:
 def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
     """What is wrong with the captioned pictures, where the recipe names some or something in it needs them."""
     readers = [entry.kind for entry in recipe.steps if entry.config.reads_data]
-    if recipe.data is None and recipe.evaluate.prompts is not None and not readers:
+    with_pictures = (readers and is_there(None, source)) or any(entry.config.reads_pictures for entry in recipe.steps)
+    if recipe.data is None and recipe.evaluate.prompts is not None and not with_pictures:
         return
     try:
         if TRAIN not in check_data(recipe.data, source) and readers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from workbench.compress.registry import Step, StepConfig, steps
@@ -50,7 +51,11 @@ def plan_steps(
     """
     planned: list[PlannedStep] = []
     keys, names = [base_key], recipe.candidate_names()
-    given = Given(recipe.seed, data_key, folder_key, scorer, recipe.evaluate.prompts)
+    prompts = recipe.evaluate.prompts
+    texts_key = (
+        hash_file(Path(prompts)) if prompts and data_key == "none" else data_key
+    )  # prompts stand in for captions
+    given = Given(recipe.seed, data_key, folder_key, scorer, prompts)
     for entry, name, parent in zip(recipe.steps, names[1:], recipe.parents(), strict=True):
         step = steps()[entry.kind]
         others = {name: names.index(name) for name in entry.config.others().values()}
@@ -63,7 +68,7 @@ def plan_steps(
             "files": {key: hash_file(path) for key, path in entry.config.files().items()},
             **depends_on(step.apply, *sorted(entry.config.reached()), without=entry.config.unreached()),
             "seed": recipe.seed,
-            "data": sets[-1].key if sets else data_key,
+            "data": sets[-1].key if sets else texts_key,
             "base": base_key,
             "parent": keys[parent],
             **({"others": [keys[i] for i in others.values()]} if others else {}),

@@ -60,6 +60,7 @@ def build(base: Candidate, plan: list[PlannedStep], session: Session) -> list[Ca
                 progress=session.progress,
                 export=lambda candidate, component: stored_export(candidate, component, store),
                 others=others,
+                prompts=recipe.evaluate.prompts,
             )
             return _apply(planned, context)
 

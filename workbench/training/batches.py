@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.models.families import family_of
+from workbench.models.read_json import read_object
 from workbench.models.tokens import load_tokens
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+"""What a denoiser may predict: the noise, the velocity, the clean latent."""
+
+
+def prediction_problem(source: Path) -> str | None:
+    """Why the denoiser of the pipeline in ``source`` can't be trained, by what its scheduler says that it predicts."""
+    kind = read_object(source / "scheduler" / "scheduler_config.json").get("prediction_type", PREDICTIONS[0])
+    if kind in PREDICTIONS:
+        return None
+    return f"the scheduler has prediction_type {kind!r}; this step needs one of {', '.join(PREDICTIONS)}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Batches:
 
     @property
     def prediction(self) -> str:
-        """What the model predicts: ``epsilon`` or ``v_prediction``."""
+        """What the model predicts, one of ``PREDICTIONS``."""
         return self._scheduler.config.prediction_type
 
     def noised(self, clean: Clean, timesteps: torch.Tensor) -> torch.Tensor:
@@ -92,14 +105,16 @@ class Batches:
             return self._text(ids.to(self._device)).last_hidden_state
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """The next batch; the target is the noise or, for v-prediction models, the velocity."""
+        """The next batch; the target is what the model predicts: the noise, the velocity or the clean latents."""
         import torch
 
         clean = self.clean(rng)
         times = rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)[self._part]
         t = torch.from_numpy(times).to(self._device)
-        velocity = self.prediction == "v_prediction"
-        target = self._scheduler.get_velocity(clean.latents, clean.noise, t) if velocity else clean.noise
+        if self.prediction == "v_prediction":
+            target = self._scheduler.get_velocity(clean.latents, clean.noise, t)
+        else:
+            target = clean.latents if self.prediction == "sample" else clean.noise
         return Batch(self.noised(clean, t), t, clean.states, target)
 
     def clean(self, rng: np.random.Generator) -> Clean:

@@ -76,10 +76,12 @@ class Grid:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """x̂0 and ε [B, C, h, w] that a U-Net's ``output`` on ``noisy`` means.
 
-        ``prediction``: epsilon or v_prediction, as the scheduler's config names them.
+        ``prediction``: epsilon, v_prediction or sample, as the scheduler's config names them.
         """
         alpha = self.alphas[timesteps].view(-1, *[1] * (noisy.ndim - 1)).to(noisy)
         keep, spread = alpha.sqrt(), (1 - alpha).sqrt()
         if prediction == "v_prediction":
             return keep * noisy - spread * output, keep * output + spread * noisy
+        if prediction == "sample":
+            return output, (noisy - keep * output) / spread
         return (noisy - spread * output) / keep, output

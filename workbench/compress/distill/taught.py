@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from workbench.compress.registry import StepConfig
+from workbench.models.families import family_of
+from workbench.models.guidance import FIELD
+from workbench.models.read_json import read_object
+from workbench.models.scheduler import FEW
 from workbench.models.unet import CLASS as UNET
+from workbench.training.batches import prediction_problem
 from workbench.training.precision import Precision
 
 
@@ -40,6 +46,15 @@ class TaughtConfig(StepConfig):
     def teacher_name(self) -> str:
         """As the recipe says."""
         return self.teacher
+
+    def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """A teacher or a scheduler that can't be learned from."""
+        if (problem := prediction_problem(folder)) is not None:
+            yield "", problem
+        family = family_of(folder)
+        scheduler = read_object(folder / "scheduler" / "scheduler_config.json").get("_class_name")
+        if self.teacher == "base" and (scheduler == FEW or family.configs(folder)(family.denoiser.name).get(FIELD)):
+            yield "teacher", "found 'base', which is distilled to few steps; needs one that is drawn in many"
 
     def others(self) -> Mapping[str, str]:
         """The teacher, unless it is the untouched model, which every step has."""

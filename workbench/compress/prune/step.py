@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from workbench.compress.prune.config_widths import config_widths
 from workbench.compress.prune.graph import Criterion, WidthGraph, lowest, scorer
-from workbench.compress.prune.ladder import COUNTED, MEASURED, Scale, smallest_ratio
+from workbench.compress.prune.ladder import COUNTED, MEASURED, MOST, Scale, smallest_ratio
 from workbench.compress.prune.plan import SCOPES, NothingLeft, Scope, Width, plan
 from workbench.compress.prune.verify import verify
 from workbench.compress.registry import StepConfig, StepContext, StepResult, step
@@ -24,6 +25,7 @@ from workbench.models.read_json import read_object
 from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, Widths, read_widths
+from workbench.training.batches import prediction_problem
 
 
 class PruneConfig(StepConfig):
@@ -71,8 +73,8 @@ class PruneConfig(StepConfig):
         return "pruned"
 
     @property
-    def reads_data(self) -> bool:
-        """Only gradients need pictures."""
+    def reads_pictures(self) -> bool:
+        """Only gradients need them."""
         return self.criterion == "taylor"
 
     @property
@@ -98,6 +100,15 @@ class PruneConfig(StepConfig):
                 yield "exempt", f"exempts everything in scope ({', '.join(self.scope)}); nothing is left to prune"
             elif self.ratio and all(kept[w.name] == w.channels for w in in_play):
                 yield "ratio", _nothing_goes(self, in_play)
+            elif not self.ratio:
+                least = plan(in_play, MOST, self.per_block, self.round_to, at_least_one=True)
+                if least == {width.name: width.channels for width in in_play}:
+                    yield "round_to", f"found {self.round_to}, with which every width in scope is at its least already"
+
+    def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """A scheduler for whose predictions there are no gradients of the task."""
+        if self.reads_pictures and (problem := prediction_problem(folder)) is not None:
+            yield "criterion", problem
 
     def unet_config_after(self, unet_config: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The same config, marked: it no longer has the widths."""

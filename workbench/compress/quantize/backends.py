@@ -64,6 +64,8 @@ class Backend:
     trains: bool = False
     spares_a_bit: bool = False
     """Whether weights take a bit less where 8-bit products overflow on the machine that quantizes."""
+    simulated_on: frozenset[str] = frozenset()
+    """Runtimes that have the kernels of its schemes, but compute what it writes in float (docs/schemes.md)."""
     gains: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Settings besides the defaults, by scheme, that change what its runtime gains."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.backends import able, backends, makes
@@ -28,6 +28,20 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
     is_unet = unet_config.get("_class_name", UNET) == UNET  # diffusers names the class; a config by hand need not
     if not all_problems and config.takes() & denoisers() and is_unet:
         yield from _fit(config, unet_config)
+
+
+def doubts(config: QuantizeConfig, runtimes: Sequence[str]) -> Iterator[Problem]:
+    """What will not show on ``runtimes``: what they can't run, and what they only simulate."""
+    backend, scheme = backends()[config.backend], SCHEMES[config.scheme]
+    titles = {name: described(name).title for name in runtimes}
+    run = [name for name in runtimes if backend.suffix in described(name).reads]
+    if missed := [titles[name] for name in runtimes if name not in run]:
+        yield "backend", f"{backend.name} makes {backend.suffix} files, which aren't measured on {' and '.join(missed)}"
+    if not scheme.integer_activations:
+        return
+    if floats := [titles[name] for name in run if not scheme.has_kernels or name in backend.simulated_on]:
+        what = "quality and files are the scheme's, times are not"
+        yield "scheme", f"{config.scheme} will only be simulated, in float, on {' and '.join(floats)}: {what}"
 
 
 def _backend(config: QuantizeConfig) -> Iterator[Problem]:

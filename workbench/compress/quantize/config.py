@@ -21,6 +21,7 @@ from workbench.models.schemes import SCHEMES, SchemeName
 from workbench.models.unet import CLASS as UNET
 from workbench.store.processor import int8_overflows
 from workbench.strict import Strict
+from workbench.training.batches import prediction_problem
 from workbench.training.precision import Precision
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class QuantizeConfig(StepConfig):
     @property
     def reads_data(self) -> bool:
         """Pictures train; captions calibrate."""
-        return self.method == "qat" or (self.scheme != "fp16" and self.calibration.prompts_from is None)
+        return self.trains or (self.scheme != "fp16" and self.calibration.prompts_from is None)
 
     def reached(self) -> frozenset[str]:
         """The backend, what opens its files, and the policies."""
@@ -211,8 +212,16 @@ class QuantizeConfig(StepConfig):
 
         yield from problems(self, unet_config)
 
+    def doubts(self, runtimes: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Runtimes that can't run the files, or compute the scheme in float."""
+        from workbench.compress.quantize.check import doubts
+
+        yield from doubts(self, runtimes)
+
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """Components that the model hasn't."""
+        """Components that the model hasn't, or a scheduler for whose predictions it can't be trained."""
+        if self.trains and (problem := prediction_problem(folder)) is not None:
+            yield "method", problem
         known = family_of(folder).names
         for i, name in enumerate(self.components or ()):
             if name not in known:

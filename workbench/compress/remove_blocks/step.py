@@ -19,7 +19,7 @@ from workbench.errors import InputError, did_you_mean
 from workbench.models.families import layouts, modules
 from workbench.models.read_json import read_object
 from workbench.models.unet import CLASS as UNET
-from workbench.models.unet import load_unet
+from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, read_widths
 
 _AFTER_PRUNE = "a pruned U-Net's config doesn't have its widths; remove blocks first and prune what is left"
@@ -134,7 +134,7 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
     student = UNet2DConditionModel.from_config(plan.config)
     copied = plan.copy_weights(student, teacher)
     made = replace(parent, path=ctx.out / parent.name)
-    student.save_pretrained(made.path, safe_serialization=True)
+    save_unet(student, made.path, None)
     report = {"copied_tensors": copied, "teacher_tensors": len(teacher.state_dict())}
     report |= _removed(teacher, student, dropped, tokens) | extra
     return StepResult.of(made, report)

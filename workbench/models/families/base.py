@@ -284,9 +284,14 @@ class Family:
         (shape, _), *_ = self.denoiser.spec(configs).inputs.values()
         return shape
 
+    def sides(self, configs: Configs) -> tuple[int, int]:
+        """Height and width of a picture in pixels."""
+        *_, height, width = (side * self.factor(configs(self.decoder.name)) for side in self.latent(configs))
+        return height, width
+
     def side(self, configs: Configs) -> int:
         """The longer side of a picture in pixels."""
-        return max(self.latent(configs)[-2:]) * self.factor(configs(self.decoder.name))
+        return max(self.sides(configs))
 
     def scaling(self, folder: Path) -> tuple[float, float]:
         """``latents`` of the pipeline in ``folder``."""

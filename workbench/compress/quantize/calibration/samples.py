@@ -17,7 +17,6 @@ from pydantic import Field
 from workbench.compress.quantize.calibration.ranges import Method
 from workbench.compress.quantize.calibration.trajectory import Inputs, Trajectory
 from workbench.compress.registry import StepContext
-from workbench.data.captioned import captions
 from workbench.data.lines import numbered
 from workbench.errors import InputError
 from workbench.models.families.base import Family
@@ -93,7 +92,7 @@ class Samples:
             if not lines:
                 raise InputError(f"quantize.calibration.prompts_from: {self.config.prompts_from} holds no prompts")
         else:
-            lines = list(dict.fromkeys(captions(self.context.data, self.context.base.source)))
+            lines = self.context.captions()
             if not lines:
                 raise InputError(
                     "quantize.calibration: the data has no captions to draw prompts from",

@@ -64,4 +64,5 @@ BACKEND = Backend(
     about="NNCF, in ONNX; slower on onnxruntime",
     schemes=("w8a8",),
     make=_make,
+    simulated_on=frozenset({"onnxruntime"}),
 )

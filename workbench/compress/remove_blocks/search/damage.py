@@ -14,7 +14,6 @@ from workbench.compress.remove_blocks.search.bypass import without
 from workbench.compress.remove_blocks.search.config import SearchConfig
 from workbench.compress.remove_blocks.search.probes import Probe
 from workbench.compress.remove_blocks.search.units import Dropped, built
-from workbench.data.captioned import captions
 from workbench.errors import RunError
 from workbench.measure.interval import interval
 from workbench.metrics.psnr_db import psnr_db
@@ -68,7 +67,7 @@ class Damage:
         self._notes = notes
         self.config: Mapping[str, Any] = read_object(parent / "config.json")
         self.unet: Any = load_unet(parent).requires_grad_(False)
-        known = list(dict.fromkeys(captions(ctx.data, source)))
+        known = ctx.captions()
         count = min(len(known), max(config.prompts, config.pictures))
         order = np.random.default_rng([ctx.seed, 2]).permutation(len(known))[:count]
         prompts = [known[i] for i in order]
