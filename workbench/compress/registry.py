@@ -81,7 +81,7 @@ class StepConfig(Strict):
         return None
 
     def doubts(self, _runtimes: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """What the candidate can't show on these runtimes, as (key inside the step, sentence): ``check`` warns of it."""
+        """What can't be shown on these runtimes, as (key inside the step, sentence): ``check`` warns of it."""
         yield from ()
 
     def others(self) -> Mapping[str, str]:
