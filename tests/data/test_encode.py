@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from workbench.data import captioned
 from workbench.data.captioned import load
-from workbench.data.encode import LATENTS, encode, keep, stored_latents
+from workbench.data.encode import LATENTS, at_once, encode, keep, stored_latents
 from workbench.data.forms import read_rows
 from workbench.models.families import INDEX
 
@@ -66,3 +66,30 @@ def test_latents_of_another_autoencoder_or_of_other_pictures_are_not(folder, dem
     save_file({name: value * 1.01 for name, value in load_file(weights).items()}, weights)
     assert stored_latents(folder, 18, other) is None
     assert not torch.allclose(load(str(folder), other).latents, load(str(folder), demo).latents, atol=1e-4)
+
+
+def test_latents_have_the_size_that_the_denoiser_takes_whatever_the_autoencoder_was_trained_at(files, own_model):
+    own, folder = own_model(), files[0].parent
+    rewrite(own / "vae" / "config.json", sample_size=32)
+    assert load(str(folder), own).latents.shape == (18, 4, 16, 16)
+    rewrite(own / "unet" / "config.json", sample_size=[8, 16])
+    assert load(str(folder), own).latents.shape == (18, 4, 8, 16)
+
+
+def test_kept_latents_of_another_size_are_not_used(files, demo, own_model):
+    folder, own = files[0].parent, own_model()
+    keep(folder, demo)
+    rewrite(own / "unet" / "config.json", sample_size=8)
+    assert load(str(folder), own).latents.shape == (18, 4, 8, 8)
+
+
+def test_large_pictures_are_encoded_one_at_a_time(demo, own_model):
+    own = own_model()
+    rewrite(own / "unet" / "config.json", sample_size=128)
+    assert (at_once(demo), at_once(own)) == (16, 1)
+
+
+def rewrite(file: Path, **changes: object) -> None:
+    config = json.loads(file.read_text()) | changes
+    file.unlink()
+    file.write_text(json.dumps(config))

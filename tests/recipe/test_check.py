@@ -193,8 +193,103 @@ def test_a_model_without_pictures_needs_them_only_where_they_are_used(
     told = f"{tmp_path}/r.yaml:1: data: this model brings no captioned pictures; name a folder of captioned pictures"
 
     assert refusal(loaded(tmp_path, "", str(own)), store).startswith(told)
-    check_recipe(loaded(tmp_path, asked, str(own)), store)
+    for steps in (
+        "",
+        "steps: [quantize: {scheme: w8a8}]\n",
+        "steps: [remove_blocks: {search: {budget: {macs: 0.8}}}]\n",
+    ):
+        check_recipe(loaded(tmp_path, asked + steps, str(own)), store)
     assert refusal(loaded(tmp_path, asked + "steps: [distill: {steps: 3}]\n", str(own)), store).startswith(told)
+
+
+def test_latents_that_the_denoiser_does_not_take_are_refused(
+    tmp_path: Path, store: Store, own_model: Callable[[], Path]
+) -> None:
+    own = own_model()
+    rewrite(own / "unet" / "config.json", sample_size=32)
+    told = refusal(loaded(tmp_path, model=str(own)), store)
+    assert "pictures.safetensors: found latents of shape" in told and "4, 32, 32], one for each caption" in told
+
+
+FEW = {
+    "unet/config.json": {"time_cond_proj_dim": 256},
+    "scheduler/scheduler_config.json": {"_class_name": "LCMScheduler"},
+}
+
+
+@pytest.mark.parametrize("file", FEW)
+def test_a_model_of_few_steps_teaches_nobody_to_draw_in_many(
+    tmp_path: Path, store: Store, own_model: Callable[[], Path], demo: Path, file: str
+) -> None:
+    own = own_model()
+    rewrite(own / file, **FEW[file])
+    of = "r.yaml:6: steps.1.{}.teacher: found 'base', which is distilled to few steps"
+    for kind in ("distill", "distill_consistency"):
+        chain = f"steps:\n  - replace_unet: {{model: {demo}}}\n  - {kind}: {{steps: 3}}\n"
+        assert of.format(kind) in refusal(loaded(tmp_path, chain, str(own)), store)
+        told = chain.replace("steps: 3", "steps: 3, teacher: teacher")
+        check_recipe(loaded(tmp_path, told, str(own)), store)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["distill: {}", "distill_consistency: {}", "prune: {ratio: 0.3}", "quantize: {method: qat}"],
+)
+def test_only_what_is_known_to_be_predicted_is_trained(
+    tmp_path: Path, store: Store, own_model: Callable[[], Path], step: str
+) -> None:
+    own = own_model()
+    more = f"steps: [{step}]\n"
+    rewrite(own / "scheduler" / "scheduler_config.json", prediction_type="sample")
+    check_recipe(loaded(tmp_path, more, str(own)), store)
+    rewrite(own / "scheduler" / "scheduler_config.json", prediction_type="flow_prediction")
+    assert "needs one of epsilon, v_prediction, sample" in refusal(loaded(tmp_path, more, str(own)), store)
+
+
+def rewrite(file: Path, **changes: object) -> None:
+    """Changes a config of ``own_model``, whose files are links."""
+    config = json.loads(file.read_text()) | changes
+    file.unlink()
+    file.write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("step", "runtimes", "told"),
+    [
+        (
+            "scheme: w8a16",
+            "onnxruntime, openvino",
+            "scheme: w8a16 will only be simulated, in float, on ONNX Runtime and",
+        ),
+        ("scheme: w4a8", "onnxruntime", "scheme: w4a8 will only be simulated"),
+        ("backend: nncf", "onnxruntime", "scheme: w8a8 will only be simulated, in float, on ONNX Runtime:"),
+        ("backend: nncf", "openvino", None),
+        (
+            "scheme: w8a8",
+            "torch, onnxruntime",
+            "backend: onnxruntime makes .onnx files, which aren't measured on PyTorch",
+        ),
+        (
+            "backend: openvino",
+            "onnxruntime",
+            "backend: openvino makes .xml files, which aren't measured on ONNX Runtime",
+        ),
+        ("scheme: w8a8", "onnxruntime", None),
+        ("scheme: w4a16", "onnxruntime", None),
+    ],
+)
+def test_what_a_runtime_only_simulates_or_does_not_run_is_said_before_the_work(
+    tmp_path: Path, store: Store, step: str, runtimes: str, told: str | None
+) -> None:
+    more = f"steps: [quantize: {{{step}}}]\nprofile: {{runtimes: [{runtimes}]}}\n"
+    warnings = check_recipe(loaded(tmp_path, more), store).warnings
+    assert len(warnings) == (told is not None)
+    assert all(f"r.yaml:4: steps.0.quantize.{told}" in warning for warning in warnings)
+
+
+def test_a_target_for_pruning_is_refused_where_no_width_can_shrink(tmp_path: Path, store: Store) -> None:
+    more = "steps: [prune: {macs_target: 0.5, round_to: 1024}]\n"
+    assert "steps.0.prune.round_to: found 1024" in refusal(loaded(tmp_path, more), store)
 
 
 def test_a_step_whose_result_is_stored_takes_no_more_disk(tmp_path: Path, store: Store) -> None:

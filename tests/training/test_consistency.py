@@ -35,15 +35,16 @@ def test_a_step_of_the_solver_with_the_true_noise_leads_along_the_trajectory():
     assert torch.allclose(found, alpha.sqrt() * clean + (1 - alpha).sqrt() * noise)
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_outputs_mean_the_same_picture_and_noise_in_both_parameterisations(prediction):
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_outputs_mean_the_same_picture_and_noise_in_every_parameterisation(prediction):
     grid, generator = Grid(alphas()), torch.Generator().manual_seed(0)
     clean, noise = (torch.randn(2, 4, 2, 2, generator=generator, dtype=torch.float64) for _ in range(2))
     t = torch.tensor([19, 499])
     alpha = grid.alphas[t].double().view(2, 1, 1, 1)
     noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
     velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-    found = grid.split(noise if prediction == "epsilon" else velocity, noisy, t, prediction)
+    output = {"epsilon": noise, "v_prediction": velocity, "sample": clean}[prediction]
+    found = grid.split(output, noisy, t, prediction)
     assert torch.allclose(found[0], clean) and torch.allclose(found[1], noise)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,20 @@ def test_all_three_terms_fall_and_are_logged(context):
     rows = [json.loads(line) for line in (context.out / "loss.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(16))
     assert rows[5]["loss"] == pytest.approx(rows[5]["task"] + rows[5]["output"] + rows[5]["feature"], rel=1e-5)
+
+
+def test_models_in_two_places_give_the_same_files(own_tiny, tiny, tmp_path):
+    torch.set_num_threads(1)
+    files = []
+    for candidate in (tiny, own_tiny):
+        out = tmp_path / candidate.source.parent.name / "out"
+        ctx = StepContext(candidate, candidate, 0, None, out, out / "state", quiet, export=lambda *_: None)
+        shutil.rmtree(out, ignore_errors=True)
+        removed = remove_blocks(ctx, RemoveBlocksConfig(blocks=["down_blocks.0.attentions.0"]))
+        distill(replace(ctx, out=out / "d", state=out / "d" / "state"), DistillConfig(steps=1, batch=2))
+        folders = (removed.components["unet"].path, out / "d" / "unet")
+        files.append([file.read_bytes() for folder in folders for file in sorted(folder.iterdir())])
+    assert files[0] == files[1] and len(files[0]) == 4
 
 
 @pytest.mark.parametrize(("output", "asked"), [(0.0, 1), (0.5, 2)])

@@ -1,0 +1,25 @@
+"""Batches of the denoising task: the target is what the model's scheduler says that it predicts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from workbench.data.captioned import load
+from workbench.training.batches import PREDICTIONS, Batches
+from workbench.training.consistency import Grid
+from workbench.training.loop import step_rng
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_the_target_stands_for_the_picture_that_was_made_noisy(own_tiny, prediction):
+    file = own_tiny.source / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"prediction_type": prediction}))
+    batches = Batches(own_tiny.source, None, 4, drop_captions=0.0)
+    batch = batches.draw(step_rng(0, 0))
+    clean, _ = Grid(batches.alphas).split(batch.target, batch.noisy, batch.timesteps, prediction)
+    latents = load(None, own_tiny.source).latents
+    nearest = (clean[:, None] - latents).abs().amax((2, 3, 4)).min(1).values
+    assert torch.all(nearest < 0.01)
