@@ -17,10 +17,15 @@ from pydantic import Field, model_validator
 
 from workbench.compress.distill.taught import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
-from workbench.models.guidance import EMBEDDED, FIELD
+from workbench.compress.train_student import train_student
+from workbench.models.guidance import EMBEDDED, FIELD, guidance_embedding
 from workbench.models.unet import WEIGHTS, load_unet, meta_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
+from workbench.training.batches import Batches
+from workbench.training.consistency import POINTS, Grid, boundary, huber
+from workbench.training.loop import device, own_part
+from workbench.training.precision import attention_for, chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,10 +80,6 @@ class DistillConsistencyConfig(TaughtConfig):
 @step("distill_consistency", DistillConsistencyConfig)
 def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> StepResult:
     """Trains the parent's U-Net, given an embedding of guidance, against the teacher's guided steps."""
-    from workbench.compress.train_student import train_student
-    from workbench.training.consistency import POINTS
-    from workbench.training.loop import device
-    from workbench.training.precision import attention_for, chosen
 
     parent = ctx.parent.denoiser
     made, widths = replace(parent, path=ctx.out / parent.name), read_widths(parent.path)
@@ -131,11 +132,6 @@ def _loss(
     The teacher lies on ``device`` already; the loop puts ``average`` there.
     """
     import torch
-
-    from workbench.models.guidance import guidance_embedding
-    from workbench.training.batches import Batches
-    from workbench.training.consistency import Grid, boundary, huber
-    from workbench.training.loop import own_part
 
     part = own_part(config.batch)
     batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, part)

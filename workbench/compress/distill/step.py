@@ -14,10 +14,15 @@ from pydantic import Field
 
 from workbench.compress.distill.taught import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
+from workbench.compress.train_student import train_student
 from workbench.models.unet import WEIGHTS, load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 from workbench.strict import Strict
+from workbench.training.batches import Batches
+from workbench.training.features import FeatureLoss
+from workbench.training.loop import device, own_part
+from workbench.training.precision import attention_for, chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +64,6 @@ class DistillConfig(TaughtConfig):
 @step("distill", DistillConfig)
 def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     """Trains the parent's U-Net against the teacher's; reports the terms at the start, at the end, and in between."""
-    from workbench.compress.train_student import train_student
-    from workbench.training.loop import device
-    from workbench.training.precision import attention_for, chosen
 
     made = replace(ctx.parent.denoiser, path=ctx.out / ctx.parent.denoiser.name)
     folders = ctx.others.get(config.teacher, ctx.base).denoiser.path, ctx.parent.denoiser.path
@@ -85,10 +87,6 @@ def _loss(ctx: StepContext, config: DistillConfig, teacher: Any, student: Any, w
     wrapper.
     """
     import torch
-
-    from workbench.training.batches import Batches
-    from workbench.training.features import FeatureLoss
-    from workbench.training.loop import own_part
 
     part = own_part(config.batch)
     batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, part)

@@ -25,7 +25,8 @@ from workbench.models.read_json import read_object
 from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, Widths, read_widths
-from workbench.training.batches import prediction_problem
+from workbench.training.batches import Batches, prediction_problem
+from workbench.training.loop import step_rng
 
 
 class PruneConfig(StepConfig):
@@ -219,9 +220,6 @@ def _gradients(ctx: StepContext, config: PruneConfig, unet: Any) -> None:
     """Leaves in the U-Net's parameters the task loss's gradients, summed over batches of the data."""
     import torch
     from diffusers.models.attention_processor import AttnProcessor
-
-    from workbench.training.batches import Batches
-    from workbench.training.loop import step_rng
 
     batches = Batches(ctx.base.source, ctx.data, config.batch, drop_captions=0.1)
     usual = unet.attn_processors

@@ -21,7 +21,6 @@ from workbench.models.schemes import SCHEMES, SchemeName
 from workbench.models.unet import CLASS as UNET
 from workbench.store.processor import int8_overflows
 from workbench.strict import Strict
-from workbench.training.batches import prediction_problem
 from workbench.training.precision import Precision
 
 if TYPE_CHECKING:
@@ -220,6 +219,8 @@ class QuantizeConfig(StepConfig):
 
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
         """Components that the model hasn't, or a scheduler for whose predictions it can't be trained."""
+        from workbench.training.batches import prediction_problem
+
         if self.trains and (problem := prediction_problem(folder)) is not None:
             yield "method", problem
         known = family_of(folder).names

@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.config import Qat
 from workbench.compress.registry import StepContext
+from workbench.compress.train_student import train_student
 from workbench.models.unet import WEIGHTS, load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
+from workbench.training.batches import Batches
+from workbench.training.features import FeatureLoss
+from workbench.training.loop import device, own_part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +64,6 @@ def train_quantized(
     from diffusers.models.attention_processor import AttnProcessor
 
     from workbench.compress.quantize.fake_quant import Rates, attach, harvest
-    from workbench.compress.train_student import train_student
-    from workbench.training.loop import device
 
     start = time.monotonic()
     source = ctx.parent.denoiser.path
@@ -88,10 +90,6 @@ def _loss(ctx: StepContext, config: Qat, parent: Any, student: Any, device: Any)
     wrapper.
     """
     import torch
-
-    from workbench.training.batches import Batches
-    from workbench.training.features import FeatureLoss
-    from workbench.training.loop import own_part
 
     part = own_part(config.batch)
     batches = Batches(ctx.base.source, ctx.data, config.batch, config.drop_captions, device, part)

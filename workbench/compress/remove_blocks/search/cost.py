@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.compress.registry import StepContext
 from workbench.compress.remove_blocks.search.units import Amounts
+from workbench.measure.clock import Stats
 from workbench.measure.layers import OUTSIDE
-
-if TYPE_CHECKING:
-    from workbench.measure.clock import Stats
+from workbench.measure.network import Network
+from workbench.runtimes.onnxruntime.layers import profile_layers
+from workbench.store.processor import default_threads
 
 WARMUP, ITERATIONS = 3, 20
 Times = Mapping[str, Sequence[float]]
@@ -22,9 +23,6 @@ def measured_times(ctx: StepContext) -> dict[str, list[float]]:
 
     What belongs to no layer is in ``(unmapped)``; what the runtime spends outside kernels is left out.
     """
-    from workbench.measure.network import Network
-    from workbench.runtimes.onnxruntime.layers import profile_layers
-    from workbench.store.processor import default_threads
 
     unet = ctx.parent.denoiser.name
     feed, file = ctx.parent.spec(unet).seeded(), ctx.export(ctx.parent, unet)
@@ -35,7 +33,6 @@ def measured_times(ctx: StepContext) -> dict[str, list[float]]:
 
 def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[str, Amounts]]:
     """For a ``Ledger``: the amounts of every layer of a U-Net's config; its time where ``times`` knows the layer."""
-    from workbench.measure.clock import Stats
     from workbench.runtimes.torch.counting import count_unet
 
     medians = {layer: Stats(tuple(samples)).median for layer, samples in times.items()}
@@ -57,7 +54,6 @@ def layers_of(times: Times, tokens: int) -> Callable[[Mapping[str, Any]], dict[s
 
 def passes_of(times: Times, inside: Callable[[str], bool]) -> Stats:
     """The time in ms of the layers ``inside``, added up pass by pass."""
-    from workbench.measure.clock import Stats
 
     inner = [samples for layer, samples in times.items() if inside(layer)]
     return Stats(tuple(sum(samples) for samples in zip(*inner, strict=True)) or (0.0,) * ITERATIONS)
@@ -68,7 +64,6 @@ def time_of(times: Times, inside: Callable[[str], bool]) -> dict[str, Any]:
 
     A disturbance hits one layer of a pass, so that sums of medians stay where medians of sums don't.
     """
-    from workbench.measure.clock import Stats
 
     medians = [Stats(tuple(samples)).median for layer, samples in times.items() if inside(layer)]
     sums = passes_of(times, inside)
