@@ -23,9 +23,9 @@ def test_the_demos_shortcuts_split_where_the_skip_begins_and_give_the_same(demo_
     path = demo_graph("unet")
     model = ir.load(path)
     before = {node.name: node for node in model.graph}
+    widths = {name: node.inputs[1].shape[1] for name, node in before.items() if node.op_type == "Conv"}
     report = split_shortcuts(model, _layers(model))
     assert [row["at"] for row in report] == POINTS
-    widths = {name: node.inputs[1].shape[1] for name, node in before.items() if node.op_type == "Conv"}
     assert all(row["of"] == widths[f"{row['layer']}/Conv"] for row in report)
 
     save(model, tmp_path / "split.onnx")
