@@ -60,7 +60,8 @@ def test_latents_of_another_autoencoder_or_of_other_pictures_are_not(folder, dem
     assert stored_latents(folder, 18, demo) is not None
     assert stored_latents(folder, 17, demo) is None
     other = tmp_path / "other"
-    shutil.copytree(demo / "vae", other / "vae")
+    for part in ("vae", "unet", "text_encoder"):
+        shutil.copytree(demo / part, other / part)
     shutil.copyfile(demo / INDEX, other / INDEX)
     weights = other / "vae" / "diffusion_pytorch_model.safetensors"
     save_file({name: value * 1.01 for name, value in load_file(weights).items()}, weights)

@@ -264,15 +264,12 @@ def rewrite(file: Path, **changes: object) -> None:
         ("scheme: w4a8", "onnxruntime", "scheme: w4a8 will only be simulated"),
         ("backend: nncf", "onnxruntime", "scheme: w8a8 will only be simulated, in float, on ONNX Runtime:"),
         ("backend: nncf", "openvino", None),
-        (
-            "scheme: w8a8",
-            "torch, onnxruntime",
-            "backend: onnxruntime makes .onnx files, which aren't measured on PyTorch",
-        ),
+        ("scheme: w8a8", "torch, onnxruntime", None),
+        ("scheme: w8a8", "torch", "backend: onnxruntime makes .onnx files, which won't be measured: PyTorch"),
         (
             "backend: openvino",
             "onnxruntime",
-            "backend: openvino makes .xml files, which aren't measured on ONNX Runtime",
+            "backend: openvino makes .xml files, which won't be measured",
         ),
         ("scheme: w8a8", "onnxruntime", None),
         ("scheme: w4a16", "onnxruntime", None),

@@ -31,15 +31,18 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
 
 
 def doubts(config: QuantizeConfig, runtimes: Sequence[str]) -> Iterator[Problem]:
-    """What will not show on ``runtimes``: what they can't run, and what they only simulate."""
+    """What won't show on ``runtimes``: files that none of them runs, and integers that they only simulate."""
     backend, scheme = backends()[config.backend], SCHEMES[config.scheme]
-    titles = {name: described(name).title for name in runtimes}
-    run = [name for name in runtimes if backend.suffix in described(name).reads]
-    if missed := [titles[name] for name in runtimes if name not in run]:
-        yield "backend", f"{backend.name} makes {backend.suffix} files, which aren't measured on {' and '.join(missed)}"
+    readers = [described(name) for name in runtimes if backend.suffix in described(name).reads]
+    if runtimes and not readers:
+        titles = " and ".join(described(name).title for name in runtimes)
+        yield (
+            "backend",
+            f"{backend.name} makes {backend.suffix} files, which won't be measured: {titles} can't run them",
+        )
     if not scheme.integer_activations:
         return
-    if floats := [titles[name] for name in run if not scheme.has_kernels or name in backend.simulated_on]:
+    if floats := [reader.title for reader in readers if not scheme.has_kernels or reader.name in backend.simulated_on]:
         what = "quality and files are the scheme's, times are not"
         yield "scheme", f"{config.scheme} will only be simulated, in float, on {' and '.join(floats)}: {what}"
 

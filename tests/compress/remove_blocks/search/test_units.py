@@ -115,7 +115,7 @@ def test_even_the_tightest_budget_is_reached(config, ledger, measure):
     share = reach.least() + 1e-9
     trace = search(reach, share, 3, synthetic, lambda _part: None)
     assert reach.left(trace.final) <= share and built(config, trace.final) is not None
-    assert all(reach.left(pick.dropped) > share for pick in trace.picks[:-1])
+    assert all(reach.left(dropped) > share for _, dropped in trace.picks[:-1])
 
 
 def test_what_the_budget_does_not_need_comes_back(config, ledger):
@@ -124,8 +124,8 @@ def test_what_the_budget_does_not_need_comes_back(config, ledger):
     trace = search(reach, 0.7, 30, synthetic, parts.append)
     best = trace.best(lambda dropped: reach.left(dropped) <= 0.7)
     assert trace.errors[best] == min(e for d, e in trace.errors.items() if reach.left(d) <= 0.7)
-    assert trace.errors[trace.final] <= trace.errors[trace.picks[-1].dropped]
-    kept = [pick.unit for pick in trace.picks if pick.unit not in trace.put_back]
+    assert trace.errors[trace.final] <= trace.errors[trace.picks[-1][1]]
+    kept = [unit for unit, _ in trace.picks if unit not in trace.put_back]
     for unit in kept:
         fewer = tidy(m for other in kept if other != unit for m in other.modules)
         assert not fewer or reach.left(fewer) > 0.7 or synthetic(fewer) >= trace.errors[trace.final]
