@@ -69,16 +69,16 @@ def test_latents_of_another_autoencoder_or_of_other_pictures_are_not(folder, dem
     assert not torch.allclose(load(str(folder), other).latents, load(str(folder), demo).latents, atol=1e-4)
 
 
-def test_latents_have_the_size_that_the_denoiser_takes_whatever_the_autoencoder_was_trained_at(files, own_model):
-    own, folder = own_model(), files[0].parent
+def test_latents_have_the_size_that_the_denoiser_takes_whatever_the_autoencoder_was_trained_at(folder, own_model):
+    own = own_model()
     rewrite(own / "vae" / "config.json", sample_size=32)
     assert load(str(folder), own).latents.shape == (18, 4, 16, 16)
     rewrite(own / "unet" / "config.json", sample_size=[8, 16])
     assert load(str(folder), own).latents.shape == (18, 4, 8, 16)
 
 
-def test_kept_latents_of_another_size_are_not_used(files, demo, own_model):
-    folder, own = files[0].parent, own_model()
+def test_kept_latents_of_another_size_are_not_used(folder, demo, own_model):
+    own = own_model()
     keep(folder, demo)
     rewrite(own / "unet" / "config.json", sample_size=8)
     assert load(str(folder), own).latents.shape == (18, 4, 8, 8)
