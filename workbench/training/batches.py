@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.models.families import family_of
-from workbench.models.read_json import read_object
+from workbench.models.scheduler import read_scheduler
 from workbench.models.tokens import load_tokens
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 def prediction_problem(source: Path) -> str | None:
     """Why the denoiser of the pipeline in ``source`` can't be trained, by what its scheduler says that it predicts."""
-    kind = read_object(source / "scheduler" / "scheduler_config.json").get("prediction_type", PREDICTIONS[0])
+    kind = read_scheduler(source).get("prediction_type", PREDICTIONS[0])
     if kind in PREDICTIONS:
         return None
     return f"the scheduler has prediction_type {kind!r}; this step needs one of {', '.join(PREDICTIONS)}"

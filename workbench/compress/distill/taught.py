@@ -11,8 +11,7 @@ from pydantic import Field
 from workbench.compress.registry import StepConfig
 from workbench.models.families import family_of
 from workbench.models.guidance import FIELD
-from workbench.models.read_json import read_object
-from workbench.models.scheduler import FEW
+from workbench.models.scheduler import FEW, read_scheduler
 from workbench.models.unet import CLASS as UNET
 from workbench.training.batches import prediction_problem
 from workbench.training.precision import Precision
@@ -52,7 +51,7 @@ class TaughtConfig(StepConfig):
         if (problem := prediction_problem(folder)) is not None:
             yield "", problem
         family = family_of(folder)
-        scheduler = read_object(folder / "scheduler" / "scheduler_config.json").get("_class_name")
+        scheduler = read_scheduler(folder).get("_class_name")
         if self.teacher == "base" and (scheduler == FEW or family.configs(folder)(family.denoiser.name).get(FIELD)):
             yield "teacher", "found 'base', which is distilled to few steps; needs one that is drawn in many"
 
