@@ -160,7 +160,7 @@ def test_a_daemon_killed_in_mid_run_then_the_same_command_goes_on(call, start, u
     up.unplug(device)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1 and out == "", out + err
-    assert err.startswith("error: device 127.0.0.1:15600: ") and "what is finished is kept" in err
+    assert "\nerror: device 127.0.0.1:15600: " in f"\n{err}" and "what is finished is kept" in err
     assert "Traceback" not in err
     kept = {file: file.stat().st_mtime_ns for file in finished()}
     assert len(kept) == 1
