@@ -72,9 +72,9 @@ class Ranker:
         equal = [row for row in fitting if row is first or self._equals(row, first, profiles)]
         top = max(equal, key=self._value_or_least)
         left = [row for row in equal if row is top or self._unsettled(row, top)]
-        least = min(row["size_bytes"] for row in left)
-        left = [row for row in left if not row["size_bytes"] * SMALLER_BY > least]
-        best = max(left, key=lambda row: (self._value_or_least(row), -row["latency_ms"])) if left else first
+        smallest = min(left, key=lambda row: row["size_bytes"])
+        left = [row for row in left if self._as_small(row, smallest, profiles)]
+        best = max(left, key=lambda row: (self._value_or_least(row), -row["latency_ms"]))
         return best, [row for row in equal if row is not best]
 
     def _value_or_least(self, row: Row) -> float:
@@ -82,15 +82,22 @@ class Ranker:
         return -math.inf if math.isnan(value) else value
 
     def _equals(self, row: Row, first: Row, profiles: Profiles) -> bool:
-        """Whether a row is as fast, or as small, as the first; the same layers are as fast whatever the clock says."""
+        """Whether a row is as fast, or as small, as the first; the same layers are, whatever clock and exporter say."""
         if self.aim == "smallness":
-            return bool(row["size_bytes"] * SMALLER_BY <= first["size_bytes"])
-        sides = [profiles.get((r["target"], r["candidate"])) for r in (first, row)]
-        if first["target"] != row["target"] or sides[0] is None or sides[1] is None:
+            return self._as_small(row, first, profiles)
+        before, after = (profiles.get((r["target"], r["candidate"])) for r in (first, row))
+        if first["target"] != row["target"] or before is None or after is None:
             return False
-        ratio = speed(sides[0], sides[1])
+        ratio = speed(before, after)
         level = ratio is not None and ratio.outcome() != SLOWER and ratio.value < A_GAIN
-        return level or same_network(sides[0], sides[1])
+        return level or same_network(before, after)
+
+    @staticmethod
+    def _as_small(row: Row, smallest: Row, profiles: Profiles) -> bool:
+        """The same layers may differ by weights that the exporter stores once, such as biases of zeros."""
+        sides = [profiles.get((r["target"], r["candidate"])) for r in (row, smallest)]
+        same = sides[0] is not None and sides[1] is not None and same_network(sides[0], sides[1])
+        return row is smallest or same or bool(row["size_bytes"] * SMALLER_BY <= smallest["size_bytes"])
 
     def _unsettled(self, row: Row, top: Row) -> bool:
         """Whether quality doesn't tell the two apart."""
