@@ -19,11 +19,7 @@ def live_bytes(
     graph's inputs belong to the caller. What an operator needs inside itself is not known and not in it; of kernels
     inside an If, Loop or Scan nothing is known but what is alive around them.
 
-    Args:
-        graph: the executed graph.
-        nodes: its nodes.
-        kernels: those of one pass.
-        matched: of each kernel the index in ``nodes``.
+    ``graph`` and ``nodes`` are what was executed; ``matched`` has the index in ``nodes`` of each kernel of a pass.
     """
     steps = [(k, nodes[i].proto) for k, i in enumerate(matched) if i is not None and kernels[k].outer is None]
     buffer: dict[str, str] = {}

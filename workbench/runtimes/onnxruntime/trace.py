@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,9 @@ PRECISIONS = {
     "float8e4m3fn": "fp8", "float8e4m3fnuz": "fp8", "float8e5m2": "fp8", "float8e5m2fnuz": "fp8",
 }  # fmt: skip
 """Element types, as the runtime writes them, that a layer's numbers can have; int32 and int64 are indices and sums."""
-_BITS = {
-    "float": 32, "double": 64, "float16": 16, "bfloat16": 16, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16,
-    "int32": 32, "uint32": 32, "int64": 64, "uint64": 64, "bool": 8, "int4": 4, "uint4": 4, "int2": 2, "uint2": 2,
-    "float8e4m3fn": 8, "float8e4m3fnuz": 8, "float8e5m2": 8, "float8e5m2fnuz": 8,
-}  # fmt: skip
+_BITS = {"float": 32, "double": 64, "bool": 8}
+_NUMBER = re.compile(r"(?:b?float|u?int|complex)(\d+)")
+"""Other element types have their bits in their name."""
 
 _RUNS_OTHERS = {"If", "Loop", "Scan", "SequenceMap", "BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch"}
 
@@ -124,6 +123,6 @@ def _events(file: Path) -> Iterator[dict[str, Any]]:
 
 def _size(shape: Mapping[str, list[int]]) -> int | None:
     (kind, sides), *_ = shape.items()
-    if kind not in _BITS:
-        return None
-    return (math.prod(sides) * _BITS[kind] + 7) // 8
+    number = _NUMBER.match(kind)
+    bits = int(number[1]) if number else _BITS.get(kind)
+    return None if bits is None else math.ceil(math.prod(sides) * bits / 8)

@@ -85,13 +85,10 @@ def executed_nodes(compiled: Any) -> list[Node]:
 def record(
     compiled_anew: Callable[[], Any], feed: Mapping[str, np.ndarray], warmup: int, iterations: int
 ) -> tuple[list[Node], list[Pass]]:
-    """Runs a model ``iterations`` times, each time after at least ``warmup`` passes that aren't counted.
+    """The executed graph, and ``iterations`` passes of it.
 
-    Args:
-        compiled_anew: gives a ``CompiledModel`` whose counters are on and at zero.
-        feed: inputs by name.
-        warmup: passes before the first that counts, in every compiled model; at least one, which prepares weights.
-        iterations: passes that count.
+    ``compiled_anew`` gives a ``CompiledModel`` whose counters are on and at zero. Each makes ``warmup`` passes that
+    aren't counted, at least one, which prepares weights.
 
     Raises:
         RunError: the model can't be run on ``feed``.

@@ -63,11 +63,9 @@ def _counted(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], by_key
 
 
 def positional(net: torch.nn.Module, names: list[str] | None) -> torch.nn.Module:
-    """``net`` in a module that takes its inputs by position and gives its output tensors as a flat tuple.
+    """A module with ``net`` in the attribute ``net``: inputs by position, output tensors as a flat tuple.
 
-    Args:
-        net: the module, kept as attribute ``net``.
-        names: the keywords by which ``net`` takes its inputs; None when by position.
+    ``names`` are the keywords by which ``net`` takes its inputs; None where it takes them by position.
     """
     import torch
 
