@@ -8,7 +8,6 @@ neighbours if most nodes of the graph have hierarchical names, else it is a laye
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.graphs.costs import constants
-from workbench.graphs.names import ROOT
+from workbench.graphs.names import ROOT, SCOPES, of_scopes
 from workbench.graphs.walk import branches
 
-_SCOPES, _NAMESPACE = "pkg.torch.onnx.name_scopes", "namespace"
+_NAMESPACE = "namespace"
 _PARAMETER = re.compile(r"(.+)\.(weight|bias|kernel|gamma|beta|running_\w+|(weight|bias)_\w+|[wb]_\d+)(_quantized)?")
 _FRESH = re.compile(r"[A-Za-z_]+_token_\d+(_out\d+)?")
 """Names that ONNX Runtime gives to new nodes and values; an exported node can be called just ``Transpose``."""
@@ -90,9 +89,8 @@ class Names:
         """
         if _FRESH.fullmatch(name):
             return Place(None)
-        index = longest_known(name, self._known)
-        if index is not None:
-            return self.place(index)
+        if (known := prefix_in(name, self._known)) is not None:
+            return self.place(self._known[known])
         head, slash, _ = name.partition("/")
         if slash and head in self.layers:
             return Place(head)
@@ -101,8 +99,8 @@ class Names:
                 known = prefix_in(name[at:], self._known)
                 if known and ("/" in known or "." in known):
                     return self.place(self._known[known])
-        user = longest_known(name, self._weights)
-        return Place(self.layer_of[user] if user is not None else self._of_parameter(name))
+        weight = prefix_in(name, self._weights)
+        return Place(self._of_parameter(name) if weight is None else self.layer_of[self._weights[weight]])
 
     def _of_parameter(self, name: str) -> str | None:
         layer = name.rpartition(".")[0]
@@ -161,11 +159,6 @@ def nodes_of(graph: Any) -> list[GraphNode]:
     return nodes
 
 
-def longest_known(name: str, known: Mapping[str, int]) -> int | None:
-    """The value in ``known`` for the longest of its keys that ``name`` begins with."""
-    return None if (key := prefix_in(name, known)) is None else known[key]
-
-
 def prefix_in(name: str, known: Mapping[str, int]) -> str | None:
     """The longest key of ``known`` that ``name`` equals or begins with, up to the end of a word."""
     for end in range(len(name), 0, -1):
@@ -193,24 +186,13 @@ def _printable(name: str) -> str:
 def _named_layer(node: Any) -> str | None:
     """The layer in the node's metadata or name."""
     metadata = {entry.key: entry.value for entry in node.metadata_props}
-    for key, parse in ((_SCOPES, _of_scopes), (_NAMESPACE, _of_namespace)):
+    for key, parse in ((SCOPES, of_scopes), (_NAMESPACE, _of_namespace)):
         if key in metadata and (layer := parse(metadata[key])) is not None:
             return layer
     name = node.name or next((value for value in node.output if value), "")
     if "/" not in name:
         return None
     return _joined([part for part in name.split("/") if part][:-1])
-
-
-def _of_scopes(text: str) -> str | None:
-    try:
-        path = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return None
-    if not isinstance(path, list) or not path:
-        return None
-    named = [scope for scope in path[:-1] if isinstance(scope, str) and scope]
-    return named[-1] if named else ROOT
 
 
 def _of_namespace(text: str) -> str | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ROOT = "(root)"
 """The layer of operations outside all modules."""
 
-_SCOPES = "pkg.torch.onnx.name_scopes"
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""Metadata key of the modules around a node, in PyTorch's exports."""
 
 
 def name_by_layer(model: ir.Model, wrapper: str = "") -> list[str]:
@@ -74,16 +75,23 @@ def layer_of(name: str) -> str:
     return name.rsplit("/", 1)[0] if "/" in name else name
 
 
-def _layer(node: ir.Node, wrapper: str) -> str | None:
-    """Deepest module path of the node: the last scope but one (the last is the operation itself)."""
-    scopes = node.metadata_props.get(_SCOPES)
-    if scopes is None:
+def of_scopes(text: str) -> str | None:
+    """The deepest module in the value of ``SCOPES``, a list whose last entry is the operation itself; None: no list."""
+    try:
+        path = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
         return None
-    path = [""] + [scope for scope in ast.literal_eval(scopes)[:-1] if scope]
-    deepest = path[-1]
-    if wrapper:
-        deepest = "" if deepest == wrapper else deepest.removeprefix(f"{wrapper}.")
-    return deepest or ROOT
+    if not isinstance(path, list) or not path:
+        return None
+    return next((scope for scope in reversed(path[:-1]) if isinstance(scope, str) and scope), ROOT)
+
+
+def _layer(node: ir.Node, wrapper: str) -> str | None:
+    """The deepest module around the node, inside the wrapper."""
+    layer = of_scopes(node.metadata_props.get(SCOPES, ""))
+    if layer is None or not wrapper:
+        return layer
+    return ROOT if layer == wrapper else layer.removeprefix(f"{wrapper}.")
 
 
 def _neighbour(node: ir.Node, layers: dict[ir.Node, str | None]) -> str | None:

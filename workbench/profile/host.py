@@ -121,21 +121,18 @@ def _measure(
     measured = {}
     for network in networks:
         first = distinct[network.identity]
+        read = runtime.files(network)
+        size = file_size(network.file) if network.file else sum(file.stat().st_size for file in read)
         measured[network.candidate, network.component] = Measured(
             scheme=network.scheme,
             inputs=tuple(network.feed),
-            size_bytes=_size(runtime, network),
+            size_bytes=size,
             timed=timed[network.identity],
             layers=layers[network.identity],
             count=counts[network.candidate, network.component],
             shared_with=None if first is network else first.label,
         )
     return measured, tuple(apart)
-
-
-def _size(runtime: Runtime, network: Network) -> int:
-    """Bytes as deployed: the file where there is one, else what this runtime reads."""
-    return file_size(network.file) if network.file else sum(file.stat().st_size for file in runtime.files(network))
 
 
 def _that_fit(runtime: Runtime, group: Sequence[Network]) -> list[list[Network]]:

@@ -7,8 +7,8 @@ import shutil
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,11 @@ def missing_compiler() -> str | None:
     )
 
 
-@contextmanager
-def caches_in(folder: Path) -> Iterator[None]:
-    """All of Inductor's caches, in memory and on disk, begin with what is in ``folder`` and end up there."""
+def caches_in(folder: Path) -> AbstractContextManager[object]:
+    """All of Inductor's caches, in memory and on disk, start with what is in ``folder`` and end up there."""
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    with temporary_cache_dir(str(folder)):
-        yield
+    return temporary_cache_dir(str(folder))
 
 
 class Compiled:

@@ -132,7 +132,10 @@ def _launches(event: Any, origin: float, expected: Sequence[tuple[Graph, list[st
     ran = [child for child in event.cpu_children if _is_kernel(child.name)]
     same = [graph for graph, names in expected if names == [child.name for child in ran]]
     kernels = same[0].kernels if len(same) == 1 else tuple(Kernel(child.name, True, None) for child in ran)
-    launches = [_launch(kernel, child, origin) for kernel, child in zip(kernels, ran, strict=True)]
+    launches = [
+        _Launch(kernel, child.time_range.start - origin, child.time_range.elapsed_us())
+        for kernel, child in zip(kernels, ran, strict=True)
+    ]
     for child in event.cpu_children:
         if not _is_kernel(child.name):
             launches += _launches(child, origin, expected)
@@ -141,10 +144,6 @@ def _launches(event: Any, origin: float, expected: Sequence[tuple[Graph, list[st
 
 def _is_kernel(name: str) -> bool:
     return "::" in name or name.startswith("graph ")
-
-
-def _launch(kernel: Kernel, event: Any, origin: float) -> _Launch:
-    return _Launch(kernel, event.time_range.start - origin, event.time_range.end - event.time_range.start)
 
 
 def _assemble(
