@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from tests.fixtures.wild_onnx import CASES
+from workbench.errors import RunError
 from workbench.runtimes.onnxruntime.session import machine_config, session, session_config
 
 OVERFLOWS = "session.x64quantprecision"
@@ -31,3 +32,9 @@ def test_a_file_that_can_not_take_its_weights_as_uint8_loads_without(tmp_path, m
     """They share int8 weights or zero points between integer products, or multiply int8 by int8."""
     monkeypatch.setattr("workbench.runtimes.onnxruntime.session.int8_overflows", lambda _flags: True)
     assert session(CASES[name].write(tmp_path, name), 1).get_outputs()
+
+
+def test_a_pass_that_fails_says_in_which_node_and_why(tmp_path):
+    run = session(CASES["an_index_beyond_a_table"].write(tmp_path, "table"), 1)
+    with pytest.raises(RunError, match=r"table\.onnx: .*node 'y' \(Gather\): indices element out of data bounds"):
+        run.run(None, {"i": np.arange(4)})

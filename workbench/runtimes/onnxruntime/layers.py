@@ -43,7 +43,7 @@ def profile_layers(
     with tempfile.TemporaryDirectory(prefix="workbench-profile-") as scratch:
         executed_file = Path(scratch) / "executed.onnx"
         run = session(path, threads, profile_prefix=Path(scratch) / "trace", optimized_path=executed_file)
-        call = one_pass(run, feed, path)
+        call = one_pass(run, feed)
         for _ in range(warmup + iterations):
             call()
         passes = read_passes(Path(run.end_profiling()))

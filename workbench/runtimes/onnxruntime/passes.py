@@ -1,13 +1,10 @@
-"""One pass of a session, for inputs and outputs of every type; what goes wrong in it, with its node."""
+"""One pass of a session, for inputs and outputs of every type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from workbench.errors import RunError
-from workbench.runtimes.onnxruntime.failures import reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,29 +17,14 @@ _HELD_BY_NUMPY = (
 """Element types of outputs that become arrays; the others stay the runtime's own values."""
 
 
-def one_pass(run: onnxruntime.InferenceSession, feed: Mapping[str, np.ndarray], path: Path) -> Callable[[], object]:
-    """A function that runs one pass; ``path`` is the file, for errors.
-
-    Raises, when it is called:
-        RunError: the runtime failed; says in which node and why.
-    """
+def one_pass(run: onnxruntime.InferenceSession, feed: Mapping[str, np.ndarray]) -> Callable[[], object]:
+    """A function that runs one pass of a ``session``."""
     known = [f"tensor({kind})" for kind in _HELD_BY_NUMPY]
     tensors = [output.type for output in run.get_outputs() if output.type.startswith("tensor")]
     if all(kind in known for kind in tensors) and not any(_is_foreign(value) for value in feed.values()):
-        arrays = dict(feed)
-        return _with_reason(lambda: run.run(None, arrays), path)
+        return partial(run.run, None, dict(feed))
     values = {name: _own_value(value) for name, value in feed.items()}
-    return _with_reason(lambda: run.run_with_ort_values(None, values), path)
-
-
-def _with_reason(call: Callable[[], object], path: Path) -> Callable[[], object]:
-    def run() -> object:
-        try:
-            return call()
-        except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
-            raise RunError(f"{path}: ONNX Runtime can't run it: {reason(error, path)}") from error
-
-    return run
+    return partial(run.run_with_ort_values, None, values)
 
 
 def _is_foreign(value: np.ndarray) -> bool:

@@ -39,7 +39,7 @@ class OnnxRuntime(ReadsFiles):
         """A session, profiling off."""
         with network.loading():
             run = session(network.path, threads)
-        return one_pass(run, network.feed, network.path)
+        return one_pass(run, network.feed)
 
     def layers(self, network: Network, counted: Count, threads: int, warmup: int, iterations: int) -> Layers:
         """Kernel times by layer, from the runtime's own profile."""

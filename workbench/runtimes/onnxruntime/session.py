@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.errors import LoadError, WorkbenchError
+from workbench.errors import LoadError, RunError, WorkbenchError
 from workbench.runtimes.onnxruntime.failures import reason
 from workbench.store.processor import default_threads, int8_overflows
 
@@ -53,6 +54,7 @@ def session(
 
     Raises:
         LoadError: the file can't be loaded.
+        RunError: from a pass that fails; says in which node and why.
     """
     import onnxruntime
 
@@ -77,7 +79,7 @@ def session(
             }
         for key, value in config.items():
             options.add_session_config_entry(key, value)
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return _session_class()(str(path), options, providers=["CPUExecutionProvider"])
 
     config = session_config(path)
     try:
@@ -89,6 +91,29 @@ def session(
             return made(config)
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, one per status code
         raise LoadError(f"{path}: ONNX Runtime can't load it: {reason(error, path)}") from error
+
+
+@cache
+def _session_class() -> Any:
+    import onnxruntime
+
+    class Session(onnxruntime.InferenceSession):
+        """Raises RunError, with node and reason, where a pass fails."""
+
+        def run(self, *arguments: Any) -> Any:
+            return self._reported(super().run, *arguments)
+
+        def run_with_ort_values(self, *arguments: Any) -> Any:
+            return self._reported(super().run_with_ort_values, *arguments)
+
+        def _reported(self, call: Callable[..., Any], *arguments: Any) -> Any:
+            try:
+                return call(*arguments)
+            except Exception as error:  # a dozen unrelated classes, one per status code
+                path = Path(self._model_path)
+                raise RunError(f"{path}: ONNX Runtime can't run it: {reason(error, path)}") from error
+
+    return Session
 
 
 def machine_config(flags: Collection[str] | None = None) -> dict[str, str]:
