@@ -19,28 +19,12 @@ from workbench.comparing.comparison import (
 )
 from workbench.comparing.layers import FAMILY, LEAST_LAYER, LEAST_SHARE, LayerChange, differing
 from workbench.comparing.ratio import FASTER, SLOWER
-from workbench.report.format import MISSING, number
+from workbench.report.format import number
 from workbench.report.page import fill
 
 WIDTH, HEIGHT = 460, 34
 """Of the picture of an interval, in CSS pixels."""
-_TONE = {SLOWER: "worse", FASTER: "better"}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer in A and B, as words."""
-
-    layer: str
-    a_ms: str
-    b_ms: str
-    difference: str
-    change: str
-    interval: str
-    outcome: str
-    tone: str
-    note: str
-    differs: bool
+TONE = {SLOWER: "worse", FASTER: "better"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +48,8 @@ class Row:
     high: float
     value: float
     dots: Sequence[float]
-    layers: Sequence[Layer]
+    layers: Sequence[LayerChange]
+    differing: int
     layers_reason: str
 
 
@@ -91,6 +76,9 @@ def _values(comparison: Comparison, fail_above: float | None) -> dict[str, Any]:
         "interleaved": comparison.how == INTERLEAVED,
         "statistic": STATISTIC[comparison.how],
         "size": (WIDTH, HEIGHT),
+        "tone": TONE,
+        "signed": signed,
+        "signed_ms": signed_ms,
         "limits": {
             "layer": percent(LEAST_LAYER, 0),
             "share": percent(LEAST_SHARE),
@@ -133,7 +121,7 @@ def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
                 interval=f"{ratio.low:.3f} to {ratio.high:.3f}",
                 n=f"{len(taken.loads)} loads × {len(taken.loads[0].a)} passes" if taken else f"{ratio.n} passes",
                 outcome=ratio.outcome(),
-                tone=_TONE.get(ratio.outcome(), ""),
+                tone=TONE.get(ratio.outcome(), ""),
                 one=at(1.0),
                 limit=at(1 + fail_above) if fail_above else None,
                 low=at(ratio.low),
@@ -141,27 +129,14 @@ def _rows(comparison: Comparison, fail_above: float | None) -> list[Row]:
                 value=at(ratio.value),
                 dots=[at(dot) for dot in dots],
                 layers=_layers(compared.layers or ()),
+                differing=len(differing(compared.layers or ())),
                 layers_reason=compared.layers_reason,
             )
         )
     return rows
 
 
-def _layers(changes: Sequence[LayerChange]) -> list[Layer]:
+def _layers(changes: Sequence[LayerChange]) -> list[LayerChange]:
     """Those that differ first, the largest difference in ms first."""
     differ = differing(changes)
-    return [
-        Layer(
-            layer=change.layer,
-            a_ms=number(change.a_ms),
-            b_ms=number(change.b_ms),
-            difference=signed_ms(change.difference_ms),
-            change=signed(change.ratio.value - 1) if change.ratio else MISSING,
-            interval=f"{signed(change.ratio.low - 1)} to {signed(change.ratio.high - 1)}" if change.ratio else "",
-            outcome=change.outcome,
-            tone=_TONE.get(change.outcome, ""),
-            note=change.note,
-            differs=change in differ,
-        )
-        for change in [*differ, *(c for c in changes if c not in differ)]
-    ]
+    return [*differ, *(change for change in changes if change not in differ)]

@@ -8,13 +8,30 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from workbench.models.families import component_label
 from workbench.report import sections
 from workbench.report.data import kind_of
-from workbench.report.format import big, mega, megabytes, moved, number, percent, seconds, span, whole
+from workbench.report.format import big, capital, change, mega, megabytes, moved, number, percent, seconds, span, whole
 from workbench.report.plain import by_key, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
-FILTERS = (big, by_key, kind_of, mega, megabytes, moved, number, percent, plain, seconds, span, whole)
+FILTERS = (
+    big,
+    by_key,
+    capital,
+    change,
+    component_label,
+    kind_of,
+    mega,
+    megabytes,
+    moved,
+    number,
+    percent,
+    plain,
+    seconds,
+    span,
+    whole,
+)
 """What templates turn values into words with."""
 
 

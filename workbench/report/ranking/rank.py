@@ -138,14 +138,8 @@ def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str 
                 row[f"share_{column}"] = after[column] / before[column] - 1 if before[column] else math.nan
             row["quality_settled"] = quality is not None and not overlap(before, after, quality)
             out.append(row)
-    names = [
-        "candidate",
-        "previous",
-        "target",
-        *(f"{p}_{c}" for c in columns for p in ("delta", "share")),
-        "quality_settled",
-    ]
-    return pd.DataFrame(out, columns=names)
+    changes = [f"{p}_{c}" for c in columns for p in ("delta", "share")]
+    return pd.DataFrame(out, columns=["candidate", "previous", "target", *changes, "quality_settled"])
 
 
 def _unmeasured(scores: Scored, config: Rank) -> list[str]:

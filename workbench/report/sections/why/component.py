@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.comparing.explain import Change, Side, Why, Work
+from workbench.comparing.changes import Block, Change
+from workbench.comparing.explain import Side, Why, Work
 from workbench.measure.kinds import KINDS
 from workbench.models.families import component_label
 from workbench.profile.summary import Transition
-from workbench.report.format import MISSING, change, milliseconds, number, whole
+from workbench.report.format import MISSING, milliseconds, number, whole
 from workbench.report.sections.why.prose import sentences
 
 MOST = 12
@@ -27,30 +28,6 @@ class Formats:
 
 
 @dataclass(frozen=True)
-class Slower:
-    """A layer that takes longer than in the parent; times in ms, ``fused``: layers that run within it."""
-
-    layer: str
-    fused: int
-    op: str
-    scheme: str
-    before: Cell
-    after: Cell
-    ratio: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the module tree: kernel ms before and after, how time and MACs moved."""
-
-    name: str
-    before: str
-    after: str
-    moved: str
-    macs: str
-
-
-@dataclass(frozen=True)
 class Component:
     """``kinds``: kernel time by kind of work, a cell for either side; ``beneath`` says what their small figures are.
 
@@ -63,10 +40,10 @@ class Component:
     beneath: str
     note: str
     formats: Formats | None
-    slower: Sequence[Slower]
+    slower: Sequence[Change]
     more: int
     faster: int
-    parts: Sequence[Part]
+    parts: Sequence[Block]
 
 
 def component(why: Why, quantized: bool) -> Component:
@@ -78,10 +55,10 @@ def component(why: Why, quantized: bool) -> Component:
         beneath=_beneath(why),
         note=_note(why),
         formats=_formats(why.transitions),
-        slower=[_slower(c) for c in why.slower[:MOST]] if quantized else [],
+        slower=why.slower[:MOST] if quantized else [],
         more=max(0, len(why.slower) - MOST) if quantized else 0,
         faster=len(why.faster),
-        parts=[] if why.same_layers else _parts(why),
+        parts=[] if why.same_layers else [block for block in why.blocks if block.before_ms or block.after_ms],
     )
 
 
@@ -144,29 +121,3 @@ def _formats(transitions: Sequence[Transition]) -> Formats | None:
 
 def _conversion(cell: Sequence[float] | None) -> Cell:
     return (milliseconds(cell[1]), whole(cell[0])) if cell else (MISSING, "")
-
-
-def _slower(c: Change) -> Slower:
-    return Slower(
-        layer=c.layer,
-        fused=len(c.fused),
-        op=c.before_op if c.before_op == c.after_op else f"{c.before_op} → {c.after_op}",
-        scheme=c.scheme,
-        before=(f"{c.before_ms:.3f}", f"{c.before_iqr_ms:.3f}"),
-        after=(f"{c.after_ms:.3f}", f"{c.after_iqr_ms:.3f}"),
-        ratio=f"{number(c.ratio, 2)}×" if c.ratio else MISSING,
-    )
-
-
-def _parts(why: Why) -> list[Part]:
-    return [
-        Part(
-            name=b.name,
-            before=number(b.before_ms),
-            after=number(b.after_ms),
-            moved=change(b.after_ms / b.before_ms - 1) if b.before_ms else MISSING,
-            macs=change(b.after_macs / b.before_macs - 1) if b.before_macs else MISSING,
-        )
-        for b in why.blocks
-        if b.before_ms or b.after_ms
-    ]

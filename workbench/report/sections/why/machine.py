@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from workbench.models.families import component_label
 from workbench.profile.roofline import ESTIMATE, roofline, summary
 from workbench.profile.summary import Ceilings, Reached, Summary
 from workbench.report.data import RunData, compared_with
-from workbench.report.format import number, percent
+from workbench.report.format import number
 from workbench.report.ranking.rank import Ranking
 from workbench.report.sections.why.roofline import Panel, roofline_figure
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class Share:
-    """A component's time of all layers, the least time under the ceilings, and that as a share; ms as words."""
-
-    candidate: str
-    component: str
-    measured: str
-    bound: str
-    share: str
-    by_bound: str
 
 
 @dataclass(frozen=True)
 class Machine:
-    """``figure`` is an SVG of the layers of ``component``; ``ceilings``: name and what was reached."""
+    """``figure`` is an SVG of the layers of ``component``; ``ceilings``: name and what was reached.
+
+    ``shares``: candidate and, by component, the time of all layers beside the least under the ceilings.
+    """
 
     figure: str | None
     target: str
     component: str
     ceilings: Sequence[tuple[str, str]]
-    shares: Sequence[Share]
+    shares: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]
     estimate: str
     warnings: Sequence[str]
 
@@ -54,7 +42,7 @@ def machine(run: RunData, ranking: Ranking) -> Machine | None:
         ceilings = profile["ceilings"]
         lines = roofline(table, ceilings)
         panels.append(Panel(str(name), _largest(profile), table, lines))
-        shares += _shares(str(name), table, lines)
+        shares.append((str(name), summary(table, lines)))
     if ceilings is None:
         return None
     return Machine(
@@ -103,20 +91,3 @@ def _reached(entry: Reached) -> str:
         f"{number(entry['best'])} {entry['unit']} (best of n = {entry['n']}; median {number(entry['median'])}, "
         f"IQR {number(entry['iqr'])}; {entry['of']})"
     )
-
-
-def _shares(name: str, table: pd.DataFrame, lines: pd.DataFrame) -> list[Share]:
-    return [
-        Share(
-            candidate=name,
-            component=component_label(component),
-            measured=number(one["measured_ms"]),
-            bound=number(one["bound_ms"]),
-            share=percent(one["share"]),
-            by_bound=", ".join(
-                f"{bound} {number(part['measured_ms'])} ms in {part['layers']} layers"
-                for bound, part in one["by_bound"].items()
-            ),
-        )
-        for component, one in summary(table, lines).items()
-    ]
