@@ -8,8 +8,7 @@ from typing import Any
 
 from workbench.comparing.interleaved import Taken
 from workbench.comparing.layers import ONLY_A, ONLY_B, LayerChange, called
-from workbench.comparing.ratio import SAME, SLOWER, Ratio, typical
-from workbench.measure.clock import Stats
+from workbench.comparing.ratio import SAME, SLOWER, Ratio, median, typical
 
 SCHEMA_VERSION = 1
 PICTURE = "pipeline"
@@ -116,7 +115,7 @@ STATISTIC = {
 
 def measured(component: str, taken: Taken, layers: Sequence[LayerChange] | None, reason: str = "") -> Compared:
     """A component that was measured interleaved."""
-    a_ms, b_ms = (_middle([typical(side(load)) for load in taken.loads]) for side in (lambda x: x.a, lambda x: x.b))
+    a_ms, b_ms = (median([typical(side(load)) for load in taken.loads]) for side in (lambda x: x.a, lambda x: x.b))
     return Compared(component, taken.ratio, a_ms, b_ms, taken, None if layers is None else tuple(layers), reason)
 
 
@@ -161,7 +160,3 @@ def signed_ms(ms: float) -> str:
 def threads_words(threads: int | None) -> str:
     """``1 thread``, ``2 threads``, or nothing where it isn't known."""
     return "" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
-
-
-def _middle(values: Sequence[float]) -> float:
-    return Stats(tuple(values)).median

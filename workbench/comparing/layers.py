@@ -7,8 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.comparing.ratio import FASTER, SAME, SLOWER, Doubt, Part, Ratio, holm, of_logs, of_stored, typical
-from workbench.measure.clock import Stats
+from workbench.comparing.ratio import (
+    FASTER,
+    SAME,
+    SLOWER,
+    Doubt,
+    Part,
+    Ratio,
+    holm,
+    median,
+    of_logs,
+    of_stored,
+    typical,
+)
 from workbench.measure.layers import OUTSIDE
 
 LEAST_LAYER = 0.05
@@ -94,12 +105,12 @@ def of_batches(batches: Sequence[Batch], whole: Ratio, fused: Mapping[str, str] 
     pace = [math.log(_whole(batch.b) / _whole(batch.a)) - math.log(whole.value) for batch in batches]
     orders = [batch.a_first for batch in batches]
     sides = ([batch.a for batch in batches], [batch.b for batch in batches])
-    totals = [_middle([_whole(samples) for samples in side]) for side in sides]
+    totals = [median([_whole(samples) for samples in side]) for side in sides]
     rows = {}
     for layer in dict.fromkeys(name for side in sides for samples in side for name in samples):
         times = [[_time(samples, layer) for samples in side] for side in sides]
         there = [any(layer in samples for samples in side) for side in sides]
-        a_ms, b_ms = (_middle(taken) if own else None for taken, own in zip(times, there, strict=True))
+        a_ms, b_ms = (median(taken) if own else None for taken, own in zip(times, there, strict=True))
         if not (a_ms and b_ms and all(times[0]) and all(times[1])):
             rows[layer] = _Row(a_ms, b_ms)
             continue
@@ -113,7 +124,7 @@ def of_profiles(a: Samples, b: Samples, doubt: Doubt, fused: Mapping[str, str] |
     totals = _whole(a), _whole(b)
     rows = {}
     for layer in dict.fromkeys([*a, *b]):
-        a_ms, b_ms = (_middle(side[layer]) if side.get(layer) else None for side in (a, b))
+        a_ms, b_ms = (median(side[layer]) if side.get(layer) else None for side in (a, b))
         if not a_ms or not b_ms:
             rows[layer] = _Row(a_ms, b_ms)
             continue
@@ -160,7 +171,3 @@ def _time(samples: Samples, layer: str) -> float:
 def _whole(samples: Samples) -> float:
     """Sum of the layers' typical ms: other programs disturb some layers in each pass, and rarely one in all passes."""
     return sum(_time(samples, layer) for layer in samples if layer != OUTSIDE)
-
-
-def _middle(values: Sequence[float]) -> float:
-    return Stats(tuple(values)).median

@@ -127,7 +127,7 @@ def of_logs(logs: Sequence[float], a_first: Sequence[bool], level: float = LEVEL
         groups[order].append(value)
     if len(logs) < LEAST_LOADS or not all(groups.values()):
         raise ValueError(f"a ratio needs at least {LEAST_LOADS} loads, in both orders")
-    effect = (_median(groups[True]) - _median(groups[False])) / 2
+    effect = (median(groups[True]) - median(groups[False])) / 2
     even = sorted(value - (effect if order else -effect) for value, order in zip(logs, a_first, strict=True))
     n, cut = len(even), len(even) // 8
     kept = n - 2 * cut
@@ -160,9 +160,9 @@ def of_stored(parts: Sequence[Part], doubt: Doubt, level: float = LEVEL, seed: i
 
     draw, sums, variance = random.Random(seed), [0.0, 0.0], 0.0
     for part in parts:
-        sums = [total + part.weight * _median(side) for total, side in zip(sums, (part.a, part.b), strict=True)]
+        sums = [total + part.weight * median(side) for total, side in zip(sums, (part.a, part.b), strict=True)]
     for part in (part for part in parts if tuple(part.a) != tuple(part.b)):
-        shares = [part.weight * _median(side) / total for side, total in zip((part.a, part.b), sums, strict=True)]
+        shares = [part.weight * median(side) / total for side, total in zip((part.a, part.b), sums, strict=True)]
         variance += sum(share**2 * _variance(side, draw) for share, side in zip(shares, (part.a, part.b), strict=True))
         variance += (max(shares) * doubt.load_spread) ** 2
     middle, spread, normal = math.log(sums[1] / sums[0]), math.sqrt(variance), NormalDist()
@@ -184,7 +184,8 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _median(values: Sequence[float]) -> float:
+def median(values: Sequence[float]) -> float:
+    """The median of some times or ratios."""
     return Stats(tuple(values)).median
 
 
@@ -198,6 +199,6 @@ def _variance(samples: Sequence[float], draw: random.Random) -> float:
         while len(taken) < n:
             start = draw.randrange(n - length + 1)
             taken += samples[start : start + length]
-        medians.append(math.log(_median(taken[:n])))
+        medians.append(math.log(median(taken[:n])))
     mean = sum(medians) / RESAMPLES
     return sum((value - mean) ** 2 for value in medians) / (RESAMPLES - 1)

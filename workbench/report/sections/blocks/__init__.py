@@ -9,12 +9,11 @@ from typing import Any
 from workbench.report.data import RunData
 from workbench.report.format import MISSING, big, known, number, span
 from workbench.report.ranking.rank import Ranking
-from workbench.report.sections.blocks.figures import every_block, sets
+from workbench.report.sections.blocks.figures import MEASURES, every_block, holds, sets
 from workbench.report.sections.registry import Section
 
 KEY = "block_search"
 """Where ``remove_blocks`` leaves what it measured, in its report."""
-MEASURES = {"params": "parameters", "macs": "MACs", "latency": "kernel time"}
 
 
 @dataclass(frozen=True)
@@ -188,11 +187,6 @@ def _sets(searched: Mapping[str, Any]) -> list[Blocks]:
     rows += [(row["layout"], row) for row in searched["bk"]]
     rows.append(("chosen", searched["chosen"]))
     return [Blocks(name, {m: _share(row["left"].get(m)) for m in MEASURES}, _damage(row)) for name, row in rows]
-
-
-def holds(dropped: Sequence[str], block: str) -> bool:
-    """Whether a set of modules takes the block with it."""
-    return any(block == module or block.startswith(f"{module}.") for module in dropped)
 
 
 SECTION = Section(__name__, "Which blocks go", 100, gather, draws=(KEY,))

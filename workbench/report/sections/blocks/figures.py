@@ -21,7 +21,7 @@ ROW = 0.185
 TINT = {"resnet": SERIES[2], "attention": SERIES[1]}
 GAINS = {"macs": "MACs, %", "params": "parameters, %", "latency": "time, %"}
 MARKS = ("bk-base", "bk-small", "bk-tiny", "chosen")
-NAMES = {"macs": "MACs", "params": "parameters", "latency": "kernel time"}
+MEASURES = {"macs": "MACs", "params": "parameters", "latency": "kernel time"}
 
 
 def every_block(searched: Mapping[str, Any], name: str) -> str | None:
@@ -40,7 +40,7 @@ def every_block(searched: Mapping[str, Any], name: str) -> str | None:
             damage.scatter(error["value"], y, s=16, color=tint, zorder=3)
             for axes, gain in zip(panels[1:4], GAINS, strict=True):
                 axes.barh(y, 100 * row["share"].get(gain, 0.0), height=0.62, color=tint, zorder=2)
-            takers = [*row["bk"], *(["chosen"] if any(_within(row["block"], d) for d in gone) else [])]
+            takers = [*row["bk"], *(["chosen"] if holds(gone, row["block"]) else [])]
             marks.scatter([MARKS.index(t) for t in takers], [y] * len(takers), s=22, marker="s", color=FG, zorder=3)
             for i, axes in enumerate(panels):
                 axes.axhspan(y - 0.5, y + 0.5, facecolor=BG, alpha=0.0, zorder=5, gid=f"tip-{i}-{y}")
@@ -70,7 +70,7 @@ def sets(searched: Mapping[str, Any], name: str) -> str | None:
     path, bk, chosen = searched["path"], searched["bk"], searched["chosen"]
     if not path:
         return None
-    what = NAMES[measure]
+    what = MEASURES[measure]
     with style():
         figure, axes = canvas(WIDTH, 3.9)
         tried = [(t["left"][measure], t["error"]) for t in searched["tried"]]
@@ -114,10 +114,15 @@ def sets(searched: Mapping[str, Any], name: str) -> str | None:
 def with_tips(svg: str, name: str, tips: Mapping[str, str]) -> str:
     """The figure with what a pointer shows over the parts whose ids are ``NAME-tip-KEY``."""
 
-    def told(tag: re.Match[str]) -> str:
+    def titled(tag: re.Match[str]) -> str:
         return f"{tag[0]}<title>{escape(tips[tag[1]])}</title>" if tag[1] in tips else tag[0]
 
-    return re.sub(rf'<g id="{re.escape(name)}-tip-([\d-]+)">', told, svg)
+    return re.sub(rf'<g id="{re.escape(name)}-tip-([\d-]+)">', titled, svg)
+
+
+def holds(dropped: Sequence[str], block: str) -> bool:
+    """Whether a set of modules takes the block with it."""
+    return any(block == module or block.startswith(f"{module}.") for module in dropped)
 
 
 def short(block: str) -> str:
@@ -137,10 +142,6 @@ def _at(row: Mapping[str, Any], measure: str) -> tuple[float, float]:
     return row["left"][measure], row["error"]["value"]
 
 
-def _within(block: str, module: str) -> bool:
-    return block == module or block.startswith(f"{module}.")
-
-
 def _damage(row: Mapping[str, Any]) -> str:
     parts = [f"error {number(row['error']['value'])} (n = {row['error']['n']})"]
     parts += [f"PSNR {number(row['psnr_db']['value'])} dB"] if row.get("psnr_db") else []
@@ -149,12 +150,12 @@ def _damage(row: Mapping[str, Any]) -> str:
 
 
 def _tip(row: Mapping[str, Any]) -> str:
-    gains = [f"{percent(row['share'].get(m))} of the {what}" for m, what in NAMES.items()]
+    gains = [f"{percent(row['share'].get(m))} of the {what}" for m, what in MEASURES.items()]
     taken: Sequence[str] = row["bk"]
     by = f"; removed by {', '.join(taken)}" if taken else ""
     return f"{row['block']}: {_damage(row)}; {', '.join(gains)} ({milliseconds(row['ms']['value'])}){by}"
 
 
 def _set_tip(text: str, row: Mapping[str, Any]) -> str:
-    left = [f"{percent(row['left'].get(m))} of the {what}" for m, what in NAMES.items()]
+    left = [f"{percent(row['left'].get(m))} of the {what}" for m, what in MEASURES.items()]
     return f"{text}: {_damage(row)}; leaves {', '.join(left)}"
