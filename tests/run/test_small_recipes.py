@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,12 @@ def test_a_pruned_student_of_few_steps_runs_to_a_report(place, few):
 def test_a_pruned_recipe_runs_to_a_report(place, few):
     rows = host_rows(place, "pruned", ran(place, "pruned"))
     assert [row["scheme"] for row in rows] == ["fp32", "fp32", "fp32", "w8a8"]
+
+
+def test_a_copied_store_has_the_profiles_too(place, few):
+    shutil.copytree(place / "store", place / "copy")
+    done = workbench("check", "few_steps.yaml", "--json", "--store", "copy", cwd=place)
+    assert json.loads(done.stdout)["profiles"] == "stored" and all(json.loads(done.stdout)["stored"].values())
 
 
 def test_sample_takes_a_few_step_candidate_as_the_report_names_it(place, few):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from workbench.recipe.check_steps import (
 from workbench.recipe.estimate import estimate
 from workbench.recipe.load import Loaded, first_of
 from workbench.recipe.plan import plan_steps
+from workbench.recipe.plan_profiles import measured_parts, state
 from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.yaml_lines import Problem
 from workbench.runtimes.base import DEFAULT
@@ -35,12 +36,14 @@ from workbench.store.store import Store
 @dataclass(frozen=True)
 class CheckReport:
     """A recipe that can be run. ``stored``: candidate after each step to whether its result is in the store already;
-    ``parents``: what each of them is made from."""
+    ``profiles``: whether those of this machine are, else why they will be measured;
+    ``parents``: what each candidate is made from."""
 
     recipe: str
     name: str
     folder: str
     stored: Mapping[str, bool]
+    profiles: str
     parents: Mapping[str, str]
     params: Mapping[str, int]
     disk_bytes: int
@@ -58,6 +61,7 @@ class CheckReport:
                 f"  model       {self.folder}",
                 f"  parameters  {sizes}",
                 f"  candidates  {chain}",
+                *([f"  profiles    {self.profiles}"] if self.profiles else []),
                 f"  disk        at most {_gb(self.disk_bytes)} more, {_gb(self.disk_free_bytes)} free",
                 f"  memory      {_gb(self.memory_bytes)} and activations, {_gb(self.memory_available_bytes)} available",
                 *(f"  warning: {warning}" for warning in self.warnings),
@@ -106,7 +110,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     if messages or folder is None:
         raise first_of(messages, len(messages), loaded.path)
 
-    stored = _stored(loaded, store)
+    stored, measured = _stored(loaded, store, shown)
     needs = estimate(recipe, folder, stored)
     free = shutil.disk_usage(existing(store.root)).free if free_bytes is None else free_bytes
     if needs.disk_bytes > free:
@@ -121,6 +125,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         name=recipe.name,
         folder=str(folder),
         stored=dict(zip(names[1:], stored, strict=True)),
+        profiles=measured,
         parents={name: names[parent] for name, parent in zip(names[1:], recipe.parents(), strict=True)},
         params=needs.params,
         disk_bytes=needs.disk_bytes,
@@ -131,15 +136,23 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     )
 
 
-def _stored(loaded: Loaded, store: Store) -> list[bool]:
-    """For every step, whether its result is in the store; asked only of a store that has results."""
+def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) -> tuple[list[bool], str]:
+    """For every step, whether its result is in the store, and the state of this machine's profiles.
+
+    Asked only of a store that has results; ``shown``: see ``shown_names``.
+    """
     recipe = loaded.recipe
     if not (store.root / "results").is_dir():
-        return [False] * len(recipe.steps)
+        return [False] * len(recipe.steps), ""
     base = base_candidate(recipe.model, store)
     keys = partial(data_key, source=base.source, store=store)
     plan = plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
-    return [store.has(planned.key) for planned in plan]
+    stored = [store.has(planned.key) for planned in plan]
+    if "host" not in recipe.profile.targets:
+        return stored, ""
+    made = zip(recipe.candidate_names(), [base.key, *(planned.key for planned in plan)], strict=True)
+    candidates = [(each, key) for name, key in made for each in shown[name]]
+    return stored, state(store, recipe.name, measured_parts(recipe, candidates, base.family.formula))
 
 
 def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:

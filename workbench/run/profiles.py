@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.models.candidate import Candidate
 from workbench.profile.write import Budget, stem
+from workbench.recipe.plan_profiles import measured_parts, note
 from workbench.recipe.schema import Recipe
 from workbench.run.session import Session
-from workbench.runtimes.base import code_of, counted_by, described, run_by
+from workbench.runtimes.base import code_of, counted_by
 from workbench.store.depends import depends_on
-from workbench.store.environment import fingerprint
 from workbench.store.files import write_atomic
 from workbench.store.processor import usable_cores
 from workbench.store.store import key_of
@@ -137,18 +137,8 @@ def _measured_here(session: Session, chain: Sequence[Candidate], networks: Seque
     from workbench.profile.host import Settings, measure_host
 
     config, store = session.recipe.profile, session.store
-    key = key_of(
-        {
-            "stage": "measured",
-            **depends_on(measure_host, count_networks, *map(run_by, config.runtimes), *_counted(networks)),
-            "candidates": [[c.name, c.key] for c in chain],
-            "reads": {name: list(described(name).reads) for name in config.runtimes},
-            "formulas": [c.family.formula for c in chain],
-            "config": config.model_dump(mode="json", exclude={"targets", "device"}),
-            "host": fingerprint(),
-            "seed": session.recipe.seed,
-        }
-    )
+    parts = measured_parts(session.recipe, [(c.name, c.key) for c in chain], chain[0].family.formula)
+    key = key_of(parts)
 
     def measure(out: Path) -> dict[str, Any]:
         start = time.monotonic()
@@ -166,6 +156,7 @@ def _measured_here(session: Session, chain: Sequence[Candidate], networks: Seque
         return {"records": len(records), "seconds": time.monotonic() - start}
 
     store.compute(key, measure)
+    note(store, session.recipe.name, parts)
     return store.folder(key)
 
 
