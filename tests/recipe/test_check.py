@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import struct
@@ -15,6 +16,7 @@ import pytest
 
 from tests.fixtures.command import process
 from workbench.errors import InputError
+from workbench.models.weights import read_header
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.store.store import Store
@@ -70,11 +72,15 @@ def test_a_model_too_large_for_this_disk_is_refused_and_too_large_for_memory_is_
 ) -> None:
     """Weights of a size that only a sparse file can have."""
     file = own_model() / "unet" / "diffusion_pytorch_model.safetensors"
+    shapes = {**read_header(file).shapes, "one more": (min(shutil.disk_usage(tmp_path).free, 2**42),)}
     file.unlink()
-    count = min(shutil.disk_usage(tmp_path).free, 2**42)
-    header = json.dumps({"w": {"dtype": "F16", "shape": [count], "data_offsets": [0, 2 * count]}}).encode()
+    entries, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 2 * math.prod(shape)
+        entries[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+    header = json.dumps(entries).encode()
     file.write_bytes(struct.pack("<Q", len(header)) + header)
-    os.truncate(file, 8 + len(header) + 2 * count)
+    os.truncate(file, 8 + len(header) + end)
     recipe = loaded(tmp_path, CHAIN, str(tmp_path / "own"))
 
     assert "needs up to " in refusal(recipe, store)
