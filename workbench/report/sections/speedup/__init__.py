@@ -101,7 +101,7 @@ def _row(run: RunData, target: str, name: str, gain: Gain | None) -> Row:
         simulated="simulated" if profile.get("simulated") else "",
         word=gain.word if gain else "",
         tone=TONES.get(gain.word, "") if gain else "",
-        sentence=gain.sentence if gain else "Untouched: what the others are held against.",
+        sentence=gain.sentence if gain else "Untouched: the others are compared with it.",
     )
 
 
