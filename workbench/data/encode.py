@@ -53,10 +53,8 @@ def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tup
         for batch in batches(rows, at_once(source)):
             if pictures := _pictures(batch, (width, height), done):
                 x = torch.from_numpy(np.stack(pictures) / 127.5 - 1).permute(0, 3, 1, 2)
-                encoded = vae.encode(x)
-                means = (
-                    encoded.latents if "latents" in encoded else encoded.latent_dist.mean
-                )  # of a tiny one: no spread
+                encoded = vae.encode(x)  # a tiny autoencoder's latents have no spread
+                means = encoded.latents if "latents" in encoded else encoded.latent_dist.mean
                 latents.append((means - shift) * scale)
             tick(len(done.rows) + len(done.dropped))
     if not latents:
