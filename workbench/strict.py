@@ -26,11 +26,8 @@ def _placed(text: str, info: ValidationInfo) -> str:
     return str(place(Path(text)))
 
 
-RecipePath = Annotated[
-    str,
-    Field(max_length=4096),
-    AfterValidator(_placed),
-    PlainSerializer(lambda text: PurePath(text).name, str, when_used="json"),
-]
-"""A path, or a word such as ``demo``. The context of validation, a function of the path, puts it into its folder. In
-JSON, which keys are made of, it is its last part: what lies there has a key of its own."""
+PathOrName = Annotated[str, PlainSerializer(lambda text: PurePath(text).name, str, when_used="json")]
+"""A path, or the name of something. In JSON, which keys are made of, it is the path's last part: what lies there has a
+key of its own."""
+RecipePath = Annotated[PathOrName, Field(max_length=4096), AfterValidator(_placed)]
+"""A path, or a word such as ``demo``. The context of validation, a function of the path, puts it into its folder."""

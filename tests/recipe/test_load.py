@@ -166,11 +166,14 @@ def test_relative_paths_follow_the_recipes_folder_and_those_of_set_the_current_o
 def test_a_recipe_at_another_place_has_the_same_keys(tmp_path: Path) -> None:
     from workbench.recipe.plan import plan_steps
 
-    text = "version: 1\nname: x\nmodel: demo\nsteps: [quantize: {calibration: {prompts_from: q.txt}}]\n"
+    sets = "data_sets: [{name: mine, from: pictures, captions: {file: q.txt}}]\n"
+    steps = "steps: [distill: {data: mine}, quantize: {calibration: {prompts_from: q.txt}}]\n"
+    text = f"version: 1\nname: x\nmodel: demo\n{sets}{steps}"
     keys = []
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "r.yaml").write_text(text)
         (tmp_path / name / "q.txt").write_text("a cat\n")
-        keys.append([step.key for step in plan_steps(load_recipe(tmp_path / name / "r.yaml").recipe, "b", "d")])
+        recipe = load_recipe(tmp_path / name / "r.yaml").recipe
+        keys.append([step.key for step in plan_steps(recipe, "b", "d", folder_key=lambda folder: Path(folder).name)])
     assert keys[0] == keys[1]

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.strict import Name, RecipePath, Strict
+from workbench.strict import Name, PathOrName, RecipePath, Strict
 
 DEMO, DATA = "demo", "data"
 """What ``from`` can name as well as sets and folders: the embedded pictures, and the recipe's own."""
@@ -119,7 +119,7 @@ class DataSet(Strict):
     """
 
     name: Name = Field(description="Other data sets and steps name it.")
-    from_: str | None = Field(
+    from_: PathOrName | None = Field(
         None,
         alias="from",
         description="An earlier data set, data (the recipe's own pictures), demo, or captioned pictures.",
