@@ -70,7 +70,7 @@ def test_a_pruned_model_runs_and_its_export_agrees(tiny, shared, tmp_path):
     folder = result.components["unet"].path
     here = load_unet(folder)
     report = json.loads(json.dumps(result.report))
-    assert report["verified"]["exported"] and report["unknown"] == []
+    assert report["unknown"] == []
     assert report["params"]["after"] == sum(p.numel() for p in here.parameters())
     counted = count_component(tiny.family.denoiser, folder, tiny.spec("unet").seeded())
     assert counted.params == report["params"]["after"] < report["params"]["before"]

@@ -175,7 +175,7 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
     graph.cut(chosen)
     pruned = ctx.parent.with_denoiser(ctx.out / parent.name)
     save_unet(unet.requires_grad_(False), pruned.denoiser.path, widths)
-    verified = verify(ctx, unet, pruned)
+    verify(ctx, unet, pruned)
     report = {
         "ratio": ratio,
         "criterion": config.criterion,
@@ -187,7 +187,6 @@ def prune(ctx: StepContext, config: PruneConfig) -> StepResult:
         "stayed": [width.name for width in in_play if kept[width.name] == width.channels],
         "unknown": graph.unknown,
         **scale.counts(widths),
-        "verified": verified,
     }
     if config.latency_target:
         report["latency_ms"] = scale.measured(kept).summary()

@@ -14,7 +14,7 @@ _ROUNDING = 1e-4
 another order (they do on AVX2)."""
 
 
-def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
+def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> None:
     """Runs ``unet``, as it was cut, and the one that was saved of it in ``pruned``, and exports the saved one.
 
     Weights must agree to the bit, outputs up to the rounding of sums.
@@ -50,9 +50,3 @@ def verify(ctx: StepContext, unet: Any, pruned: Candidate) -> dict[str, Any]:
         ctx.export(pruned, pruned.denoiser.name)
     except RunError as error:
         raise RunError(f"the pruned U-Net can't be exported to ONNX: {error.message}") from error
-    return {
-        "finite": True,
-        "loads_again": "weights to the bit, outputs up to rounding",
-        "exported": True,
-        "outputs": list(here.shape),
-    }

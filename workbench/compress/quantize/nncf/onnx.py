@@ -25,28 +25,34 @@ if TYPE_CHECKING:
 
 
 def quantize_nncf(model: ir.Model, layers: Collection[str], samples: Sequence[Inputs], out: Path) -> None:
-    """Writes the model quantized by NNCF to ``out``; only the named layers are quantized.
+    """Writes the model quantized by NNCF to ``out``; only the named layers are quantized."""
+    import onnx_ir as ir
+
+    names = {node.name for node in nodes_of(model, layers)}
+    ignored = [node.name for node in model.graph if node.name and node.name not in names]
+    made = ir.from_proto(quantized(ir.to_proto(model), samples, ignored))
+    name_quantization(made)
+    save(made, out)
+
+
+def quantized(model: Any, samples: Sequence[Inputs], ignored: list[str], **more: Any) -> Any:
+    """An ONNX or OpenVINO model quantized by NNCF, but for the operations ``ignored``; ``more``: further arguments.
 
     NNCF reads the samples several times, so they are kept (a few hundred kB each); activations aren't.
     """
     import nncf
-    import onnx_ir as ir
 
     nncf.set_log_level(logging.ERROR)
-    names = {node.name for node in nodes_of(model, layers)}
-    ignored = [node.name for node in model.graph if node.name and node.name not in names]
     with redirect_stdout(io.StringIO()):  # progress bars
-        made = nncf.quantize(
-            ir.to_proto(model),
+        return nncf.quantize(
+            model,
             nncf.Dataset(list(samples)),
             subset_size=len(samples),
             preset=nncf.QuantizationPreset.MIXED,
             target_device=nncf.TargetDevice.CPU,
             ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+            **more,
         )
-    quantized = ir.from_proto(made)
-    name_quantization(quantized)
-    save(quantized, out)
 
 
 def _make(task: Task) -> dict[str, Any]:

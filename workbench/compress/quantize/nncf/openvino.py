@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.backends import Backend, Task
+from workbench.compress.quantize.nncf.onnx import quantized
 from workbench.compress.quantize.weights.groups import LARGEST
 from workbench.graphs.names import layer_of
 from workbench.models.schemes import SCHEMES
@@ -32,8 +33,8 @@ def quantize_openvino(model: Path, layers: Collection[str], samples: Sequence[In
     """Writes the ONNX file ``model`` quantized to ``out`` (``.xml``, its ``.bin`` beside it); only the named layers.
 
     Weights int8, symmetric, one scale per output channel; activations 8 bit, one scale per tensor, by the extremes of
-    ``samples``; biases corrected (NNCF's fast bias correction). NNCF reads the samples several times. Where
-    OpenVINO's 8-bit products overflow on this machine, weights take 7 of the 8 bits (NNCF's overflow fix).
+    ``samples``; biases corrected (NNCF's fast bias correction). Where OpenVINO's 8-bit products overflow on this
+    machine, weights take 7 of the 8 bits (NNCF's overflow fix).
 
     Raises:
         InputError: OpenVINO isn't installed.
@@ -43,18 +44,9 @@ def quantize_openvino(model: Path, layers: Collection[str], samples: Sequence[In
     import nncf
     import openvino
 
-    with redirect_stdout(io.StringIO()):  # progress bars
-        made = nncf.quantize(
-            plain,
-            nncf.Dataset(list(samples)),
-            subset_size=len(samples),
-            preset=nncf.QuantizationPreset.MIXED,
-            target_device=nncf.TargetDevice.CPU,
-            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                overflow_fix=nncf.OverflowFix.ENABLE if int8_overflows() else None
-            ),
-        )
+    fix = nncf.OverflowFix.ENABLE if int8_overflows() else None
+    parameters = nncf.AdvancedQuantizationParameters(overflow_fix=fix)
+    made = quantized(plain, samples, ignored, advanced_parameters=parameters)
     out.parent.mkdir(parents=True, exist_ok=True)
     openvino.save_model(made, out, compress_to_fp16=False)
 
