@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -45,16 +46,17 @@ def test_a_file_that_disagrees_with_pytorch_is_refused_with_the_figures(tiny, ex
         agreement(exports["unet"][0], feed, outputs(module, feed), 1)
 
 
-def test_weights_too_large_for_the_file_lie_beside_it_and_load(tiny, tmp_path, monkeypatch):
+def test_weights_too_large_for_the_file_lie_beside_it_and_load(tmp_path, monkeypatch):
     monkeypatch.setattr(exporter, "INLINE_LIMIT", 1000)
-    report = exporter.export_component(tiny, "vae_decoder", tmp_path)
+    feed = {"x": np.ones((1, 64), np.float32)}
+    report = exporter.export_module(lambda: torch.nn.Linear(64, 64).eval(), feed, ["y"], tmp_path)
     beside = (tmp_path / "model.onnx.data").stat().st_size
     assert beside > (tmp_path / "model.onnx").stat().st_size - beside
     assert report["size_bytes"] == sum(f.stat().st_size for f in tmp_path.iterdir())
 
 
-def test_an_export_is_made_once_per_weights(tiny, store, tmp_path):
-    path = stored_export(tiny, "vae_decoder", store)
+def test_an_export_is_made_once_per_weights(tiny, exports, shared, tmp_path):
+    path, store = exports["vae_decoder"][0], shared.store
     made = path.stat().st_mtime_ns
     other = Candidate("other", "another key", tiny.source, tiny.components)
     assert stored_export(other, "vae_decoder", store) == path

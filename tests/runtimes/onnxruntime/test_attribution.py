@@ -47,9 +47,9 @@ def saved(text, folder, **names):
     return folder / "model.onnx"
 
 
-def test_every_product_of_the_exported_graph_is_computed_once(exported, quantized_unet, tmp_path):
+def test_every_product_of_the_exported_graph_is_computed_once(exports, quantized_unet, tmp_path):
     """Coverage alone would be met by a map that puts everything somewhere: here each product is at its own place."""
-    for name, path in {**exported, "int8": quantized_unet}.items():
+    for name, path in {**{name: path for name, (path, _) in exports.items()}, "int8": quantized_unet}.items():
         counted, found, covers = attributed(path, tmp_path)
         places = zip(found.nodes, found.places, covers, strict=True)
         multiplying = [(p, c) for n, p, c in places if n.proto.op_type.startswith(PRODUCTS)]
