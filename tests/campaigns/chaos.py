@@ -137,7 +137,7 @@ def lane(
     words: tuple[str, ...], original: Path, folder: Path, numbers: list[int], seed: int, length: float, until: float
 ) -> Tally:
     """Kills runs with ``numbers`` one after the other; at ``until`` (of the monotonic clock) it ends its last run."""
-    rng, tally, todo = random.Random(seed), Tally(), list(numbers)
+    rng, tally, todo, told = random.Random(seed), Tally(), list(numbers), 0
     expected = results(original / "store")
     while todo and time.monotonic() < until:
         place = fresh(original, folder, "begun" if (original / "begun").is_dir() else "")
@@ -164,6 +164,9 @@ def lane(
             tally.kills[number.name] += 1
             orphans.append(running)
         tally.faults += [f"the run to the end: {f}" for f in of_end(running, code, place, expected, orphans)]
+        while len(tally.faults) > told:
+            print(f"FAULT {tally.faults[told]}", flush=True)
+            told += 1
     return tally
 
 
@@ -237,7 +240,7 @@ def campaign(words: tuple[str, ...], numbers: list[int], until: float, seed: int
     length = undisturbed(words, again)
     whole = Tally()
     if results(again / "store") != results(folder / "store"):
-        whole.faults.append("two undisturbed runs differ")
+        raise SystemExit("two undisturbed runs have other results")
     with ProcessPoolExecutor(lanes, mp_context=get_context("fork")) as pool:
         work = [
             pool.submit(lane, words, folder, folder / f"{i}", numbers[i::lanes], seed + i, length, until - 1.5 * length)
@@ -267,8 +270,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         words = TOY if asked.toy else RUN
         tally = campaign(words, numbers, began + asked.seconds, asked.seed, asked.lanes, Path(folder))
-    for fault in tally.faults:
-        print(f"FAULT {fault}")
     counts = ", ".join(f"{count} {name}" for name, count in sorted(tally.kills.items()))
     print(f"seed {asked.seed}: {tally.kills.total()} of {asked.kills + asked.signals} kills ({counts})", end="; ")
     print(f"{tally.ends} runs came to their end; {len(tally.faults)} faults; {time.monotonic() - began:.0f} s")
