@@ -84,7 +84,7 @@ def test_both_are_told_where_the_profile_says_something_else():
 
 def shown(of: Any) -> str:
     """The table of sums on the page."""
-    page = fill("budget/section.html", facts=Facts(None, table(of), [], few_steps=False))
+    page = fill("budget/section.html", run=of, facts=Facts(None, table(of), few_steps=False))
     return page[: page.index("Components one by one")]
 
 
