@@ -12,33 +12,19 @@ import pytest
 
 from workbench.devices.measure import measure_memory, measure_network
 from workbench.measure.layers import COLUMNS
-from workbench.measure.network import network_of
 from workbench.measure.record import from_json, to_json
-from workbench.models.candidate import Component
-from workbench.models.families.stable_diffusion import FAMILY
 from workbench.profile.counts import count_networks
 from workbench.profile.doubts import doubts
-from workbench.profile.host import Settings, measure_host
+from workbench.profile.host import measure_host
 from workbench.profile.write import Budget, write_profile
-from workbench.progress import quiet
 from workbench.report.sections.budget.sums import table
 from workbench.runtimes.base import RUNTIMES, run_by
 from workbench.store.depends import closure
-from workbench.store.store import Store
 
 
 @pytest.fixture(scope="module")
-def profiled(demo_candidate, exported, quantized_unet, tmp_path_factory):
-    unet = Component("unet", "onnx", quantized_unet, "w8a8")
-    int8 = replace(
-        demo_candidate, name="w8a8", components={**demo_candidate.components, "unet": unet}, lineage=("quantize",)
-    )
-    files = {"base": exported, "w8a8": {**exported, "unet": quantized_unet}}
-    networks = [network_of(c, name, files[c.name][name], 7) for c in (demo_candidate, int8) for name in FAMILY.names]
-    settings = Settings(("onnxruntime", "torch"), threads=1, iterations=3, min_seconds=0.0, warmup=1)
+def profiled(records, tmp_path_factory):
     out = tmp_path_factory.mktemp("profiles")
-    counts = count_networks(networks)
-    records = measure_host(networks, counts, settings, 7, Store(out / "store"), quiet)
     found: dict[str, dict[str, Any]] = {}
     for record in records:
         summary = write_profile(out, record, Budget(10, 3.0), doubts(record), ["quantize"])

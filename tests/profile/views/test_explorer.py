@@ -11,23 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from workbench.graphs.read import read_model
-from workbench.measure.network import network_of
-from workbench.profile.counts import count_networks
-from workbench.profile.host import Settings, measure_host
-from workbench.profile.read import ReadProfile, read_profile
 from workbench.profile.views.explorer import node_times, write_explorer
-from workbench.profile.write import write_profile
-from workbench.progress import quiet
-
-
-@pytest.fixture(scope="module")
-def stored(demo_candidate, exported, profile_store, tmp_path_factory) -> ReadProfile:
-    networks = [network_of(demo_candidate, name, exported[name], 7) for name in ("text_encoder", "vae_decoder")]
-    out = tmp_path_factory.mktemp("explored")
-    settings = Settings(("onnxruntime",), threads=1, iterations=3, min_seconds=0.0, warmup=1)
-    (record,) = measure_host(networks, count_networks(networks), settings, 7, profile_store, quiet)
-    write_profile(out, record, None, [])
-    return read_profile(out / "base@host.json")
 
 
 def test_times_lie_on_the_graph_and_add_up_to_the_layers(stored, exported, tmp_path):
