@@ -12,14 +12,21 @@ from workbench.store.files import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
+FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 """How a text begins that a spreadsheet would compute, or that ``write_csv`` would have given an apostrophe."""
 
 
 def write_csv(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
-    """Writes a table without its index; text that would be a formula gets an apostrophe in front, numbers don't."""
-    quoted = _texts(table, lambda text: f"'{text}" if FORMULA.match(text) and not _is_number(text) else text)
-    write_atomic(path, quoted.to_csv(index=False, lineterminator="\n", float_format=float_format))
+    """Writes a table without its index; text that would be a formula gets an apostrophe in front, numbers don't.
+
+    A carriage return becomes a line feed, since only that is quoted.
+    """
+
+    def quoted(text: str) -> str:
+        text = text.replace("\r", "\n")
+        return f"'{text}" if FORMULA.match(text) and not _is_number(text) else text
+
+    write_atomic(path, _texts(table, quoted).to_csv(index=False, lineterminator="\n", float_format=float_format))
 
 
 def read_csv(path: Path) -> pd.DataFrame:
