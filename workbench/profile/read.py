@@ -103,12 +103,6 @@ def _checked(file: Path, summary: dict[str, Any], hint: str) -> None:
     """What every reader relies on, and that all else is null or of its type."""
     if not all(isinstance(summary[key], str) for key in ("candidate", "target")):
         raise InputError(f"{file}: candidate and target: expected two names", hint=hint)
-    try:
-        TypeAdapter(Summary).validate_python(_told(summary), strict=True)
-    except ValidationError as errors:
-        error = errors.errors()[0]
-        key = ".".join(map(str, error["loc"]))
-        raise InputError(f"{file}: {key}: found {error['input']!r:.40}: {error['msg']}", hint=hint) from errors
     components = summary["components"]
     if not isinstance(components, dict) or not components:
         raise InputError(f"{file}: components: expected at least one component", hint=hint)
@@ -116,6 +110,12 @@ def _checked(file: Path, summary: dict[str, Any], hint: str) -> None:
         time = component.get("latency_ms") if isinstance(component, dict) else None
         if not isinstance(time, dict) or not all(isinstance(time.get(key), (int, float)) for key in ("median", "n")):
             raise InputError(f"{file}: components.{name}.latency_ms: expected median and n", hint=hint)
+    try:
+        TypeAdapter(Summary).validate_python(_told(summary), strict=True)
+    except ValidationError as errors:
+        error = errors.errors()[0]
+        key = ".".join(map(str, error["loc"]))
+        raise InputError(f"{file}: {key}: found {error['input']!r:.40}: {error['msg']}", hint=hint) from errors
     summary["warnings"] = list(summary.get("warnings") or [])
 
 
