@@ -38,8 +38,11 @@ def _alone(path: Path) -> BinaryIO:
     while True:
         file = path.open("ab")
         fcntl.flock(file, fcntl.LOCK_EX)
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):  # else another has just renamed it
-            return file
+        try:
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        except FileNotFoundError:  # another has just renamed it
+            pass
         file.close()
 
 
