@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 import torch
 
 from workbench.data.captioned import load
-from workbench.training.batches import PREDICTIONS, Batches
+from workbench.models.scheduler_config import SchedulerConfig
+from workbench.training.batches import Batches
 from workbench.training.consistency import Grid
 from workbench.training.loop import step_rng
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("prediction", get_args(SchedulerConfig.model_fields["prediction_type"].annotation))
 def test_the_target_stands_for_the_picture_that_was_made_noisy(own_tiny, prediction):
     file = own_tiny.source / "scheduler" / "scheduler_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"prediction_type": prediction}))

@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.models.families import family_of
-from workbench.models.scheduler import read_scheduler
 from workbench.models.tokens import load_tokens
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-
-PREDICTIONS = ("epsilon", "v_prediction", "sample")
-"""What a denoiser may predict: the noise, the velocity, the clean latent."""
-
-
-def prediction_problem(source: Path) -> str | None:
-    """Why the denoiser of the pipeline in ``source`` can't be trained, by what its scheduler says that it predicts."""
-    kind = read_scheduler(source).get("prediction_type", PREDICTIONS[0])
-    if kind in PREDICTIONS:
-        return None
-    return f"the scheduler has prediction_type {kind!r}; this step needs one of {', '.join(PREDICTIONS)}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +76,7 @@ class Batches:
 
     @property
     def prediction(self) -> str:
-        """What the model predicts, one of ``PREDICTIONS``."""
+        """What the model predicts: ``epsilon`` (the noise), ``v_prediction`` or ``sample`` (the clean latent)."""
         return self._scheduler.config.prediction_type
 
     def noised(self, clean: Clean, timesteps: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,6 @@ from workbench.models.families import family_of
 from workbench.models.guidance import FIELD
 from workbench.models.scheduler import FEW, read_scheduler
 from workbench.models.unet import CLASS as UNET
-from workbench.training.batches import prediction_problem
 from workbench.training.precision import Precision
 
 
@@ -47,9 +46,7 @@ class TaughtConfig(StepConfig):
         return self.teacher
 
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """A teacher or a scheduler that can't be learned from."""
-        if (problem := prediction_problem(folder)) is not None:
-            yield "", problem
+        """A teacher that can't be learned from."""
         family = family_of(folder)
         scheduler = read_scheduler(folder).get("_class_name")
         if self.teacher == "base" and (scheduler == FEW or family.configs(folder)(family.denoiser.name).get(FIELD)):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -25,7 +24,7 @@ from workbench.models.read_json import read_object
 from workbench.models.unet import CLASS as UNET
 from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, Widths, read_widths
-from workbench.training.batches import Batches, prediction_problem
+from workbench.training.batches import Batches
 from workbench.training.loop import step_rng
 
 
@@ -105,11 +104,6 @@ class PruneConfig(StepConfig):
                 least = plan(in_play, MOST, self.per_block, self.round_to, at_least_one=True)
                 if least == {width.name: width.channels for width in in_play}:
                     yield "round_to", f"found {self.round_to}, with which every width in scope is at its least already"
-
-    def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """A scheduler for whose predictions there are no gradients of the task."""
-        if self.reads_pictures and (problem := prediction_problem(folder)) is not None:
-            yield "criterion", problem
 
     def unet_config_after(self, unet_config: Mapping[str, Any], /) -> Mapping[str, Any]:
         """The same config, marked: it no longer has the widths."""

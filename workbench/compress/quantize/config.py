@@ -218,11 +218,7 @@ class QuantizeConfig(StepConfig):
         yield from doubts(self, runtimes)
 
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """Components that the model hasn't, or a scheduler for whose predictions it can't be trained."""
-        from workbench.training.batches import prediction_problem
-
-        if self.trains and (problem := prediction_problem(folder)) is not None:
-            yield "method", problem
+        """Components that the model hasn't."""
         known = family_of(folder).names
         for i, name in enumerate(self.components or ()):
             if name not in known:
