@@ -310,7 +310,8 @@ def test_a_step_whose_result_is_stored_takes_no_more_disk(tmp_path: Path, store:
 
 
 def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
-    loaded(tmp_path)
+    grouped = "{scheme: w4a16, from: distilled, group_size: 8, exempt: {patterns: [conv_in]}}"
+    loaded(tmp_path, f"{CHAIN}  - quantize: {grouped}\n")
     code = (
         "import sys; from workbench.cli.main import app; app(['check', 'r.yaml'], standalone_mode=False);"
         "print(sorted({'torch', 'diffusers', 'transformers', 'onnx', 'nncf', 'pandas'} & {*sys.modules}))"

@@ -158,3 +158,12 @@ def test_profiles_that_can_not_be_written(tmp_path: Path) -> None:
     why = f"can't write there ({tmp_path}/profiles is not a folder); name another folder with --out"
     assert done.stderr == f"error: {tmp_path}/profiles/x: {why}\n"
     assert done.exit_code == 2
+
+
+def test_a_folder_where_the_report_goes(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("version: 1\nname: x\nmodel: demo\n")
+    (tmp_path / "reports" / "x.html").mkdir(parents=True)
+    done = workbench("check", "recipe.yaml", cwd=tmp_path)
+
+    assert done.stderr.startswith(f"error: {tmp_path}/reports/x.html: is a folder; ")
+    assert done.exit_code == 2

@@ -71,6 +71,11 @@ class StepConfig(Strict):
         return self.trains
 
     @property
+    def draws(self) -> Mapping[str, int]:
+        """Denoising steps of the pictures that the step draws with its parent's denoiser, by key inside the step."""
+        return {}
+
+    @property
     def data_set(self) -> str | None:
         """The recipe's data set that the step is trained on; None: the recipe's ``data``."""
         return None

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.models.read_json import read_object
+from workbench.models.scheduler_config import FEW, steps_problem
 
 if TYPE_CHECKING:
     import torch
 
 FOLDER, FILE = "scheduler", "scheduler_config.json"
-FEW = "LCMScheduler"
-"""What draws in few steps: every step but the last jumps to a clean latent and adds new noise (arXiv 2310.04378)."""
 _AS_PIPELINE: Mapping[str, Any] = {"steps_offset": 1, "clip_sample": False}
 """What ``StableDiffusionPipeline`` sets whatever the folder says: old files lack them, and the defaults are wrong."""
 
@@ -41,18 +40,14 @@ def load_scheduler(config: Mapping[str, Any], steps: int, few: bool = False) -> 
     """
     import diffusers
 
+    if wrong := steps_problem(config, steps, few):
+        raise InputError(f"steps: {wrong}")
     kind = getattr(diffusers, FEW if few else config["_class_name"])
     taken = {} if few else {k: v for k, v in _AS_PIPELINE.items() if k in inspect.signature(kind).parameters}
     try:
         scheduler = kind.from_config(dict(config), **taken)
-        limited = (
-            "original_inference_steps" if "original_inference_steps" in scheduler.config else "num_train_timesteps"
-        )
-        if steps > (most := scheduler.config[limited]):
-            what = "a denoiser that was distilled to few steps" if few else f"the model's {kind.__name__}"
-            raise InputError(f"steps: found {steps} for {what}; needs at most {most} ({limited})")
         scheduler.set_timesteps(steps)
-    except (TypeError, ValueError, NotImplementedError) as error:  # such as PNDM's Runge-Kutta, in less than 4 steps
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise InputError(f"steps: found {steps}, which {kind.__name__} can't make ({error})") from None
     return scheduler
 

@@ -45,6 +45,12 @@ REFUSED: Mapping[str, str] = {
     "RePaintScheduler": "needs a picture to paint in",
 }
 """What that pipeline would take beside them, with why not. It fails with all others."""
+FEW = "LCMScheduler"
+"""What draws in few steps: every step but the last jumps to a clean latent and adds new noise (arXiv 2310.04378)."""
+_FROM_A_GRID = (FEW, "TCDScheduler")
+"""Those that choose from the timesteps on which a student was distilled."""
+_RUNGE_KUTTA = 4
+"""Steps that PNDM's start by Runge-Kutta takes."""
 _Beta = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -67,6 +73,17 @@ class SchedulerConfig(Checked):
     skip_prk_steps: bool = False
     rescale_betas_zero_snr: bool = False
     use_karras_sigmas: bool | None = False
+
+
+def steps_problem(config: Mapping[str, Any], steps: int, few: bool = False) -> str | None:
+    """Why the scheduler of a config can't make so many steps, None where it can. ``few``: see ``load_scheduler``."""
+    name, grid = FEW if few else config["_class_name"], SchedulerConfig.model_validate(config)
+    limit = "original_inference_steps" if name in _FROM_A_GRID else "num_train_timesteps"
+    if steps > (most := getattr(grid, limit)):
+        return f"found {steps}; {name} makes at most {most} ({limit})"
+    if name == "PNDMScheduler" and not grid.skip_prk_steps and steps < _RUNGE_KUTTA:
+        return f"found {steps}; {name} makes at least {_RUNGE_KUTTA} (skip_prk_steps is false)"
+    return None
 
 
 def scheduler_problems(config: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from workbench.data.check_sets import source_problems
 from workbench.errors import InputError
 from workbench.models.folder import notes
 from workbench.models.sources import base_candidate, resolve
+from workbench.recipe.check_drawing import drawing_problems
 from workbench.recipe.check_inputs import data_problems, prompts_problems, rank_problems, target_problems
 from workbench.recipe.check_steps import (
     chain_problems,
@@ -98,6 +99,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         configs, of_steps = denoiser_problems(recipe, folder)
         problems += [*of_steps, *data_problems(recipe, folder)]
         if not of_steps:  # which names the report has depends on what the steps make of the denoiser
+            problems += drawing_problems(recipe, folder, configs)
             shown = shown_names(recipe, configs)
             problems += [*name_problems(recipe, shown), *published_problems(recipe, shown)]
         scorer = (folder / "scorer").is_dir()
@@ -107,6 +109,8 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     profiles, reports = out.absolute() / "profiles" / recipe.name, out.absolute() / "reports"
     folders = {store.root: "--store", profiles: "--out", reports: "--out"}
     messages += [f"{f}: {why}; name another folder with {how}" for f, how in folders.items() if (why := unwritable(f))]
+    if (page := reports / f"{recipe.name}.html").is_dir():
+        messages.append(f"{page}: is a folder; the report goes there: name another folder with --out")
     if messages or folder is None:
         raise first_of(messages, len(messages), loaded.path)
 

@@ -121,6 +121,13 @@ def test_bars_of_a_quick_target_are_seen_beside_a_slow_one():
     assert "host, to its own scale" in both and "base (simulated, emulated)" in both
 
 
+def test_the_longest_name_leaves_room_for_its_bar(recwarn):
+    name = f"{'first' * 10}{'-last' * 10}"
+    drawn = bars.budget({("host", name): {"pipeline": {"parts_ms": {"unet": 90.0}}}}, [name])
+    assert drawn is not None and "U-Net 90" in drawn, "the bar is too short for its name"
+    assert "firstfirstfirstfirstfirstf…ast-last-last" in drawn and not recwarn.list
+
+
 def _pareto(*rows, limits=None):
     """The figure of candidates: name, latency, alignment; the first is chosen, all but the last are on the front."""
     from types import SimpleNamespace

@@ -11,7 +11,8 @@ from pydantic import Field
 from workbench.compress.registry import StepConfig
 from workbench.models.families import family_of
 from workbench.models.guidance import FIELD
-from workbench.models.scheduler import FEW, read_scheduler
+from workbench.models.scheduler import read_scheduler
+from workbench.models.scheduler_config import FEW
 from workbench.models.unet import CLASS as UNET
 from workbench.training.precision import Precision
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from workbench.compress.quantize.backends import able, backends, makes
 from workbench.compress.quantize.weights.groups import group_problem, layer_widths
 from workbench.errors import nearest
-from workbench.models.families import denoisers, policies
+from workbench.models.families import denoiser_shapes, denoisers, policies
 from workbench.models.patterns import matching
 from workbench.models.schemes import SCHEMES
-from workbench.models.unet import CLASS as UNET
 from workbench.runtimes.base import described, installed
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ def problems(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator
     """Settings that don't go together; then groups and patterns that don't fit the U-Net."""
     all_problems = [*_backend(config), *_weights(config), *_training(config), *_special(config), *_components(config)]
     yield from all_problems
-    is_unet = unet_config.get("_class_name", UNET) == UNET  # diffusers names the class; a config by hand need not
-    if not all_problems and config.takes() & denoisers() and is_unet:
+    if not all_problems and config.takes() & denoisers():
         yield from _fit(config, unet_config)
 
 
@@ -128,11 +126,9 @@ def _components(config: QuantizeConfig) -> Iterator[Problem]:
 
 
 def _fit(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Problem]:
-    if not config.group_size and not config.exempt.patterns:
-        return  # torch takes seconds to load, and there is nothing to ask it
-    widths = layer_widths(unet_config)
+    widths = layer_widths(denoiser_shapes(unet_config))
     for i, pattern in enumerate(config.exempt.patterns):
-        if _denoiser_alone(config) and not matching(pattern, widths):
+        if widths and _denoiser_alone(config) and not matching(pattern, widths):
             near = nearest(pattern, widths, however_far=True)
             what = f"found {pattern!r}, which matches none of the {len(widths)} layers"
             yield f"exempt.patterns.{i}", f"{what}; the nearest is {near}"

@@ -205,6 +205,11 @@ class QuantizeConfig(StepConfig):
             softmax_bits=(exempt.softmax_bits or policy.softmax_bits or 8) if integer and attention else None,
         )
 
+    @property
+    def draws(self) -> Mapping[str, int]:
+        """Those of calibration."""
+        return {"calibration.steps": self.calibration.steps}
+
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:
         """What doesn't go together, libraries that aren't there, groups and patterns that don't fit the U-Net."""
         from workbench.compress.quantize.check import problems

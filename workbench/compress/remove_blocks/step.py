@@ -73,6 +73,11 @@ class RemoveBlocksConfig(StepConfig):
         """A search draws pictures."""
         return self.search is not None
 
+    @property
+    def draws(self) -> Mapping[str, int]:
+        """Those of the search."""
+        return {"search.steps": self.search.steps} if self.search else {}
+
     def dropped(self) -> Sequence[str]:
         """The module paths to drop; none that are known before a search."""
         return layouts()[self.layout] if self.layout else self.blocks or []

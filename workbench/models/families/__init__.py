@@ -17,6 +17,7 @@ from workbench.errors import InputError, unknown
 from workbench.models.families.base import Config, Family, Part
 from workbench.models.families.policy import PolicySet
 from workbench.models.read_json import read_object
+from workbench.models.weights import Shape
 
 INDEX = "model_index.json"
 
@@ -90,6 +91,15 @@ def component_label(component: str) -> str:
 def denoisers() -> frozenset[str]:
     """Names of the components that are some family's denoiser."""
     return frozenset(family.denoiser.name for family in families())
+
+
+def denoiser_shapes(config: Mapping[str, Any]) -> Mapping[str, Shape]:
+    """The shapes of the tensors of the denoiser with this config, by name; none where no family knows its class."""
+    for part in (family.denoiser for family in families()):
+        schema = part.schema(dict(config))
+        if schema and config.get("_class_name", part.cls) in part.classes:  # a config by hand need not name a class
+            return schema.model_validate(config).tensors()
+    return {}
 
 
 def modules(kind: Literal["layouts", "policies", "architectures"]) -> frozenset[str]:

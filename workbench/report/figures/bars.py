@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.metrics.base import Metric
 from workbench.models.families import component_label
-from workbench.report.figures.svg import BG, FG, MUTED, SERIES, canvas, end_labels, style, to_svg
+from workbench.report.figures.svg import BG, FG, MUTED, SERIES, canvas, end_labels, row_label, style, to_svg
 from workbench.report.format import change, known, milliseconds, number
 from workbench.report.ranking.rank import Ranking
 from workbench.report.ranking.table import Scored, value_of
@@ -77,7 +77,7 @@ def steps_bought(ranking: Ranking, target: str, quality_unit: str = "") -> str |
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
             axes.tick_params(length=0)
-        all_axes[0].set_yticks(range(len(rows)), [r["candidate"] + beside(r) for r in rows], color=FG)
+        all_axes[0].set_yticks(range(len(rows)), [row_label(r["candidate"]) + beside(r) for r in rows], color=FG)
         all_axes[0].invert_yaxis()
         return to_svg(figure, f"steps-{target}", f"What each step bought on {target}")
 
@@ -92,7 +92,7 @@ def budget(profiles: Mapping[tuple[str, str], Mapping[str, Any]], names: Sequenc
         for name in names:
             parts = ((profiles.get((target, name)) or {}).get("pipeline") or {}).get("parts_ms") or {}
             if any(known(v) for v in parts.values()):
-                label = name + beside(profiles[target, name])
+                label = row_label(name) + beside(profiles[target, name])
                 bars.append((target, label, {p: v for p, v in parts.items() if known(v)}))
     if not bars:
         return None

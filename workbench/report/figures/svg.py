@@ -105,6 +105,11 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
     return text.strip()
 
 
+def row_label(name: str) -> str:
+    """A candidate's name as it fits a figure; tables have it whole."""
+    return name if len(name) <= 40 else f"{name[:26]}…{name[-13:]}"
+
+
 def spread(values: Sequence[float], least: float) -> list[float]:
     """Values moved apart so that neighbours differ by ``least`` or more, each moved as little as a few passes find."""
     order = sorted(range(len(values)), key=lambda i: values[i])

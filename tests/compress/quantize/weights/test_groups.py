@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from workbench.compress.quantize.weights.groups import group_of, group_problem, layer_widths
+from workbench.compress.remove_blocks.layouts import student_of
+from workbench.models.families import denoiser_shapes, layouts
+from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.models.sources import demo_folder
+from workbench.models.unet import meta_unet
 
 
 @pytest.mark.parametrize(
@@ -26,5 +31,13 @@ def test_a_group_that_does_not_divide_is_told_with_those_that_would():
 
 
 def test_rows_of_every_layer_are_known_without_weights():
-    widths = layer_widths(json.loads((demo_folder() / "unet" / "config.json").read_text()))
+    widths = layer_widths(denoiser_shapes(json.loads((demo_folder() / "unet" / "config.json").read_text())))
     assert widths["conv_in"] == 4 * 9 and len(widths) == 282
+
+
+@pytest.mark.parametrize("layout", layouts())
+def test_rows_of_a_student_are_those_of_its_network(layout: str):
+    student = student_of(UNETS["sd-v1"], layouts()[layout]).config
+    modules = meta_unet(student).named_modules()
+    rows = {path: m.weight[0].numel() for path, m in modules if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)}
+    assert layer_widths(denoiser_shapes(student)) == rows

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
+
+from workbench.models.weights import Shape
 
 if TYPE_CHECKING:
     from workbench.compress.quantize.weights.grid import Grid
@@ -39,15 +42,10 @@ def grid_of(bits: int, granularity: str, width: int, requested: int | None) -> G
     return Grid(bits, per_tensor=granularity == "per_tensor")
 
 
-def layer_widths(unet_config: Mapping[str, Any]) -> dict[str, int]:
-    """Row width K of every convolution and linear of a diffusers U-Net, by path; nothing is allocated."""
-    import torch
-    from diffusers import UNet2DConditionModel
-
-    with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(dict(unet_config))
-    kinds = torch.nn.Conv2d | torch.nn.Linear
-    return {path: m.weight[0].numel() for path, m in unet.named_modules() if isinstance(m, kinds)}
+def layer_widths(shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """Row width K of every convolution and linear, by path, from the shapes of a network's tensors."""
+    rows = {name: math.prod(shape[1:]) for name, shape in shapes.items() if len(shape) > 1}
+    return {name.removesuffix(".weight"): width for name, width in rows.items()}
 
 
 def group_problem(widths: Mapping[str, int], requested: int) -> str | None:

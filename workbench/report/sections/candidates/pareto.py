@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.metrics.registry import metrics
 from workbench.report.figures.bars import WIDE, beside, colours
 from workbench.report.figures.place_labels import place_labels
-from workbench.report.figures.svg import BAD, BG, FG, MUTED, canvas, style, to_svg
+from workbench.report.figures.svg import BAD, BG, FG, MUTED, canvas, row_label, style, to_svg
 from workbench.report.format import known, milliseconds, number
 from workbench.report.ranking.rank import Ranking
 
@@ -64,7 +64,7 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None], wi
             if row["chosen"]:
                 area = (area**0.5 + 7) ** 2
                 axes.scatter(x, y, s=area, facecolors="none", edgecolors=FG, linewidths=1.5, zorder=4)
-            name = row["candidate"] + (f", {number(row[quality])}" if below else "")
+            name = row_label(row["candidate"]) + (f", {number(row[quality])}" if below else "")
             text = f"{name}\n{milliseconds(x)}{beside(row)} · {number(row['size_bytes'] / 1e6)} MB"
             text = name + beside(row) if many else text
             labels.append(
