@@ -126,6 +126,8 @@ def _components(config: QuantizeConfig) -> Iterator[Problem]:
 
 
 def _fit(config: QuantizeConfig, unet_config: Mapping[str, Any]) -> Iterator[Problem]:
+    if not config.group_size and not config.exempt.patterns:
+        return
     widths = layer_widths(denoiser_shapes(unet_config))
     for i, pattern in enumerate(config.exempt.patterns):
         if widths and _denoiser_alone(config) and not matching(pattern, widths):
