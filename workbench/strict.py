@@ -19,7 +19,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 """A name that becomes a part of file names, which most file systems end at 255 bytes."""
 
 
+_LONGEST_NAME = 255
+"""Bytes of a file's or folder's name on most file systems."""
+
+
 def _placed(text: str, info: ValidationInfo) -> str:
+    if any(len(part.encode(errors="replace")) > _LONGEST_NAME for part in PurePath(text).parts):
+        raise ValueError(f"needs names of files and folders of at most {_LONGEST_NAME} bytes")
     if info.context is None or text == "demo" or text.startswith(("demo:", "hub:")):
         return text
     place: Callable[[Path], Path] = info.context

@@ -78,6 +78,12 @@ def test_an_unknown_verb_is_told_what_was_meant() -> None:
     assert done.exit_code == 2
 
 
+def test_a_name_that_no_disk_takes_is_bad_input(tmp_path: Path) -> None:
+    for verb in ("check", "run", "profile", "count", "tile"):
+        done = workbench(verb, "x" * 3000, cwd=tmp_path)
+        assert done.exit_code == 2 and done.stderr.startswith("error: "), (verb, done.stderr)
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.command import process
+from tests.fixtures.command import COMMAND, environment, process
 from workbench.errors import InputError
 from workbench.models.weights import read_header
 from workbench.recipe.check import check_recipe
@@ -307,6 +307,14 @@ def test_a_step_whose_result_is_stored_takes_no_more_disk(tmp_path: Path, store:
 
     assert after.stored == {"bk_tiny": True, "distilled": False, "w8a8": False}
     assert before.disk_bytes - after.disk_bytes == 2 * 4 * before.params["unet"]
+
+
+def test_a_model_that_the_network_keeps_away_is_told_with_its_line(tmp_path: Path) -> None:
+    loaded(tmp_path, "", "hub:nobody/nothing")
+    offline = environment(HF_HUB_OFFLINE="1", HF_HUB_CACHE=str(tmp_path / "cache"))
+    done = process([*COMMAND, "check", "r.yaml"], cwd=tmp_path, env=offline)
+    assert done.stderr.startswith("error: r.yaml:3: model: hub:nobody/nothing: can't be fetched (")
+    assert done.returncode == 1, done.stderr
 
 
 def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -112,6 +113,11 @@ DAMAGES = {
     "a record that is a folder": lambda folder: (
         (folder / "result.json").unlink(),
         (folder / "result.json").mkdir(),
+    ),
+    "another result in its place": lambda folder: (
+        Store(folder.parent.parent).compute("other", lambda _: {"value": 2}),
+        shutil.rmtree(folder),
+        folder.with_name("other").rename(folder),
     ),
     "a file in its place": lambda folder: (folder.rename(folder.with_name("other")), folder.write_text("")),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from contextlib import suppress
@@ -23,7 +24,7 @@ from workbench.cli.schema import schema
 from workbench.cli.schemes import schemes
 from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
-from workbench.errors import WorkbenchError
+from workbench.errors import InputError, WorkbenchError
 from workbench.store.scratch import end_children
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended", signal.SIGHUP: "its terminal was closed"}
@@ -46,7 +47,8 @@ class _Verbs(TyperGroup):
             _end(f"error: {error}", error.exit_code)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            _end(f"error: {place}{error.strerror or error}", WorkbenchError.exit_code)
+            code = InputError.exit_code if error.errno == errno.ENAMETOOLONG else WorkbenchError.exit_code
+            _end(f"error: {place}{error.strerror or error}", code)
         except MemoryError:
             _end("error: out of memory", WorkbenchError.exit_code)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
-from workbench.errors import InputError
+from workbench.errors import InputError, RunError
 from workbench.models.folder import notes
 from workbench.models.sources import base_candidate, resolve
 from workbench.recipe.check_drawing import drawing_problems
@@ -95,6 +95,8 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     except InputError as error:
         folder = None
         problems += [(("model",), line) for line in error.line.splitlines()]
+    except RunError as error:
+        raise RunError(f"{loaded.where(('model',))}: {error.message}", hint=error.hint) from None
     if folder is not None:
         configs, of_steps = denoiser_problems(recipe, folder)
         problems += [*of_steps, *data_problems(recipe, folder)]

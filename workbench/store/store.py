@@ -22,8 +22,8 @@ from workbench.store.files import check_writable, hash_file, hashes, sync, sync_
 from workbench.store.scratch import LOCK, locked, remove, scratch
 
 RESULT = "result.json"
-SCHEMA = 2
-"""Of ``result.json``: the hash of every file of the result, what the work returned, and the hash of both."""
+SCHEMA = 3
+"""Of ``result.json``: the key, the hash of every file of the result, what the work returned, and the hash of it all."""
 RACY_NS = 2_000_000_000
 """A file changed this shortly before hashing can change again within the same time stamp."""
 
@@ -61,7 +61,7 @@ class Store:
             record: dict[str, Any] = {}
             with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
                 kept = json.loads((folder / RESULT).read_bytes())
-                record = kept if kept == _record(kept["files"], kept["result"]) else {}
+                record = kept if kept == _record(key, kept["files"], kept["result"]) else {}
             if wrong := _differing(folder, record["files"]) if record else RESULT:
                 damaged = self.root / "damaged"
                 damaged.mkdir(exist_ok=True)
@@ -88,7 +88,7 @@ class Store:
         with redirect_stdout(sys.stderr):  # bars of libraries must not get between a verb's own output
             result = json.loads(json.dumps(dict(work(folder))))
         remove(folder / "state")
-        write_atomic(folder / RESULT, json.dumps(_record(hashes(folder), result), indent=1))
+        write_atomic(folder / RESULT, json.dumps(_record(key, hashes(folder), result), indent=1))
         sync_tree(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(target)
@@ -138,8 +138,8 @@ class Store:
         return digest.hexdigest()
 
 
-def _record(files: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, Any]:
-    record = {"schema": SCHEMA, "files": files, "result": result}
+def _record(key: str, files: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, Any]:
+    record = {"schema": SCHEMA, "key": key, "files": files, "result": result}
     return record | {"sha256": key_of(record)}
 
 
