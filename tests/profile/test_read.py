@@ -122,3 +122,9 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     path = write(tmp_path, summary())
     path.write_bytes(b"\x93NUMPY\xff\xfe")
     assert "is not JSON" in refusal(path).message
+
+
+def test_a_device_in_place_of_a_profile_is_refused(tmp_path):
+    (tmp_path / "pipe.json").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"pipe\.json: "):
+        read_profile(tmp_path / "pipe.json")

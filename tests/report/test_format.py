@@ -39,3 +39,13 @@ def test_sizes_are_in_units_of_a_million_bytes():
 
 def test_lists_read_as_a_sentence():
     assert [format.join(p) for p in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_counts_are_in_units_of_a_thousand():
+    counts = (12, 1234, 253e6, 1.2e9, None)
+    assert [format.big(n) for n in counts] == ["12.0", "1.23 k", "253 M", "1.20 G", "–"]
+
+
+def test_a_change_stands_beside_its_share():
+    assert format.moved(-12.5, -0.4, " ms") == "−12.5 ms (−40 %)"
+    assert [format.moved(0, None), format.moved(None, 0.1), format.signed(None)] == ["±0", "–", "–"]
