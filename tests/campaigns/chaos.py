@@ -118,6 +118,17 @@ def results(store: Path) -> dict[str, Any]:
     return kept
 
 
+def differences(a: Any, b: Any, place: str = "") -> list[str]:
+    """Where two JSON values differ, with both values."""
+    if a == b:
+        return []
+    if isinstance(a, dict) and isinstance(b, dict):
+        return [text for key in sorted({*a, *b}) for text in differences(a.get(key), b.get(key), f"{place}/{key}")]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [text for i, pair in enumerate(zip(a, b, strict=True)) for text in differences(*pair, f"{place}/{i}")]
+    return [f"{place}: {str(a)[:200]} and {str(b)[:200]}"]
+
+
 def without_times(value: Any) -> Any:
     """JSON without what a clock said."""
     if isinstance(value, dict):
@@ -237,8 +248,8 @@ def campaign(words: tuple[str, ...], numbers: list[int], until: float, seed: int
     again = fresh(folder, folder / "again", "begun" if words == RUN else "")
     length = undisturbed(words, again)
     whole = Tally()
-    if results(again / "store") != results(folder / "store"):
-        raise SystemExit("two undisturbed runs have other results")
+    if differ := differences(results(folder / "store"), results(again / "store")):
+        raise SystemExit(f"two undisturbed runs have other results: {differ}")
     with ProcessPoolExecutor(lanes, mp_context=get_context("fork")) as pool:
         work = [
             pool.submit(lane, words, folder, folder / f"{i}", numbers[i::lanes], seed + i, length, until - 1.5 * length)

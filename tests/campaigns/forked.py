@@ -93,6 +93,8 @@ def _become(arguments: Sequence[str], cwd: Path, log: Path, tell: int) -> None:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        # Handlers of libraries that are loaded already keep the streams of this moment, which the command takes apart.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         app = cli.app
 
         def told(**options: str) -> None:

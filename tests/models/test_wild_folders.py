@@ -56,6 +56,10 @@ def loop(file: Path) -> None:
     file.symlink_to(file)
 
 
+def bpe(vocab: dict[str, float]) -> dict[str, Any]:
+    return {"type": "BPE", "vocab": vocab, "merges": []}
+
+
 CASES: list[tuple[str, dict[str, Any] | Callable[[Path], Any], str]] = [
     (UNET, INPAINTING, "doesn't fit the weights"),
     (UNET, {"addition_embed_type": "text_time"}, "addition_embed_type"),
@@ -89,8 +93,11 @@ CASES: list[tuple[str, dict[str, Any] | Callable[[Path], Any], str]] = [
     (WEIGHTS, bytes_of(struct.pack("<Q", 2**60) + b"{}"), "cut off, or not"),
     (WEIGHTS, lambda file: os.truncate(file, file.stat().st_size - 1), "cut off, or not"),
     (WEIGHTS, loop, "missing"),
-    ("tokenizer/tokenizer.json", {"model": {"vocab": {str(i): i for i in range(5000)}}}, "vocab_size"),
-    ("tokenizer/tokenizer.json", {"model": [1]}, "vocab"),
+    ("tokenizer/tokenizer.json", {"model": bpe({str(i): i for i in range(5000)})}, "vocab_size"),
+    ("tokenizer/tokenizer.json", {"model": [1]}, "can't be read as a tokenizer"),
+    ("tokenizer/tokenizer.json", {"model": bpe({"a": 2.5})}, "2.5"),
+    ("tokenizer/tokenizer_config.json", {"bos_token": 3}, "bos_token: found 3"),
+    ("tokenizer/tokenizer_config.json", {"pad_token": {"__type": "AddedToken"}}, "pad_token"),
     ("tokenizer/tokenizer.json", bytes_of(b"{"), "not valid JSON"),
 ]
 

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
-from workbench.models import scheduler
+from workbench.models import scheduler, tokens
 from workbench.models.families import INDEX, family_in, family_of, of_no_family
 from workbench.models.families.base import Family, Part
 from workbench.models.read_json import read_object
 from workbench.models.scheduler_config import scheduler_problems
 from workbench.models.weights import weight_files
 
-_CONFIGS = {scheduler.FOLDER: scheduler.FILE, "tokenizer": "tokenizer_config.json"}
-_TOKENS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+_CONFIGS = {scheduler.FOLDER: scheduler.FILE, "tokenizer": tokens.CONFIG}
 _READ = (".json", ".txt", ".model")
 
 
@@ -69,14 +68,13 @@ def _needed(family: Family) -> tuple[str, ...]:
 
 def _inspect_beside(problems: list[str], folder: Path) -> None:
     file = folder / _CONFIGS[folder.name]
-    for other in sorted(folder.glob("*.json")):
-        if other != file:
-            _collect(problems, partial(read_object, other))
-    config = _collect(problems, partial(read_object, file))
-    if folder.name == scheduler.FOLDER and config is not None:
-        problems += [f"{file}: {what}" for what in scheduler_problems(config)]
-    if folder.name == "tokenizer" and not any(all((folder / f).is_file() for f in files) for files in _TOKENS):
-        problems.append(f"{folder}: no tokens; needs tokenizer.json, or vocab.json with merges.txt")
+    configs = {each: _collect(problems, partial(read_object, each)) for each in {*folder.glob("*.json"), file}}
+    if None in configs.values():
+        return
+    if folder.name == scheduler.FOLDER:
+        problems += [f"{file}: {what}" for what in scheduler_problems(configs[file])]
+    else:
+        problems += tokens.tokenizer_problems(folder)
 
 
 def _collect(problems: list[str], read: Callable[[], Any]) -> Any:
