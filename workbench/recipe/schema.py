@@ -157,6 +157,11 @@ class Rank(Strict):
         "default: the first target not emulated.",
     )
     constraints: Constraints = Constraints()
+    allow: list[Literal["simulated", "emulated"]] = Field(
+        default_factory=list,
+        max_length=2,
+        description="Times that may win by speed although they aren't those of the scheme, or of the device.",
+    )
 
     def metrics(self) -> dict[str, Metric]:
         """The metrics that the choice can't do without, by the key that asks for each."""

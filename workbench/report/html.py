@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.comparing.ratio import FASTER, SAME
 from workbench.metrics.registry import limits, metrics
 from workbench.report.data import RunData
 from workbench.report.format import capital, join, known, number, percent
 from workbench.report.page import fill
 from workbench.report.ranking.rank import Ranking, rank
+from workbench.report.ranking.speedup import speed
 from workbench.report.sections.registry import Section, sections
 from workbench.store.files import write_atomic
 from workbench.store.tables import write_csv
@@ -54,16 +56,29 @@ def _summary(run: RunData, ranking: Ranking) -> str:
         return ""
     rows = {r["candidate"]: r for r in ranking.table[ranking.table.target == ranking.target].to_dict("records")}
     row, base = rows[name], rows[run.first]
-    parts = []
-    for column, better, worse in (("latency_ms", "faster", "slower"), ("size_bytes", "smaller", "larger")):
-        if known(row[column]) and known(base[column]) and row[column] and base[column]:
-            ratio = base[column] / row[column]
-            parts.append(f"{number(max(ratio, 1 / ratio), 2)}× {better if ratio >= 1 else worse}")
+    parts = [_speed(run, ranking, name)]
+    if known(row["size_bytes"]) and known(base["size_bytes"]) and row["size_bytes"] and base["size_bytes"]:
+        ratio = base["size_bytes"] / row["size_bytes"]
+        parts.append(f"{number(max(ratio, 1 / ratio), 2)}× {'smaller' if ratio >= 1 else 'larger'}")
+    parts = [part for part in parts if part]
     text = f"{join(parts)} than {run.first}" if parts else ""
     quality = ranking.quality
     if quality and known(row.get(quality)) and known(base.get(quality)) and base[quality] > 0:
         text += f", with {percent(row[quality] / base[quality])} of its {ranking.quality_label}"
     return f"{capital(text)}." if text else ""
+
+
+def _speed(run: RunData, ranking: Ranking, name: str) -> str:
+    """How many times as fast as the first candidate with the interval, where the noise leaves a difference."""
+    before, after = (run.profiles.get((ranking.target, each)) for each in (run.first, name))
+    ratio = speed(before, after) if before and after else None
+    if ratio is None or ratio.outcome() == SAME:
+        return ""
+    faster = ratio.outcome() == FASTER
+    ends = sorted((ratio.low, ratio.high)) if not faster else (1 / ratio.high, 1 / ratio.low)
+    times = 1 / ratio.value if faster else ratio.value
+    said = f"{ratio.level:.0%} interval" if ratio.level > 0.9 else "by quartiles"
+    return f"{number(times, 2)}× {'faster' if faster else 'slower'} ({number(ends[0])} to {number(ends[1])}, {said})"
 
 
 def _asked(run: RunData) -> str:

@@ -241,10 +241,17 @@ def test_csv_columns_come_in_the_promised_order(run):
     assert order == sorted(order)
 
 
-def on_targets(latencies: dict[tuple[str, str], float], emulated: str = "", **settings: Any) -> Ranking:
+def on_targets(
+    latencies: dict[tuple[str, str], float], emulated: str = "", simulated: str = "", **settings: Any
+) -> Ranking:
     """Ranks ``a`` (made from nothing), ``b`` and ``c`` (both made from ``a``) by speed; quality is equal."""
     profiles = {
-        (target, name): {"pipeline": {"latency_ms": {"median": ms}}, "size_bytes": 1e6, "emulated": target == emulated}
+        (target, name): {
+            "pipeline": {"latency_ms": {"median": ms}},
+            "size_bytes": 1e6,
+            "emulated": target == emulated,
+            "simulated": name in simulated,
+        }
         for (target, name), ms in latencies.items()
     }
     made = [CandidateData("a"), CandidateData("b", parent="a"), CandidateData("c", parent="a")]
@@ -265,7 +272,37 @@ def test_the_first_target_decides_unless_the_recipe_names_others():
 
 def test_an_emulated_target_decides_only_when_named():
     assert on_targets(BOTH, emulated="host").target == "host-openvino"
-    assert on_targets(BOTH, emulated="host", targets=["host"]).chosen == "b"
+    named = on_targets(BOTH, emulated="host", targets=["host"])
+    assert named.chosen is None and "the times of a and b are emulated" in named.decision
+    assert on_targets(BOTH, emulated="host", targets=["host"], allow=["emulated"]).chosen == "b"
+
+
+def test_simulated_times_do_not_win_by_speed_unless_the_recipe_allows_it():
+    ranking = on_targets(BOTH, simulated="b")
+    assert ranking.chosen == "a" and "rank.allow" not in ranking.decision
+    assert reasons(ranking)["b"] == "its times are simulated, which can't win by speed"
+    assert on_targets(BOTH, simulated="b", allow=["simulated"]).chosen == "b"
+    alone = on_targets(BOTH, simulated="ab")
+    assert alone.chosen is None and "rank.allow: [simulated] would let them win" in alone.decision
+
+
+def test_a_simulated_candidate_may_be_the_smallest_or_the_best():
+    assert on_targets(BOTH, simulated="ab", maximize="smallness").chosen is not None
+
+
+def test_of_equals_the_one_of_the_fewest_steps_is_chosen():
+    def profile(ms: float, layers: int) -> dict[str, Any]:
+        unet = {"params": layers, "macs": layers, "latency_ms": {"median": ms, "iqr": 0.1, "n": 9}}
+        return {"pipeline": {"latency_ms": {"median": ms}}, "size_bytes": 1e6, "components": {"unet": unet}}
+
+    made = [CandidateData("base"), CandidateData("long", lineage=("a", "b")), CandidateData("short", lineage=("a",))]
+    profiles = {
+        ("host", "base"): profile(50.0, 9),
+        ("host", "long"): profile(5.0, 3),
+        ("host", "short"): profile(5.0, 3),
+    }
+    ranking = rank(made, {}, profiles, Rank.model_validate({"maximize": "speed"}))
+    assert ranking.chosen == "short" and "of these it is made in the fewest steps" in ranking.decision
 
 
 def test_a_target_that_nothing_was_measured_on_is_refused():

@@ -11,8 +11,10 @@ from workbench.errors import InputError
 from workbench.metrics.registry import metrics
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
-from workbench.report.ranking.constraints import Check, check_limits
+from workbench.report.ranking.choose import Place, choose, place
+from workbench.report.ranking.constraints import Check
 from workbench.report.ranking.gain import Gain, gains
+from workbench.report.ranking.stability import Stability, stability
 from workbench.report.ranking.standing import Ranker, Row, overlap
 from workbench.report.ranking.table import Profiles, Scored, build_table, measured
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.recipe.schema import Rank
-
-
-Place = tuple[str, str]
-"""Candidate and target."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ class Ranking:
     """Targets among which the choice is made; ``target`` is that of the chosen candidate."""
     gains: Mapping[tuple[str, str], Gain] = field(default_factory=dict)
     """By target and candidate; the untouched model, and what was not profiled, have none."""
+    stability: Stability | None = None
+    """How often the choice would be the same; None where it couldn't be another one."""
 
     @property
     def subject(self) -> str:
@@ -69,39 +69,37 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     table = build_table(candidates, scores, profiles)
     rows = table.to_dict("records")
     targets = _deciding(rows, profiles, config)
-    ranker = Ranker(rows[0]["candidate"], config, quality, scores)
+    depths = {candidate.name: len(candidate.lineage) for candidate in candidates}
+    ranker = Ranker(rows[0]["candidate"], config, quality, scores, profiles, depths)
     limits = config.constraints.limits()
-    deciding = [row for row in rows if row["target"] in targets]
-    of = {_place(row): row for row in rows}
-    checks = {_place(row): check_limits(row, rows[0], limits, of) for row in deciding}
-    fitting = [r for r in deciding if known(r["latency_ms"]) and all(c.met for c in checks[_place(r)])]
-    fitting = [r for r in fitting if not math.isnan(ranker.merit(r))]
-    best, equal = ranker.best(fitting, profiles)
+    choice = choose(ranker, rows, targets, limits)
+    best, checks = choice.best, choice.checks
     chosen = best["candidate"] if best else None
     nearest = None if best else _nearest(checks)
     target = best["target"] if best else nearest[0][1] if nearest else targets[0]
 
     table["pareto"] = [ranker.measured(r) and not ranker.dominators(r, rows) for r in rows]
-    table["chosen"] = [best is not None and _place(r) == _place(best) for r in rows]
+    table["chosen"] = [best is not None and place(r) == place(best) for r in rows]
     by_pair = gains(candidates, profiles)
     pairs = zip(table["target"], table["candidate"], strict=True)
     table["gain"] = [by_pair[pair].word if pair in by_pair else "" for pair in pairs]
     table["reason"] = [
-        ranker.reason(r, rows, checks[_place(r)], best, fitting, equal)
+        ranker.reason(r, rows, checks[place(r)], best, choice.able, choice.equal)
         if r["target"] in targets
         else ranker.standing(r, rows) + (f"; chosen on {target}" if r["candidate"] == chosen else "")
         for r in rows
     ]
-    decision = ranker.decision(best, fitting, equal) if best else _none_fits(nearest, checks, limits)
+    decision = (
+        ranker.decision(best, choice.able, choice.equal)
+        if best
+        else _barred(choice.fitting) or _none_fits(nearest, checks, limits)
+    )
     decision = " ".join([*_unmeasured(scores, config), decision])
     missed = (nearest[0][0], nearest[1]) if nearest else None
     axis = quality.name if quality else None
     steps = by_step(table, axis, {c.name: c.parent for c in candidates})
-    return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets), by_pair)
-
-
-def _place(row: Row) -> tuple[str, str]:
-    return row["candidate"], row["target"]
+    again = stability(ranker, rows, targets, limits, scores, profiles) if best and len(choice.able) > 1 else None
+    return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets), by_pair, again)
 
 
 def _deciding(rows: Sequence[Row], profiles: Profiles, config: Rank) -> list[str]:
@@ -161,6 +159,18 @@ def _nearest(checks: Mapping[Place, Sequence[Check]]) -> tuple[Place, Check] | N
         if (missed := [c for c in all_ if not c.met])
     }
     return min(worst.items(), key=lambda item: item[1].excess, default=None)
+
+
+def _barred(fitting: Sequence[Row]) -> str:
+    """What is said where all within the limits are barred from winning by speed; "" where there are none."""
+    names = join(list(dict.fromkeys(row["candidate"] for row in fitting)))
+    kinds = [kind for kind in ("simulated", "emulated") if any(row.get(kind) for row in fitting)]
+    if not fitting:
+        return ""
+    return (
+        f"No candidate can be chosen by its speed: the times of {names} are {join(kinds)}. "
+        f"rank.allow: [{', '.join(kinds)}] would let them win; smallness and quality need no times."
+    )
 
 
 def _none_fits(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.comparing.ratio import SLOWER
+from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.metrics.base import Metric
 from workbench.report.format import join, known, milliseconds, number
 from workbench.report.ranking.constraints import Check
@@ -30,10 +31,24 @@ def overlap(a: Row, b: Row, metric: str) -> bool:
 
 
 class Ranker:
-    """Compares rows of the table by the recipe's measure; ``first``: its first candidate, the reference."""
+    """Compares rows of the table by the recipe's measure; ``first``: its first candidate, the reference.
 
-    def __init__(self, first: str, config: Rank, quality: Metric | None, scores: Scored) -> None:
-        self.aim, self.metric = config.maximize, quality
+    ``depths``: how many steps of the recipe each candidate took. A row may have a ``drift``: the logarithm of its
+    latency ÷ the measured one, where other times are supposed than were measured.
+    """
+
+    def __init__(
+        self,
+        first: str,
+        config: Rank,
+        quality: Metric | None,
+        scores: Scored,
+        profiles: Profiles,
+        depths: Mapping[str, int],
+    ) -> None:
+        self.aim, self.metric, self.allowed = config.maximize, quality, frozenset(config.allow)
+        self.depths, self._profiles = depths, profiles
+        self._same: dict[tuple[tuple[str, str], tuple[str, str]], tuple[Ratio | None, bool]] = {}
         self.quality = quality.name if quality else ""
         self.limited = any(limit is not None for limit in config.constraints.limits().values())
         self.label = quality.label if quality else ""
@@ -59,45 +74,62 @@ class Ranker:
         """Whether the metric is measured against this row's candidate, which can't win against itself."""
         return self.metric is not None and self.metric.of_reference and row["candidate"] == self.first
 
-    def best(self, fitting: Sequence[Row], profiles: Profiles) -> tuple[Row | None, list[Row]]:
+    def barred(self, row: Row) -> list[str]:
+        """Why a row can't win by its speed: its times aren't the scheme's, or not the device's."""
+        kinds = ("simulated", "emulated") if self.aim == "speed" else ()
+        return [kind for kind in kinds if row.get(kind) and kind not in self.allowed]
+
+    def best(self, fitting: Sequence[Row]) -> tuple[Row | None, list[Row]]:
         """The choice, and the rows that the noise doesn't tell from it in speed or size.
 
-        Of such equals that of the best quality is chosen; where intervals overlap the smallest, then the best value.
+        Of such equals that of the best quality is chosen; where intervals overlap the smallest, then the one of the
+        fewest steps of the recipe.
         """
         others = [row for row in fitting if not self.is_reference(row)]
         running = others if self.aim == self.quality and others else fitting
         first = max(running, key=lambda row: (self.merit(row), -row["latency_ms"]), default=None)
         if first is None or self.aim == self.quality:
             return first, []
-        equal = [row for row in fitting if row is first or self._equals(row, first, profiles)]
+        equal = [row for row in fitting if row is first or self._equals(row, first)]
         top = max(equal, key=self._value_or_least)
         left = [row for row in equal if row is top or self._unsettled(row, top)]
         smallest = min(left, key=lambda row: row["size_bytes"])
-        left = [row for row in left if self._as_small(row, smallest, profiles)]
-        best = max(left, key=lambda row: (self._value_or_least(row), -row["latency_ms"]))
+        left = [row for row in left if self._as_small(row, smallest)]
+        best = min(left, key=lambda row: (self.depths.get(row["candidate"], 0), -self._value_or_least(row)))
         return best, [row for row in equal if row is not best]
 
     def _value_or_least(self, row: Row) -> float:
         value = self.quality_of(row)
         return -math.inf if math.isnan(value) else value
 
-    def _equals(self, row: Row, first: Row, profiles: Profiles) -> bool:
+    def _against(self, first: Row, row: Row) -> tuple[Ratio | None, bool]:
+        """Time of ``row`` ÷ that of ``first``, and whether both are of the same layers."""
+        pair = ((first["target"], first["candidate"]), (row["target"], row["candidate"]))
+        if pair not in self._same:
+            before, after = (self._profiles.get(place) for place in pair)
+            there = before is not None and after is not None
+            self._same[pair] = (speed(before, after), same_network(before, after)) if there else (None, False)  # type: ignore[arg-type]
+        ratio, same = self._same[pair]
+        moved = math.exp(row.get("drift", 0.0) - first.get("drift", 0.0))
+        moved_ratio = ratio and replace(
+            ratio, value=ratio.value * moved, low=ratio.low * moved, high=ratio.high * moved
+        )
+        return moved_ratio, same
+
+    def _equals(self, row: Row, first: Row) -> bool:
         """Whether a row is as fast, or as small, as the first; the same layers are, whatever clock and exporter say."""
         if self.aim == "smallness":
-            return self._as_small(row, first, profiles)
-        before, after = (profiles.get((r["target"], r["candidate"])) for r in (first, row))
-        if first["target"] != row["target"] or before is None or after is None:
+            return self._as_small(row, first)
+        if first["target"] != row["target"]:
             return False
-        ratio = speed(before, after)
+        ratio, same = self._against(first, row)
         level = ratio is not None and ratio.outcome() != SLOWER and ratio.value < A_GAIN
-        return level or same_network(before, after)
+        return level or same
 
-    @staticmethod
-    def _as_small(row: Row, smallest: Row, profiles: Profiles) -> bool:
+    def _as_small(self, row: Row, smallest: Row) -> bool:
         """The same layers may differ by weights that the exporter stores once, such as biases of zeros."""
-        sides = [profiles.get((r["target"], r["candidate"])) for r in (row, smallest)]
-        same = sides[0] is not None and sides[1] is not None and same_network(sides[0], sides[1])
-        return row is smallest or same or bool(row["size_bytes"] * SMALLER_BY <= smallest["size_bytes"])
+        same = row is smallest or self._against(smallest, row)[1]
+        return same or bool(row["size_bytes"] * SMALLER_BY <= smallest["size_bytes"])
 
     def _unsettled(self, row: Row, top: Row) -> bool:
         """Whether quality doesn't tell the two apart."""
@@ -145,7 +177,11 @@ class Ranker:
         missed = [c.words for c in checks if not c.met]
         if missed:
             return "; ".join(missed)
-        if best is None or math.isnan(self.merit(row)):
+        if math.isnan(self.merit(row)):
+            return f"{self.aim} was not measured for it"
+        if barred := self.barred(row):
+            return f"its times are {join(barred)}, which can't win by speed"
+        if best is None:
             return f"{self.aim} was not measured for it"
         if row is best:
             return f"chosen: {self._superlative(fitting, equal)}"
@@ -168,7 +204,10 @@ class Ranker:
         if equal:
             names = join([row["candidate"] for row in equal])
             by_quality = any(self.quality_of(row) < self.quality_of(best) for row in equal)
-            why = f"the best in {self.label}" if by_quality else "the smallest"
+            by_size = any(row["size_bytes"] > best["size_bytes"] for row in equal)
+            why = (
+                f"the best in {self.label}" if by_quality else "the smallest" if by_size else "made in the fewest steps"
+            )
             return f"{text} {names} can't be told from it beyond the noise; of these it is {why}."
         close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
         if self.aim != self.quality or not close:
