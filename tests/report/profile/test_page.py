@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -216,10 +217,14 @@ def test_bounds_of_the_machine_join_the_layers(one):
 
 
 @pytest.fixture(scope="module")
-def browse(browser: Browser, one, three, tmp_path_factory) -> Browse:
-    """Opens a page at a hash, and makes sure that nothing was complained of."""
+def pages(one, three, tmp_path_factory) -> dict[str, Path]:
     out = tmp_path_factory.mktemp("pages")
-    pages = {"one": write_profile_page([one], out / "1.html"), "three": write_profile_page(three, out / "3.html")}
+    return {"one": write_profile_page([one], out / "1.html"), "three": write_profile_page(three, out / "3.html")}
+
+
+@pytest.fixture
+def browse(browser: Browser, pages: dict[str, Path]) -> Browse:
+    """Opens a page at a hash, and makes sure that nothing was complained of."""
 
     def open_page(which: str, state: str = "", **window: Any) -> Page:
         opened = browser.open(pages[which], state, **window)
