@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import time
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,8 @@ def export_module(
     with quiet():
         module = make()
         expected = outputs(module, feed)
-        with redirect_stderr(io.StringIO()):  # a failing trace prints graphs there; its exception contains the same
+        # A failing trace prints graphs there; its exception contains the same.
+        with redirect_stderr(io.StringIO()), _uncollected():
             model = _trace(module, feed, out_names)
     unknown = name_by_layer(model, wrapper)
     path = out / "model.onnx"
@@ -96,6 +97,21 @@ def export_module(
         "export_seconds": round(seconds, 2),
         **agreement(path, feed, expected, torch.get_num_threads(), least_db),
     }
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector, which walks the growing graph's small objects again and again.
+
+    That takes 22 % of the time for the demo's U-Net; without it the peak is 0.91 instead of 0.88 GB.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def save(model: ir.Model, path: Path) -> None:
