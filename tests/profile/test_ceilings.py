@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.errors import InputError
+from workbench.errors import InputError, RunError
 from workbench.graphs.macs import count_graph
 from workbench.profile import ceilings as room
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
@@ -106,3 +106,26 @@ def test_a_busy_machine_is_told():
     calm, busy = {"of": "product", "best": 100.0, "median": 90.0}, {"of": "product", "best": 100.0, "median": 40.0}
     assert room._warnings(calm, None) == []
     assert len(room._warnings(calm, busy)) == 1
+
+
+def test_products_that_a_runtime_refuses_are_named_and_without_floats_there_are_no_ceilings(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The files of some kinds are no ONNX: the runtime itself refuses them."""
+    written = room._network
+
+    def broken(kinds: set[str]) -> None:
+        def network(probe: Probe, folder: Path) -> object:
+            made = written(probe, folder)
+            if probe.kind in kinds:
+                made.path.write_bytes(b"no model")
+            return made
+
+        monkeypatch.setattr(room, "_network", network)
+
+    broken({"int8"})
+    found = ceilings("onnxruntime", 1, Store(tmp_path / "a"))
+    assert found["int8"] is None and "int8" in found["refused"] and found["fp32"]["best"] > 0
+    broken({"int8", "fp32"})
+    with pytest.raises(RunError, match="onnxruntime: its ceilings can't be measured: "):
+        ceilings("onnxruntime", 1, Store(tmp_path / "b"))

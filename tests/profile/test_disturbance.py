@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,11 @@ def test_a_system_that_does_not_tell_is_said_to_be_one(tmp_path: Path, monkeypat
 def test_a_sensor_that_can_not_be_read_is_left_out(system: Path) -> None:
     (system / "thermal/thermal_zone1/temp").write_text("\n")
     assert disturbance.moment().temperature == 40
+
+
+def test_a_system_without_a_load_is_measured_all_the_same(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "getloadavg", fails)
+    assert disturbance.moment().load is None

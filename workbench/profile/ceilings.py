@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from workbench.errors import RunError
+from workbench.errors import RunError, WorkbenchError
 from workbench.measure.clock import Stats, interleaved
 from workbench.measure.network import Network
 from workbench.profile.ceiling_models import PROBES, Probe, onnx_network, torch_network
@@ -83,7 +83,7 @@ def _measure(
         try:
             calls[probe] = load(probe, folder)
             calls[probe]()
-        except RunError as error:
+        except WorkbenchError as error:
             calls.pop(probe, None)
             refused[probe.kind] = str(error)
     samples: dict[Probe, list[float]] = {probe: [] for probe in calls}
