@@ -63,6 +63,7 @@ def test_a_limit_at_a_measured_value_is_missed_in_about_half():
 def test_the_sentence_names_the_runner_up():
     told = Stability({"b": 700, "a": 300}, 1000).told("b")
     assert told == (
-        "The choice made anew on 1,000 resamples of the passes and pictures is b in 70 %; the runner-up is a, in 30 %."
+        "Made anew on 1,000 resamples of the passes and pictures, the choice is b in 700 of them; "
+        "the runner-up is a, in 300."
     )
-    assert Stability({"b": 900, "": 100}, 1000).told("b").endswith("that none is within the limits, in 10 %.")
+    assert Stability({"b": 900, "": 100}, 1000).told("b").endswith("that none is within the limits, in 100.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
@@ -45,8 +46,13 @@ class Ranking:
     """Targets among which the choice is made; ``target`` is that of the chosen candidate."""
     gains: Mapping[tuple[str, str], Gain] = field(default_factory=dict)
     """By target and candidate; the untouched model, and what was not profiled, have none."""
-    stability: Stability | None = None
-    """How often the choice would be the same; None where it couldn't be another one."""
+    again: Callable[[], Stability] | None = None
+    """Makes the choice anew on resamples; None where it couldn't be another one."""
+
+    @cached_property
+    def stability(self) -> Stability | None:
+        """How often the choice would be the same."""
+        return self.again() if self.again else None
 
     @property
     def subject(self) -> str:
@@ -98,7 +104,8 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     missed = (nearest[0][0], nearest[1]) if nearest else None
     axis = quality.name if quality else None
     steps = by_step(table, axis, {c.name: c.parent for c in candidates})
-    again = stability(ranker, rows, targets, limits, scores, profiles) if best and len(choice.able) > 1 else None
+    anew = partial(stability, ranker, rows, targets, limits, scores, profiles)
+    again = anew if best and len(choice.able) > 1 else None
     return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets), by_pair, again)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.ratio import LOAD_SPREAD
 from workbench.metrics.registry import metrics
-from workbench.report.format import known, percent
+from workbench.report.format import known
 from workbench.report.per_picture import passes_of
 from workbench.report.ranking.choose import choose
 from workbench.report.ranking.table import Profiles, Scored, value_of
@@ -39,11 +39,11 @@ class Stability:
     def told(self, chosen: str) -> str:
         """One sentence on the candidate that is chosen, and on the runner-up."""
         others = [(name, count) for name, count in self.chosen.items() if name != chosen]
-        text = f"The choice made anew on {self.n:,} resamples of the passes and pictures is {chosen} in "
-        text += percent(self.chosen.get(chosen, 0) / self.n)
+        text = f"Made anew on {self.n:,} resamples of the passes and pictures, the choice is {chosen} in "
+        text += f"{self.chosen.get(chosen, 0):,} of them"
         if others:
             name, count = others[0]
-            text += f"; the runner-up is {name or 'that none is within the limits'}, in {percent(count / self.n)}"
+            text += f"; the runner-up is {name or 'that none is within the limits'}, in {count:,}"
         return f"{text}."
 
 
