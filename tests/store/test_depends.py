@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache, partial
@@ -16,6 +18,7 @@ from tests import ROOT
 from workbench.compress.registry import StepContext, steps
 from workbench.export.stored import stored_export
 from workbench.progress import quiet
+from workbench.runtimes.base import run_by
 from workbench.store import depends
 from workbench.store.depends import LEFT_OUT, closure, depends_on
 from workbench.store.store import Store
@@ -144,6 +147,16 @@ def test_imports_inside_functions_count_with_their_libraries_and_files(package_c
     (package_copy / "shapes" / "square.html").write_text("<p>other")
     depends._parsed.cache_clear()
     assert depends_on("workbench.page")["code"] != before["code"]
+
+
+def test_installing_an_extra_makes_no_stored_result_new():
+    """``make test`` installs all of them: what ``make run`` made before it is still found."""
+    asks = importlib.metadata.requires("edge-workbench") or []
+    extras = {re.split(r"[\s<>=!~;\[]", line)[0] for line in asks if "extra ==" in line}
+    assert {"openvino", "pyarrow"} <= extras
+    followed = {name: extras & depends_on(*roots)["libraries"].keys() for name, roots in asked().items()}
+    assert {name: found for name, found in followed.items() if found} == {}
+    assert "openvino" in depends_on(run_by("openvino"))["libraries"], "what it computes follows its version"
 
 
 def test_files_beside_a_package_are_part_of_it(package_copy: Path):

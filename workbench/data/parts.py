@@ -60,21 +60,31 @@ def _column(file: Path, column: str, group: int) -> Any:
         return table.read_row_group(group, [column])[column]
 
 
-def open_parquet(file: Path) -> Any:
-    """``pyarrow.parquet.ParquetFile`` of the file.
+def arrow(file: Path) -> Any:
+    """The module ``pyarrow``, its parquet loaded.
 
     Raises:
-        InputError: pyarrow isn't installed, or the file isn't parquet.
+        InputError: it isn't installed; the message names the file.
     """
     try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
+        import pyarrow.parquet
+
+        return pyarrow
     except ImportError:
         raise InputError(
             f"{file}: parquet is read by pyarrow, which isn't installed",
             hint="install it: pip install 'edge-workbench[parquet]'",
         ) from None
+
+
+def open_parquet(file: Path) -> Any:
+    """``pyarrow.parquet.ParquetFile`` of the file.
+
+    Raises:
+        InputError: as ``arrow``, or the file isn't parquet.
+    """
+    library = arrow(file)
     try:
-        return ParquetFile(file)
-    except (ArrowException, OSError) as error:
+        return library.parquet.ParquetFile(file)
+    except (library.ArrowException, OSError) as error:
         raise InputError(f"{file}: not a parquet file ({str(error).splitlines()[0]})") from None

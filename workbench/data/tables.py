@@ -15,7 +15,7 @@ from reprlib import Repr
 from typing import Any
 
 from workbench.data.lines import content, decoded, numbered
-from workbench.data.parts import Cell, open_parquet
+from workbench.data.parts import Cell, arrow, open_parquet
 from workbench.errors import InputError
 
 Record = Mapping[str, Any]
@@ -118,9 +118,8 @@ def _csv(file: Path) -> Iterator[tuple[str, Record]]:
 
 def _parquet(file: Path) -> Iterator[tuple[str, Record]]:
     with open_parquet(file) as table:
-        from pyarrow import ArrowException, types
-
-        columns = {field.name: field.type for field in table.schema_arrow}
+        library = arrow(file)
+        types, columns = library.types, {field.name: field.type for field in table.schema_arrow}
         pictures = {name for name in PICTURE if name in columns and not types.is_string(columns[name])}
         read = [name for name in (*TEXT, *PICTURE, SPLIT) if name in columns and name not in pictures]
         labels = [f"{name}.path" for name in pictures if types.is_struct(columns[name])]
@@ -128,7 +127,7 @@ def _parquet(file: Path) -> Iterator[tuple[str, Record]]:
         for group in range(table.num_row_groups):
             try:
                 values = table.read_row_group(group, [*read, *labels]).to_pylist()
-            except (ArrowException, OSError, ValueError) as error:
+            except (library.ArrowException, OSError, ValueError) as error:
                 raise InputError(f"{file}: row {number + 1} or later: {str(error).splitlines()[0]}") from None
             for row, record in enumerate(values):
                 number += 1

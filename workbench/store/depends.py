@@ -2,8 +2,10 @@
 
 Imports inside functions count, those for types only (``if TYPE_CHECKING``) don't. Modules are hashed by what they do:
 comments, docstrings, annotations, descriptions of keys and the text of errors can change freely. What a registry loads
-by name is not an import: its callers name the module as a further root. Files that a module reads from its own folder
-(``Path(__file__).parent / "templates"``) are part of it, and so are those beside a package's ``__init__.py``.
+by name is not an import: its callers name the module as a further root. A library that a module may lack
+(``except ImportError``) doesn't count for it: installing an extra makes no stored result new. Files that a module reads
+from its own folder (``Path(__file__).parent / "templates"``) are part of it, and so are those beside a package's
+``__init__.py``.
 """
 
 from __future__ import annotations
@@ -124,6 +126,7 @@ def _parsed(name: str, file: Path, _mtime_ns: int) -> _Module:
     internal = {target for import_ in imported if (target := _target(import_)) is not None}
     parents = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
     libraries = {import_.partition(".")[0] for import_ in imported} - {PACKAGE} - sys.stdlib_module_names
+    libraries -= {import_.partition(".")[0] for import_ in _optional(tree, file)}
     return _Module(digest.hexdigest(), frozenset(internal | parents), frozenset(libraries))
 
 
@@ -151,6 +154,13 @@ def _imported(tree: ast.AST, file: Path) -> Iterator[str]:
         elif isinstance(node, ast.Call) and ast.unparse(node) == "pkgutil.iter_modules(__path__)":
             package = ".".join((PACKAGE, *file.parent.relative_to(ROOT).parts))
             yield from (f"{package}.{module.name}" for module in pkgutil.iter_modules([str(file.parent)]))
+
+
+def _optional(tree: ast.AST, file: Path) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and any("ImportError" in ast.unparse(h.type) for h in node.handlers if h.type):
+            for statement in node.body:
+                yield from _imported(statement, file)
 
 
 def _resources(tree: ast.AST, module: Path) -> Iterator[Path]:
