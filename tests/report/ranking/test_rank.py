@@ -96,6 +96,11 @@ def test_speed_and_smallness_can_be_maximized(aim: str, chosen: str):
     assert (ranking.chosen, ranking.quality) == (chosen, "alignment")
 
 
+def test_sizes_are_compared_in_megabytes_where_the_smallest_is_asked_for():
+    said = reasons(ranked(CHAIN, maximize="smallness"))
+    assert said["base"] == "within the limits, but larger than w8a8 (40.0 against 10.0 MB)"
+
+
 def test_none_fits_names_the_nearest_constraint_and_what_would_do():
     ranking = ranked(CHAIN, constraints={"latency_ms": 36.4, "alignment_drop": 0.1})
     assert ranking.chosen is None and not ranking.table.chosen.any()
