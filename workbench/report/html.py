@@ -75,9 +75,9 @@ def _speed(run: RunData, ranking: Ranking, name: str) -> str:
     if ratio is None or ratio.outcome() == SAME:
         return ""
     faster = ratio.outcome() == FASTER
-    ends = sorted((ratio.low, ratio.high)) if not faster else (1 / ratio.high, 1 / ratio.low)
+    ends = (1 / ratio.high, 1 / ratio.low) if faster else (ratio.low, ratio.high)
     times = 1 / ratio.value if faster else ratio.value
-    said = f"{ratio.level:.0%} interval" if ratio.level > 0.9 else "by quartiles"
+    said = f"{percent(ratio.level)} interval" if ratio.level > 0.9 else "by quartiles"
     return f"{number(times, 2)}× {'faster' if faster else 'slower'} ({number(ends[0])} to {number(ends[1])}, {said})"
 
 

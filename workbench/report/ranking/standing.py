@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.metrics.base import Metric
+from workbench.profile.summary import Summary
 from workbench.report.format import join, known, milliseconds, number
 from workbench.report.ranking.constraints import Check
 from workbench.report.ranking.gain import A_GAIN, SMALLER_BY, same_network
@@ -48,7 +49,7 @@ class Ranker:
     ) -> None:
         self.aim, self.metric, self.allowed = config.maximize, quality, frozenset(config.allow)
         self.depths, self._profiles = depths, profiles
-        self._same: dict[tuple[tuple[str, str], tuple[str, str]], tuple[Ratio | None, bool]] = {}
+        self._ratios: dict[tuple[str, str, str], Ratio | None] = {}
         self.quality = quality.name if quality else ""
         self.limited = any(limit is not None for limit in config.constraints.limits().values())
         self.label = quality.label if quality else ""
@@ -102,19 +103,22 @@ class Ranker:
         value = self.quality_of(row)
         return -math.inf if math.isnan(value) else value
 
-    def _against(self, first: Row, row: Row) -> tuple[Ratio | None, bool]:
-        """Time of ``row`` ÷ that of ``first``, and whether both are of the same layers."""
-        pair = ((first["target"], first["candidate"]), (row["target"], row["candidate"]))
-        if pair not in self._same:
-            before, after = (self._profiles.get(place) for place in pair)
-            there = before is not None and after is not None
-            self._same[pair] = (speed(before, after), same_network(before, after)) if there else (None, False)  # type: ignore[arg-type]
-        ratio, same = self._same[pair]
-        moved = math.exp(row.get("drift", 0.0) - first.get("drift", 0.0))
-        moved_ratio = ratio and replace(
-            ratio, value=ratio.value * moved, low=ratio.low * moved, high=ratio.high * moved
-        )
-        return moved_ratio, same
+    def _ratio(self, first: Row, row: Row) -> Ratio | None:
+        """Time of ``row`` ÷ that of ``first`` on the same target."""
+        pair = (first["target"], first["candidate"], row["candidate"])
+        if pair not in self._ratios:
+            before, after = self._profile(first), self._profile(row)
+            self._ratios[pair] = speed(before, after) if before and after else None
+        ratio, moved = self._ratios[pair], math.exp(row.get("drift", 0.0) - first.get("drift", 0.0))
+        return ratio and replace(ratio, value=ratio.value * moved, low=ratio.low * moved, high=ratio.high * moved)
+
+    def _same(self, a: Row, b: Row) -> bool:
+        """Whether both are of the same layers, called as often."""
+        before, after = self._profile(a), self._profile(b)
+        return bool(before and after and same_network(before, after))
+
+    def _profile(self, row: Row) -> Summary | None:
+        return self._profiles.get((row["target"], row["candidate"]))
 
     def _equals(self, row: Row, first: Row) -> bool:
         """Whether a row is as fast, or as small, as the first; the same layers are, whatever clock and exporter say."""
@@ -122,13 +126,13 @@ class Ranker:
             return self._as_small(row, first)
         if first["target"] != row["target"]:
             return False
-        ratio, same = self._against(first, row)
+        ratio = self._ratio(first, row)
         level = ratio is not None and ratio.outcome() != SLOWER and ratio.value < A_GAIN
-        return level or same
+        return level or self._same(first, row)
 
     def _as_small(self, row: Row, smallest: Row) -> bool:
         """The same layers may differ by weights that the exporter stores once, such as biases of zeros."""
-        same = row is smallest or self._against(smallest, row)[1]
+        same = row is smallest or self._same(smallest, row)
         return same or bool(row["size_bytes"] * SMALLER_BY <= smallest["size_bytes"])
 
     def _unsettled(self, row: Row, top: Row) -> bool:
@@ -205,9 +209,8 @@ class Ranker:
             names = join([row["candidate"] for row in equal])
             by_quality = any(self.quality_of(row) < self.quality_of(best) for row in equal)
             by_size = any(row["size_bytes"] > best["size_bytes"] for row in equal)
-            why = (
-                f"the best in {self.label}" if by_quality else "the smallest" if by_size else "made in the fewest steps"
-            )
+            least = "the smallest" if by_size else "made in the fewest steps"
+            why = f"the best in {self.label}" if by_quality else least
             return f"{text} {names} can't be told from it beyond the noise; of these it is {why}."
         close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
         if self.aim != self.quality or not close:
