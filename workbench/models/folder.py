@@ -68,7 +68,7 @@ def _needed(family: Family) -> tuple[str, ...]:
 
 def _inspect_beside(problems: list[str], folder: Path) -> None:
     file = folder / _CONFIGS[folder.name]
-    configs = {each: _collect(problems, partial(read_object, each)) for each in {*folder.glob("*.json"), file}}
+    configs = {each: _collect(problems, partial(read_object, each)) for each in sorted({*folder.glob("*.json"), file})}
     if None in configs.values():
         return
     if folder.name == scheduler.FOLDER:
