@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from workbench.evaluate.config import Evaluate
 from workbench.evaluate.prompts import choose_prompts
 
 
 def test_prompts_do_not_repeat_before_all_were_used():
-    config = Evaluate(pictures=5)
-    chosen = choose_prompts(["a", "b", "c"], config, seed=0)
+    chosen = choose_prompts(["a", "b", "c"], 5, seed=0)
     assert sorted(chosen[:3]) == ["a", "b", "c"] and len(chosen) == 5
-    assert chosen == choose_prompts(["a", "b", "c"], config, seed=0)
-    assert chosen[:4] == choose_prompts(["a", "b", "c"], Evaluate(pictures=4), seed=0)
+    assert chosen == choose_prompts(["a", "b", "c"], 5, seed=0)
+    assert chosen[:4] == choose_prompts(["a", "b", "c"], 4, seed=0)

@@ -50,7 +50,7 @@ def test_the_estimate_follows_the_stated_factors(tmp_path: Path, store: Store) -
     bare = check_recipe(loaded(tmp_path, ""), store)
     whole = check_recipe(loaded(tmp_path), store)
     unet, pipeline = 4 * whole.params["unet"], 4 * sum(whole.params.values())
-    pictures = 128 * 64 * 64 * 3
+    pictures = (128 + 32) * 64 * 64 * 3
 
     assert bare.disk_bytes == pipeline + pictures
     assert whole.disk_bytes == (2 + 6 + 3) * unet + pipeline + 4 * pictures
@@ -331,7 +331,6 @@ def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "rank",
     [
-        "{}",
         "{maximize: alignment}",
         "{maximize: retrieval_at_1}",
         "{maximize: speed, constraints: {alignment_drop: 0.1}}",
@@ -343,4 +342,5 @@ def test_what_a_model_without_a_scorer_can_not_be_ranked_by_is_refused_before_an
     shutil.rmtree(own_model() / "scorer")
     message = refusal(loaded(tmp_path, f"rank: {rank}\n", "own"), store)
     assert "r.yaml:4: rank." in message and "needs a scorer" in message and "psnr_db" in message
-    check_recipe(loaded(tmp_path, "rank: {maximize: psnr_db, constraints: {psnr_db: 5}}\n", "own"), store)
+    for usable in ("{}", "{maximize: psnr_db, constraints: {psnr_db: 5, perceptual_drop: 0.4}}"):
+        check_recipe(loaded(tmp_path, f"rank: {usable}\n", "own"), store)

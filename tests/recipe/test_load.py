@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import InputError
+from workbench.metrics.registry import metrics, qualities
 from workbench.recipe.load import load_recipe
 
 TEXT = """\
@@ -98,12 +99,12 @@ def test_overrides_make_sections_that_the_file_lacks_and_later_ones_win(recipe: 
         ("evaluate.pictures", "needs KEY=VALUE, such as evaluate.pictures=8"),
         ("evaluate..pictures=8", "needs KEY=VALUE, such as evaluate.pictures=8"),
         ("name=[", "not valid YAML: expected the node content, but found '<stream end>'"),
-        ("rank.maximize=speeed", "rank.maximize: found the text 'speeed'; needs MAXIMIZE; did you mean speed?"),
+        ("rank.maximize=speeed", "rank.maximize: found the text 'speeed'; needs one of AIMS; did you mean speed?"),
     ],
 )
 def test_a_bad_override_is_named(recipe: Path, override: str, told: str) -> None:
-    choices = "'alignment', 'retrieval_at_1', 'psnr_db', 'ssim', 'speed' or 'smallness'"
-    assert refusal(recipe, override) == f"--set {override}: {told.replace('MAXIMIZE', choices)}"
+    aims = ", ".join([*qualities(metrics()), "speed", "smallness"])
+    assert refusal(recipe, override) == f"--set {override}: {told.replace('AIMS', aims)}"
 
 
 def test_an_unknown_override_is_told_what_was_meant(recipe: Path) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
-from workbench.metrics.registry import by_picture
 from workbench.models.read_json import read_object
 from workbench.recipe.check import check_recipe
 from workbench.recipe.check_steps import denoiser_problems, published_problems, shown_names
 from workbench.recipe.load import Loaded, load_recipe
-from workbench.recipe.schema import Published
 from workbench.store.store import Store
 
 STEPS = """steps:
@@ -57,7 +54,7 @@ def test_all_names_that_the_report_shows_are_taken(tmp_path: Path, store: Store)
 
     table = recipe.recipe.published[0]
     assert list(table.values) == names
-    assert (table.metric, table.better) == ("alignment", "high")
+    assert (recipe.recipe.metric_beside(table).name, table.better) == ("alignment", "high")
 
 
 def test_every_wrong_name_is_told_with_the_line_it_stands_on(tmp_path: Path) -> None:
@@ -66,7 +63,3 @@ def test_every_wrong_name_is_told_with_the_line_it_stands_on(tmp_path: Path) -> 
     assert [place for place, _ in found] == [("published", 0, "values", "student"), ("published", 0, "values", "bse")]
     assert found[0][1].endswith("needs a name with their count: student-4steps, student-1step")
     assert found[1][1].endswith("did you mean base?")
-
-
-def test_only_scores_that_are_compared_picture_by_picture_can_stand_beside_them() -> None:
-    assert set(get_args(Published.model_fields["metric"].annotation)) == set(by_picture())

@@ -2,17 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+from workbench.metrics.base import Metric
+from workbench.metrics.config import MetricConfig
+from workbench.metrics.registry import kinds, metrics
 from workbench.strict import RecipePath, Strict
+
+MOST = 20
+"""Metrics that a recipe may ask for: each keeps a value for every candidate."""
+
+
+class _MetricEntry(Strict):
+    """One metric: a mapping with its kind as the only key."""
+
+    @model_validator(mode="after")
+    def _one(self) -> _MetricEntry:
+        named = [k for k in type(self).model_fields if getattr(self, k) is not None]
+        if len(named) != 1:
+            raise ValueError(f"a metric is a mapping with one key, one of {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Its key, such as ``clip_score``."""
+        return next(k for k in type(self).model_fields if getattr(self, k) is not None)
+
+    @property
+    def config(self) -> MetricConfig:
+        """Its settings."""
+        return getattr(self, self.kind)
+
+    @property
+    def name(self) -> str:
+        """What it is called among the scores."""
+        return self.config.name or self.kind
+
+
+if TYPE_CHECKING:
+    MetricEntry = _MetricEntry
+else:
+    _fields = {kind: (config | None, Field(None, description=config.__doc__)) for kind, config in kinds().items()}
+    MetricEntry = create_model("MetricEntry", __base__=_MetricEntry, **_fields)
 
 
 class Evaluate(Strict):
     """How quality is measured. Pictures are drawn with the recipe's seed, the same for every candidate."""
 
-    pictures: int = Field(128, ge=2, le=100_000, description="Pictures drawn per candidate.")
+    pictures: int = Field(
+        128,
+        ge=2,
+        le=100_000,
+        description="Pictures drawn per candidate and judged by: of captions that the data hold out, where they do.",
+    )
+    trained_pictures: int = Field(
+        32,
+        ge=0,
+        le=100_000,
+        description="Further ones, of captions that training saw, scored apart; none where the data hold out none. Of "
+        "one picture nothing can be said.",
+    )
     steps: int = Field(10, ge=1, le=1000, description="Denoising steps per picture; the pipeline budget uses it too.")
     few_steps: list[Annotated[int, Field(ge=1, le=50)]] = Field(
         [4, 2, 1],
@@ -26,7 +78,7 @@ class Evaluate(Strict):
         description="1 means one U-Net pass per step; few-step candidates take it as an input, in one pass.",
     )
     prompts: RecipePath | None = Field(
-        None, description="A file, one prompt a line; default: the captions of the data."
+        None, description="A file, one prompt a line; default: the captions that the data hold out, or all."
     )
     shown: int = Field(8, ge=1, le=64, description="How many of the pictures the report shows.")
     timesteps: list[Annotated[int, Field(ge=0, le=999)]] = Field(
@@ -35,6 +87,11 @@ class Evaluate(Strict):
         description="Where the U-Net's output is compared with the reference's.",
     )
     samples: int = Field(4, ge=1, le=1024, description="Inputs per timestep for that comparison.")
+    metrics: list[MetricEntry] = Field(
+        default_factory=list,
+        max_length=MOST,
+        description="Metrics beside those that are always measured: with weights, or by a program, of your own.",
+    )
 
     @field_validator("few_steps")
     @classmethod
@@ -42,3 +99,7 @@ class Evaluate(Strict):
         if len(set(counts)) < len(counts):
             raise ValueError("needs each count once")
         return counts
+
+    def known_metrics(self) -> Mapping[str, Metric]:
+        """All metrics by name: those that are always measured in their order, then those that were asked for."""
+        return {**metrics(), **{entry.name: entry.config.metric(entry.name) for entry in self.metrics}}

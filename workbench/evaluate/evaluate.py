@@ -39,8 +39,9 @@ def draw_all(
     networks = Networks.load(files, candidate.source)
     few = networks.guidance_width is not None
     times = timesteps(read_scheduler(candidate.source), steps, few)
-    with progress(f"draw {config.pictures} pictures with {candidate.name}", config.pictures * len(times)) as tick:
-        pictures, latents = draw(networks, evaluation.prompts, steps, config.guidance_scale, evaluation.seed, tick)
+    prompts = evaluation.drawn
+    with progress(f"draw {len(prompts)} pictures with {candidate.name}", len(prompts) * len(times)) as tick:
+        pictures, latents = draw(networks, prompts, steps, config.guidance_scale, evaluation.seed, tick)
     np.save(out / _LATENTS, latents)
     np.save(out / _PICTURES, pictures)
     if not few:  # one that was distilled to few steps predicts something else at a timestep than the reference
@@ -48,35 +49,38 @@ def draw_all(
         own = _outputs(networks, base, evaluation.prompts, config.timesteps, config.samples, evaluation.seed)
         np.savez(out / _OUTPUTS, timesteps=own.timesteps, cond=own.cond, free=own.free)
     return {
-        "n": config.pictures,
+        "n": len(evaluation.prompts),
         "steps": steps,
         "guidance_scale": config.guidance_scale,
         "seed": evaluation.seed,
-        "prompts": list(evaluation.prompts),
+        "prompts": prompts,
         "pictures": _write_pictures(pictures, out),
         "seconds": time.monotonic() - start,
     }
 
 
-def read_drawn(folder: Path, evaluation: EvaluationSet, source: Path, reference: Path | None) -> Drawn:
-    """What ``draw_all`` left in ``folder``, with all that metrics need beside it; arguments as there."""
-    scorer = load_scorer(source)
-    return _stored(
-        folder,
-        prompts=evaluation.prompts,
-        captions=evaluation.captions,
-        scorer=scorer,
-        real=_real(source) if scorer else None,
-        reference=None if reference is None else _stored(reference),
-    )
-
-
-def _stored(folder: Path, **beside: Any) -> Drawn:
-    outputs_there, file = None, folder / _OUTPUTS
+def read_drawn(folder: Path, evaluation: EvaluationSet, source: Path, reference: Drawn | None) -> Drawn:
+    """What ``draw_all`` left in ``folder``, with all that metrics need beside it; ``reference``: that of the first."""
+    scorer, outputs, file = load_scorer(source), None, folder / _OUTPUTS
     if file.is_file():
         with np.load(file) as arrays:
-            outputs_there = Outputs(**arrays)
-    return Drawn(np.load(folder / _PICTURES), outputs=outputs_there, **beside)
+            outputs = Outputs(**arrays)
+    pictures, judged = np.load(folder / _PICTURES), len(evaluation.prompts)
+    brought: dict[str, Any] = {
+        "captions": evaluation.captions,
+        "scorer": scorer,
+        "real": _real(source) if scorer else None,
+    }
+    beside = reference.trained if reference else None
+    trained = Drawn(pictures[judged:], evaluation.trained, reference=beside, **brought)
+    return Drawn(
+        pictures[:judged],
+        evaluation.prompts,
+        outputs=outputs,
+        reference=reference,
+        trained=trained if len(trained.pictures) > 1 else None,
+        **brought,
+    )
 
 
 def _outputs(

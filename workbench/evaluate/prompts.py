@@ -13,23 +13,32 @@ from workbench.models.candidate import Candidate
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """``prompts`` to draw, with the recipe's settings and seed; ``captions``: all that a prompt is told apart from."""
+    """``prompts`` to draw and to judge by, ``trained`` ones that are scored apart, the recipe's settings and seed.
+
+    ``captions``: all that a prompt is told apart from.
+    """
 
     prompts: Sequence[str]
     captions: Sequence[str]
     config: Evaluate
     seed: int
+    trained: Sequence[str] = ()
+
+    @property
+    def drawn(self) -> list[str]:
+        """All prompts in the order of their pictures."""
+        return [*self.prompts, *self.trained]
 
     def steps_of(self, candidate: Candidate) -> int:
         """Denoising steps of a candidate's pictures."""
         return candidate.steps or self.config.steps
 
 
-def choose_prompts(captions: Sequence[str], config: Evaluate, seed: int) -> list[str]:
-    """``config.pictures`` prompts in a seeded order, without repeats until every caption was used once."""
+def choose_prompts(captions: Sequence[str], count: int, seed: int) -> list[str]:
+    """``count`` prompts in a seeded order, without repeats until every caption was used once."""
     order: list[str] = []
     rng = np.random.default_rng([seed, 1])
     unique = list(dict.fromkeys(captions))
-    while len(order) < config.pictures:
+    while len(order) < count:
         order += [unique[i] for i in rng.permutation(len(unique))]
-    return order[: config.pictures]
+    return order[:count]

@@ -6,7 +6,7 @@ It is not CLIP score: the demo's scorer is a small pair trained on the demo pict
 from __future__ import annotations
 
 from workbench.measure.interval import mean
-from workbench.metrics.base import Limit, Metric, Need, Sample
+from workbench.metrics.base import Metric, Need, Sample
 from workbench.metrics.drawn import Drawn
 
 
@@ -25,7 +25,5 @@ METRIC = Metric(
     needs=frozenset({Need.SCORER}),
     per_picture=True,
     digits=4,
-    maximizable=True,
-    limits=(Limit("alignment_drop", "alignment", "0.1: at most 10 % below the reference.", relative=True),),
     compute=_compute,
 )

@@ -5,14 +5,16 @@ To add a metric: one file in this folder with ``METRIC = Metric(…)``. The regi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from workbench.measure.interval import RESAMPLES, interval, mean
+from workbench.measure.interval import RESAMPLES, Interval, interval, mean
 from workbench.metrics.scores import MetricValue
 
 if TYPE_CHECKING:
@@ -31,24 +33,35 @@ class Need(Enum):
     OUTPUTS = "a U-Net of many steps"
 
 
+class Bound(Enum):
+    """What a recipe may demand of a metric, as ``rank.constraints.NAME_KIND``; the value is the kind."""
+
+    DROP = "drop"
+    MIN = "min"
+    MAX = "max"
+
+
 @dataclass(frozen=True)
 class Limit:
-    """A constraint that a metric offers to recipes, as ``rank.constraints.KEY``: a least value, or ``relative``: the
-    largest share that may be lost against the recipe's first candidate."""
+    """One constraint on a metric: a least or a largest value, or the largest share that may be lost (``DROP``) against
+    the recipe's first candidate. Both ends together make a window: where quantization gains, something is wrong, too.
+    """
 
-    key: str
-    what: str
-    """What it limits, in the middle of a sentence."""
-    description: str
-    relative: bool = False
+    metric: Metric
+    bound: Bound
 
     @property
-    def bounds(self) -> dict[str, float]:
-        """What a recipe may set it to, as ``pydantic.Field`` takes it."""
-        return {"ge": 0, "le": 1} if self.relative else {"gt": 0}
+    def key(self) -> str:
+        """As recipes write it: ``ssim_min``."""
+        return f"{self.metric.name}_{self.bound.value}"
 
-    def least(self, allowed: float, first: float) -> float:
-        """The least value within the constraint; ``first``: the first candidate's value."""
+    @property
+    def relative(self) -> bool:
+        """Whether it is a share of the first candidate's value."""
+        return self.bound is Bound.DROP
+
+    def edge(self, allowed: float, first: float) -> float:
+        """The value that just meets the constraint; ``first``: the first candidate's value."""
         return first * (1 - allowed) if self.relative else allowed
 
 
@@ -102,16 +115,31 @@ class Metric:
     """Whether every picture has a value, whose mean it is: candidates are then compared picture by picture."""
     digits: int = 3
     """Decimals of differences between candidates."""
-    maximizable: bool = False
-    """Whether a recipe may rank by it (``rank.maximize``)."""
-    limits: tuple[Limit, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What its value hangs on besides its code, files and pictures (JSON)."""
+    files: tuple[Path, ...] = ()
+    """Weights, pictures, programs that it reads."""
+    protocol: str = ""
+    """How it was measured, where a number means nothing without: the network, its input."""
+    least: int = 2
+    """Pictures below which its value is no estimate of anything."""
     by_timestep: ByTimestep | None = None
 
     def __post_init__(self) -> None:
-        if self.better != "high" and (self.maximizable or self.limits):
-            raise ValueError(f"{self.name}: only what is better when higher can be maximized or limited")
         if self.better == "one" and self.per_picture:
             raise ValueError(f"{self.name}: what is best at 1 can't be compared picture by picture")
+
+    @property
+    def maximizable(self) -> bool:
+        """Whether a recipe may rank by it (``rank.maximize``, which takes the least where less is better)."""
+        return self.better != "one"
+
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """The constraints that recipes may set on it, by key; a share of nothing, or of infinity, can't be lost."""
+        whole = self.better == "high" and (self.perfect is None or 0 < self.perfect < math.inf)
+        bounds = [Bound.DROP, Bound.MIN, Bound.MAX] if whole else [Bound.MIN, Bound.MAX]
+        return {limit.key: limit for limit in (Limit(self, bound) for bound in bounds)}
 
     @property
     def of_reference(self) -> bool:
@@ -142,7 +170,9 @@ class Metric:
         if not self.needs <= drawn.available:
             return None
         sample = self.compute(drawn)
-        value: MetricValue = {**interval(sample.rows, sample.statistic, sample.resamples, sample.bounds)}
+        value: MetricValue = {**_interval(sample)}
+        if drawn.trained and self.needs <= drawn.trained.available and len(drawn.trained.pictures) >= self.least:
+            value["trained"] = _interval(self.compute(drawn.trained))
         if sample.real is not None:
             value["real"] = sample.real
         if sample.against is not None:
@@ -152,3 +182,7 @@ class Metric:
         if sample.by_timestep is not None:
             value["by_timestep"] = dict(sample.by_timestep)
         return value
+
+
+def _interval(sample: Sample) -> Interval:
+    return interval(sample.rows, sample.statistic, sample.resamples, sample.bounds)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.metrics.backbone import Features, default, features
 from workbench.metrics.base import Need
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Drawn:
 
     ``captions``: all that its own prompt is told apart from. ``scorer`` and ``real``, the features [K, F] of real
     pictures, are the model's, if it brings any. ``outputs``: None for a U-Net that was distilled to few steps.
-    ``reference``: what the reference drew; None for the reference itself.
+    ``reference``: what the reference drew; None for the reference itself. ``trained``: pictures of captions that
+    training saw, where these are of others.
     """
 
     pictures: np.ndarray
@@ -40,6 +42,7 @@ class Drawn:
     real: np.ndarray | None = None
     outputs: Outputs | None = None
     reference: Drawn | None = None
+    trained: Drawn | None = None
 
     @cached_property
     def available(self) -> frozenset[Need]:
@@ -62,6 +65,11 @@ class Drawn:
     def caption_features(self) -> np.ndarray:
         """Unit vectors [M, F] of the captions."""
         return self._scorer.texts(self.captions)
+
+    @cached_property
+    def seen(self) -> Features:
+        """What an independent network sees in the pictures."""
+        return features(default(), self.pictures)
 
     @property
     def captioned(self) -> np.ndarray | None:

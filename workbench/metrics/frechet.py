@@ -15,6 +15,17 @@ def frechet(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np
     return float(((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * root)
 
 
+def frechet_of(rows: np.ndarray, others: np.ndarray) -> float:
+    """The same of two sets of features [N, F] and [M, F], in min(N, M) dimensions instead of F.
+
+    The eigenvalues of Σa Σb are the squared singular values of A Bᵀ, where AᵀA is Σa.
+    """
+    means = [part.mean(0, dtype=np.float64) for part in (rows, others)]
+    a, b = ((part - mean) / np.sqrt(len(part) - 1) for part, mean in zip((rows, others), means, strict=True))
+    root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return float(((means[0] - means[1]) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root)
+
+
 def _compute(drawn: Drawn) -> Sample:
     real = drawn.real
     assert real is not None

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from workbench.measure.interval import RESAMPLES
-from workbench.metrics.registry import by_picture
 from workbench.metrics.scores import Comparison, Difference, Scores
 
 
@@ -32,9 +31,9 @@ def paired(own: Sequence[float], other: Sequence[float]) -> Difference:
 def comparisons(own: Scores, other: Scores, against: str, why: str) -> list[Comparison]:
     """The paired comparison of every metric that both have for each picture; ``why``: what the other one is."""
     compared: list[Comparison] = []
-    for metric in by_picture():
-        mine, others = own["metrics"].get(metric), other["metrics"].get(metric)
-        if mine and others and mine["n"] == others["n"]:
+    for metric, mine in own["metrics"].items():
+        others = other["metrics"].get(metric)
+        if "by_picture" in mine and others and mine["n"] == others["n"]:
             difference = paired(mine["by_picture"], others["by_picture"])
             compared.append({"metric": metric, "against": against, "why": why, **difference})
     return compared

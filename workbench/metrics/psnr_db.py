@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workbench.metrics.base import Limit, Metric, Need, Sample
+from workbench.metrics.base import Metric, Need, Sample
 from workbench.metrics.drawn import Drawn
 
 if TYPE_CHECKING:
@@ -38,7 +38,5 @@ METRIC = Metric(
     perfect=math.inf,
     per_picture=True,
     digits=2,
-    maximizable=True,
-    limits=(Limit("psnr_db", "PSNR", "Least final-picture PSNR against the reference."),),
     compute=_compute,
 )

@@ -33,6 +33,5 @@ METRIC = Metric(
     better="high",
     order=20,
     needs=frozenset({Need.SCORER}),
-    maximizable=True,
     compute=_compute,
 )

@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 
 from workbench.measure.interval import Interval
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of ``Scores``; raised when a key changes its name or meaning."""
 
 
@@ -17,6 +17,8 @@ class MetricValue(Interval):
     """The same of real pictures."""
     against: NotRequired[int]
     """How many captions or real pictures the candidate's were held against."""
+    trained: NotRequired[Interval]
+    """The same of pictures whose captions training saw."""
     by_picture: NotRequired[list[float]]
     by_timestep: NotRequired[dict[str, float]]
 
@@ -45,6 +47,7 @@ class Drawing(TypedDict):
     """What a candidate was asked to draw, as it lies in the store beside the pictures."""
 
     n: int
+    """Pictures that are judged by, the first; the others are of captions that training saw."""
     steps: int
     guidance_scale: float
     seed: int

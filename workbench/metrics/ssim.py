@@ -24,6 +24,5 @@ METRIC = Metric(
     order=50,
     needs=frozenset({Need.REFERENCE}),
     perfect=1.0,
-    maximizable=True,
     compute=_compute,
 )

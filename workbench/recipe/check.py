@@ -15,7 +15,8 @@ from workbench.errors import InputError, RunError
 from workbench.models.folder import notes
 from workbench.models.sources import base_candidate, resolve
 from workbench.recipe.check_drawing import drawing_problems
-from workbench.recipe.check_inputs import data_problems, prompts_problems, rank_problems, target_problems
+from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
+from workbench.recipe.check_metrics import metric_doubts, metric_problems
 from workbench.recipe.check_steps import (
     chain_problems,
     denoiser_problems,
@@ -106,7 +107,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
             problems += [*name_problems(recipe, shown), *published_problems(recipe, shown)]
         scorer = (folder / "scorer").is_dir()
         problems += source_problems(recipe.data_sets, folder, scorer, recipe.data)
-        problems += rank_problems(recipe, scorer)
+        problems += metric_problems(recipe, scorer)
     messages = list(dict.fromkeys(f"{loaded.where(place)}: {what}" for place, what in problems))
     profiles, reports = out.absolute() / "profiles" / recipe.name, out.absolute() / "reports"
     folders = {store.root: "--store", profiles: "--out", reports: "--out"}
@@ -170,6 +171,8 @@ def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
     for i, entry in enumerate(loaded.recipe.steps):
         for key, what in entry.config.doubts(list(dict.fromkeys(runs))):
             yield f"{loaded.where(('steps', i, entry.kind, key))}: {what}"
+    for place, what in metric_doubts(loaded.recipe):
+        yield f"{loaded.where(place)}: {what}"
     cores, threads = len(os.sched_getaffinity(0)), profile.threads
     if threads is not None and threads > cores:
         where = loaded.where(("profile", "threads"))

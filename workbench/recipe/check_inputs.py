@@ -11,9 +11,7 @@ from workbench.data.lines import prompts_problem
 from workbench.data.operation import TRAIN
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError, did_you_mean
-from workbench.metrics.base import Need
-from workbench.metrics.registry import metrics, qualities
-from workbench.recipe.schema import COSTS, Recipe
+from workbench.recipe.schema import Recipe
 from workbench.recipe.yaml_lines import Problem
 from workbench.runtimes.base import described, installed
 
@@ -43,18 +41,6 @@ def target_problems(recipe: Recipe) -> Iterator[Problem]:
                 ("rank", "targets", i),
                 f"found {target!r}, on which nothing is measured; needs one of {', '.join(there)}{meant}",
             )
-
-
-def rank_problems(recipe: Recipe, has_scorer: bool) -> Iterator[Problem]:
-    """Metrics of the choice that need a scorer, where the model has none."""
-    if has_scorer:
-        return
-    scored = {name: metric for name, metric in metrics().items() if Need.SCORER in metric.needs}
-    usable = [*(name for name in qualities() if name not in scored), *COSTS]
-    for key, metric in recipe.rank.metrics().items():
-        if metric.name in scored:
-            needs = f"needs a scorer, and this model brings none; rank by one of {', '.join(usable)}"
-            yield tuple(key.split(".")), f"{metric.name} {needs}"
 
 
 def prompts_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -9,7 +9,6 @@ from typing import Any
 from workbench.compress.registry import StepConfig
 from workbench.data.check_sets import set_problems
 from workbench.errors import InputError, did_you_mean
-from workbench.metrics.registry import metrics
 from workbench.models.candidate import at
 from workbench.models.families import denoisers, family_of, parts
 from workbench.models.guidance import FIELD
@@ -178,7 +177,7 @@ def published_problems(recipe: Recipe, shown: Mapping[str, Sequence[str]]) -> It
                 what = f"found {name!r}, which is drawn in few steps; needs a name with their count: {counted}"
             elif name not in there:
                 what = _absent(name, there)
-            elif metrics()[table.metric].of_reference and name == there[0]:
-                what = f"found {name!r}, against which {table.metric} is measured; it has none itself"
+            elif (metric := recipe.metric_beside(table)).of_reference and name == there[0]:
+                what = f"found {name!r}, against which {metric.name} is measured; it has none itself"
             if what is not None:
                 yield ("published", i, "values", name), what

@@ -62,4 +62,5 @@ def _pictures(recipe: Recipe, folder: Path) -> int:
     """Every candidate's pictures, counted as if they didn't compress."""
     family = family_of(folder)
     side = family.side(family.configs(folder))
-    return len(recipe.candidate_names()) * recipe.evaluate.pictures * side * side * 3
+    each = recipe.evaluate.pictures + recipe.evaluate.trained_pictures
+    return len(recipe.candidate_names()) * each * side * side * 3

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from workbench.errors import InputError, nearest
+from workbench.recipe.check_metrics import named_problems
 from workbench.recipe.explain import at, grouped, sentence, show
 from workbench.recipe.overrides import apply_override
 from workbench.recipe.schema import Recipe, StepEntry
@@ -76,6 +77,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         places = sorted(by_place, key=lambda place: _line(_origin(marks, place)))
         messages = (f"{_where(path, marks, p)}: {sentence(p, by_place[p], data, Recipe)}" for p in places)
         raise first_of(messages, len(places), path) from None
+    misnamed = [f"{_where(path, marks, place)}: {what}" for place, what in named_problems(recipe)]
+    if misnamed:
+        raise first_of(misnamed, len(misnamed), path)
     return Loaded(recipe, path, text, tuple(overrides), marks)
 
 

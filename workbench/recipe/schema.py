@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationInfo, create_model, field_validator, model_validator
 
 from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DATA, DataSet
 from workbench.devices.providers import Name as ProviderName
 from workbench.evaluate.config import Evaluate
-from workbench.metrics.base import Metric
-from workbench.metrics.registry import by_picture, limits, metrics, qualities
+from workbench.metrics.base import Bound, Limit, Metric
+from workbench.metrics.registry import limits, metrics, qualities
 from workbench.runtimes.base import RUNTIMES, all_described
 from workbench.strict import Name, RecipePath, Strict
 
@@ -43,9 +45,8 @@ class _StepEntry(Strict):
 if TYPE_CHECKING:
     StepEntry = _StepEntry
     RuntimeName = str
-    ByPicture = str
 else:
-    RuntimeName, ByPicture = Literal[RUNTIMES], Literal[tuple(by_picture())]
+    RuntimeName = Literal[RUNTIMES]
     _fields = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
     StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
 
@@ -99,57 +100,64 @@ class ProfileConfig(Strict):
     warmup: int = Field(5, ge=1, le=1000)
 
 
+_AT = r"^(latency_ms|peak_rss_mb)@.+$"
+_ON_METRIC = rf"^[^@]+_({'|'.join(bound.value for bound in Bound)})$"
+_FORMS = {"at": "@", "metrics": _ON_METRIC}
 COSTS = ("speed", "smallness")
 """What a recipe may rank by besides metrics."""
 
 
-class _CostLimits(Strict):
+class Constraints(Strict):
+    """What a candidate must satisfy to be chosen. Drops are relative to the recipe's first candidate."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"patternProperties": {_AT: {"type": "number"}, _ON_METRIC: {"type": "number"}}}
+    )
+
     latency_ms: float | None = Field(
         None, gt=0, description="Whole pipeline at evaluate.steps, median, on the first target."
     )
     size_mb: float | None = Field(None, gt=0, description="All components, in units of 1e6 bytes.")
     peak_rss_mb: float | None = Field(None, gt=0)
-
-
-if TYPE_CHECKING:
-    Aim = str
-    _Limits = _CostLimits
-else:
-    _limits = {
-        key: (float | None, Field(None, description=limit.description, **limit.bounds))
-        for key, (_, limit) in limits().items()
-    }
-    _Limits = create_model("_Limits", __base__=_CostLimits, **_limits)
-    Aim = Literal[(*qualities(), *COSTS)]
-
-
-class Constraints(_Limits):
-    """What a candidate must satisfy to be chosen. Drops are relative to the recipe's first candidate."""
-
-    at: dict[Annotated[str, Field(pattern=r"^(latency_ms|peak_rss_mb)@.+$")], Annotated[float, Field(gt=0)]] = Field(
+    at: dict[Annotated[str, Field(pattern=_AT)], Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
         description="Limits on one target: written latency_ms@TARGET or peak_rss_mb@TARGET beside the others.",
+    )
+    metrics: dict[Annotated[str, Field(pattern=_ON_METRIC)], float] = Field(
+        default_factory=dict,
+        description="Limits on metrics: written METRIC_min, METRIC_max or METRIC_drop beside the others.",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _at(cls, data: Any) -> Any:
-        """Keys with ``@`` are limits on the target that stands after it, whichever target decides."""
+    def _gathered(cls, data: Any) -> Any:
+        """Keys that are written beside the others: of one target, whichever decides, and of metrics, whose bare names
+        stand for their least values."""
         if not isinstance(data, dict):
             return data
-        here = {key: value for key, value in data.items() if isinstance(key, str) and "@" in key}
-        rest = {key: value for key, value in data.items() if key not in here}
-        return rest | ({"at": {**rest.get("at", {}), **here}} if here else {})
+        gathered: dict[str, Any] = {}
+        for key, value in data.items():
+            known = f"{key}_{Bound.MIN.value}" if key in metrics() else key
+            field = next((f for f, form in _FORMS.items() if isinstance(known, str) and re.search(form, known)), None)
+            if field is None:
+                gathered[known] = {**gathered.get(known, {}), **value} if isinstance(value, dict) else value
+            else:
+                gathered[field] = {**gathered.get(field, {}), known: value}
+        return gathered
 
     def limits(self) -> dict[str, float | None]:
         """All limits by key, those on other targets as ``latency_ms@TARGET``."""
-        return {**self.model_dump(exclude={"at"}), **self.at}
+        return {**self.model_dump(exclude={"at", "metrics"}), **self.at, **self.metrics}
 
 
 class Rank(Strict):
     """Which candidate is chosen: the best in ``maximize`` among those within the constraints."""
 
-    maximize: Aim = qualities()[0]
+    maximize: str | None = Field(
+        None,
+        description=f"{', '.join(COSTS)}, or a metric's name; default: the first that can be measured for this model.",
+        examples=[*qualities(metrics()), *COSTS],
+    )
     targets: list[str] | None = Field(
         None,
         min_length=1,
@@ -163,12 +171,6 @@ class Rank(Strict):
         description="Times that may win by speed although they aren't those of the scheme, or of the device.",
     )
 
-    def metrics(self) -> dict[str, Metric]:
-        """The metrics that the choice can't do without, by the key that asks for each."""
-        limited = {key for key, limit in self.constraints.limits().items() if limit is not None}
-        used = {f"rank.constraints.{key}": metric for key, (metric, _) in limits().items() if key in limited}
-        return ({"rank.maximize": metrics()[self.maximize]} if self.maximize in metrics() else {}) | used
-
 
 class Published(Strict):
     """One published table, or a part of it: a score for each of some candidates. Only the order is compared."""
@@ -176,7 +178,10 @@ class Published(Strict):
     title: str = Field(min_length=1, description="Heads the table in the report, such as Table 3, four steps.")
     source: str = Field(min_length=1, description="Where the figures were published, such as arXiv 2404.11925.")
     score: str = Field(min_length=1, description="What the published score is called there, such as CLIP.")
-    metric: ByPicture = Field(by_picture()[0], description="Our score that stands beside it.")
+    metric: str | None = Field(
+        None,
+        description="Our score that stands beside it, of each picture; default: the first that needs no reference.",
+    )
     better: Literal["high", "low"] = Field("high", description="Which end of the published score is the better one.")
     values: dict[str, float] = Field(
         min_length=2,
@@ -224,6 +229,25 @@ class Recipe(Strict):
             one if one.from_ in names else one.model_copy(update={"from_": place(one.from_, context=info.context)})
             for one in sets
         ]
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """All metrics that candidates are scored by, by name."""
+        return self.evaluate.known_metrics()
+
+    def limited(self) -> dict[str, Limit]:
+        """The constraints on metrics that are set, by key.
+
+        Raises:
+            KeyError: one of them is on a metric that isn't there (``load_recipe`` finds it).
+        """
+        offered = limits(self.metrics)
+        return {key: offered[key] for key in self.rank.constraints.metrics}
+
+    def metric_beside(self, table: Published) -> Metric:
+        """The metric that a published table is held against: by default the first that needs no reference."""
+        each = [metric for metric in self.metrics.values() if metric.per_picture]
+        return self.metrics[table.metric] if table.metric else min(each, key=lambda metric: metric.of_reference)
 
     def candidate_names(self) -> list[str]:
         """Names of all candidates in order; the untouched model, ``base``, is the first."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.comparing.ratio import FASTER, SAME
-from workbench.metrics.registry import limits, metrics
+from workbench.metrics.base import Bound
 from workbench.report.data import RunData
 from workbench.report.format import capital, join, known, number, percent
 from workbench.report.page import fill
@@ -29,7 +29,7 @@ def write_report(run: RunData, out: Path) -> Path:
     Raises:
         InputError: the recipe ranks by something that was not measured.
     """
-    ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank)
+    ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank, run.recipe.metrics)
     page = out / f"{run.recipe.name}.html"
     write_csv(page.with_suffix(".csv"), ranking.table)
     write_atomic(page, render(run, ranking))
@@ -45,7 +45,7 @@ def render(run: RunData, ranking: Ranking) -> str:
 
 
 def _page(run: RunData, ranking: Ranking, shown: Sequence[tuple[Section, Any]]) -> str:
-    texts = {"summary": _summary(run, ranking), "asked": _asked(run)}
+    texts = {"summary": _summary(run, ranking), "asked": _asked(run, ranking)}
     return fill("report.html", run=run, ranking=ranking, shown=shown, **texts)
 
 
@@ -63,8 +63,12 @@ def _summary(run: RunData, ranking: Ranking) -> str:
     parts = [part for part in parts if part]
     text = f"{join(parts)} than {run.first}" if parts else ""
     quality = ranking.quality
-    if quality and known(row.get(quality)) and known(base.get(quality)) and base[quality] > 0:
-        text += f", with {percent(row[quality] / base[quality])} of its {ranking.quality_label}"
+    if quality and known(row.get(quality)):
+        if known(base.get(quality)) and base[quality] > 0:
+            text += f", with {percent(row[quality] / base[quality])} of its {ranking.quality_label}"
+        elif run.recipe.metrics[quality].of_reference:
+            shown = run.recipe.metrics[quality].with_unit(number(row[quality]))
+            text += f", at a {ranking.quality_label} of {shown}"
     return f"{capital(text)}." if text else ""
 
 
@@ -81,10 +85,11 @@ def _speed(run: RunData, ranking: Ranking, name: str) -> str:
     return f"{number(times, 2)}× {'faster' if faster else 'slower'} ({number(ends[0])} to {number(ends[1])}, {said})"
 
 
-def _asked(run: RunData) -> str:
+def _asked(run: RunData, ranking: Ranking) -> str:
     """What the recipe asked for."""
     units = {"latency_ms": "latency ≤ {} ms", "size_mb": "size ≤ {} MB", "peak_rss_mb": "peak memory ≤ {} MB"}
     parts = []
+    on_metrics = run.recipe.limited()
     for key, value in run.recipe.rank.constraints.limits().items():
         if value is None:
             continue
@@ -92,10 +97,12 @@ def _asked(run: RunData) -> str:
         if kind in units:
             parts.append(units[kind].format(f"{value:g}") + (f" on {target}" if target else ""))
             continue
-        metric, limit = limits()[kind]
-        least = f"≥ {metric.with_unit(f'{value:g}')}"
-        most = f"at most {percent(value)} below {run.first}"
-        parts.append(f"{limit.what} {most if limit.relative else least}")
+        metric, limit = on_metrics[key].metric, on_metrics[key]
+        end = f"{'≤' if limit.bound is Bound.MAX else '≥'} {metric.with_unit(f'{value:g}')}"
+        parts.append(f"{metric.label} {f'at most {percent(value)} below {run.first}' if limit.relative else end}")
+    limited = f" with {join(parts)}" if parts else ", no limits"
     aim = run.recipe.rank.maximize
-    best = metrics()[aim].label if aim in metrics() else aim
-    return f"Asked for: best {best}" + (f" with {join(parts)}." if parts else ", no limits.")
+    if aim is None:
+        return f"The recipe says not what to rank by; {ranking.quality_label or 'speed'} is taken{limited}."
+    best = run.recipe.metrics[aim].label if aim in run.recipe.metrics else aim
+    return f"Asked for: best {best}{limited}."

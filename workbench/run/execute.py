@@ -39,6 +39,8 @@ class Outcome:
     seconds: float
     peak_rss_bytes: int
     warnings: list[str]
+    quality: str | None
+    """The metric that is ranked by, or else the first that was measured."""
 
     @property
     def chosen(self) -> dict[str, str] | None:
@@ -60,8 +62,11 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
         page = _run(loaded, store, out, progress)
     with page.with_suffix(".csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    asked = loaded.recipe.rank.maximize
+    names = ([asked] if asked else []) + qualities(loaded.recipe.metrics)
+    quality = next((name for name in names if any(row.get(name) for row in rows)), None)
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
-    return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings))
+    return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings), quality)
 
 
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
@@ -76,7 +81,7 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     files = scores.exports(candidates, store, progress)
     evaluation = scores.evaluation_set(recipe, source)
     keys = scores.drawing_keys(candidates, files, evaluation)
-    scored = scores.score_all(candidates, keys, files, evaluation, store, progress)
+    scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, store, progress)
     profiles = profile_all(session, candidates, files)
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
     results = Results(candidates, scored, pictures, profiles, manifests(plan, store))
@@ -117,6 +122,7 @@ def show(outcome: Outcome, as_json: bool) -> None:
         facts = {
             "report": str(outcome.report),
             "chosen": outcome.chosen,
+            "quality": outcome.quality,
             "candidates": outcome.rows,
             "seconds": outcome.seconds,
             "peak_rss_bytes": outcome.peak_rss_bytes,
@@ -124,9 +130,9 @@ def show(outcome: Outcome, as_json: bool) -> None:
         }
         print(json.dumps(facts, indent=1))
         return
-    quality = [name for name in qualities() if any(row.get(name) for row in outcome.rows)][:1]
+    quality = [outcome.quality] if outcome.quality else []
     columns = ("candidate", "target", "scheme", "latency_ms", "gain", "size_bytes", *quality, "pareto", "chosen")
-    rows = ([_cell(name, row.get(name, "")) for name in columns] for row in outcome.rows)
+    rows = ([_cell(name, row.get(name, ""), name in quality) for name in columns] for row in outcome.rows)
     table(columns, rows, left=("candidate", "target", "scheme", "gain"))
     for warning in outcome.warnings:
         print(f"warning: {warning}")
@@ -135,13 +141,13 @@ def show(outcome: Outcome, as_json: bool) -> None:
     print(f"report: {outcome.report}  ({outcome.seconds:.1f} s, peak memory {outcome.peak_rss_bytes / 1e9:.2f} GB)")
 
 
-def _cell(name: str, value: str) -> str:
+def _cell(name: str, value: str, is_quality: bool) -> str:
     if not value:
         return "–"
+    if is_quality:
+        return f"{float(value):.3f}"
     if name == "size_bytes":
         return f"{float(value) / 1e6:.1f} MB"
     if name == "latency_ms":
         return f"{float(value):.1f}"
-    if name in qualities():
-        return f"{float(value):.3f}"
     return {"True": "yes", "False": ""}.get(value, value)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from workbench.data.captioned import captions
 from workbench.data.lines import numbered
+from workbench.data.operation import HELD_OUT, TRAIN
 from workbench.errors import InputError
 from workbench.evaluate.prompts import EvaluationSet, choose_prompts
 from workbench.metrics.base import Metric, Need
 from workbench.metrics.paired import comparisons
-from workbench.metrics.registry import metrics
 from workbench.metrics.scores import SCHEMA, Comparison, Drawing, Scores, StoredValue
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress
 from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.schema import Recipe
 from workbench.runtimes.base import opened_by
-from workbench.store.depends import depends_on
+from workbench.store.depends import PACKAGE, depends_on
 from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
@@ -44,13 +44,16 @@ def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[st
 
 def evaluation_set(recipe: Recipe, source: Path) -> EvaluationSet:
     """The prompts that all candidates draw, and the captions to tell them apart from."""
-    if recipe.evaluate.prompts:
-        known = [line.strip() for _, line in numbered(Path(recipe.evaluate.prompts))]
-    else:
-        known = captions(recipe.data, source, "train") + captions(recipe.data, source, "held_out")
-    if not known:
-        raise InputError("evaluate.prompts: no prompts there")
-    return EvaluationSet(choose_prompts(known, recipe.evaluate, recipe.seed), known, recipe.evaluate, recipe.seed)
+    config, seed = recipe.evaluate, recipe.seed
+    if config.prompts:
+        known = [line.strip() for _, line in numbered(Path(config.prompts))]
+        if not known:
+            raise InputError("evaluate.prompts: no prompts there")
+        return EvaluationSet(choose_prompts(known, config.pictures, seed), known, config, seed)
+    seen, unseen = (captions(recipe.data, source, split) for split in (TRAIN, HELD_OUT))
+    prompts = choose_prompts(unseen or seen, config.pictures, seed)
+    apart = choose_prompts(seen, config.trained_pictures, seed) if seen and unseen else []
+    return EvaluationSet(prompts, [*seen, *unseen], config, seed, apart)
 
 
 def drawing_keys(
@@ -60,8 +63,8 @@ def drawing_keys(
     opened = {c.name: {opened_by(path) for part in (chain[0], c) for path in files[part.name].values()} for c in chain}
     shared = {
         "stage": "draw",
-        "config": evaluation.config.model_dump(mode="json", exclude={"steps", "few_steps"}),
-        "prompts": list(evaluation.prompts),
+        "config": evaluation.config.model_dump(mode="json", exclude={"steps", "few_steps", "metrics", "shown"}),
+        "prompts": evaluation.drawn,
         "seed": evaluation.seed,
         "reference": [chain[0].key, evaluation.steps_of(chain[0])],
     }
@@ -83,20 +86,22 @@ def score_all(
     keys: list[str],
     files: Mapping[str, Mapping[str, Path]],
     evaluation: EvaluationSet,
+    metrics: Mapping[str, Metric],
     store: Store,
     progress: Progress,
 ) -> dict[str, Scores]:
-    """Scores of all candidates by name. What is drawn and the value of each metric are results of their own."""
+    """Scores of all candidates, by name, in ``metrics``. What is drawn, and each value, is a result of its own."""
     scores: dict[str, Scores] = {}
     source, value_key = chain[0].source, partial(_value_key, chain[0].source, store, evaluation)
+    first = cache(partial(_read, store.folder(keys[0]), evaluation, source, lambda: None))
     for candidate, key in zip(chain, keys, strict=True):
         reference = None if candidate is chain[0] else store.folder(keys[0])
         draw = partial(_draw, candidate, files[candidate.name], evaluation, reference, progress)
         drawing = cast(Drawing, store.compute(key, draw))
-        drawn = cache(partial(_read, store.folder(key), evaluation, source, reference))
+        drawn = first if reference is None else cache(partial(_read, store.folder(key), evaluation, source, first))
         values = {
             name: cast(StoredValue, store.compute(value_key(metric, [key, keys[0]]), partial(_measure, metric, drawn)))
-            for name, metric in metrics().items()
+            for name, metric in metrics.items()
         }
         scores[candidate.name] = {
             **drawing,
@@ -117,9 +122,11 @@ def _value_key(source: Path, store: Store, evaluation: EvaluationSet, metric: Me
     return key_of(
         {
             "metric": metric.name,
-            **depends_on(metric.compute, "workbench.evaluate.evaluate"),
+            **depends_on(*_code(metric), "workbench.evaluate.evaluate"),
+            "about": [metric.about, [store.folder_hash(file.parent, [file]) for file in metric.files]],
             "drawn": drawn,
             "captions": list(evaluation.captions),
+            "judged": len(evaluation.prompts),
             "brought": [brought.get(need) for need in Need if need in metric.needs],
         }
     )
@@ -131,10 +138,16 @@ def _draw(*about: Any) -> Drawing:
     return draw_all(*about)
 
 
-def _read(*about: Any) -> Drawn:
+def _read(folder: Path, evaluation: EvaluationSet, source: Path, reference: Callable[[], Drawn | None]) -> Drawn:
     from workbench.evaluate.evaluate import read_drawn
 
-    return read_drawn(*about)
+    return read_drawn(folder, evaluation, source, reference())
+
+
+def _code(metric: Metric) -> list[Callable[..., Any]]:
+    """The function that makes the value, where it is ours: of a package's, ``about`` says the version."""
+    function = getattr(metric.compute, "func", metric.compute)
+    return [function] if function.__module__.partition(".")[0] == PACKAGE else []
 
 
 def _measure(metric: Metric, drawn: Callable[[], Drawn], _out: Path) -> StoredValue:

@@ -136,7 +136,9 @@ def _pareto(*rows, limits=None):
 
     table = pd.DataFrame(rows, columns=["candidate", "latency_ms", "alignment"])
     table = table.assign(target="host", size_bytes=1e6, pareto=table.index < len(rows) - 1, chosen=table.index == 0)
-    ranking = SimpleNamespace(quality="alignment", table=table, target="host", quality_label="alignment (demo)")
+    metric = metrics()["alignment"]
+    told = {"quality": metric.name, "quality_label": metric.label, "metric": metric}
+    ranking = SimpleNamespace(table=table, target="host", **told)
     return pareto(ranking, "host", limits or {})
 
 

@@ -53,7 +53,7 @@ def test_best_quality_within_the_limits_is_chosen():
 def test_every_row_says_why():
     said = reasons(ranked(CHAIN, constraints={"latency_ms": 80.0, "alignment_drop": 0.1}))
     assert said["base"] == "25 % slower than the limit (100 ms, limit 80)"
-    assert said["tiny"] == "alignment 67 % below base, the limit is 10 %"
+    assert said["tiny"] == "alignment (demo) 67 % below base, the limit is 10 %"
     assert said["distilled"].startswith("chosen: the best in alignment (demo)")
     assert said["w8a8"] == "within the limits, but lower in alignment (demo) than distilled (0.280 against 0.290)"
 
@@ -135,7 +135,7 @@ def test_loosened_limit_really_lets_it_in():
 
 
 def test_what_was_not_measured_chooses_nothing_and_is_said():
-    ranking = ranked({"base": (10, 10, None), "b": (5, 5, None)})
+    ranking = ranked({"base": (10, 10, None), "b": (5, 5, None)}, maximize="alignment")
     assert ranking.chosen is None and len(ranking.table) == 2
     assert ranking.decision.startswith("rank.maximize: alignment was not measured")
     assert "needs a scorer" in ranking.decision

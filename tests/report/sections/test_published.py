@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.recipe.schema import Published
+from workbench.recipe.schema import Published, Recipe
 from workbench.report.page import fill
 from workbench.report.sections.published import Table, gather
 
@@ -27,7 +27,8 @@ def scored(mean: float, own: np.ndarray | float = 0.0, metric: str = "alignment"
 
 def run(values: dict[str, float], scores: dict[str, Any], **more: Any) -> SimpleNamespace:
     fields = {"title": "Table 3", "source": "arXiv 2404.11925", "score": "CLIP", "values": values}
-    return SimpleNamespace(recipe=SimpleNamespace(published=[Published(**fields | more)]), scores=scores)
+    recipe = Recipe(version=1, name="x", model="demo", published=[Published(**fields | more)])
+    return SimpleNamespace(recipe=recipe, scores=scores)
 
 
 def says(table: Table) -> dict[tuple[str, str], str]:

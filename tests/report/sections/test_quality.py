@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from workbench.metrics.registry import metrics
 from workbench.report.sections.quality.paired import rows
 
 
 def _run(**row: float) -> SimpleNamespace:
     told = {"metric": "alignment", "against": "distilled", "why": "what it was made from", "n": 512}
-    return SimpleNamespace(candidates=[SimpleNamespace(name="w4a16")], scores={"w4a16": {"paired": [told | row]}})
+    scores, recipe = {"w4a16": {"paired": [told | row]}}, SimpleNamespace(metrics=metrics())
+    return SimpleNamespace(candidates=[SimpleNamespace(name="w4a16")], scores=scores, recipe=recipe)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.report.format import known
-from workbench.report.ranking.constraints import Check, check_limits
+from workbench.report.ranking.constraints import Check, Limits, check_limits
 from workbench.report.ranking.standing import Ranker, Row
 
 Place = tuple[str, str]
@@ -31,7 +31,7 @@ def place(row: Row) -> Place:
     return row["candidate"], row["target"]
 
 
-def choose(ranker: Ranker, rows: Sequence[Row], targets: Sequence[str], limits: Mapping[str, float | None]) -> Choice:
+def choose(ranker: Ranker, rows: Sequence[Row], targets: Sequence[str], limits: Limits) -> Choice:
     """Chooses among the rows of ``targets``; the first of all ``rows`` is the recipe's first candidate."""
     deciding = [row for row in rows if row["target"] in targets]
     of = {place(row): row for row in rows}

@@ -9,11 +9,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
+from workbench.metrics.base import Metric
 from workbench.metrics.registry import metrics
 from workbench.report.data import CandidateData
 from workbench.report.format import join, known, number
 from workbench.report.ranking.choose import Place, choose, place
-from workbench.report.ranking.constraints import Check
+from workbench.report.ranking.constraints import Check, Limits
 from workbench.report.ranking.gain import Gain, gains
 from workbench.report.ranking.stability import Stability, stability
 from workbench.report.ranking.standing import Ranker, Row, overlap
@@ -48,6 +49,8 @@ class Ranking:
     """By target and candidate; the untouched model, and what was not profiled, have none."""
     again: Callable[[], Stability] | None = None
     """Makes the choice anew on resamples; None where it couldn't be another one."""
+    metric: Metric | None = None
+    """The one on the quality axis."""
 
     @cached_property
     def stability(self) -> Stability | None:
@@ -60,7 +63,13 @@ class Ranking:
         return self.chosen or (self.nearest[0] if self.nearest else self.table["candidate"].iloc[0])
 
 
-def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles, config: Rank) -> Ranking:
+def rank(
+    candidates: Sequence[CandidateData],
+    scores: Scored,
+    profiles: Profiles,
+    config: Rank,
+    by: Mapping[str, Metric] | None = None,
+) -> Ranking:
     """Ranks the candidates and chooses one on the recipe's ``rank.targets``.
 
     Without these the first target that isn't emulated decides (the first, where all are).
@@ -68,16 +77,23 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
     Pareto-optimal within a target: no other candidate is at least as good in quality, pipeline latency and size and
     better in one of them (values as measured; intervals don't count here, the reasons speak of them).
 
+    ``by``: the recipe's metrics; default: those that are always measured. Where the recipe ranks by nothing, the
+    first that was measured decides.
+
     Raises:
         InputError: nothing was measured on one of ``rank.targets``.
     """
-    quality = metrics().get(config.maximize) or next((m for m in measured(scores) if m.maximizable), None)
-    table = build_table(candidates, scores, profiles)
+    by = metrics() if by is None else by
+    there = measured(scores, by)
+    aim = config.maximize or next((metric.name for metric in there if metric.maximizable), "speed")
+    quality = by.get(aim) or next((metric for metric in there if metric.maximizable), None)
+    table = build_table(candidates, scores, profiles, by)
     rows = table.to_dict("records")
     targets = _deciding(rows, profiles, config)
     depths = {candidate.name: len(candidate.lineage) for candidate in candidates}
-    ranker = Ranker(rows[0]["candidate"], config, quality, scores, profiles, depths)
-    limits = config.constraints.limits()
+    asked = config.model_copy(update={"maximize": aim})
+    ranker = Ranker(rows[0]["candidate"], asked, quality, scores, profiles, depths)
+    limits = Limits.of(config.constraints, by)
     choice = choose(ranker, rows, targets, limits)
     best, checks = choice.best, choice.checks
     chosen = best["candidate"] if best else None
@@ -100,13 +116,15 @@ def rank(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles
         if best
         else _barred(choice.fitting) or _none_fits(nearest, checks, limits)
     )
-    decision = " ".join([*_unmeasured(scores, config), decision])
+    decision = " ".join([*_unmeasured(scores, aim, limits, by), decision])
     missed = (nearest[0][0], nearest[1]) if nearest else None
     axis = quality.name if quality else None
     steps = by_step(table, axis, {c.name: c.parent for c in candidates})
     anew = partial(stability, ranker, rows, targets, limits, scores, profiles)
     again = anew if best and len(choice.able) > 1 else None
-    return Ranking(table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets), by_pair, again)
+    return Ranking(
+        table, target, chosen, decision, missed, axis, ranker.label, steps, tuple(targets), by_pair, again, quality
+    )
 
 
 def _deciding(rows: Sequence[Row], profiles: Profiles, config: Rank) -> list[str]:
@@ -147,13 +165,15 @@ def by_step(table: pd.DataFrame, quality: str | None, parents: Mapping[str, str 
     return pd.DataFrame(out, columns=["candidate", "previous", "target", *changes, "quality_settled"])
 
 
-def _unmeasured(scores: Scored, config: Rank) -> list[str]:
+def _unmeasured(scores: Scored, aim: str, limits: Limits, by: Mapping[str, Metric]) -> list[str]:
     """A sentence for each metric that the recipe asks for and no candidate has; then nothing can be chosen by it."""
-    available = [metric.name for metric in measured(scores)]
+    available = [metric.name for metric in measured(scores, by)]
+    asked = {"rank.maximize": by[aim]} if aim in by else {}
+    asked |= {f"rank.constraints.{key}": limit.metric for key, limit in limits.metrics.items()}
     return [
         f"{key}: {metric.name} was not measured for this model (it needs {metric.needed}; measured: "
         f"{', '.join(available) or 'no quality at all'})."
-        for key, metric in config.metrics().items()
+        for key, metric in asked.items()
         if metric.name not in available and not (metric.of_reference and len(scores) == 1)
     ]
 
@@ -180,16 +200,14 @@ def _barred(fitting: Sequence[Row]) -> str:
     )
 
 
-def _none_fits(
-    nearest: tuple[Place, Check] | None, checks: Mapping[Place, Sequence[Check]], limits: Mapping[str, float | None]
-) -> str:
+def _none_fits(nearest: tuple[Place, Check] | None, checks: Mapping[Place, Sequence[Check]], limits: Limits) -> str:
     if nearest is None or math.isinf(nearest[1].excess):
         return "No candidate could be chosen: none has all that the constraints and the ranking need measured."
     place, check = nearest
     text = f"No candidate is within all limits. {check.key} is nearest to being met, by {place[0]}: {check.words}."
     missed = [c for c in checks[place] if not c.met]
     if len(missed) == 1 and check.needed is not None:
-        return f"{text} {check.key}: {_loosened(check)} instead of {limits[check.key]:g} would let it in."
+        return f"{text} {check.key}: {_loosened(check)} instead of {limits.values[check.key]:g} would let it in."
     return f"{text} It also misses {join([c.key for c in missed if c is not check])}." if len(missed) > 1 else text
 
 

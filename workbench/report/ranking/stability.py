@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.ratio import LOAD_SPREAD
-from workbench.metrics.registry import metrics
 from workbench.report.format import known
 from workbench.report.per_picture import passes_of
 from workbench.report.ranking.choose import choose
@@ -21,6 +20,7 @@ from workbench.report.ranking.table import Profiles, Scored, value_of
 if TYPE_CHECKING:
     import numpy as np
 
+    from workbench.report.ranking.constraints import Limits
     from workbench.report.ranking.standing import Ranker, Row
 
 RESAMPLES = 1000
@@ -51,7 +51,7 @@ def stability(
     ranker: Ranker,
     rows: Sequence[Row],
     targets: Sequence[str],
-    limits: Mapping[str, float | None],
+    limits: Limits,
     scores: Scored,
     profiles: Profiles,
     n: int = RESAMPLES,
@@ -131,7 +131,7 @@ def _metrics(
     moved: dict[str, dict[str, np.ndarray]] = {}
     drawn: dict[int, np.ndarray] = {}
     for candidate in dict.fromkeys(candidates):
-        for name in metrics():
+        for name in scores[candidate]["metrics"] if candidate in scores else ():
             value = value_of(scores, candidate, name)
             if value is None:
                 continue

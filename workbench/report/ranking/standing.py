@@ -47,7 +47,7 @@ class Ranker:
         profiles: Profiles,
         depths: Mapping[str, int],
     ) -> None:
-        self.aim, self.metric, self.allowed = config.maximize, quality, frozenset(config.allow)
+        self.aim, self.metric, self.allowed = config.maximize or "speed", quality, frozenset(config.allow)
         self.depths, self._profiles = depths, profiles
         self._ratios: dict[tuple[str, str, str], Ratio | None] = {}
         self.quality = quality.name if quality else ""
@@ -57,13 +57,18 @@ class Ranker:
         self.n = {c: value["n"] for c in scores if (value := value_of(scores, c, self.quality))}
 
     def quality_of(self, row: Row) -> float:
-        """The value on the quality axis; what the reference scores against itself is perfect."""
+        """The value on the quality axis, more being better; what the reference scores against itself is perfect."""
         if self.metric is None:
             return 0.0
         value = row.get(self.quality, math.nan)
         if not known(value) and row["candidate"] == self.first and self.metric.perfect is not None:
-            return self.metric.perfect
-        return value
+            value = self.metric.perfect
+        return self.metric.sign * value
+
+    @property
+    def _worse(self) -> str:
+        """Which way the worse end of the metric lies."""
+        return "higher" if self.metric and self.metric.better == "low" else "lower"
 
     def merit(self, row: Row) -> float:
         """What the recipe maximizes."""
@@ -192,13 +197,17 @@ class Ranker:
         if self.aim == self.quality and self.is_reference(row):
             return f"what {self.label} is measured against, so it can't win by that"
         if any(row is each for each in equal):
-            less = f"lower in {self.label}" if self.quality_of(row) < self.quality_of(best) else "no better or smaller"
+            less = (
+                f"{self._worse} in {self.label}"
+                if self.quality_of(row) < self.quality_of(best)
+                else "no better or smaller"
+            )
             return f"{AS[self.aim]} {best['candidate']} within the noise, but {less}"
         if self.dominators(row, rows):
             return self.standing(row, rows)
         if self.merit(row) == self.merit(best):
             return f"equal to {best['candidate']} in {self.label or self.aim}, but slower"
-        less = COMPARATIVE.get(self.aim, f"lower in {self.label}")
+        less = COMPARATIVE.get(self.aim, f"{self._worse} in {self.label}")
         return f"within the limits, but {less} than {best['candidate']} ({self._compare(row, best)})"
 
     def decision(self, best: Row, fitting: Sequence[Row], equal: Sequence[Row] = ()) -> str:
@@ -258,8 +267,7 @@ class Ranker:
         return f"{values}; the 95 % intervals overlap" if overlap(row, best, self.quality) else values
 
     def _value(self, row: Row) -> str:
-        value = self.quality_of(row)
-        return "the reference itself" if math.isinf(value) else number(value)
+        return number(row[self.quality]) if known(row[self.quality]) else "the reference itself"
 
 
 def _gains(a: Row, b: Row) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.metrics.base import Metric
-from workbench.metrics.registry import metrics
 from workbench.metrics.scores import MetricValue, Scores
 from workbench.profile.summary import Summary
 from workbench.report.data import CandidateData
@@ -27,12 +26,14 @@ def value_of(scores: Scored, candidate: str, metric: str) -> MetricValue | None:
     return value if value and known(value["value"]) else None
 
 
-def measured(scores: Scored) -> list[Metric]:
+def measured(scores: Scored, by: Mapping[str, Metric]) -> list[Metric]:
     """Every metric that some candidate has a value of, in their order."""
-    return [metric for name, metric in metrics().items() if any(value_of(scores, c, name) for c in scores)]
+    return [metric for name, metric in by.items() if any(value_of(scores, c, name) for c in scores)]
 
 
-def build_table(candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles) -> pd.DataFrame:
+def build_table(
+    candidates: Sequence[CandidateData], scores: Scored, profiles: Profiles, by: Mapping[str, Metric]
+) -> pd.DataFrame:
     """Rows in the order target, candidate; every candidate has a row on the first target, NaN where not measured.
 
     Columns: candidate, target, scheme, latency_ms (median, whole pipeline), latency_p90_ms, latency_n, size_bytes,
@@ -42,7 +43,7 @@ def build_table(candidates: Sequence[CandidateData], scores: Scored, profiles: P
     import pandas as pd
 
     targets = list(dict.fromkeys(target for target, _ in profiles))
-    columns = [metric.name for metric in measured(scores)]
+    columns = [metric.name for metric in measured(scores, by)]
     rows = []
     for target in targets or ["host"]:
         for candidate in candidates:

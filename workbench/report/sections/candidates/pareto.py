@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.metrics.registry import metrics
+from workbench.metrics.base import Bound
 from workbench.report.figures.bars import WIDE, beside, colours
 from workbench.report.figures.place_labels import place_labels
 from workbench.report.figures.svg import BAD, BG, FG, MUTED, canvas, row_label, style, to_svg
@@ -40,7 +41,7 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None], wi
         return None
     tint, many = colours(list(dict.fromkeys(table.candidate))), len(rows) > MANY * width / WIDE
     limits = limits if target == ranking.target else {}
-    bottom, top = _range(rows, quality, _floor(ranking, limits))
+    bottom, top = _range(rows, quality, _floor(ranking, limits), ranking.metric is None or ranking.metric.sign > 0)
     largest = max(r["size_bytes"] for r in rows)
     with style():
         figure, axes = canvas(width, 4.6 if len(rows) > MANY else 3.7)
@@ -85,7 +86,9 @@ def pareto(ranking: Ranking, target: str, limits: Mapping[str, float | None], wi
         )
 
 
-def _range(rows: Sequence[Mapping[str, Any]], quality: str, floor: float | None) -> tuple[float, float]:
+def _range(
+    rows: Sequence[Mapping[str, Any]], quality: str, floor: float | None, rising_is_better: bool
+) -> tuple[float, float]:
     """The quality axis: candidates with their intervals, and the limit, but for those far below all others.
 
     Left out are the fewest that lie under a gap of more than FAR_BELOW ranges, never half of all or the chosen one.
@@ -99,7 +102,7 @@ def _range(rows: Sequence[Mapping[str, Any]], quality: str, floor: float | None)
 
     rising = sorted(rows, key=lambda row: row[quality])
     shown = [end for row in rows for end in ends(row)]
-    for i, row in enumerate(rising[: (len(rows) - 1) // 2]):
+    for i, row in enumerate(rising[: (len(rows) - 1) // 2] if rising_is_better else ()):
         above = [end for other in rising[i + 1 :] for end in ends(other)]
         if row["chosen"]:
             break
@@ -137,7 +140,8 @@ def _axes(
     axes.tick_params(length=0)
     scale = ", logarithmic" if left else ""
     axes.set_xlabel(f"pipeline latency, ms (median{scale}); left is faster")
-    axes.set_ylabel(f"{ranking.quality_label}; up is better")
+    end = "down" if ranking.metric and ranking.metric.sign < 0 else "up"
+    axes.set_ylabel(f"{ranking.quality_label}; {end} is better")
     lines = []
     dashed: dict[str, Any] = {"color": BAD, "linewidth": 1.2, "linestyle": (0, (4, 3)), "zorder": 1}
     if limit and limit < right:
@@ -160,8 +164,11 @@ def _axes(
 
 
 def _floor(ranking: Ranking, limits: Mapping[str, float | None]) -> float | None:
-    """The least quality that the limits allow, on the figure's axis."""
-    metric, first = metrics()[ranking.quality or ""], ranking.table.iloc[0].get(ranking.quality)
-    allowed = {limit: limits.get(limit.key) for limit in metric.limits}
-    least = [limit.least(value, first) for limit, value in allowed.items() if value is not None]
-    return max((value for value in least if known(value)), default=None)
+    """The worst quality that the limits allow, on the figure's axis."""
+    metric = ranking.metric
+    assert metric is not None
+    first = metric.perfect if metric.of_reference else ranking.table.iloc[0].get(metric.name)
+    worse = {Bound.DROP, Bound.MIN} if metric.sign > 0 else {Bound.MAX}
+    asked = [(limit, value) for key, limit in metric.limits.items() if (value := limits.get(key)) is not None]
+    edges = [limit.edge(value, first if known(first) else math.nan) for limit, value in asked if limit.bound in worse]
+    return max((edge for edge in edges if known(edge)), key=lambda edge: metric.sign * edge, default=None)

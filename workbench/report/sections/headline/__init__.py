@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.metrics.base import Metric
-from workbench.metrics.registry import limits, metrics
 from workbench.metrics.scores import MetricValue
 from workbench.models.families import component_label
 from workbench.report.data import RunData, kind_of
@@ -69,10 +68,11 @@ def gather(run: RunData, ranking: Ranking) -> list[Tile]:
 
 
 def _first_metrics(run: RunData, ranking: Ranking) -> list[tuple[Metric, MetricValue]]:
-    """The subject's two metrics to see first: the one that it is ranked by, then those that offer limits."""
-    limited = [metric.name for metric, _ in limits().values()]
-    order = dict.fromkeys([ranking.quality, *limited] if ranking.quality else limited)
-    return [(metrics()[m], value) for m in order if (value := value_of(run.scores, ranking.subject, m))][:2]
+    """The subject's two metrics to see first: the one that it is ranked by, then those of each picture."""
+    known = run.recipe.metrics
+    each = [name for name, metric in known.items() if metric.per_picture]
+    order = dict.fromkeys([ranking.quality, *each] if ranking.quality else each)
+    return [(known[m], value) for m in order if (value := value_of(run.scores, ranking.subject, m))][:2]
 
 
 SECTION = Section(__name__, "{ranking.subject} on {ranking.target}", 10, gather, link="")

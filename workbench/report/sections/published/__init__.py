@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from workbench.metrics.base import Metric
 from workbench.metrics.paired import paired
-from workbench.metrics.registry import metrics
 from workbench.metrics.scores import Difference, MetricValue
 from workbench.report.data import RunData
 from workbench.report.format import MINUS, MISSING, join
@@ -81,7 +80,7 @@ def gather(run: RunData, ranking: Ranking) -> list[Table] | None:
 
 
 def _table(run: RunData, published: Published) -> Table:
-    metric, values = metrics()[published.metric], published.values
+    metric, values = run.recipe.metric_beside(published), published.values
     sign = 1 if published.better == "high" else -1
     order = sorted(values, key=lambda name: -sign * values[name])
     ours = {name: value for name in order if (value := value_of(run.scores, name, metric.name))}

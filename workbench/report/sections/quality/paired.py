@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.metrics.base import Metric
-from workbench.metrics.registry import metrics
 from workbench.report.data import RunData
 
 
@@ -30,7 +29,7 @@ def rows(run: RunData) -> list[Row]:
     for candidate in run.candidates:
         scores = run.scores.get(candidate.name)
         for each in scores["paired"] if scores else []:
-            metric, low, high = metrics()[each["metric"]], each["low"], each["high"]
+            metric, low, high = run.recipe.metrics[each["metric"]], each["low"], each["high"]
             digits = metric.digits
             ratio = ""
             if "ratio" in each:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.metrics.registry import metrics
 from workbench.report.data import RunData, kind_of
 from workbench.report.figures.bars import steps_bought
 from workbench.report.ranking.rank import Ranking
@@ -24,7 +23,7 @@ class Target:
 
 def gather(run: RunData, ranking: Ranking) -> list[Target] | None:
     """Targets on which a candidate was measured together with what it was made from."""
-    unit = metrics()[ranking.quality].unit if ranking.quality else ""
+    unit = ranking.metric.unit if ranking.metric else ""
     targets = []
     for target, rows in ranking.by_step.groupby("target", sort=False):
         kinds = [kind_of(run.profiles.get((target, name)) or {}) for name in rows.candidate]

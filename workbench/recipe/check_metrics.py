@@ -1,0 +1,76 @@
+"""What a recipe says of metrics: names that must be there, and what this model can't be scored by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workbench.errors import did_you_mean
+from workbench.metrics.base import Metric, Need
+from workbench.metrics.config import COLUMNS
+from workbench.metrics.registry import limits, metrics, qualities
+from workbench.recipe.explain import show
+from workbench.recipe.schema import COSTS, Recipe
+from workbench.recipe.yaml_lines import Problem
+
+
+def named_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Metrics that are named and aren't there."""
+    names = [*metrics(), *COLUMNS]
+    for i, entry in enumerate(recipe.evaluate.metrics):
+        if entry.name in names:
+            what = f"there is a {entry.name} already; give this one a name of its own"
+            yield ("evaluate", "metrics", i, entry.kind, "name"), what
+        names += [entry.name, *(f"{entry.name}_{end}" for end in ("low", "high"))]
+    known = recipe.metrics
+    aims = [*qualities(known), *COSTS]
+    aim = recipe.rank.maximize
+    if aim is not None and aim not in aims:
+        yield ("rank", "maximize"), f"found {show(aim)}; needs one of {', '.join(aims)}{did_you_mean(aim, aims)}"
+    offered = limits(known)
+    for key, value in recipe.rank.constraints.metrics.items():
+        metric = known.get(key.rpartition("_")[0])
+        if metric is None:
+            names = [name for name in known if limits({name: known[name]})]
+            meant = did_you_mean(key, offered)
+            yield ("rank", "constraints", key), f"found a limit on no metric; needs one of {', '.join(names)}{meant}"
+        elif key not in offered:
+            yield ("rank", "constraints", key), f"{metric.name} has no such limit; needs {' or '.join(metric.limits)}"
+        elif offered[key].relative and not 0 <= value <= 1:
+            yield ("rank", "constraints", key), f"found {value:g}; needs a number from 0 to 1"
+    each = [name for name, metric in known.items() if metric.per_picture]
+    for i, table in enumerate(recipe.published):
+        if table.metric is not None and table.metric not in each:
+            meant = did_you_mean(table.metric, each)
+            yield ("published", i, "metric"), f"found {show(table.metric)}; needs one of {', '.join(each)}{meant}"
+
+
+def metric_problems(recipe: Recipe, has_scorer: bool) -> Iterator[Problem]:
+    """What is wrong with ``evaluate.metrics``, and metrics of the choice that can't be measured for this model."""
+    pictures = recipe.evaluate.pictures
+    for i, entry in enumerate(recipe.evaluate.metrics):
+        for key, what in entry.config.problems(pictures):
+            yield ("evaluate", "metrics", i, entry.kind, key), what
+    lacking = {name: m for name, m in recipe.metrics.items() if Need.SCORER in m.needs and not has_scorer}
+    usable = [*(name for name in qualities(recipe.metrics) if name not in lacking), *COSTS]
+    for place, metric in asked_metrics(recipe):
+        if metric.name in lacking:
+            yield place, f"{metric.name} needs a scorer, and this model brings none; rank by one of {', '.join(usable)}"
+        elif pictures < metric.least:
+            found = f"found {pictures}; {metric.name} says nothing below {metric.least} pictures"
+            yield ("evaluate", "pictures"), f"{found}, and {'.'.join(map(str, place))} asks for it"
+
+
+def metric_doubts(recipe: Recipe) -> Iterator[Problem]:
+    """What makes values less than they seem."""
+    for i, entry in enumerate(recipe.evaluate.metrics):
+        for key, what in entry.config.doubts(recipe.evaluate.pictures):
+            yield ("evaluate", "metrics", i, entry.kind, key), what
+
+
+def asked_metrics(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], Metric]]:
+    """The metrics that the choice can't do without, with the place that asks for each."""
+    aim = recipe.metrics.get(recipe.rank.maximize or "")
+    if aim is not None:
+        yield ("rank", "maximize"), aim
+    for key, limit in recipe.limited().items():
+        yield ("rank", "constraints", key), limit.metric
