@@ -171,7 +171,7 @@ class Metric:
             return None
         sample = self.compute(drawn)
         value: MetricValue = {**_interval(sample)}
-        if drawn.trained and self.needs <= drawn.trained.available and len(drawn.trained.pictures) >= self.least:
+        if self.per_picture and drawn.trained and self.needs <= drawn.trained.available:  # others hang on their number
             value["trained"] = _interval(self.compute(drawn.trained))
         if sample.real is not None:
             value["real"] = sample.real

@@ -30,9 +30,8 @@ def named_problems(recipe: Recipe) -> Iterator[Problem]:
     for key, value in recipe.rank.constraints.metrics.items():
         metric = known.get(key.rpartition("_")[0])
         if metric is None:
-            names = [name for name in known if limits({name: known[name]})]
             meant = did_you_mean(key, offered)
-            yield ("rank", "constraints", key), f"found a limit on no metric; needs one of {', '.join(names)}{meant}"
+            yield ("rank", "constraints", key), f"found a limit on no metric; needs one of {', '.join(known)}{meant}"
         elif key not in offered:
             yield ("rank", "constraints", key), f"{metric.name} has no such limit; needs {' or '.join(metric.limits)}"
         elif offered[key].relative and not 0 <= value <= 1:
@@ -50,14 +49,14 @@ def metric_problems(recipe: Recipe, has_scorer: bool) -> Iterator[Problem]:
     for i, entry in enumerate(recipe.evaluate.metrics):
         for key, what in entry.config.problems(pictures):
             yield ("evaluate", "metrics", i, entry.kind, key), what
+        if pictures < (least := recipe.metrics[entry.name].least):
+            what = f"needs at least {least} pictures to say anything, and evaluate.pictures is {pictures}"
+            yield ("evaluate", "metrics", i, entry.kind), what
     lacking = {name: m for name, m in recipe.metrics.items() if Need.SCORER in m.needs and not has_scorer}
     usable = [*(name for name in qualities(recipe.metrics) if name not in lacking), *COSTS]
     for place, metric in asked_metrics(recipe):
         if metric.name in lacking:
             yield place, f"{metric.name} needs a scorer, and this model brings none; rank by one of {', '.join(usable)}"
-        elif pictures < metric.least:
-            found = f"found {pictures}; {metric.name} says nothing below {metric.least} pictures"
-            yield ("evaluate", "pictures"), f"{found}, and {'.'.join(map(str, place))} asks for it"
 
 
 def metric_doubts(recipe: Recipe) -> Iterator[Problem]:

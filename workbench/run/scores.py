@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -123,7 +123,7 @@ def _value_key(source: Path, store: Store, evaluation: EvaluationSet, metric: Me
         {
             "metric": metric.name,
             **depends_on(*_code(metric), "workbench.evaluate.evaluate"),
-            "about": [metric.about, [store.folder_hash(file.parent, [file]) for file in metric.files]],
+            "about": [metric.about, _contents(metric.files, store)],
             "drawn": drawn,
             "captions": list(evaluation.captions),
             "judged": len(evaluation.prompts),
@@ -142,6 +142,14 @@ def _read(folder: Path, evaluation: EvaluationSet, source: Path, reference: Call
     from workbench.evaluate.evaluate import read_drawn
 
     return read_drawn(folder, evaluation, source, reference())
+
+
+def _contents(files: Sequence[Path], store: Store) -> list[str]:
+    """A hash for each folder that some of the files lie in; where it lies doesn't matter."""
+    folders: dict[Path, list[Path]] = {}
+    for file in files:
+        folders.setdefault(file.parent, []).append(file)
+    return [store.folder_hash(folder, those) for folder, those in folders.items()]
 
 
 def _code(metric: Metric) -> list[Callable[..., Any]]:

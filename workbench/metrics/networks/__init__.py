@@ -1,0 +1,1 @@
+"""Networks that metrics see pictures through, and the users' files that they are read from."""
