@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 EMBEDDED = (None, "demo")
 """Values of ``data`` for the pictures that the model brings."""
 _OWN = Path("data")
-_CAPTIONS, _LATENTS = _OWN / "captions.json", _OWN / "pictures.safetensors"
+REAL_PICTURES = _OWN / "pictures.safetensors"
+"""In a model's folder: latents and features of the pictures that it brings."""
+_CAPTIONS = _OWN / "captions.json"
 
 
 class Caption(TypedDict):
@@ -112,7 +114,7 @@ def check(data: str | None, source: Path) -> set[str]:
     if data not in EMBEDDED:
         look(read_rows(Path(data or "")))
     else:
-        file, family = source / _LATENTS, family_of(source)
+        file, family = source / REAL_PICTURES, family_of(source)
         if not file.is_file():
             raise InputError(f"{file}: missing")
         shape = read_header(file).shapes.get("latents", ())
@@ -134,7 +136,7 @@ def load(data: str | None, source: Path) -> Captioned:
     from safetensors.torch import load_file
 
     if data in EMBEDDED:
-        latents, table = load_file(source / _LATENTS)["latents"].float(), rows(data, source)
+        latents, table = load_file(source / REAL_PICTURES)["latents"].float(), rows(data, source)
         return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
     path = Path(data or "")
     there = read_rows(path)

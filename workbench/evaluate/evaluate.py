@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.captioned import REAL_PICTURES
 from workbench.evaluate.prompts import EvaluationSet
 from workbench.evaluate.sampler import Networks, draw
 from workbench.metrics.drawn import Drawn, Outputs
@@ -113,7 +114,7 @@ def _real(source: Path) -> np.ndarray | None:
     """Features [K, F] of the real pictures that the model brings, if it brings any."""
     from safetensors.numpy import load_file
 
-    stored = source / "data" / "pictures.safetensors"
+    stored = source / REAL_PICTURES
     return load_file(stored)["features"].astype(np.float32) if stored.is_file() else None
 
 

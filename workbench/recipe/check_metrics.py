@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from workbench.data.captioned import REAL_PICTURES
 from workbench.errors import did_you_mean
 from workbench.metrics.base import Metric, Need
 from workbench.metrics.config import COLUMNS
@@ -43,8 +45,8 @@ def named_problems(recipe: Recipe) -> Iterator[Problem]:
             yield ("published", i, "metric"), f"found {show(table.metric)}; needs one of {', '.join(each)}{meant}"
 
 
-def metric_problems(recipe: Recipe, has_scorer: bool) -> Iterator[Problem]:
-    """What is wrong with ``evaluate.metrics``, and metrics of the choice that can't be measured for this model."""
+def metric_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
+    """What is wrong with ``evaluate.metrics``, and metrics of the choice that the model in ``folder`` can't have."""
     pictures = recipe.evaluate.pictures
     for i, entry in enumerate(recipe.evaluate.metrics):
         for key, what in entry.config.problems(pictures):
@@ -52,11 +54,13 @@ def metric_problems(recipe: Recipe, has_scorer: bool) -> Iterator[Problem]:
         if pictures < (least := recipe.metrics[entry.name].least):
             what = f"needs at least {least} pictures to say anything, and evaluate.pictures is {pictures}"
             yield ("evaluate", "metrics", i, entry.kind), what
-    lacking = {name: m for name, m in recipe.metrics.items() if Need.SCORER in m.needs and not has_scorer}
-    usable = [*(name for name in qualities(recipe.metrics) if name not in lacking), *COSTS]
+    brought = {Need.SCORER: (folder / "scorer").is_dir(), Need.REAL: (folder / REAL_PICTURES).is_file()}
+    absent = {need for need, there in brought.items() if not there}
+    usable = [*(name for name in qualities(recipe.metrics) if not recipe.metrics[name].needs & absent), *COSTS]
     for place, metric in asked_metrics(recipe):
-        if metric.name in lacking:
-            yield place, f"{metric.name} needs a scorer, and this model brings none; rank by one of {', '.join(usable)}"
+        if lacking := [need.value for need in Need if need in metric.needs & absent]:
+            needs = f"{metric.name} needs {' and '.join(lacking)}, and this model brings none"
+            yield place, f"{needs}; rank by one of {', '.join(usable)}"
 
 
 def metric_doubts(recipe: Recipe) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from workbench.data.captioned import captions
+from workbench.data.captioned import REAL_PICTURES, captions
 from workbench.data.lines import numbered
 from workbench.data.operation import HELD_OUT, TRAIN
 from workbench.errors import InputError
@@ -114,7 +114,7 @@ def score_all(
 
 
 def _value_key(source: Path, store: Store, evaluation: EvaluationSet, metric: Metric, drawn: list[str]) -> str:
-    real = source / "data" / "pictures.safetensors"
+    real = source / REAL_PICTURES
     brought = {
         Need.SCORER: scorer_key(source, store),
         Need.REAL: store.folder_hash(real.parent, [real]) if real.is_file() else None,

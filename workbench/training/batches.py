@@ -92,11 +92,17 @@ class Batches:
             return self._text(ids.to(self._device)).last_hidden_state
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """The next batch; the target is what the model predicts: the noise, the velocity or the clean latents."""
+        """The next batch; the target is what the model predicts: the noise, the velocity or the clean latents.
+
+        Timesteps are uniform; each equal part of their range has as many as any other (stratified), so that the loss
+        differs less from batch to batch.
+        """
+        import numpy as np
         import torch
 
-        clean = self.clean(rng)
-        times = rng.integers(0, self._scheduler.config.num_train_timesteps, self._size)[self._part]
+        clean, count = self.clean(rng), self._scheduler.config.num_train_timesteps
+        places = (np.arange(self._size) + rng.random(self._size)) / self._size  # the last may round up to 1
+        times = np.minimum((places * count).astype(np.int64), count - 1)[self._part]
         t = torch.from_numpy(times).to(self._device)
         if self.prediction == "v_prediction":
             target = self._scheduler.get_velocity(clean.latents, clean.noise, t)

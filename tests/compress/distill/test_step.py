@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from tests.fixtures.command import environment
 from workbench.compress.distill.step import DistillConfig, distill
@@ -27,6 +28,7 @@ from workbench.recipe.load import load_recipe
 from workbench.run.execute import candidates_of
 from workbench.store.store import Store
 from workbench.training.features import published_pairs
+from workbench.training.loop import Schedule
 
 
 def test_tiny_pairs_are_the_published_six():
@@ -64,13 +66,21 @@ def context(cut, tmp_path):
 
 
 def test_all_three_terms_fall_and_are_logged(context):
-    result = distill(context, DistillConfig(steps=16, batch=4, lr=1e-3, warmup=2, save_every=100))
+    weights = {"task": 1.0, "output": 1.0, "feature": 1.0}
+    result = distill(context, DistillConfig(steps=16, batch=4, lr=1e-3, warmup=2, save_every=100, weights=weights))
     first, last = result.report["first_tenth"], result.report["last_tenth"]
     assert set(first) == {"loss", "task", "output", "feature"}
     assert last["output"] < first["output"] and last["feature"] < first["feature"]
     rows = [json.loads(line) for line in (context.out / "loss.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(16))
     assert rows[5]["loss"] == pytest.approx(rows[5]["task"] + rows[5]["output"] + rows[5]["feature"], rel=1e-5)
+
+
+def test_the_optimiser_takes_the_betas_of_the_config():
+    config = DistillConfig(steps=1, batch=2, betas=(0.8, 0.9))
+    assert Schedule.of(config, 0, config.weight_decay).betas == (0.8, 0.9)
+    with pytest.raises(ValidationError, match="betas"):
+        DistillConfig(betas=(0.9, 1.0))
 
 
 def test_models_in_two_places_give_the_same_files(own_tiny, tiny, tmp_path):
