@@ -11,7 +11,6 @@ from safetensors.numpy import load_file
 
 from workbench.metrics.base import Need
 from workbench.metrics.drawn import Drawn, Outputs
-from workbench.metrics.frechet import frechet
 from workbench.metrics.registry import metrics
 from workbench.metrics.retrieval_at_1 import hits
 from workbench.metrics.scores import MetricValue
@@ -51,13 +50,6 @@ def test_the_interval_of_a_distance_lies_around_it():
     images, texts, real = (rng.normal(size=(n, 16)) for n in (60, 60, 500))
     found = value("frechet", featured(images, texts, real=real))
     assert found["low"] < found["value"] < found["high"] and found["against"] == 500
-
-
-def test_frechet_of_two_gaussians_with_a_known_answer():
-    mean, one = np.zeros(3), np.eye(3)
-    assert frechet(mean, one, mean, one) == pytest.approx(0.0, abs=1e-6)
-    assert frechet(mean, one, mean + 2, one) == pytest.approx(12.0)
-    assert frechet(mean, one, mean, 4 * one) == pytest.approx(3.0)  # 3 + 12 - 2 * 3 * 2
 
 
 def test_retrieval_counts_the_own_prompt_among_all_others():

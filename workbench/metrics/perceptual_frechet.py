@@ -11,19 +11,13 @@ import numpy as np
 from workbench.metrics.backbone import PROTOCOL
 from workbench.metrics.base import Metric, Need, Sample
 from workbench.metrics.drawn import Drawn
-from workbench.metrics.frechet import frechet_of
+from workbench.metrics.gaussian import gaussian, sample
 
 
 def _compute(drawn: Drawn) -> Sample:
     assert drawn.reference is not None
-    reference = drawn.reference.seen[-1]
-    return Sample(
-        drawn.seen[-1],
-        lambda rows: frechet_of(rows, reference),
-        resamples=100,
-        bounds=(0.0, np.inf),
-        against=len(reference),
-    )
+    own, reference = (each.seen[-1].astype(np.float64) for each in (drawn, drawn.reference))
+    return sample(own, gaussian(reference))
 
 
 METRIC = Metric(

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from tests.metrics.asked.folders import pictures, told, write_pictures
-from workbench.metrics.asked import fid
 from workbench.metrics.asked.fid import Fid
 from workbench.metrics.drawn import Drawn
-from workbench.metrics.frechet import frechet, frechet_of
 from workbench.metrics.networks.inception import Inception, shapes
 from workbench.metrics.networks.state import read_weights
 
@@ -53,23 +51,6 @@ def test_the_value_is_torchmetrics_on_the_same_network(weights, tmp_path):
     assert found["value"] == pytest.approx(theirs.compute().item(), rel=1e-5)
     assert found["low"] < found["value"] < found["high"] and (found["n"], found["against"]) == (4, 5)
     assert metric.protocol == "Inception of inception.pth at 299 px, to 5 pictures"
-
-
-@pytest.mark.parametrize("count", [20, 90])
-@pytest.mark.parametrize("others", [15, 70])
-def test_the_short_cut_of_the_distance_changes_no_value(count, others):
-    """Fewer pictures than dimensions and more; the reference as pictures and as their mean and covariance."""
-    rng = np.random.default_rng(count + others)
-    mix = rng.normal(size=(40, 40))
-    own, real = rng.normal(size=(count, 40)) @ mix, rng.normal(size=(others, 40)) @ mix + 1
-    whole = fid.gaussian(real)
-    mean, covariance = real.mean(0), np.cov(real, rowvar=False)
-    told_apart = fid._Gaussian(mean, np.trace(covariance), fid._root(covariance), None)
-    for places in (np.arange(count), rng.integers(0, count, count)):
-        value = frechet_of(own[places], real)
-        assert fid.distance(own, whole)(places) == pytest.approx(value, rel=1e-7)
-        assert fid.distance(own, told_apart)(places) == pytest.approx(value, rel=1e-6)
-        assert frechet(own[places].mean(0), np.cov(own[places].T), mean, covariance) == pytest.approx(value, rel=1e-5)
 
 
 def test_pictures_are_stretched_from_their_corners_as_tensorflow_1_does_it():

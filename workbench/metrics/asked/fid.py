@@ -7,11 +7,10 @@ and pytorch-fid follow; torchmetrics shrinks large pictures with antialiasing un
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +19,7 @@ from workbench.errors import RunError
 from workbench.metrics.base import Metric, Sample
 from workbench.metrics.config import MetricConfig
 from workbench.metrics.drawn import Drawn
+from workbench.metrics.gaussian import Gaussian, gaussian, root_of, sample
 from workbench.metrics.networks.inception import SIDE, WIDTH, Inception, shapes
 from workbench.metrics.networks.state import read_weights, weight_problem
 from workbench.metrics.real_pictures import Stamps, folder_problem, picture_files, pictures_of, stamps
@@ -30,8 +30,6 @@ LEAST = 64
 FEW = WIDTH
 """Pictures below which their covariance, of ``WIDTH`` dimensions, can't have full rank."""
 _BATCH = 16
-_RESAMPLES, _RESAMPLES_OF_MANY, _MANY = 200, 40, 1024
-"""One takes 1.5 s on a core for 2,048 pictures (measured), and the third power of that for fewer."""
 
 
 class Fid(MetricConfig):
@@ -78,15 +76,6 @@ class Fid(MetricConfig):
 CONFIG = Fid
 
 
-class _Gaussian(NamedTuple):
-    """Of M features: ``mean`` [2048], the ``trace`` of their covariance, and a ``root`` [2048, R] of it, root rootᵀ."""
-
-    mean: np.ndarray
-    trace: float
-    root: np.ndarray
-    pictures: int | None
-
-
 @dataclass(frozen=True)
 class _Distance:
     weights: str
@@ -97,50 +86,16 @@ class _Distance:
         files = [reference] if _is_npz(reference) else picture_files(reference)
         real = _real(stamps([weights]), stamps(files))
         own = _features(weights, (list(pictures[i : i + _BATCH]) for i in range(0, len(pictures), _BATCH)))
-        resamples = _RESAMPLES if len(own) <= _MANY else _RESAMPLES_OF_MANY
-        return Sample(np.arange(len(own)), distance(own, real), resamples, bounds=(0.0, np.inf), against=real.pictures)
-
-
-def distance(own: np.ndarray, real: _Gaussian) -> Callable[[np.ndarray], float]:
-    """The distance of any choice among features [N, 2048], by their places [n].
-
-    The trace of (Σa Σb)^½ is the sum of the singular values of A root, where AᵀA is Σa: they are found in
-    min(n, R) dimensions, as features are turned by the root once.
-    """
-    turned = (own - own.mean(0)) @ real.root
-
-    def of(places: np.ndarray) -> float:
-        rows, seen = own[places], turned[places]
-        mean, free = rows.mean(0), len(places) - 1
-        seen = seen - seen.mean(0)
-        product = seen @ seen.T if len(seen) < seen.shape[1] else seen.T @ seen
-        shared = np.sqrt(np.clip(np.linalg.eigvalsh(product), 0, None)).sum() / np.sqrt(free)
-        spread = ((rows - mean) ** 2).sum() / free
-        return float(((mean - real.mean) ** 2).sum() + spread + real.trace - 2 * shared)
-
-    return of
-
-
-def gaussian(rows: np.ndarray) -> _Gaussian:
-    """Of features [M, 2048]."""
-    mean = rows.mean(0)
-    parts = (rows - mean) / np.sqrt(len(rows) - 1)
-    root = parts.T if len(parts) <= parts.shape[1] else _root(parts.T @ parts)
-    return _Gaussian(mean, float((parts**2).sum()), root, len(rows))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.clip(values, 0, None))
+        return sample(own, real)
 
 
 @lru_cache(maxsize=2)
-def _real(weights: Stamps, reference: Stamps) -> _Gaussian:
+def _real(weights: Stamps, reference: Stamps) -> Gaussian:
     """Of the reference, kept for the next candidate."""
     (file, *_), *others = reference
     if not others and _is_npz(file):
         mean, covariance = _read(file)
-        return _Gaussian(mean, float(np.trace(covariance)), _root(covariance), None)
+        return Gaussian(mean, float(np.trace(covariance)), root_of(covariance), None)
     files = [file for file, *_ in reference]
     return gaussian(_features(weights[0][0], pictures_of(files, _BATCH)))
 
