@@ -41,7 +41,10 @@ def test_a_scripts_scores_are_the_pictures(tmp_path):
     found = metric.measure(DRAWN)
     assert found["by_picture"] == pytest.approx(DRAWN.pictures.mean((1, 2, 3)) / 255, abs=1e-5)
     assert found["value"] == pytest.approx(np.mean(found["by_picture"]), abs=1e-5) and metric.protocol == "by score.py"
-    assert tmp_path / "score.py" in metric.files and metric.about == {"arguments": ["--scale", "255"]}
+    assert tmp_path / "score.py" in metric.files and metric.about == {
+        "program": sys.executable,
+        "arguments": ["--scale", "255"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,13 @@ def test_a_program_or_script_that_is_not_there_is_found_before_any_work(tmp_path
     gone = Command(name="bright", program="no-such-scorer", script=str(tmp_path / "gone.py"))
     assert [what.partition(":")[0] for what in told(gone)] == ["program", "script"]
     assert gone.metric("bright").protocol == "by gone.py", "a report of it can still be read"
+
+
+def test_a_program_below_the_current_folder_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "score").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert "needs its whole path" in " ".join(told(Command(name="bright", program="bin/score")))
 
 
 def test_a_program_of_another_environment_does_not_get_ours(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from workbench.metrics.config import COLUMNS
 from workbench.metrics.registry import metrics
 from workbench.recipe.schema import Rank
 from workbench.report.data import CandidateData
@@ -54,6 +55,11 @@ def test_a_drop_of_what_is_held_against_the_reference_is_one_against_its_perfect
     assert ranking.chosen == "a"
     assert said(ranking)["b"] == "perceptual similarity 31 % below base, the limit is 30 %"
     assert said(ranking)["base"].startswith("what perceptual similarity is measured against")
+
+
+def test_no_metric_may_be_called_like_a_column_of_the_table():
+    table = ranked("perceptual", {"base": None, "a": 0.7}).table
+    assert {name for name in table.columns if not name.startswith("perceptual")} <= COLUMNS
 
 
 def test_a_limit_of_zero_is_told_as_a_distance():

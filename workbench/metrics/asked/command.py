@@ -56,7 +56,7 @@ class Command(MetricConfig):
             better=self.better,
             order=100,
             per_picture=True,
-            about={"arguments": self.arguments},
+            about={"program": self.program, "arguments": self.arguments},
             files=tuple(file for file in [Path(program).resolve() if program else None, *files] if file),
             protocol=self.protocol or f"by {Path(self.script or self.program).name}",
             compute=_Run(self, name),
@@ -66,6 +66,8 @@ class Command(MetricConfig):
         """A program or script that isn't there."""
         if shutil.which(self.program) is None:
             yield "program", f"found {self.program!r}, no program; needs one on the PATH, or its whole path"
+        elif "/" in self.program and not Path(self.program).is_absolute():
+            yield "program", f"found {self.program!r}, which depends on the current folder; needs its whole path"
         if self.script is not None and not Path(self.script).is_file():
             yield "script", f"found {self.script!r}, no such file"
 
