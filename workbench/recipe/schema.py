@@ -135,14 +135,13 @@ class Constraints(Strict):
         stand for their least values."""
         if not isinstance(data, dict):
             return data
-        gathered: dict[str, Any] = {}
-        for key, value in data.items():
-            known = f"{key}_{Bound.MIN.value}" if key in metrics() else key
-            field = next((f for f, form in _FORMS.items() if isinstance(known, str) and re.search(form, known)), None)
-            if field is None:
-                gathered[known] = {**gathered.get(known, {}), **value} if isinstance(value, dict) else value
-            else:
-                gathered[field] = {**gathered.get(field, {}), known: value}
+        named = {f"{key}_{Bound.MIN.value}" if key in metrics() else key: value for key, value in data.items()}
+        fields = {key: next((f for f, form in _FORMS.items() if re.search(form, str(key))), None) for key in named}
+        gathered = {key: value for key, value in named.items() if fields[key] is None}
+        for field in _FORMS:
+            beside, inner = {key: named[key] for key in named if fields[key] == field}, gathered.get(field, {})
+            if beside and isinstance(inner, dict):  # else its own error is told
+                gathered[field] = {**inner, **beside}
         return gathered
 
     def limits(self) -> dict[str, float | None]:
