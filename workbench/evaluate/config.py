@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from workbench.metrics.base import Metric
 from workbench.metrics.config import MetricConfig
 from workbench.metrics.registry import kinds, metrics
-from workbench.strict import RecipePath, Strict
+from workbench.strict import OneKey, RecipePath, Strict, one_of
 
 MOST = 20
 """Metrics that a recipe may ask for: each keeps a value for every candidate."""
 
 
-class _MetricEntry(Strict):
+class _MetricEntry(OneKey):
     """One metric: a mapping with its kind as the only key."""
 
-    @model_validator(mode="after")
-    def _one(self) -> _MetricEntry:
-        named = [k for k in type(self).model_fields if getattr(self, k) is not None]
-        if len(named) != 1:
-            raise ValueError(f"a metric is a mapping with one key, one of {', '.join(type(self).model_fields)}")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """Its key, such as ``clip_score``."""
-        return next(k for k in type(self).model_fields if getattr(self, k) is not None)
+    _what: ClassVar[str] = "a metric"
 
     @property
     def config(self) -> MetricConfig:
@@ -45,8 +35,7 @@ class _MetricEntry(Strict):
 if TYPE_CHECKING:
     MetricEntry = _MetricEntry
 else:
-    _fields = {kind: (config | None, Field(None, description=config.__doc__)) for kind, config in kinds().items()}
-    MetricEntry = create_model("MetricEntry", __base__=_MetricEntry, **_fields)
+    MetricEntry = one_of(kinds(), _MetricEntry, "MetricEntry")
 
 
 class Evaluate(Strict):
@@ -62,8 +51,8 @@ class Evaluate(Strict):
         32,
         ge=0,
         le=100_000,
-        description="Further ones, of captions that training saw, scored apart; none where the data hold out none. Of "
-        "one picture nothing can be said.",
+        description="Further ones, 2 or more or none, of captions that training saw, scored apart; none where the data "
+        "hold out none.",
     )
     steps: int = Field(10, ge=1, le=1000, description="Denoising steps per picture; the pipeline budget uses it too.")
     few_steps: list[Annotated[int, Field(ge=1, le=50)]] = Field(
@@ -92,6 +81,13 @@ class Evaluate(Strict):
         max_length=MOST,
         description="Metrics beside those that are always measured: with weights, or by a program, of your own.",
     )
+
+    @field_validator("trained_pictures")
+    @classmethod
+    def _some_or_none(cls, count: int) -> int:
+        if count == 1:
+            raise ValueError("needs 0 or at least 2: of one picture nothing can be said")
+        return count
 
     @field_validator("few_steps")
     @classmethod

@@ -79,7 +79,7 @@ def read_drawn(folder: Path, evaluation: EvaluationSet, source: Path, reference:
         evaluation.prompts,
         outputs=outputs,
         reference=reference,
-        trained=trained if len(trained.pictures) > 1 else None,
+        trained=trained if evaluation.trained else None,
         **brought,
     )
 

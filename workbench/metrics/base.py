@@ -115,7 +115,7 @@ class Metric:
     """Whether every picture has a value, whose mean it is: candidates are then compared picture by picture."""
     digits: int = 3
     """Decimals of differences between candidates."""
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What its value hangs on besides its code, files and pictures (JSON)."""
     files: tuple[Path, ...] = ()
     """Weights, pictures, programs that it reads."""

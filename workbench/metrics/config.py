@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -43,9 +44,9 @@ class MetricConfig(Strict):
 
     name: MetricName | None = Field(None, description="Its name among the scores; default: the key.")
 
+    @abstractmethod
     def metric(self, name: str) -> Metric:
         """The metric under a name. Loads no weights; may be asked where there are none any more."""
-        raise NotImplementedError
 
     def problems(self, pictures: int) -> Iterator[tuple[str, str]]:
         """Key and sentence of everything that would keep ``pictures`` pictures from being scored, before any work."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import importlib.resources
 import os
-import re
 from pathlib import Path
 
-from workbench.errors import InputError, RunError, did_you_mean
+from workbench.errors import InputError, did_you_mean
 from workbench.models.candidate import Candidate, pipeline_candidate
 from workbench.models.families import INDEX, families, family_of
 from workbench.models.folder import inspect_folder, pipeline_files
+from workbench.models.hub import HUB, NAME, fetch
 from workbench.store.store import Store
 
-DEMO, HUB = "demo", "hub:"
+DEMO = "demo"
 STUDENT = f"{DEMO}:"
 """``demo:NAME`` is a U-Net that a recipe made from the embedded model and that lies there, in ``students/NAME``."""
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _NOT_FETCHED = ("*.fp16.*", "*.non_ema.*", "*.bin", "*.ckpt", "*.pt", "*.pth")
 
 
@@ -36,11 +35,11 @@ def resolve(model: str) -> Path:
     if model == DEMO:
         folder = demo_folder()
     elif model.startswith(HUB):
-        folder = _fetch(model.removeprefix(HUB))
+        folder = fetch(model, _fetched(), _NOT_FETCHED)
     else:
         folder = Path(model)
         if not folder.exists():
-            meant = f"; did you mean {HUB}{model}?" if _HUB_NAME.fullmatch(model) else ""
+            meant = f"; did you mean {HUB}{model}?" if NAME.fullmatch(model) else ""
             raise InputError(
                 f"found {model!r}, no such folder ({folder.absolute()}); needs demo, a folder or {HUB}OWNER/NAME{meant}"
             )
@@ -79,27 +78,6 @@ def base_candidate(model: str, store: Store) -> Candidate:
     """
     folder = resolve(model)
     return pipeline_candidate("base", store.folder_hash(folder, pipeline_files(folder)), folder)
-
-
-def _fetch(name: str) -> Path:
-    if not _HUB_NAME.fullmatch(name):
-        raise InputError(f"found {HUB}{name}; needs {HUB}OWNER/NAME")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=_fetched(), ignore_patterns=list(_NOT_FETCHED)))
-    except GatedRepoError:
-        raise InputError(
-            f"found {HUB}{name}; its owner gives access on request", hint="ask there, then run: hf auth login"
-        ) from None
-    except RepositoryNotFoundError:
-        raise InputError(f"found {HUB}{name}; there is no such model on the Hub, or it is private") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunError(
-            f"{HUB}{name}: can't be fetched ({reason})", hint="check the network, or name a local folder"
-        ) from None
 
 
 def _fetched() -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from workbench.compress.registry import StepConfig, steps
 from workbench.data.sets import DATA, DataSet
@@ -15,26 +15,16 @@ from workbench.evaluate.config import Evaluate
 from workbench.metrics.base import Bound, Limit, Metric
 from workbench.metrics.registry import limits, metrics, qualities
 from workbench.runtimes.base import RUNTIMES, all_described
-from workbench.strict import Name, RecipePath, Strict
+from workbench.strict import Name, OneKey, RecipePath, Strict, one_of
 
 MOST = 100
 """Steps, data sets, published tables: more are no recipe's, and would take ``workbench check`` minutes."""
 
 
-class _StepEntry(Strict):
+class _StepEntry(OneKey):
     """One step: a mapping with the step's name as its only key."""
 
-    @model_validator(mode="after")
-    def _one(self) -> _StepEntry:
-        named = [k for k in type(self).model_fields if getattr(self, k) is not None]
-        if len(named) != 1:
-            raise ValueError(f"a step is a mapping with one key, one of {', '.join(type(self).model_fields)}")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """The step's name, such as ``distill``."""
-        return next(k for k in type(self).model_fields if getattr(self, k) is not None)
+    _what: ClassVar[str] = "a step"
 
     @property
     def config(self) -> StepConfig:
@@ -47,8 +37,7 @@ if TYPE_CHECKING:
     RuntimeName = str
 else:
     RuntimeName = Literal[RUNTIMES]
-    _fields = {kind: (s.config | None, Field(None, description=s.config.__doc__)) for kind, s in steps().items()}
-    StepEntry = create_model("StepEntry", __base__=_StepEntry, **_fields)
+    StepEntry = one_of({kind: step.config for kind, step in steps().items()}, _StepEntry, "StepEntry")
 
 
 class DeviceModel(Strict):

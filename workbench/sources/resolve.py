@@ -7,7 +7,8 @@ from pathlib import Path
 from workbench.errors import InputError, did_you_mean
 from workbench.measure.network import Network
 from workbench.models.factory import is_factory
-from workbench.models.sources import DEMO, HUB
+from workbench.models.hub import HUB
+from workbench.models.sources import DEMO
 from workbench.sources.request import Request
 
 ARCH = "arch:"

@@ -55,11 +55,13 @@ class Schedule:
     save_every: int = 200
 
     @classmethod
-    def of(cls, config: Any, seed: int, weight_decay: float) -> Schedule:
-        """The schedule that a training step's config asks for; it names its keys as the fields here."""
-        names = ("steps", "lr", "warmup", "decay", "betas", "clip", "ema", "precision", "save_every")
-        asked = {name: getattr(config, name) for name in names if hasattr(config, name)}
-        return cls(**asked, weight_decay=weight_decay, seed=seed)
+    def of(cls, config: Any, seed: int, **optimizer: Any) -> Schedule:
+        """The schedule that a training step's config asks for; it names its keys as the fields here.
+
+        ``optimizer``: ``weight_decay`` and ``betas``, which some steps leave to the user and some don't.
+        """
+        names = ("steps", "lr", "warmup", "decay", "clip", "ema", "precision", "save_every")
+        return cls(**{name: getattr(config, name) for name in names}, seed=seed, **optimizer)
 
     def lr_at(self, step: int) -> float:
         """Learning rate of optimiser step ``step`` (0-based)."""

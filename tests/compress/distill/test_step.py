@@ -28,7 +28,6 @@ from workbench.recipe.load import load_recipe
 from workbench.run.execute import candidates_of
 from workbench.store.store import Store
 from workbench.training.features import published_pairs
-from workbench.training.loop import Schedule
 
 
 def test_tiny_pairs_are_the_published_six():
@@ -76,9 +75,13 @@ def test_all_three_terms_fall_and_are_logged(context):
     assert rows[5]["loss"] == pytest.approx(rows[5]["task"] + rows[5]["output"] + rows[5]["feature"], rel=1e-5)
 
 
-def test_the_optimiser_takes_the_betas_of_the_config():
-    config = DistillConfig(steps=1, batch=2, betas=(0.8, 0.9))
-    assert Schedule.of(config, 0, config.weight_decay).betas == (0.8, 0.9)
+def test_the_optimiser_takes_the_betas_of_the_config(context, tmp_path):
+    made = []
+    for i, betas in enumerate([(0.9, 0.99), (0.9, 0.99), (0.5, 0.6)]):
+        place = replace(context, out=tmp_path / f"out{i}", state=tmp_path / f"state{i}")
+        place.out.mkdir()
+        made.append(distill(place, DistillConfig(steps=3, batch=2, warmup=0, betas=betas)).report["weights_sha256"])
+    assert made[0] == made[1] != made[2]
     with pytest.raises(ValidationError, match="betas"):
         DistillConfig(betas=(0.9, 1.0))
 

@@ -89,7 +89,8 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
     student.set_attn_processor(attention_for(config.precision, device()))
     average = copy.deepcopy(student).requires_grad_(False)
     loss_of = _loss(ctx, config, teacher.to(device()), average, device())
-    student, report = train_student(ctx, config, student, loss_of, "distill to few steps", config.weight_decay, average)
+    label, decay = "distill to few steps", config.weight_decay
+    student, report = train_student(ctx, config, student, loss_of, label, average, weight_decay=decay)
     student.set_attn_processor(usual)
     save_unet(student, made.path, widths)
     report |= {

@@ -4,7 +4,7 @@ Source: BK-SDM (arXiv 2305.15798, training script): L = w_task·MSE(out_S, targe
 + w_feature·Σ MSE(f_S, f_T), in fp32; the target is the noise or, for v-prediction models, the velocity. Where the
 student was pruned, f_T are the teacher's channels that the student kept (its ``widths.json`` knows them).
 
-The defaults are what brought most in the same time on the embedded model (docs/edgefusion.md): the teacher alone
+The defaults are what brought most in the same time on the embedded model (docs/distilling.md): the teacher alone
 (w_task 0, whose target is mostly noise that nobody can foresee), timesteps that cover their range in every batch.
 """
 
@@ -85,7 +85,8 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
     default_attention = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))
     loss_of = _loss(ctx, config, teacher.to(device()), student, widths, device())
-    student, report = train_student(ctx, config, student, loss_of, "distill", config.weight_decay)
+    optimizer = {"weight_decay": config.weight_decay, "betas": config.betas}
+    student, report = train_student(ctx, config, student, loss_of, "distill", **optimizer)
     student.set_attn_processor(default_attention)
     save_unet(student, made.path, widths[1])
     report["precision"] = chosen(config.precision, device())

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -103,12 +104,12 @@ class _Run:
             try:
                 out, err = process.communicate(timeout=config.timeout_s)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)
                 raise self._failed(
                     f"took more than {config.timeout_s:g} s", "raise timeout_s, or score fewer pictures"
                 ) from None
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)
                 raise
         if process.returncode:
             raise self._failed(f"ended with {process.returncode}: {err.strip()[-_SHOWN:] or 'it said nothing'}")
@@ -129,3 +130,9 @@ class _Run:
 
     def _failed(self, what: str, hint: str | None = None) -> RunError:
         return RunError(f"evaluate.metrics: {self.name}: {Path(self.config.program).name} {what}", hint=hint)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """With all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

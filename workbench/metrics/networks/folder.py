@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError, RunError, WorkbenchError
+from workbench.models.hub import HUB, NAME, cached, fetch
 from workbench.models.read_json import read_object
 from workbench.models.tokens import tokenizer_problems
 from workbench.models.weights import Shape, disagreement, tensors_of, weight_files
 
-HUB = "hub:"
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FETCHED = ("*.json", "*.txt", "*.safetensors")
 _READ = (".json", ".txt")
 _STEM = "model"
@@ -25,39 +24,16 @@ _SAFE = "save it with save_pretrained(folder), model and processor"
 
 def found(model: str) -> Path | None:
     """The folder of ``model``; of ``hub:OWNER/NAME`` the local copy, None where there is none."""
-    if not model.startswith(HUB):
-        return Path(model)
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model.removeprefix(HUB), allow_patterns=list(_FETCHED), local_files_only=True))
-    except Exception:  # no copy, or a name that can't be one's
-        return None
+    return cached(model, _FETCHED) if model.startswith(HUB) else Path(model)
 
 
 def fetched(model: str) -> Path:
-    """The folder of ``model``; ``hub:OWNER/NAME`` is fetched where there is no copy: the only use of the network.
+    """The folder of ``model``; ``hub:OWNER/NAME`` is fetched where there is no copy.
 
     Raises:
-        InputError, RunError: the Hub has no such model for us, or can't be reached.
+        InputError, RunError: as ``fetch``.
     """
-    name = model.removeprefix(HUB)
-    if name == model:
-        return Path(model)
-    if not _HUB_NAME.fullmatch(name):
-        raise InputError(f"found {model!r}; needs {HUB}OWNER/NAME")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(_FETCHED)))
-    except GatedRepoError:
-        raise InputError(f"found {model!r}; its owner gives access on request", hint="run: hf auth login") from None
-    except RepositoryNotFoundError:
-        raise InputError(f"found {model!r}; there is no such model on the Hub, or it is private") from None
-    except Exception as error:  # of the Hub, of the connection, of the disk
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RunError(f"{model}: can't be fetched ({reason})", hint="check the network, or name a folder") from None
+    return fetch(model, _FETCHED) if model.startswith(HUB) else Path(model)
 
 
 def files_of(model: str) -> tuple[Path, ...]:
@@ -104,7 +80,7 @@ def folder_problems(model: str, types: Sequence[str], texts: bool = False) -> It
     try:
         folder = fetched(model)
         if not folder.is_dir():
-            meant = f"; did you mean {HUB}{model}?" if _HUB_NAME.fullmatch(model) and not folder.exists() else ""
+            meant = f"; did you mean {HUB}{model}?" if NAME.fullmatch(model) and not folder.exists() else ""
             yield f"found {model!r}, no such folder; needs one as save_pretrained writes it, or {HUB}OWNER/NAME{meant}"
             return
         config = read_object(folder / "config.json")
