@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
+from workbench.errors import InputError
 from workbench.evaluate.prompts import choose_prompts
+
+
+def test_of_no_captions_none_can_be_chosen():
+    with pytest.raises(InputError, match="no captions"):
+        choose_prompts([], 3, seed=0)
+    assert choose_prompts([], 0, seed=0) == []
 
 
 def test_prompts_do_not_repeat_before_all_were_used():

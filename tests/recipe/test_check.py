@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.fixtures.command import COMMAND, environment, process
 from workbench.errors import InputError
@@ -344,3 +345,13 @@ def test_what_a_model_without_a_scorer_can_not_be_ranked_by_is_refused_before_an
     assert "r.yaml:4: rank." in message and "needs a scorer" in message and "psnr_db" in message
     for usable in ("{}", "{maximize: psnr_db, constraints: {psnr_db: 5, perceptual_drop: 0.4}}"):
         check_recipe(loaded(tmp_path, f"rank: {usable}\n", "own"), store)
+
+
+def test_pictures_of_other_splits_alone_leave_nothing_to_draw(tmp_path: Path, store: Store) -> None:
+    folder = tmp_path / "own_pictures"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "0.png")
+    (folder / "metadata.csv").write_text("file_name,text,split\n0.png,a cat,extra\n")
+    (tmp_path / "r.yaml").write_text("version: 1\nname: x\nmodel: demo\ndata: own_pictures\n")
+    message = refusal(load_recipe(tmp_path / "r.yaml"), store)
+    assert message == f"{tmp_path}/r.yaml:4: data: no row has the split 'train' or 'held_out'; their captions are drawn"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.errors import InputError
 from workbench.evaluate.config import Evaluate
 from workbench.models.candidate import Candidate
 
@@ -35,7 +36,13 @@ class EvaluationSet:
 
 
 def choose_prompts(captions: Sequence[str], count: int, seed: int) -> list[str]:
-    """``count`` prompts in a seeded order, without repeats until every caption was used once."""
+    """``count`` prompts in a seeded order, without repeats until every caption was used once.
+
+    Raises:
+        InputError: there are no captions.
+    """
+    if not captions and count:
+        raise InputError("evaluate: no captions and no prompts to draw")
     order: list[str] = []
     rng = np.random.default_rng([seed, 1])
     unique = list(dict.fromkeys(captions))

@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.data.captioned import check as check_data
 from workbench.data.captioned import is_there
 from workbench.data.lines import prompts_problem
-from workbench.data.operation import TRAIN
+from workbench.data.operation import HELD_OUT, TRAIN
 from workbench.devices.target import devices_of
 from workbench.errors import InputError, WorkbenchError, did_you_mean
 from workbench.recipe.schema import Recipe
@@ -58,7 +58,10 @@ def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
     if recipe.data is None and recipe.evaluate.prompts is not None and not with_pictures:
         return
     try:
-        if TRAIN not in check_data(recipe.data, source) and readers:
+        splits = check_data(recipe.data, source)
+        if TRAIN not in splits and readers:
             raise InputError(f"no row has the split 'train'; {readers[0]} needs some")
+        if recipe.evaluate.prompts is None and not {TRAIN, HELD_OUT} & splits:
+            raise InputError("no row has the split 'train' or 'held_out'; their captions are drawn")
     except InputError as error:
         yield ("data",), error.line.removeprefix("data: ")

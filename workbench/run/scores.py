@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from workbench.data.captioned import REAL_PICTURES, captions
 from workbench.data.lines import numbered
 from workbench.data.operation import HELD_OUT, TRAIN
-from workbench.errors import InputError
 from workbench.evaluate.prompts import EvaluationSet, choose_prompts
 from workbench.metrics.base import Metric, Need
 from workbench.metrics.paired import comparisons
@@ -47,8 +46,6 @@ def evaluation_set(recipe: Recipe, source: Path) -> EvaluationSet:
     config, seed = recipe.evaluate, recipe.seed
     if config.prompts:
         known = [line.strip() for _, line in numbered(Path(config.prompts))]
-        if not known:
-            raise InputError("evaluate.prompts: no prompts there")
         return EvaluationSet(choose_prompts(known, config.pictures, seed), known, config, seed)
     seen, unseen = (captions(recipe.data, source, split) for split in (TRAIN, HELD_OUT))
     prompts = choose_prompts(unseen or seen, config.pictures, seed)
