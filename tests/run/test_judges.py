@@ -66,7 +66,7 @@ def test_likeness_alone_ranks_and_chooses_and_a_program_of_ones_own_does_it_afte
     fp16, w4a16 = (float(row["perceptual"]) for row in rows[1:])
     assert not rows[0]["perceptual"] and fp16 > w4a16 and fp16 > 0.9
     assert told["quality"] == "perceptual" and told["chosen"]["candidate"] == "fp16"
-    assert "The recipe doesn't say what to rank by; perceptual similarity is taken, no limits." in page
+    assert "The recipe names nothing to rank by; perceptual similarity is taken, no limits." in page
     assert "EfficientNet-Lite0" in page
 
     rows, page, told = ran(own, BY_GREEN.format(python=sys.executable), "rank: {maximize: green}")

@@ -103,6 +103,6 @@ def _asked(run: RunData, ranking: Ranking) -> str:
     limited = f" with {join(parts)}" if parts else ", no limits"
     aim = run.recipe.rank.maximize
     if aim is None:
-        return f"The recipe doesn't say what to rank by; {ranking.quality_label or 'speed'} is taken{limited}."
+        return f"The recipe names nothing to rank by; {ranking.quality_label or 'speed'} is taken{limited}."
     best = run.recipe.metrics[aim].label if aim in run.recipe.metrics else aim
     return f"Asked for: best {best}{limited}."
