@@ -94,10 +94,11 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
     """Ranges from one pass on the network's own inputs."""
     import onnx_ir as ir
 
+    from workbench.compress.quantize.calibration.observe import Observed
     from workbench.compress.quantize.calibration.ranges import Ranges
     from workbench.compress.quantize.onnx.gemm import biased_linears_as_gemm
     from workbench.compress.quantize.onnx.qdq import nodes_of, quantize_qdq, tensors_of
-    from workbench.compress.quantize.onnx.write_weights import matrix_of
+    from workbench.compress.quantize.onnx.write_weights import drop_unused, matrix_of
     from workbench.compress.quantize.weights.grid import Grid
     from workbench.compress.quantize.weights.rounding import round_weights
     from workbench.export.onnx import save
@@ -109,10 +110,13 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
     work.mkdir(exist_ok=True)
     save(model, work / "prepared.onnx")
     nodes = nodes_of(model, layers)
-    ranges = Ranges(work / "prepared.onnx", tensors_of(nodes), work, "minmax")
-    ranges.run(dict(network.feed))
+    ranges = Ranges(tensors_of(nodes), "minmax")
+    observed = Observed(work / "prepared.onnx", ranges.tensors, work / "observed.onnx", ranges.extremes)
+    ranges.add(observed.run(dict(network.feed))[1])
     rounded = {str(node.name): round_weights(matrix_of(node), Grid(8), "nearest") for node in nodes}
-    quantize_qdq(model, nodes, rounded, ranges.result(), out)
+    quantize_qdq(model, nodes, rounded, ranges.result())
+    drop_unused(model)
+    save(model, out)
 
 
 def quantize_for_openvino(network: Any, out: Path) -> None:

@@ -76,8 +76,10 @@ class Subject:
     def moments(self, passes: int) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """Second moments over ``passes`` passes spread over the trajectories, and what gathering them took."""
         from workbench.compress.quantize.calibration.moments import Moments
+        from workbench.compress.quantize.calibration.observe import Observed
 
-        found = Moments(self.unet, list(self.matrices), self.work)
+        found = Moments(self.unet, list(self.matrices))
+        observed = Observed(self.unet, found.tensors, self.work / "observed.onnx")
         every = max(1, len(self.prompts) * CALIBRATION_STEPS * 2 // passes)
         count, seconds = 0, 0.0
 
@@ -87,7 +89,8 @@ class Subject:
             if count % every:
                 return self.plain.run(None, inputs)[0]
             start = time.perf_counter()
-            out = found.run(inputs)
+            out, values = observed.run(inputs)
+            found.add(values)
             seconds += time.perf_counter() - start
             return out
 

@@ -38,7 +38,7 @@ def draw_all(
     """
     start, config, steps = time.monotonic(), evaluation.config, evaluation.steps_of(candidate)
     networks = Networks.load(files, candidate.source)
-    few = networks.guidance_width is not None
+    few = candidate.guidance_width is not None
     times = timesteps(read_scheduler(candidate.source), steps, few)
     prompts = evaluation.drawn
     with progress(f"draw {len(prompts)} pictures with {candidate.name}", len(prompts) * len(times)) as tick:
@@ -95,17 +95,18 @@ def _outputs(
     from diffusers import DDPMScheduler
 
     scheduler = DDPMScheduler.from_pretrained(networks.source / "scheduler")
+    texts = [networks.states(prompt) for prompt in prompts[:samples]]
     empty = networks.states("")
     cond: list[list[np.ndarray]] = []
     free: list[list[np.ndarray]] = []
     for t in timesteps:
         cond.append([])
         free.append([])
-        for s in range(min(samples, len(prompts))):
+        for s, text in enumerate(texts):
             noise = np.random.default_rng([seed, t, s]).standard_normal(latents[s : s + 1].shape, dtype=np.float32)
             parts = torch.from_numpy(latents[s : s + 1]), torch.from_numpy(noise), torch.tensor([t])
             noisy = scheduler.add_noise(*parts).numpy()
-            cond[-1].append(networks.denoise(noisy, t, networks.states(prompts[s]))[0])
+            cond[-1].append(networks.denoise(noisy, t, text)[0])
             free[-1].append(networks.denoise(noisy, t, empty)[0])
     return Outputs(timesteps, np.array(cond), np.array(free))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.models import guidance
 from workbench.models.families import family_of
+from workbench.models.families.base import Family, Part
 from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler
 from workbench.models.tokens import Tokens, load_tokens
 from workbench.runtimes.load import file_size, format_of, runner
@@ -24,17 +25,24 @@ their operators are long enough to be shared by threads."""
 
 @dataclass(frozen=True)
 class Networks:
-    """A candidate's networks as sessions by role, with the tokens and the scheduler of its pipeline folder."""
+    """A candidate's networks as sessions by role, with the tokens and the scheduler of its pipeline folder.
 
-    prompt_encoder: Any
-    denoiser: Any
-    decoder: Any
+    Large ones are in memory one at a time: a picture needs them one after another, and loading takes less than a pass.
+    """
+
+    family: Family
+    files: Mapping[str, Path]
+    """By component."""
     tokens: Tokens
     source: Path
     latents: tuple[float, float]
     """Scale and shift between the denoiser's latents and the decoder's."""
-    lanes: int = 1
+    threads: int | None
+    lanes: int
     """How many pictures may be worked on at a time."""
+    apart: bool
+    """Whether one network is in memory at a time."""
+    _open: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, files: Mapping[str, Path], source: Path, threads: int | None = None) -> Networks:
@@ -44,21 +52,32 @@ class Networks:
         with one), so ``threads`` pictures are worked on at a time, with a thread each.
         """
         family = family_of(source)
-        lanes = (threads or default_threads()) if _in_lanes(files, family.denoiser.name) else 1
-        sessions = {name: runner(path, 1 if lanes > 1 else threads) for name, path in files.items()}
-        return cls(
-            sessions[family.prompt_encoder.name],
-            sessions[family.denoiser.name],
-            sessions[family.decoder.name],
-            load_tokens(source),
-            source,
-            family.scaling(source),
-            lanes,
-        )
+        large = file_size(files[family.denoiser.name]) > SMALL
+        parallel = not large and all(format_of(path).parallel for path in files.values())
+        lanes = (threads or default_threads()) if parallel else 1
+        each = 1 if lanes > 1 else threads
+        networks = cls(family, files, load_tokens(source), source, family.scaling(source), each, lanes, large)
+        if not large:
+            for part in family.parts:
+                networks.session(part)
+        return networks
+
+    def session(self, part: Part) -> Any:
+        """The session of one component, opened where it isn't."""
+        if part.name not in self._open:
+            if self.apart:
+                self._open.clear()
+            self._open[part.name] = runner(self.files[part.name], self.threads)
+        return self._open[part.name]
+
+    @property
+    def denoiser(self) -> Any:
+        """The session of the denoiser."""
+        return self.session(self.family.denoiser)
 
     def states(self, prompt: str) -> np.ndarray:
         """Text states float32 [1, L, D] of one prompt."""
-        return _run(self.prompt_encoder, self.tokens([prompt]))
+        return _run(self.session(self.family.prompt_encoder), self.tokens([prompt]))
 
     @property
     def guidance_width(self) -> int | None:
@@ -75,7 +94,7 @@ class Networks:
     def decode(self, latent: np.ndarray) -> np.ndarray:
         """Picture uint8 [H, W, 3] of one latent [1, C, h, w]."""
         scale, shift = self.latents
-        (picture,) = _run(self.decoder, (latent / scale + shift).astype(np.float32))
+        (picture,) = _run(self.session(self.family.decoder), (latent / scale + shift).astype(np.float32))
         return (np.clip(picture.transpose(1, 2, 0) * 0.5 + 0.5, 0, 1) * 255).round().astype(np.uint8)
 
 
@@ -83,11 +102,6 @@ def _run(session: Any, *values: np.ndarray) -> np.ndarray:
     """A session's first output; its inputs are in the order of the family's ``Spec``."""
     output: np.ndarray = session.run(None, dict(zip([i.name for i in session.get_inputs()], values, strict=True)))[0]
     return output
-
-
-def _in_lanes(files: Mapping[str, Path], denoiser: str) -> bool:
-    """Whether several passes may run at the same time: their runtimes can, and in little memory each."""
-    return file_size(files[denoiser]) <= SMALL and all(format_of(path).parallel for path in files.values())
 
 
 def first_noise(shape: Sequence[int], seed: int, index: int) -> np.ndarray:
@@ -111,12 +125,12 @@ def draw(
     """
     import torch
 
+    states = [networks.states(p) for p in prompts]
+    empty = networks.states("")
     shape = networks.denoiser.get_inputs()[0].shape[1:]
     width = networks.guidance_width
     embedded = None if width is None else guidance.guidance_embedding(np.array([guidance_scale - 1]), width)
     scheduler = load_scheduler(read_scheduler(networks.source), steps, few=width is not None)
-    states = [networks.states(p) for p in prompts]
-    empty = networks.states("")
     latents = torch.from_numpy(np.concatenate([first_noise(shape, seed, i) for i in range(len(prompts))]))
     latents = latents * scheduler.init_noise_sigma
     generators = noises(seed, range(len(prompts)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize import policies
@@ -18,7 +19,6 @@ from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Component
 from workbench.models.schemes import SCHEMES
 from workbench.runtimes.load import file_size, format_of, runner
-from workbench.runtimes.onnxruntime.session import session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,28 +76,27 @@ def _component(context: StepContext, config: QuantizeConfig, name: str) -> tuple
         **report,
         "seconds": round(time.monotonic() - start, 1),
         "size_bytes": {"before": file_size(parent), "after": file_size(out)},
-        "sqnr_db": _agreement(session(parent), runner(out), samples),
+        "sqnr_db": _agreement(parent, out, samples),
     }
     return Component(name, backend.kind, out, config.scheme), report
 
 
-def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
-    """SQNR of the quantized network against its parent on inputs held back: mean, median, extremes, by timestep."""
+def _agreement(parent: Path, out: Path, samples: Samples) -> dict[str, Any]:
+    """SQNR of the quantized network against its parent on inputs held back: mean, median, extremes, by timestep.
+
+    One network is in memory at a time; what the parent gave is kept, 64 kB a pass at full size.
+    """
     import numpy as np
 
-    last: list[np.ndarray] = []
-
-    def run(inputs: Inputs, _keep: bool) -> np.ndarray:
-        last[:] = [plain.run(None, inputs)[0]]
-        return last[0]
-
+    seen = _held_back(parent, samples)
+    quantized = runner(out)
     by_step: dict[int, list[float]] = {}
-    for inputs in samples.held_back(run):
+    for inputs, expected in seen:
         other = quantized.run(None, inputs)[0]
         if not np.isfinite(other).all():
             raise RunError(f"the quantized {samples.component} gives numbers that aren't finite")
         by_step.setdefault(int(inputs["timestep"][0]) if "timestep" in inputs else 0, []).append(
-            sqnr_db(last[0], other)
+            sqnr_db(expected, other)
         )
     values = [value for row in by_step.values() for value in row]
     summary = {
@@ -111,3 +110,15 @@ def _agreement(plain: Any, quantized: Any, samples: Samples) -> dict[str, Any]:
     if not samples.denoises:
         return summary
     return summary | {"by_timestep": {str(t): statistics.median(row) for t, row in by_step.items()}}
+
+
+def _held_back(parent: Path, samples: Samples) -> list[tuple[Inputs, np.ndarray]]:
+    """The inputs that calibration doesn't see, with the parent's output for each."""
+    plain, last = runner(parent), {}
+
+    def run(inputs: Inputs, _kept: bool) -> np.ndarray:
+        out: np.ndarray = plain.run(None, inputs)[0]
+        last["out"] = out
+        return out
+
+    return [(inputs, last["out"]) for inputs in samples.held_back(run)]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+from tests.compress.quantize.calibration.observing import folding
 from workbench.compress.quantize.calibration.moments import Moments
 from workbench.runtimes.onnxruntime.session import session
 
@@ -81,13 +82,14 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", CONVS)
 def test_a_convolutions_moments_are_those_of_its_patches_in_the_weights_order(model, tmp_path, name):
-    moments = Moments(model, [f"{name}/Conv"], tmp_path, rows=10_000)
+    moments = Moments(model, [f"{name}/Conv"], rows=10_000)
+    run = folding(moments, model, tmp_path)
     how, rows = CONVS[name], []
     top, left, bottom, right = how["pads"]
     weight = torch.from_numpy(onnx.numpy_helper.to_array(_const(f"{name}.w", (5, CHANNELS, *how["kernel"]))).copy())
     for seed in range(3):
         inputs = _inputs(seed)
-        moments.run(inputs)
+        run(inputs)
         x = torch.nn.functional.pad(torch.from_numpy(inputs["image"]).relu(), (left, right, top, bottom))
         unfolded = torch.nn.functional.unfold(x, how["kernel"], how["dilations"], 0, how["strides"])
         rows.append(unfolded.permute(0, 2, 1).reshape(-1, unfolded.shape[1]))
@@ -99,9 +101,10 @@ def test_a_convolutions_moments_are_those_of_its_patches_in_the_weights_order(mo
 
 
 def test_a_linears_moments_are_those_of_its_rows_and_shared_where_the_input_is(model, tmp_path):
-    moments = Moments(model, ["q/MatMul", "k/MatMul", "g/Gemm"], tmp_path)
+    moments = Moments(model, ["q/MatMul", "k/MatMul", "g/Gemm"])
+    run = folding(moments, model, tmp_path)
     for seed in range(3):
-        moments.run(_inputs(seed))
+        run(_inputs(seed))
         found = moments.result()  # looked at in between, which must not disturb what follows
     rows = np.concatenate([np.maximum(_inputs(seed)["tokens"], 0).reshape(-1, 8) for seed in range(3)])
     for name in ("q/MatMul", "g/Gemm"):
@@ -114,9 +117,10 @@ def test_a_part_of_the_rows_gives_nearly_the_same_and_the_seed_decides_which(mod
     name, passes = "plain/Conv", range(60)
     found = []
     for rows, seed in ((10_000, 0), (16, 0), (16, 0), (16, 1)):
-        moments = Moments(model, [name], tmp_path, rows=rows, seed=seed)
+        moments = Moments(model, [name], rows=rows, seed=seed)
+        run = folding(moments, model, tmp_path)
         for each in passes:
-            moments.run(_inputs(each))
+            run(_inputs(each))
         found.append(moments.result()[name].copy())
     every, some, again, others = found
     assert np.array_equal(some, again) and not np.array_equal(some, others)
@@ -125,31 +129,34 @@ def test_a_part_of_the_rows_gives_nearly_the_same_and_the_seed_decides_which(mod
 
 def test_what_can_not_be_gathered_is_listed_with_the_reason(model, tmp_path):
     names = ["plain/Conv", "point/Conv", "grouped/Conv", "same/Conv", "q/MatMul"]
-    moments = Moments(model, names, tmp_path, max_columns=9 * CHANNELS - 1)
+    moments = Moments(model, names, max_columns=9 * CHANNELS - 1)
+    run = folding(moments, model, tmp_path)
     assert moments.skipped == {
         "plain/Conv": "54 columns, more than 53",
         "grouped/Conv": "a convolution in groups",
         "same/Conv": "padding left to the runtime",
     }
-    moments.run(_inputs(0))
+    run(_inputs(0))
     assert set(moments.result()) == {"point/Conv", "q/MatMul"}
 
 
 def test_passes_give_the_models_own_output(model, tmp_path):
-    moments = Moments(model, ["q/MatMul"], tmp_path)
+    moments = Moments(model, ["q/MatMul"])
+    run = folding(moments, model, tmp_path)
     assert dict(moments.result()) == {} and moments.passes == 0
     expected = session(model, 1).run(None, _inputs(5))[0]
-    assert np.allclose(moments.run(_inputs(5)), expected, atol=1e-5)
+    assert np.allclose(run(_inputs(5)), expected, atol=1e-5)
     assert moments.passes == 1
 
 
 def test_memory_stays_within_what_is_said_beforehand_however_many_passes(model, tmp_path):
-    moments = Moments(model, [f"{name}/Conv" for name in CONVS], tmp_path, rows=64)
+    moments = Moments(model, [f"{name}/Conv" for name in CONVS], rows=64)
+    run = folding(moments, model, tmp_path)
     inputs = _inputs(0)
-    moments.run(inputs)
+    run(inputs)
     tracemalloc.start()
     for _ in range(100):
-        moments.run(inputs)
+        run(inputs)
     moments.result()
     now, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.compress.quantize.calibration.observe import Observed
-
 if TYPE_CHECKING:
     import numpy as np
     import onnx_ir as ir
@@ -64,7 +62,8 @@ class _Mean:
 
 
 class Moments:
-    """Runs a model and keeps, for each of some nodes, the mean of x xᵀ over the rows x that meet its weight matrix.
+    """Keeps, for each of some nodes, the mean of x xᵀ over the rows x that meet its weight matrix, from the values that
+    ``Observed`` hands over.
 
     A row of a convolution is the patch under its kernel, in the order of ``weight.reshape(N, -1)``; a row of a linear
     is its input's last axis. Nodes that read the same rows share one matrix. Of each pass at most ``rows`` rows are
@@ -75,18 +74,18 @@ class Moments:
     Args:
         model: the ONNX file.
         nodes: names of Conv, Gemm and MatMul nodes with a constant weight.
-        work: folder for a copy of the model that gives the inputs away.
         max_columns: wider layers are left out: their matrix would be too large.
         rows: taken per pass and node.
         seed: of the choice of rows.
 
     Attributes:
         skipped: node to the reason why it has no moments.
+        tensors: names of the values that have to be handed over.
         passes: how many were folded in.
     """
 
     def __init__(
-        self, model: Path, nodes: Sequence[str], work: Path, max_columns: int = 4608, rows: int = 64, seed: int = 0
+        self, model: Path, nodes: Sequence[str], max_columns: int = 4608, rows: int = 64, seed: int = 0
     ) -> None:
         import numpy as np
         import onnx_ir as ir
@@ -108,7 +107,7 @@ class Moments:
             assert data is not None and data.name is not None
             self._source[name] = data.name, _window(node)
             self._means.setdefault(self._source[name], _Mean(width))
-        self._model = Observed(model, {tensor for tensor, _ in self._means}, work / "moments.onnx")
+        self.tensors = frozenset(tensor for tensor, _ in self._means)
         self._rows, self._random = rows, np.random.default_rng(seed)
         self.passes = 0
 
@@ -118,14 +117,12 @@ class Moments:
         kept_back = _FOLD + self._rows
         return sum(4 * m.width * (m.width + kept_back) for m in self._means.values())
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """One pass: folds its rows in and returns the model's first output."""
-        out, tensors = self._model.run(inputs)
+    def add(self, values: Mapping[str, np.ndarray]) -> None:
+        """Folds some rows of one pass in."""
         for (tensor, window), mean in self._means.items():
-            values = tensors[tensor]
-            mean.add(self._linear_rows(values) if window is None else self._patches(values, window))
+            rows = values[tensor]
+            mean.add(self._linear_rows(rows) if window is None else self._patches(rows, window))
         self.passes += 1
-        return out
 
     def result(self) -> Mapping[str, np.ndarray]:
         """Node to its moments, float32 [K, K]; empty before the first pass.
@@ -163,7 +160,7 @@ class Moments:
 def _shape(node: ir.Node) -> tuple[int, ...]:
     weight = node.inputs[1]
     assert weight is not None and weight.const_value is not None
-    return tuple(weight.const_value.numpy().shape)
+    return tuple(weight.const_value.shape.numpy())
 
 
 def _width(node: ir.Node) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.runtimes.onnxruntime.session import session
+from workbench.runtimes.load import runner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,31 +17,32 @@ EXTREMES = ("ReduceMin", "ReduceMax")
 class Observed:
     """Runs the ONNX file ``model`` and hands over ``tensors`` beside its first output.
 
-    A copy of the file with further outputs is written to ``copy``. Memory: the tensors of one pass; with ``extremes``
-    only the least and the largest value of each leave the runtime, as ``NAME/ReduceMin`` and ``NAME/ReduceMax``.
+    The graph with further outputs is written to ``copy``; weights beside ``model`` aren't copied. Memory: the network
+    and the tensors of one pass; of those in ``extremes`` only the least and the largest value leave the runtime, as
+    ``NAME/ReduceMin`` and ``NAME/ReduceMax``.
     """
 
-    def __init__(self, model: Path, tensors: Iterable[str], copy: Path, extremes: bool = False) -> None:
+    def __init__(self, model: Path, tensors: Iterable[str], copy: Path, extremes: Iterable[str] = ()) -> None:
         import onnx_ir as ir
 
-        from workbench.export.onnx import save
+        from workbench.graphs.external import save_linked
 
         graph_model = ir.load(model)
         graph = graph_model.graph
         given = {value.name for value in (*graph.inputs, *graph.outputs)}
         values = {value.name: value for value in (*graph.inputs, *(v for node in graph for v in node.outputs))}
-        for name in sorted(set(tensors)):
-            shown = [] if extremes or name in given else [values[name]]
-            for op in EXTREMES if extremes else ():
+        shown = [values[name] for name in sorted(set(tensors)) if name not in given]
+        for name in sorted(set(extremes)):
+            for op in EXTREMES:
                 node = ir.node(op, [values[name]], attributes={"keepdims": 0}, name=f"{name}/{op}:node")
                 node.outputs[0].name, node.outputs[0].shape = f"{name}/{op}", ir.Shape([])
                 graph.append(node)
                 shown.append(node.outputs[0])
-            for value in shown:
-                value.dtype = value.dtype or ir.DataType.FLOAT
-                graph.outputs.append(value)
-        save(graph_model, copy)
-        self._session = session(copy)
+        for value in shown:
+            value.dtype = value.dtype or ir.DataType.FLOAT
+            graph.outputs.append(value)
+        save_linked(graph_model, copy)
+        self._session = runner(copy)
         self._names = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.compress.quantize.calibration.histograms import Histogram, mse_range, percentile_range
-from workbench.compress.quantize.calibration.observe import EXTREMES, Observed
+from workbench.compress.quantize.calibration.observe import EXTREMES
 from workbench.errors import RunError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ PERCENTILE = 99.99
 
 
 class Ranges:
-    """Runs a model and finds low and high of some tensors.
+    """Finds low and high of some tensors from the values that ``Observed`` hands over.
 
     ``minmax``: the extremes of all passes; ``moving_average``: of each pass's extremes. Both come from nodes in the
     graph, the tensors themselves never leave the runtime. ``percentile``: as many values are cut off below as above;
@@ -29,64 +28,55 @@ class Ranges:
     pass at a time leave the runtime.
 
     Args:
-        model: the ONNX file.
-        tensors: names of values or inputs of its graph.
-        work: folder for an extended copy of the model.
+        tensors: names of values or inputs of a graph.
         method: how low and high follow from the values.
         percentile: of the values that lie between low and high, in %.
         bits: of the grid that ``mse`` is for.
 
     Attributes:
-        passes: how many were folded in.
+        tensors: whose values have to be handed over.
+        extremes: whose extremes have to be.
     """
 
     def __init__(
-        self,
-        model: Path,
-        tensors: Iterable[str],
-        work: Path,
-        method: Method = "minmax",
-        percentile: float = PERCENTILE,
-        bits: int = 8,
+        self, tensors: Iterable[str], method: Method = "minmax", percentile: float = PERCENTILE, bits: int = 8
     ) -> None:
         names = sorted(set(tensors))
+        self.tensors: Sequence[str] = names
+        self.extremes: Sequence[str] = ()
         self._fold: _Extremes | _Histograms
         if method == "minmax" or method == "moving_average":
-            self._fold = _Extremes(model, names, work, 0.0 if method == "minmax" else MOMENTUM)
+            self._fold = _Extremes(names, 0.0 if method == "minmax" else MOMENTUM)
+            self.tensors, self.extremes = (), names
         elif method == "percentile":
-            self._fold = _Histograms(model, names, work, lambda histogram: percentile_range(histogram, percentile))
+            self._fold = _Histograms(names, lambda histogram: percentile_range(histogram, percentile))
         else:
-            self._fold = _Histograms(model, names, work, lambda histogram: mse_range(histogram, bits))
-        self.passes = 0
+            self._fold = _Histograms(names, lambda histogram: mse_range(histogram, bits))
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """One pass: folds its values in and returns the model's first output.
+    def add(self, values: Mapping[str, np.ndarray]) -> None:
+        """Folds one pass in.
 
         Raises:
             RunError: a tensor holds a value that isn't finite.
         """
-        out = self._fold.run(inputs)
-        self.passes += 1
-        return out
+        self._fold.add(values)
 
     def result(self) -> Mapping[str, tuple[float, float]]:
-        """Tensor to (low, high); empty before the first pass."""
-        return self._fold.result() if self.passes else {}
+        """Tensor to (low, high); there has to have been a pass."""
+        return self._fold.result()
 
 
 class _Extremes:
     """Two numbers for each tensor: its extremes, or with a ``momentum`` the moving averages of each pass's."""
 
-    def __init__(self, model: Path, names: Sequence[str], work: Path, momentum: float) -> None:
+    def __init__(self, names: Sequence[str], momentum: float) -> None:
         self._names, self._momentum = names, momentum
-        self._model = Observed(model, names, work / "ranges.onnx", extremes=True)
         self._ends: np.ndarray | None = None
         """[low or high, tensor]"""
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    def add(self, values: Mapping[str, np.ndarray]) -> None:
         import numpy as np
 
-        out, values = self._model.run(inputs)
         ends = np.array([[values[f"{name}/{op}"] for name in self._names] for op in EXTREMES], np.float32)
         for name, (low, high) in zip(self._names, ends.T, strict=True):
             if not (np.isfinite(low) and np.isfinite(high)):
@@ -97,7 +87,6 @@ class _Extremes:
             self._ends = self._momentum * self._ends + (1 - self._momentum) * ends
         else:
             self._ends = np.stack([np.minimum(self._ends[0], ends[0]), np.maximum(self._ends[1], ends[1])])
-        return out
 
     def result(self) -> dict[str, tuple[float, float]]:
         assert self._ends is not None
@@ -107,21 +96,16 @@ class _Extremes:
 class _Histograms:
     """A histogram of each tensor, from which ``find`` gets its range."""
 
-    def __init__(
-        self, model: Path, names: Sequence[str], work: Path, find: Callable[[Histogram], tuple[float, float]]
-    ) -> None:
-        self._model = Observed(model, names, work / "ranges.onnx")
+    def __init__(self, names: Sequence[str], find: Callable[[Histogram], tuple[float, float]]) -> None:
         self._histograms = {name: Histogram() for name in names}
         self._find = find
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        out, tensors = self._model.run(inputs)
+    def add(self, values: Mapping[str, np.ndarray]) -> None:
         for name, histogram in self._histograms.items():
             try:
-                histogram.add(tensors[name])
+                histogram.add(values[name])
             except ValueError:
                 raise _not_finite(name) from None
-        return out
 
     def result(self) -> dict[str, tuple[float, float]]:
         return {name: self._find(histogram) for name, histogram in self._histograms.items()}

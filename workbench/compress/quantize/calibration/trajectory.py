@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 Inputs = dict[str, "np.ndarray"]
+_AT_ONCE = 256
+"""Prompts whose encoded states are in memory: 60 MB at full size."""
 Denoise = Callable[[Inputs, bool], "np.ndarray"]
 """``denoise(inputs, kept)`` gives the denoiser's output [1, C, h, w]."""
 
@@ -67,13 +70,13 @@ class Trajectory:
         Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32, and with
         a ``guidance_width`` the embedding [1, width].
         """
-        for index, noise in enumerate(self._noises(len(prompts), seed)):
-            yield from self._draw(prompts[index], noise, noises(seed, [index]), denoise)
+        for index, (text, noise) in enumerate(zip(self._texts(prompts), self._noises(seed), strict=False)):
+            yield from self._draw(text, noise, noises(seed, [index]), denoise)
 
     def drawn(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[np.ndarray]:
         """The latent at each prompt's end, float32 [1, C, h, w]."""
-        for index, noise in enumerate(self._noises(len(prompts), seed)):
-            passes = self._draw(prompts[index], noise, noises(seed, [index]), denoise)
+        for index, (text, noise) in enumerate(zip(self._texts(prompts), self._noises(seed), strict=False)):
+            passes = self._draw(text, noise, noises(seed, [index]), denoise)
             while True:
                 try:
                     next(passes)
@@ -81,24 +84,25 @@ class Trajectory:
                     yield end.value
                     break
 
-    def _noises(self, count: int, seed: int) -> Iterator[np.ndarray]:
+    def _noises(self, seed: int) -> Iterator[np.ndarray]:
+        """Endless; each prompt has the same ones however many there are."""
         import numpy as np
 
         shape = self._latent_shape()
-        for index in range(count):
+        for index in count():
             yield np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
 
     def _draw(
-        self, prompt: str, noise: np.ndarray, again: Sequence[torch.Generator], denoise: Denoise
+        self, text: np.ndarray, noise: np.ndarray, again: Sequence[torch.Generator], denoise: Denoise
     ) -> Generator[Inputs, None, np.ndarray]:
-        """One prompt's passes; returns its latent. ``again``: where noise between the steps comes from."""
+        """One prompt's passes, ``text`` being its encoded states; returns its latent. ``again``: where noise between
+        the steps comes from."""
         import numpy as np
         import torch
 
         kept = set(self.kept())
         scheduler = load_scheduler(*self._schedule)
         latent = torch.from_numpy(noise) * scheduler.init_noise_sigma
-        text, empty = self._encode(prompt), self._encode("")
         more = {}
         if self.guidance_width is not None:
             more[guidance.INPUT] = guidance.guidance_embedding(np.array([self.guidance_scale - 1]), self.guidance_width)
@@ -106,7 +110,7 @@ class Trajectory:
             sample = scheduler.scale_model_input(latent, t).numpy()
             time = np.array([t.item()], np.float32)
             with_text = {**dict(zip(self._inputs, (sample, time, text), strict=False)), **more}
-            without = dict(zip(self._inputs, (sample, time, empty), strict=False))
+            without = dict(zip(self._inputs, (sample, time, self._empty), strict=False))
             keep = t.item() in kept
             out = denoise(with_text, keep)
             if keep:
@@ -128,11 +132,18 @@ class Trajectory:
         return load_tokens(self.source)
 
     @cached_property
-    def _text(self) -> Any:
-        return runner(self.prompt_encoder, 1)
+    def _empty(self) -> np.ndarray:
+        return self._encoded([""])[0]
 
-    def _encode(self, prompt: str) -> np.ndarray:
-        return self._text.run(None, {self._text.get_inputs()[0].name: self._tokens([prompt])})[0]
+    def _texts(self, prompts: Sequence[str]) -> Iterator[np.ndarray]:
+        for start in range(0, len(prompts), _AT_ONCE):
+            yield from self._encoded(prompts[start : start + _AT_ONCE])
+
+    def _encoded(self, prompts: Sequence[str]) -> list[np.ndarray]:
+        """Each prompt's states; the prompt encoder is in memory no longer than that takes."""
+        encoder = runner(self.prompt_encoder, 1)
+        (name,) = (given.name for given in encoder.get_inputs())
+        return [encoder.run(None, {name: tokens})[0] for tokens in self.tokens(prompts)]
 
     @cached_property
     def _inputs(self) -> Mapping[str, tuple[tuple[int, ...], str]]:

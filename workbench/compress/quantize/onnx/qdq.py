@@ -7,14 +7,12 @@ because the runtime's int8 convolution needs it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.compress.quantize.onnx.write_weights import drop_unused, output_axis, put_float
-from workbench.compress.quantize.weights.grid import Rounded
-from workbench.export.onnx import save
+from workbench.compress.quantize.onnx.write_activations import quantize_inputs, quantize_outputs
+from workbench.compress.quantize.onnx.write_weights import put_eight_bits
+from workbench.compress.quantize.weights.grid import Activation, Rounded
 from workbench.graphs.names import ROOT, layer_of, name_new
 
 if TYPE_CHECKING:
@@ -47,65 +45,23 @@ def quantize_qdq(
     nodes: Collection[ir.Node],
     rounded: Mapping[str, Rounded],
     ranges: Mapping[str, tuple[float, float]],
-    out: Path,
 ) -> None:
-    """Writes the QDQ model to ``out``; every node that was there keeps its name, the new ones get their layer's.
+    """Puts the quantization of ``nodes`` into the graph: every node that was there keeps its name, the new ones get
+    their layer's.
+
+    What else reads a layer's input goes on reading it in float; all that reads a convolution's output reads integers,
+    which are what its kernel gives.
 
     Args:
-        model: its weights in memory; changed.
+        model: changed in place; weights of other nodes aren't read.
         rounded: weights of ``nodes``, int8 per channel or per tensor, by node name.
         ranges: (low, high) of the tensors that ``tensors_of`` names.
     """
-    import numpy as np
-    import onnx_ir as ir
-    from onnxruntime.quantization import CalibrationMethod, QuantType
-    from onnxruntime.quantization.calibrate import TensorData, TensorsData
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-    from onnxruntime.quantization.quant_utils import add_infer_metadata
-
-    per_channel = not any(weight.grid.per_tensor for weight in rounded.values())
-    scales: dict[str, list[dict[str, Any]]] = {}
+    grids = {name: Activation(*ends, 8) for name, ends in ranges.items()}
+    quantize_outputs(model, [node for node in nodes if node.op_type == "Conv"], grids)
+    quantize_inputs(model, nodes, grids)
     for node in nodes:
-        # The weight goes in as it comes out, and with its scale: the quantizer then has nothing left to choose.
-        weight = rounded[str(node.name)]
-        value = put_float(model, node, weight.weights())
-        warnings = [
-            {"quant_type": QuantType.QInt8, "scale": scale, "zero_point": np.array(0, np.int8)}
-            for scale in weight.scales.reshape(-1)
-        ]
-        if per_channel:
-            warnings[0]["axis"] = output_axis(node)
-        scales[str(value.name)] = warnings
-    drop_unused(model)
-    data = {n: TensorData(lowest=np.float32(low), highest=np.float32(high)) for n, (low, high) in ranges.items()}
-    proto = ir.to_proto(model)
-    add_infer_metadata(proto)  # shapes are in it; else the quantizer infers them by way of a temporary file
-    quantizer = QDQQuantizer(
-        proto,
-        per_channel,
-        False,
-        QuantType.QInt8,
-        QuantType.QUInt8,
-        TensorsData(CalibrationMethod.MinMax, data),
-        [node.name for node in nodes],
-        [],
-        list(OPS),
-        {
-            "WeightSymmetric": True,
-            "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"],
-            "TensorQuantOverrides": scales,
-        },
-    )
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # it logs to the root logger
-    try:
-        quantizer.quantize_model()
-    finally:
-        root.setLevel(level)
-    made = ir.from_proto(quantizer.model.model)
-    name_quantization(made)
-    save(made, out)
+        put_eight_bits(model, node, rounded[str(node.name)])
 
 
 def name_quantization(model: ir.Model) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.compress.quantize.backends import Task
 from workbench.compress.quantize.calibration.moments import Moments
+from workbench.compress.quantize.calibration.observe import Observed
 from workbench.compress.quantize.calibration.ranges import Ranges
 from workbench.compress.quantize.calibration.samples import Samples
 from workbench.compress.quantize.onnx import write_weights
@@ -29,9 +29,9 @@ from workbench.compress.quantize.weights.grid import Activation, Rounded
 from workbench.compress.quantize.weights.groups import grid_of
 from workbench.compress.quantize.weights.rounding import round_weights
 from workbench.export.onnx import save
+from workbench.graphs.external import save_linked
 from workbench.graphs.names import layer_of
 from workbench.models.schemes import SCHEMES
-from workbench.runtimes.onnxruntime.session import session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,8 @@ class Gathered:
 class Quantizer:
     """One component's graph on its way: ``gather`` once, then ``write``, from the parent's graph or a trained one's.
 
-    ``model`` is the parent's graph with the changes that come before quantization, weights in memory; ``nodes`` are
-    those of it that are quantized; ``notes`` say what the changes did, for the report.
+    ``model`` is the parent's graph with the changes that come before quantization; ``nodes`` are those of it that are
+    quantized; ``notes`` say what the changes did, for the report. Weights stay in their file until one is rounded.
     """
 
     def __init__(self, task: Task) -> None:
@@ -77,20 +77,20 @@ class Quantizer:
 
     def widths(self) -> dict[str, int]:
         """Row width of every quantized layer's weight."""
-        return {layer_of(str(n.name)): write_weights.matrix_of(n).shape[1] for n in self.nodes}
+        return {layer_of(str(n.name)): write_weights.row_width(n) for n in self.nodes}
 
     def gather(self) -> Gathered:
         """Runs the parent on the samples and rounds its weights."""
         config, samples, work = self._task.config, self._task.samples, self._task.context.state
         prepared, names = work / "prepared.onnx", [str(node.name) for node in self.nodes]
-        save(self.model, prepared)
+        save_linked(self.model, prepared)
         calibration, ranges = samples.config, None
         if bits := self._scheme.activation_bits:
-            ranges = Ranges(prepared, self._tensors(), work, calibration.method, calibration.percentile, bits)
+            ranges = Ranges(self._tensors(), calibration.method, calibration.percentile, bits)
         granularity, rounding = config.how_weights()
-        moments = Moments(prepared, names, work) if rounding == "gptq" else None
+        moments = Moments(prepared, names) if rounding == "gptq" else None
         start = time.monotonic()
-        passes = _run(samples, self._task.parent, ranges, moments)
+        passes = _run(samples, prepared, ranges, moments)
         seconds = {"gather": time.monotonic() - start}
         start = time.monotonic()
         seen = moments.result() if moments else {}
@@ -111,7 +111,7 @@ class Quantizer:
         model = self.model if trained is None else self._prepared(trained)
         nodes, bits, out = nodes_of(model, self._task.chosen), self._scheme.activation_bits, self._task.out
         if self._task.config.scheme == "w8a8":
-            quantize_qdq(model, nodes, rounded, ranges, out)
+            quantize_qdq(model, nodes, rounded, ranges)
         else:
             raise_opset(model)
             if bits is not None:
@@ -120,16 +120,16 @@ class Quantizer:
                 self._put(model, node, rounded[str(node.name)])
             if bits is None:
                 write_weights.halve_rest(model)
-            write_weights.drop_unused(model)
-            write_weights.drop_known_types(model)
-            save(model, out)
         if self._softmax_bits is not None:  # attention's own products come last: what was before has its form by then
-            model = in_memory(out)
             self.notes["attention_products"] = quantize_attention(model, ranges, bits or 8, self._softmax_bits)
-            save(model, out)
+        write_weights.drop_unused(model)
+        write_weights.drop_known_types(model)
+        save(model, out)
 
     def _prepared(self, path: Path) -> ir.Model:
-        model, task, special = in_memory(path), self._task, self._task.config.special()
+        import onnx_ir as ir
+
+        model, task, special = ir.load(path), self._task, self._task.config.special()
         if special.split:
             self.notes["shortcuts_split"] = split_shortcuts(model, task.chosen)
         if special.first_token and task.samples.denoises:
@@ -198,25 +198,24 @@ def by_tensor(nodes: list[ir.Node], trained: QatResult) -> tuple[dict[str, Round
     return rounded, ranges
 
 
-def _run(samples: Samples, parent: Path, ranges: Ranges | None, moments: Moments | None) -> int:
-    """Runs what gathers on every kept input and returns how many those were; with nothing to gather, runs nothing."""
+def _run(samples: Samples, prepared: Path, ranges: Ranges | None, moments: Moments | None) -> int:
+    """Hands what gathers the values of every kept pass and returns how many those were; with nothing to gather, runs
+    nothing."""
     if ranges is None and moments is None:
         return 0
+    tensors = {*(ranges.tensors if ranges else ()), *(moments.tensors if moments else ())}
+    extremes = ranges.extremes if ranges else ()
+    observed = Observed(prepared, tensors, prepared.with_name("observed.onnx"), extremes)
     every, kept = max(1, samples.count() // MOMENT_PASSES), 0
-
-    @cache
-    def plain() -> Any:
-        # Only where some inputs aren't kept: at full size it is 2.6 GB.
-        return session(parent)
 
     def run(inputs: Inputs, keep: bool) -> np.ndarray:
         nonlocal kept
-        out = None
+        out, values = observed.run(inputs)
         if keep and ranges is not None:
-            out = ranges.run(inputs)
+            ranges.add(values)
         if keep and moments is not None and kept % every == 0:
-            out = moments.run(inputs)
+            moments.add(values)
         kept += keep
-        return plain().run(None, inputs)[0] if out is None else out
+        return out
 
     return sum(1 for _ in samples.calibrate(run))

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from workbench.graphs.edit import add_initializer
+from workbench.graphs.external import unmapped
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _channels(value: ir.Value) -> int:
 def _constant(conv: ir.Node) -> np.ndarray:
     weight = conv.inputs[1]
     assert weight is not None and weight.const_value is not None
-    return weight.const_value.numpy()
+    return unmapped(weight.const_value)
 
 
 def _convolution(

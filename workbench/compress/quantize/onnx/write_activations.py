@@ -41,10 +41,11 @@ def quantized_pair(model: ir.Model, value: ir.Value, grid: Activation, name: str
 
 
 def quantize_inputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[str, Activation]) -> None:
-    """Puts one pair before the first input of ``nodes``; nodes that share a tensor share the pair.
+    """Puts one pair before the first input of ``nodes``; nodes that share a tensor share the pair, and a tensor that is
+    on a grid already gets none.
 
     Args:
-        model: changed in place; needs opset 21.
+        model: changed in place; needs opset 21 where a grid has more than 8 bits.
         nodes: convolutions and linears of the model.
         grids: by name of the tensor.
     """
@@ -54,6 +55,8 @@ def quantize_inputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[st
         value = node.inputs[0]
         assert value is not None and value.name is not None
         name = value.name
+        if on_grid(value) is not None:
+            continue
         if name not in made:
             pair = quantized_pair(model, value, grids[name], name)
             model.graph.insert_before(node, pair)
@@ -61,3 +64,37 @@ def quantize_inputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[st
             layers.update(dict.fromkeys(pair, layer_of(node.name or "")))
         node.replace_input_with(0, made[name])
     name_new(model, layers)
+
+
+def quantize_outputs(model: ir.Model, nodes: Iterable[ir.Node], grids: Mapping[str, Activation]) -> None:
+    """Puts one pair after each of ``nodes``, which everything reads that read its output.
+
+    Args:
+        model: changed in place.
+        nodes: of the model, with one output each.
+        grids: by name of the output.
+    """
+    import onnx_ir as ir
+
+    layers: dict[ir.Node, str] = {}
+    for node in nodes:
+        value = node.outputs[0]
+        name = str(value.name)
+        pair = quantized_pair(model, value, grids[name], name)
+        ir.convenience.replace_all_uses_with(value, pair[1].outputs[0], replace_graph_outputs=True)
+        pair[0].replace_input_with(0, value)
+        model.graph.insert_after(node, pair)
+        layers.update(dict.fromkeys(pair, layer_of(node.name or "")))
+        if pair[1].outputs[0].is_graph_output():
+            value.name, pair[1].outputs[0].name = f"{node.name}:0", name
+    name_new(model, layers)
+
+
+def on_grid(value: ir.Value) -> float | None:
+    """The scale of a tensor that comes out of a DequantizeLinear; None: it comes from elsewhere."""
+    producer = value.producer()
+    if producer is None or producer.op_type != "DequantizeLinear":
+        return None
+    scale = producer.inputs[1]
+    assert scale is not None and scale.const_value is not None
+    return float(scale.const_value.numpy())

@@ -8,10 +8,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from workbench.compress.quantize.onnx.write_activations import on_grid
 from workbench.compress.quantize.weights.grid import Rounded
 from workbench.graphs.edit import add_initializer, reshape
+from workbench.graphs.external import unmapped
 from workbench.graphs.names import layer_of, name_new
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 PACKED_BLOCKS = (16, 32, 64, 128, 256)
 """Group sizes that MatMulNBits takes."""
 MICROSOFT = "com.microsoft"
+_LARGEST = (1 << 31) - 1
 
 
 def matrix_of(node: ir.Node) -> np.ndarray:
@@ -29,10 +33,18 @@ def matrix_of(node: ir.Node) -> np.ndarray:
 
     value = node.inputs[1]
     assert value is not None and value.const_value is not None
-    weight = value.const_value.numpy().astype(np.float32, copy=False)
+    weight = unmapped(value.const_value).astype(np.float32, copy=False)
     if node.op_type == "Conv":
         return weight.reshape(weight.shape[0], -1)
     return np.ascontiguousarray(weight if _transposed(node) else weight.T)
+
+
+def row_width(node: ir.Node) -> int:
+    """K of ``matrix_of``, without reading the weight."""
+    value = node.inputs[1]
+    assert value is not None and value.const_value is not None
+    shape = value.const_value.shape.numpy()
+    return math.prod(shape[1:]) if node.op_type == "Conv" or _transposed(node) else int(shape[0])
 
 
 def drop_known_types(model: ir.Model) -> None:
@@ -51,6 +63,39 @@ def put_float(model: ir.Model, node: ir.Node, matrix: np.ndarray) -> ir.Value:
     value = add_initializer(model, f"{node.name}:weight", _as_stored(node, matrix))
     _use(model, node, value)
     return value
+
+
+def put_eight_bits(model: ir.Model, node: ir.Node, rounded: Rounded) -> None:
+    """The ``dequantize`` form of a node whose input is on a grid, with its bias as int32 on the product of both scales,
+    as the int8 kernels add it."""
+    import dataclasses
+
+    import numpy as np
+    import onnx_ir as ir
+
+    data = node.inputs[0]
+    assert data is not None
+    scale = on_grid(data)
+    assert scale is not None
+    added = node.inputs[2] if len(node.inputs) > 2 else None
+    bias = added.const_value.numpy() if added is not None and added.const_value is not None else None
+    if bias is not None:
+        # A channel whose weights are next to nothing has a scale on which its bias needs more than 31 bits.
+        least = np.abs(bias).max() if rounded.grid.per_tensor else np.abs(bias).reshape(-1, 1)
+        wider = np.maximum(rounded.scales, (least / (scale * _LARGEST)).astype(np.float32))
+        if (wider != rounded.scales).any():
+            integers = np.rint(rounded.weights() / wider).astype(np.int8)
+            rounded = dataclasses.replace(rounded, integers=integers, scales=wider)
+    put_dequantized(model, node, rounded)
+    if bias is None:
+        return
+    scales = (np.float32(scale) * rounded.scales).reshape(() if rounded.grid.per_tensor else -1)
+    stored = add_initializer(model, f"{node.name}:bias", np.rint(bias / scales.astype(np.float64)).astype(np.int32))
+    back = ir.node(
+        "DequantizeLinear", [stored, add_initializer(model, f"{node.name}:bias_scale", scales)], attributes={"axis": 0}
+    )
+    _insert_before(model, node, [back])
+    node.replace_input_with(2, back.outputs[0])
 
 
 def put_dequantized(model: ir.Model, node: ir.Node, rounded: Rounded) -> None:
@@ -130,7 +175,7 @@ def halve_rest(model: ir.Model) -> None:
         users, tensor = list(value.uses()), value.const_value
         if tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) < 2 or not users:
             continue
-        array = tensor.numpy()
+        array = unmapped(tensor)
         if not array.size or np.abs(array).max() > np.finfo(np.float16).max:
             continue  # an attention mask's largest negative number, which half precision doesn't have
         half = add_initializer(model, f"{value.name}:half", array.astype(np.float16))
@@ -197,7 +242,7 @@ def _integers(model: ir.Model, node: ir.Node, integers: np.ndarray, bits: int, n
     import numpy as np
 
     kind = ml_dtypes.int4 if bits == 4 else np.int8
-    return add_initializer(model, f"{node.name}:{name}", np.ascontiguousarray(integers).astype(kind))
+    return add_initializer(model, f"{node.name}:{name}", np.ascontiguousarray(integers).astype(kind, copy=False))
 
 
 def _insert(model: ir.Model, node: ir.Node, made: list[ir.Node]) -> None:
