@@ -34,25 +34,21 @@ def save_linked(model: ir.Model, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     links: dict[Path, str] = {}
-    for value in model.graph.initializers.values():
-        tensor = value.const_value
-        if not isinstance(tensor, ir.ExternalTensor):
+    own = {value: value.const_value for value in model.graph.initializers.values()}
+    for value, tensor in own.items():
+        if not isinstance(tensor, ir.ExternalTensor) or Path(tensor.path).parent.resolve() == path.parent.resolve():
             continue
         data = Path(tensor.path)
-        if data.parent.resolve() != path.parent.resolve():
-            if data not in links:
-                links[data] = f"{path.name}.{len(links)}.data"
-                _link(data, path.with_name(links[data]))
-            value.const_value = ir.ExternalTensor(
-                links[data],
-                tensor.offset,
-                tensor.length,
-                tensor.dtype,
-                shape=tensor.shape,
-                name=tensor.name,
-                base_dir=path.parent,
-            )
-    ir.save(model, path)
+        if data not in links:
+            links[data] = f"{path.name}.{len(links)}.data"
+            _link(data, path.with_name(links[data]))
+        where = links[data], tensor.offset, tensor.length, tensor.dtype
+        value.const_value = ir.ExternalTensor(*where, shape=tensor.shape, name=tensor.name, base_dir=path.parent)
+    try:
+        ir.save(model, path)
+    finally:  # onnx_ir reads no file that has several links
+        for value, tensor in own.items():
+            value.const_value = tensor
 
 
 def _link(file: Path, link: Path) -> None:

@@ -90,10 +90,10 @@ def put_eight_bits(model: ir.Model, node: ir.Node, rounded: Rounded) -> None:
     if bias is None:
         return
     scales = (np.float32(scale) * rounded.scales).reshape(() if rounded.grid.per_tensor else -1)
-    stored = add_initializer(model, f"{node.name}:bias", np.rint(bias / scales.astype(np.float64)).astype(np.int32))
-    back = ir.node(
-        "DequantizeLinear", [stored, add_initializer(model, f"{node.name}:bias_scale", scales)], attributes={"axis": 0}
-    )
+    integers = np.rint(bias / scales.astype(np.float64)).astype(np.int32)
+    parts = {"bias": integers, "bias_scale": scales, "bias_zero": np.zeros(scales.shape, np.int32)}
+    stored = [add_initializer(model, f"{node.name}:{name}", array) for name, array in parts.items()]
+    back = ir.node("DequantizeLinear", stored, attributes={"axis": 0})
     _insert_before(model, node, [back])
     node.replace_input_with(2, back.outputs[0])
 
