@@ -106,12 +106,9 @@ def quantize_for_onnxruntime(network: Any, out: Path) -> None:
     layers, model = layers_of(network.file), ir.load(network.file)
     ir.external_data.load_to_model(model)
     biased_linears_as_gemm(model, layers)
-    work = out.parent / "work"
-    work.mkdir(exist_ok=True)
-    save(model, work / "prepared.onnx")
     nodes = nodes_of(model, layers)
     ranges = Ranges(tensors_of(nodes), "minmax")
-    observed = Observed(work / "prepared.onnx", ranges.tensors, work / "observed.onnx", ranges.extremes)
+    observed = Observed(model, network.file, ranges.tensors, ranges.extremes)
     ranges.add(observed.run(dict(network.feed))[1])
     rounded = {str(node.name): round_weights(matrix_of(node), Grid(8), "nearest") for node in nodes}
     quantize_qdq(model, nodes, rounded, ranges.result())

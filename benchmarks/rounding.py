@@ -77,9 +77,11 @@ class Subject:
         """Second moments over ``passes`` passes spread over the trajectories, and what gathering them took."""
         from workbench.compress.quantize.calibration.moments import Moments
         from workbench.compress.quantize.calibration.observe import Observed
+        from workbench.compress.quantize.onnx.qdq import nodes_of
 
-        found = Moments(self.unet, list(self.matrices))
-        observed = Observed(self.unet, found.tensors, self.work / "observed.onnx")
+        graph = self.graph()
+        found = Moments(nodes_of(graph, self.layers))
+        observed = Observed(graph, self.unet, found.tensors)
         every = max(1, len(self.prompts) * CALIBRATION_STEPS * 2 // passes)
         count, seconds = 0, 0.0
 

@@ -115,12 +115,15 @@ def _uncollected() -> Iterator[None]:
 
 
 def save(model: ir.Model, path: Path) -> None:
-    """Writes an ONNX file; weights over ``INLINE_LIMIT`` go to ``<path>.data``."""
+    """Writes an ONNX file with its weights, wherever they lie; over ``INLINE_LIMIT`` they go to ``<path>.data``."""
     import onnx_ir as ir
 
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
-    ir.save(model, path, external_data=f"{path.name}.data" if weights > INLINE_LIMIT else None)
+    beside = weights > INLINE_LIMIT
+    if not beside:
+        ir.external_data.load_to_model(model)
+    ir.save(model, path, external_data=f"{path.name}.data" if beside else None)
 
 
 def _trace(module: torch.nn.Module, feed: Mapping[str, np.ndarray], out_names: list[str] | None) -> ir.Model:

@@ -22,8 +22,12 @@ class Taps:
 
     def __init__(self, model: torch.nn.Module, names: Sequence[str]) -> None:
         self.outputs: dict[str, torch.Tensor] = {}
-        for name in names:
-            model.get_submodule(name).register_forward_hook(self._keep(name))
+        self._hooks = [model.get_submodule(name).register_forward_hook(self._keep(name)) for name in names]
+
+    def remove(self) -> None:
+        """Ends it; what was kept stays."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _keep(self, name: str) -> Any:
         def hook(_module: torch.nn.Module, _inputs: object, output: Any) -> None:
@@ -74,16 +78,23 @@ class FeatureLoss:
         self._teacher = Taps(teacher, [t for t, _, _ in self._pairs])
         self._student = Taps(student, [s for _, s, _ in self._pairs])
 
-    def __call__(self) -> torch.Tensor:
-        """The sum, unweighted."""
+    def expected(self) -> tuple[torch.Tensor, ...]:
+        """What the student's features should be, by the teacher's pass that ran last."""
+        found = []
+        for of_teacher, _, kept in self._pairs:
+            feature = self._teacher.outputs[of_teacher]
+            if kept is not None:
+                feature = feature.index_select(1 if feature.ndim == 4 else -1, kept.to(feature.device))
+            found.append(feature)
+        return tuple(found)
+
+    def __call__(self, expected: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+        """The sum, unweighted, of the student's pass that ran last; ``expected``: of another pass of the teacher."""
         import torch
 
         total = torch.zeros(())
-        for of_teacher, of_student, kept in self._pairs:
-            expected, actual = self._teacher.outputs[of_teacher].float(), self._student.outputs[of_student].float()
-            if kept is not None:
-                expected = expected.index_select(1 if expected.ndim == 4 else -1, kept.to(expected.device))
-            total = total + torch.nn.functional.mse_loss(actual, expected)
+        for (_, of_student, _), feature in zip(self._pairs, expected or self.expected(), strict=True):
+            total = total + torch.nn.functional.mse_loss(self._student.outputs[of_student].float(), feature.float())
         return total
 
 

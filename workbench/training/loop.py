@@ -21,7 +21,7 @@ import numpy as np
 
 from workbench.errors import InputError, RunError
 from workbench.store.files import write_atomic
-from workbench.training.precision import Precision, chosen
+from workbench.training.precision import Precision, autocast
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[int, dict[str, float]], None]
 """Called with the number of finished steps and the loss terms of the last one."""
+STATE = "state.safetensors"
+"""The file in a state folder that training resumes from."""
 Terms = Mapping[str, "torch.Tensor"]
 """Loss terms by name; ``loss`` is their weighted sum, the one that is minimised."""
 
@@ -120,7 +122,7 @@ def train(
             given, which is ``model`` or, where several processes train, what averages gradients around it. A mean over
             the rows ``own_part`` of the batch.
         average: a module of the same parameters that follows the EMA weights while training goes on; moved likewise.
-        state: folder for ``state.safetensors`` (resumed from when it is there) and ``loss.jsonl`` (means over the
+        state: folder for ``STATE`` (resumed from when it is there) and ``loss.jsonl`` (means over the
             processes), which all processes have to see.
 
     Raises:
@@ -130,8 +132,6 @@ def train(
     from diffusers.training_utils import EMAModel
 
     accelerator = _accelerator()
-    in_half = chosen(schedule.precision, accelerator.device) == "bf16"
-    half = {"device_type": accelerator.device.type, "dtype": torch.bfloat16, "enabled": in_half}
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay, fused=True
@@ -152,7 +152,7 @@ def train(
     for step in range(done, schedule.steps):
         for group in optimizer.param_groups:
             group["lr"] = schedule.lr_at(step)
-        with torch.autocast(**half):
+        with autocast(schedule.precision, accelerator.device):
             terms = loss_of(model, step, step_rng(schedule.seed, step))
         values = {name: float(accelerator.reduce(term.detach(), "mean")) for name, term in terms.items()}
         _demand_finite("loss", values["loss"], step, schedule, state)
@@ -206,7 +206,7 @@ def _save(state: Path, done: int, parameters: list, optimizer: torch.optim.Optim
     if ema is not None:
         tensors |= {f"ema.{i}": p for i, p in enumerate(ema.shadow_params)}
     cpu = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    write_atomic(state / "state.safetensors", save(cpu, metadata={"done": str(done)}))
+    write_atomic(state / STATE, save(cpu, metadata={"done": str(done)}))
 
 
 def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, ema: Any) -> int:
@@ -214,7 +214,7 @@ def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, em
     import torch
     from safetensors import safe_open
 
-    file = state / "state.safetensors"
+    file = state / STATE
     if not file.exists():
         return 0
     with safe_open(file, "pt") as saved, torch.no_grad():

@@ -27,6 +27,13 @@ def chosen(requested: Precision, device: torch.device) -> Literal["fp32", "bf16"
     return "bf16" if device.type == "cpu" and not MULTIPLIES.isdisjoint(features()) else "fp32"
 
 
+def autocast(requested: Precision, device: torch.device) -> torch.autocast:
+    """The context in which ``requested`` is what torch multiplies in."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=chosen(requested, device) == "bf16")
+
+
 def attention_for(precision: Precision, device: torch.device) -> Any:
     """The attention processor whose forward and backward pass take less time; both compute the same.
 

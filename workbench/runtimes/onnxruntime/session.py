@@ -32,6 +32,7 @@ SESSION_CONFIG = {
     "session.qdq_matmulnbits_accuracy_level": "1",
 }
 """Entries of every session, on the host and on devices, so that they run alike."""
+_WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
 _AS_UINT8 = "session.x64quantprecision"
 """Weights of 8-bit products as uint8. ONNX Runtime 1.32 can't load every file so: not where integer products share a
 weight or zero point, nor a QGemm of int8 by int8."""
@@ -44,6 +45,7 @@ def session(
     optimized_path: Path | None = None,
     optimization: Optimization = "all",
     patterns: bool = True,
+    graph: bytes | None = None,
 ) -> onnxruntime.InferenceSession:
     """A CPU session over an ONNX file, with ``threads`` threads inside an operator and one operator at a time.
 
@@ -52,7 +54,8 @@ def session(
 
     ``profile_prefix`` turns the runtime's per-node profile on (its file starts with that path); ``optimized_path`` is
     where the graph that is really executed is written. Without ``patterns`` the runtime doesn't plan one block for all
-    tensors of a pass: at full size that saves 1 GB and takes no longer, where a few passes are made.
+    tensors of a pass: at full size that saves 1 GB and takes no longer, where a few passes are made. ``graph``: a
+    serialized model that is run in place of the file's, with weights that lie beside the file.
 
     Raises:
         LoadError: the file can't be loaded.
@@ -82,7 +85,9 @@ def session(
             }
         for key, value in config.items():
             options.add_session_config_entry(key, value)
-        return _session_class()(str(path), options, providers=["CPUExecutionProvider"])
+        if graph is not None:
+            options.add_session_config_entry(_WEIGHTS_IN, str(path.parent))
+        return _session_class()(path, graph or str(path), options, providers=["CPUExecutionProvider"])
 
     config = session_config(path)
     try:
@@ -103,6 +108,10 @@ def _session_class() -> Any:
     class Session(onnxruntime.InferenceSession):
         """Raises RunError, with node and reason, where a pass fails."""
 
+        def __init__(self, path: Path, *arguments: Any, **more: Any) -> None:
+            self._path = path
+            super().__init__(*arguments, **more)
+
         def run(self, *arguments: Any) -> Any:
             return self._reported(super().run, *arguments)
 
@@ -113,8 +122,7 @@ def _session_class() -> Any:
             try:
                 return call(*arguments)
             except Exception as error:  # a dozen unrelated classes, one per status code
-                path = Path(self._model_path)
-                raise RunError(f"{path}: ONNX Runtime can't run it: {reason(error, path)}") from error
+                raise RunError(f"{self._path}: ONNX Runtime can't run it: {reason(error, self._path)}") from error
 
     return Session
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from tests.compress.quantize.calibration.observing import folding
+from tests.compress.quantize.calibration.observing import folding, nodes
 from workbench.compress.quantize.calibration.moments import Moments
 from workbench.runtimes.onnxruntime.session import session
 
@@ -81,9 +81,9 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", CONVS)
-def test_a_convolutions_moments_are_those_of_its_patches_in_the_weights_order(model, tmp_path, name):
-    moments = Moments(model, [f"{name}/Conv"], rows=10_000)
-    run = folding(moments, model, tmp_path)
+def test_a_convolutions_moments_are_those_of_its_patches_in_the_weights_order(model, name):
+    moments = Moments(nodes(model, [f"{name}/Conv"]), rows=10_000)
+    run = folding(moments, model)
     how, rows = CONVS[name], []
     top, left, bottom, right = how["pads"]
     weight = torch.from_numpy(onnx.numpy_helper.to_array(_const(f"{name}.w", (5, CHANNELS, *how["kernel"]))).copy())
@@ -100,9 +100,9 @@ def test_a_convolutions_moments_are_those_of_its_patches_in_the_weights_order(mo
     assert np.allclose(moments.result()[f"{name}/Conv"], _mean(torch.cat(rows).numpy()), atol=1e-4)
 
 
-def test_a_linears_moments_are_those_of_its_rows_and_shared_where_the_input_is(model, tmp_path):
-    moments = Moments(model, ["q/MatMul", "k/MatMul", "g/Gemm"])
-    run = folding(moments, model, tmp_path)
+def test_a_linears_moments_are_those_of_its_rows_and_shared_where_the_input_is(model):
+    moments = Moments(nodes(model, ["q/MatMul", "k/MatMul", "g/Gemm"]))
+    run = folding(moments, model)
     for seed in range(3):
         run(_inputs(seed))
         found = moments.result()  # looked at in between, which must not disturb what follows
@@ -113,12 +113,12 @@ def test_a_linears_moments_are_those_of_its_rows_and_shared_where_the_input_is(m
     assert found["q/MatMul"] is found["k/MatMul"]
 
 
-def test_a_part_of_the_rows_gives_nearly_the_same_and_the_seed_decides_which(model, tmp_path):
+def test_a_part_of_the_rows_gives_nearly_the_same_and_the_seed_decides_which(model):
     name, passes = "plain/Conv", range(60)
     found = []
     for rows, seed in ((10_000, 0), (16, 0), (16, 0), (16, 1)):
-        moments = Moments(model, [name], rows=rows, seed=seed)
-        run = folding(moments, model, tmp_path)
+        moments = Moments(nodes(model, [name]), rows=rows, seed=seed)
+        run = folding(moments, model)
         for each in passes:
             run(_inputs(each))
         found.append(moments.result()[name].copy())
@@ -127,10 +127,10 @@ def test_a_part_of_the_rows_gives_nearly_the_same_and_the_seed_decides_which(mod
     assert np.linalg.norm(some - every) < 0.15 * np.linalg.norm(every)
 
 
-def test_what_can_not_be_gathered_is_listed_with_the_reason(model, tmp_path):
+def test_what_can_not_be_gathered_is_listed_with_the_reason(model):
     names = ["plain/Conv", "point/Conv", "grouped/Conv", "same/Conv", "q/MatMul"]
-    moments = Moments(model, names, max_columns=9 * CHANNELS - 1)
-    run = folding(moments, model, tmp_path)
+    moments = Moments(nodes(model, names), max_columns=9 * CHANNELS - 1)
+    run = folding(moments, model)
     assert moments.skipped == {
         "plain/Conv": "54 columns, more than 53",
         "grouped/Conv": "a convolution in groups",
@@ -140,18 +140,18 @@ def test_what_can_not_be_gathered_is_listed_with_the_reason(model, tmp_path):
     assert set(moments.result()) == {"point/Conv", "q/MatMul"}
 
 
-def test_passes_give_the_models_own_output(model, tmp_path):
-    moments = Moments(model, ["q/MatMul"])
-    run = folding(moments, model, tmp_path)
+def test_passes_give_the_models_own_output(model):
+    moments = Moments(nodes(model, ["q/MatMul"]))
+    run = folding(moments, model)
     assert dict(moments.result()) == {} and moments.passes == 0
     expected = session(model, 1).run(None, _inputs(5))[0]
     assert np.allclose(run(_inputs(5)), expected, atol=1e-5)
     assert moments.passes == 1
 
 
-def test_memory_stays_within_what_is_said_beforehand_however_many_passes(model, tmp_path):
-    moments = Moments(model, [f"{name}/Conv" for name in CONVS], rows=64)
-    run = folding(moments, model, tmp_path)
+def test_memory_stays_within_what_is_said_beforehand_however_many_passes(model):
+    moments = Moments(nodes(model, [f"{name}/Conv" for name in CONVS]), rows=64)
+    run = folding(moments, model)
     inputs = _inputs(0)
     run(inputs)
     tracemalloc.start()

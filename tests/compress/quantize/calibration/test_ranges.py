@@ -142,24 +142,24 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def _passes(model: Path, work: Path, **how) -> tuple[Ranges, list[np.ndarray]]:
+def _passes(model: Path, **how) -> tuple[Ranges, list[np.ndarray]]:
     ranges = Ranges(["x", "y", "z"], **how)
-    run = folding(ranges, model, work)
+    run = folding(ranges, model)
     fed = [np.random.default_rng(seed).uniform(-1 - seed, 1, 1000).astype(np.float32) for seed in range(4)]
     for x in fed:
         assert np.allclose(run({"x": x}), np.exp(2 * x), rtol=1e-5)
     return ranges, fed
 
 
-def test_minmax_is_the_extremes_of_inputs_inner_values_and_outputs(model, tmp_path):
-    ranges, fed = _passes(model, tmp_path)
+def test_minmax_is_the_extremes_of_inputs_inner_values_and_outputs(model):
+    ranges, fed = _passes(model)
     low, high = min(map(np.min, fed)), max(map(np.max, fed))
     assert ranges.result()["x"] == (low, high) and ranges.result()["y"] == (2 * low, 2 * high)
     assert np.allclose(ranges.result()["z"], np.exp([2 * low, 2 * high]), rtol=1e-5)
 
 
-def test_moving_average_is_that_of_each_passs_extremes(model, tmp_path):
-    ranges, fed = _passes(model, tmp_path, method="moving_average")
+def test_moving_average_is_that_of_each_passs_extremes(model):
+    ranges, fed = _passes(model, method="moving_average")
     low = fed[0].min()
     for x in fed[1:]:
         low = MOMENTUM * low + (1 - MOMENTUM) * x.min()
@@ -167,25 +167,25 @@ def test_moving_average_is_that_of_each_passs_extremes(model, tmp_path):
 
 
 @pytest.mark.parametrize(("method", "find"), [("percentile", percentile_range), ("mse", mse_range)])
-def test_histogram_methods_see_inputs_inner_values_and_outputs(model, tmp_path, method, find):
+def test_histogram_methods_see_inputs_inner_values_and_outputs(model, method, find):
     setting = {"percentile": 98.0} if method == "percentile" else {"bits": 4}
-    ranges, fed = _passes(model, tmp_path, method=method, **setting)
+    ranges, fed = _passes(model, method=method, **setting)
     assert set(ranges.result()) == {"x", "y", "z"}
     assert ranges.result()["y"] == find(_histogram(*(2 * x for x in fed)), *setting.values())
 
 
 @pytest.mark.parametrize("method", ["minmax", "mse"])
-def test_a_tensor_that_is_not_finite_is_named(model, tmp_path, method):
+def test_a_tensor_that_is_not_finite_is_named(model, method):
     ranges = Ranges(["x", "z"], method)
-    run = folding(ranges, model, tmp_path)
+    run = folding(ranges, model)
     with pytest.raises(RunError, match=r"\bz holds numbers that aren't finite"):
         run({"x": np.full(1000, 60, np.float32)})
 
 
 @pytest.mark.parametrize("method", ["minmax", "mse"])
-def test_memory_does_not_grow_with_passes(model, tmp_path, method):
+def test_memory_does_not_grow_with_passes(model, method):
     ranges = Ranges(["x", "y", "z"], method)
-    run = folding(ranges, model, tmp_path)
+    run = folding(ranges, model)
     x = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     for _ in range(20):
         run({"x": x})

@@ -31,7 +31,7 @@ def drawn(demo_graph, demo, tmp_path_factory) -> tuple[dict[str, tuple[float, fl
     path = demo_graph("unet")
     trajectory = Trajectory(demo, demo_graph("text_encoder"), 3, 3.0)
     names = {name for product in attention_products(ir.load(path)) for name in product.tensors}
-    seen = Observed(path, names, tmp_path_factory.mktemp("observed") / "model.onnx")
+    seen = Observed(ir.load(path), path, names)
     ranges: dict[str, tuple[float, float]] = {}
 
     def watch(inputs: Mapping[str, np.ndarray], _keep: bool) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,8 +71,7 @@ class Moments:
     prompts 23.5 dB): the lowest levels have 4 to 16 rows in a pass.
 
     Args:
-        model: the ONNX file.
-        nodes: names of Conv, Gemm and MatMul nodes with a constant weight.
+        nodes: Conv, Gemm and MatMul nodes with a constant weight.
         max_columns: wider layers are left out: their matrix would be too large.
         rows: taken per pass and node.
         seed: of the choice of rows.
@@ -84,18 +82,14 @@ class Moments:
         passes: how many were folded in.
     """
 
-    def __init__(
-        self, model: Path, nodes: Sequence[str], max_columns: int = 4608, rows: int = 64, seed: int = 0
-    ) -> None:
+    def __init__(self, nodes: Sequence[ir.Node], max_columns: int = 4608, rows: int = 64, seed: int = 0) -> None:
         import numpy as np
-        import onnx_ir as ir
 
-        by_name = {node.name: node for node in ir.load(model).graph}
         self.skipped: dict[str, str] = {}
         self._means: dict[tuple[str, _Window | None], _Mean] = {}
         self._source: dict[str, tuple[str, _Window | None]] = {}
-        for name in nodes:
-            node = by_name[name]
+        for node in nodes:
+            name = str(node.name)
             reason = _unfit(node)
             width = 0 if reason else _width(node)
             if width > max_columns:

@@ -6,29 +6,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.runtimes.load import runner
+from workbench.runtimes.onnxruntime.session import session
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx_ir as ir
 
 EXTREMES = ("ReduceMin", "ReduceMax")
 
 
 class Observed:
-    """Runs the ONNX file ``model`` and hands over ``tensors`` beside its first output.
+    """Runs a graph and hands over ``tensors`` beside its first output.
 
-    The graph with further outputs is written to ``copy``; weights beside ``model`` aren't copied. Memory: the network
-    and the tensors of one pass; of those in ``extremes`` only the least and the largest value leave the runtime, as
-    ``NAME/ReduceMin`` and ``NAME/ReduceMax``.
+    ``model``: the graph of ``file``, changed or not; weights that lie beside the file are read from there, by the
+    runtime alone. Memory: the network and the tensors of one pass; of those in ``extremes`` only the least and the
+    largest value leave the runtime, as ``NAME/ReduceMin`` and ``NAME/ReduceMax``.
     """
 
-    def __init__(self, model: Path, tensors: Iterable[str], copy: Path, extremes: Iterable[str] = ()) -> None:
+    def __init__(self, model: ir.Model, file: Path, tensors: Iterable[str], extremes: Iterable[str] = ()) -> None:
         import onnx_ir as ir
 
-        from workbench.graphs.external import save_linked
-
-        graph_model = ir.load(model)
-        graph = graph_model.graph
+        copy = ir.from_proto(ir.to_proto(model))
+        graph = copy.graph
         given = {value.name for value in (*graph.inputs, *graph.outputs)}
         values = {value.name: value for value in (*graph.inputs, *(v for node in graph for v in node.outputs))}
         shown = [values[name] for name in sorted(set(tensors)) if name not in given]
@@ -41,8 +40,7 @@ class Observed:
         for value in shown:
             value.dtype = value.dtype or ir.DataType.FLOAT
             graph.outputs.append(value)
-        save_linked(graph_model, copy)
-        self._session = runner(copy)
+        self._session = session(file, graph=ir.to_proto(copy).SerializeToString(), patterns=False)
         self._names = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

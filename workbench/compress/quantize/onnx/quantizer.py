@@ -17,7 +17,6 @@ from workbench.compress.quantize.backends import Task
 from workbench.compress.quantize.calibration.moments import Moments
 from workbench.compress.quantize.calibration.observe import Observed
 from workbench.compress.quantize.calibration.ranges import Ranges
-from workbench.compress.quantize.calibration.samples import Samples
 from workbench.compress.quantize.onnx import write_weights
 from workbench.compress.quantize.onnx.attention import attention_products, quantize_attention
 from workbench.compress.quantize.onnx.first_token import first_state, keep_first_token
@@ -29,7 +28,6 @@ from workbench.compress.quantize.weights.grid import Activation, Rounded
 from workbench.compress.quantize.weights.groups import grid_of
 from workbench.compress.quantize.weights.rounding import round_weights
 from workbench.export.onnx import save
-from workbench.graphs.external import save_linked
 from workbench.graphs.names import layer_of
 from workbench.models.schemes import SCHEMES
 
@@ -81,16 +79,15 @@ class Quantizer:
 
     def gather(self) -> Gathered:
         """Runs the parent on the samples and rounds its weights."""
-        config, samples, work = self._task.config, self._task.samples, self._task.context.state
-        prepared, names = work / "prepared.onnx", [str(node.name) for node in self.nodes]
-        save_linked(self.model, prepared)
+        config, samples = self._task.config, self._task.samples
+        names = [str(node.name) for node in self.nodes]
         calibration, ranges = samples.config, None
         if bits := self._scheme.activation_bits:
             ranges = Ranges(self._tensors(), calibration.method, calibration.percentile, bits)
         granularity, rounding = config.how_weights()
-        moments = Moments(prepared, names) if rounding == "gptq" else None
+        moments = Moments(self.nodes) if rounding == "gptq" else None
         start = time.monotonic()
-        passes = _run(samples, prepared, ranges, moments)
+        passes = self._run(ranges, moments)
         seconds = {"gather": time.monotonic() - start}
         start = time.monotonic()
         seen = moments.result() if moments else {}
@@ -125,6 +122,28 @@ class Quantizer:
         write_weights.drop_unused(model)
         write_weights.drop_known_types(model)
         save(model, out)
+
+    def _run(self, ranges: Ranges | None, moments: Moments | None) -> int:
+        """Hands what gathers the values of every kept pass and returns how many those were; with nothing to gather,
+        runs nothing."""
+        if ranges is None and moments is None:
+            return 0
+        samples = self._task.samples
+        tensors = {*(ranges.tensors if ranges else ()), *(moments.tensors if moments else ())}
+        observed = Observed(self.model, self._task.parent, tensors, ranges.extremes if ranges else ())
+        every, kept = max(1, samples.count() // MOMENT_PASSES), 0
+
+        def run(inputs: Inputs, keep: bool) -> np.ndarray:
+            nonlocal kept
+            out, values = observed.run(inputs)
+            if keep and ranges is not None:
+                ranges.add(values)
+            if keep and moments is not None and kept % every == 0:
+                moments.add(values)
+            kept += keep
+            return out
+
+        return sum(1 for _ in samples.calibrate(run))
 
     def _prepared(self, path: Path) -> ir.Model:
         import onnx_ir as ir
@@ -196,26 +215,3 @@ def by_tensor(nodes: list[ir.Node], trained: QatResult) -> tuple[dict[str, Round
             if path in grids and value is not None:
                 ranges[str(value.name)] = (grids[path].low, grids[path].high)
     return rounded, ranges
-
-
-def _run(samples: Samples, prepared: Path, ranges: Ranges | None, moments: Moments | None) -> int:
-    """Hands what gathers the values of every kept pass and returns how many those were; with nothing to gather, runs
-    nothing."""
-    if ranges is None and moments is None:
-        return 0
-    tensors = {*(ranges.tensors if ranges else ()), *(moments.tensors if moments else ())}
-    extremes = ranges.extremes if ranges else ()
-    observed = Observed(prepared, tensors, prepared.with_name("observed.onnx"), extremes)
-    every, kept = max(1, samples.count() // MOMENT_PASSES), 0
-
-    def run(inputs: Inputs, keep: bool) -> np.ndarray:
-        nonlocal kept
-        out, values = observed.run(inputs)
-        if keep and ranges is not None:
-            ranges.add(values)
-        if keep and moments is not None and kept % every == 0:
-            moments.add(values)
-        kept += keep
-        return out
-
-    return sum(1 for _ in samples.calibrate(run))
