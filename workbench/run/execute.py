@@ -15,7 +15,7 @@ from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
-from workbench.progress import Progress
+from workbench.progress import Progress, quiet
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
@@ -71,7 +71,7 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
 
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
-    base, plan = _planned(loaded, store)
+    base, plan = _planned(loaded, store, progress)
     session = Session(recipe, store, progress)
     prepare_devices(session)
     made = chain.build(base, plan, session)
@@ -102,16 +102,16 @@ def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:
 
 def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | None = None) -> list[Candidate]:
     """The chain of a recipe, up to the candidate ``last`` or whole, computing what the store lacks."""
-    base, plan = _planned(loaded, store)
+    base, plan = _planned(loaded, store, progress)
     if last is not None:
         plan = plan[: loaded.recipe.candidate_names().index(last)]
     return chain.build(base, plan, Session(loaded.recipe, store, progress))
 
 
-def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]]:
+def _planned(loaded: Loaded, store: Store, progress: Progress = quiet) -> tuple[Candidate, list[PlannedStep]]:
     """The untouched model and the steps after it."""
     recipe = loaded.recipe
-    base = base_candidate(recipe.model, store)
+    base = base_candidate(recipe.model, store, progress)
     keys = partial(data_key, source=base.source, store=store)
     return base, plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
 
