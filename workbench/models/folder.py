@@ -38,6 +38,13 @@ def inspect_folder(folder: Path, headers: Headers = tensors_of) -> list[str]:
     family = family_in(listed)
     if family is None:
         return [f"{index}: {of_no_family()}"]
+    foreign = [
+        f"{index}: {name}: {what}; needs {family.label}"
+        for name, what in family.foreign.items()
+        if _is_named(listed.get(name))
+    ]
+    if foreign and family.denoiser.folder not in listed:
+        return foreign[:1]
     parts: dict[str, Part] = {part.folder: part for part in family.parts}
     for name in _needed(family):
         named, part = listed.get(name), parts.get(name)
@@ -53,11 +60,7 @@ def inspect_folder(folder: Path, headers: Headers = tensors_of) -> list[str]:
             problems += _collect(problems, partial(list, part.problems(folder / name, headers))) or []
         else:
             _inspect_beside(problems, folder / name)
-    problems += [
-        f"{index}: {name}: {what}; needs {family.label}"
-        for name, what in family.foreign.items()
-        if _is_named(listed.get(name))
-    ]
+    problems += foreign
     return problems or list(family.disagreements(folder, family.configs(folder)))
 
 

@@ -9,12 +9,14 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from workbench.data.captioned import data_key
 from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
+from workbench.models.weights import check_finite, weight_files
 from workbench.progress import Progress, quiet
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
@@ -25,8 +27,9 @@ from workbench.run.data_sets import manifests
 from workbench.run.profiles import prepare_devices, profile_all
 from workbench.run.publish import Results, publish
 from workbench.run.session import Session
+from workbench.store.depends import depends_on
 from workbench.store.follower import Follower
-from workbench.store.store import Store
+from workbench.store.store import Store, key_of
 from workbench.terminal import table
 
 
@@ -72,6 +75,7 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
     base, plan = _planned(loaded, store, progress)
+    _check_finite(base, store)
     session = Session(recipe, store, progress)
     prepare_devices(session)
     made = chain.build(base, plan, session)
@@ -86,6 +90,18 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
     results = Results(candidates, scored, pictures, profiles, manifests(plan, store))
     return publish(loaded, results, store, out)
+
+
+def _check_finite(base: Candidate, store: Store) -> None:
+    """Looks at every weight of the untouched model, once for each model: work on nan would be lost."""
+
+    def work(_out: Path) -> dict[str, Any]:
+        for part in base.family.parts:
+            for file in weight_files(base.components[part.name].path, part.stem):
+                check_finite(file)
+        return {"finite": True}
+
+    store.compute(key_of({"finite": base.key, **depends_on("workbench.models.weights")}), work)
 
 
 def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError, RunError
-from workbench.models.weights import not_finite
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +37,7 @@ def load_pickled(files: Sequence[Path]) -> dict[str, torch.Tensor]:
             raise InputError(f"{file}: found a {type(loaded).__name__}; needs tensors by name")
         for name, value in loaded.items():
             if isinstance(value, torch.Tensor):
-                if not_finite(value):
+                if value.is_floating_point() and not torch.isfinite(value).all():
                     raise RunError(f"{file}: {name} holds numbers that aren't finite (nan or inf)")
                 tensors[str(name)] = value
     return tensors
