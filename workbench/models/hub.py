@@ -10,14 +10,14 @@ from workbench.errors import InputError, RunError
 
 HUB = "hub:"
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-Choice = Callable[[Sequence[str]], Sequence[str]]
+Choice = Callable[[Sequence[str] | None], Sequence[str]]
 """The files that are there to those that are wanted."""
 
 
 def fetch(model: str, files: Sequence[str] | Choice) -> Path:
     """The local folder of ``hub:OWNER/NAME``; what lacks of the ``files`` (patterns) is fetched.
 
-    ``files``: or a function of the names that are there; it isn't asked where the Hub can't be.
+    ``files``: or a function of the names that are there, which are None where the Hub can't be asked.
 
     Raises:
         InputError: the Hub has no such model for us.
@@ -31,7 +31,7 @@ def fetch(model: str, files: Sequence[str] | Choice) -> Path:
 
     try:
         if callable(files):
-            files = files(names) if (names := _listed(name)) is not None else ["*.json"]
+            files = files(_listed(name))
         return Path(snapshot_download(name, allow_patterns=list(files)))
     except GatedRepoError:
         raise InputError(

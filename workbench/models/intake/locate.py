@@ -48,8 +48,13 @@ def absent(path: str, what: str, needs: str) -> InputError:
     return InputError(f"found {path!r}, no such {what} ({Path(path).absolute()}); needs {needs}{meant}")
 
 
-def wanted(model: Model, names: Sequence[str]) -> list[str]:
-    """The files of a repository that make up a pipeline of any family: of weights, one variant of each network."""
+def wanted(model: Model, names: Sequence[str] | None) -> list[str]:
+    """The files of a repository that make up a pipeline of any family: of weights, one variant of each network.
+
+    Where they aren't known, the one that a local copy has to have; what else lacks is found in its folder.
+    """
+    if names is None:
+        return [INDEX]
     parts = {part.folder: part for family in families() for part in family.parts}
     beside = {folder for family in families() for folder in family.beside}
     patterns = [f"{name}/*.{kind}" for name in sorted(parts.keys() | beside) for kind in ("json", "txt")]
