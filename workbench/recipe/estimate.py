@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workbench.models.families import family_of
 from workbench.models.families.base import Part
+from workbench.models.folder import MADE
 from workbench.models.weights import count, tensors_of
 from workbench.recipe.schema import Recipe, StepEntry
 
@@ -20,6 +21,7 @@ TRAINING = 6.0
 """The same for steps that train: on disk the checkpoint (weights, two moments, average) besides, in memory gradient,
 two moments, average."""
 OTHER_STEP = 4.0
+MADE_FOLDERS = 2.0  # of a model that isn't a folder as it lies there: itself, and with LoRAs
 PIPELINE_COPIES = 2.0  # drawing and profiling: the networks and the runtime's own copy of their weights
 LIBRARIES_BYTES = 900_000_000  # torch, diffusers and ONNX Runtime, loaded
 
@@ -50,6 +52,8 @@ def estimate(recipe: Recipe, folder: Path, stored: Iterable[bool]) -> Estimate:
     disk = sum(_factor(entry, DISK_FACTOR) * denoiser for entry in left)
     if left or not recipe.steps:
         disk += pipeline + _pictures(recipe, folder)
+    if (folder / MADE).is_file():
+        disk += MADE_FOLDERS * pipeline
     memory = max([PIPELINE_COPIES * pipeline, *(_factor(entry, MEMORY_FACTOR) * denoiser for entry in left)])
     return Estimate(params, round(disk), round(LIBRARIES_BYTES + memory))
 

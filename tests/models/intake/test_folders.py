@@ -118,6 +118,9 @@ def test_a_pickled_single_file_is_read_where_it_is_allowed(own_tiny, store, tmp_
     torch.save({"state_dict": checkpoint(source), "global_step": 3}, file)
     with pytest.raises(InputError, match=r"pickled weights can run code and aren't read; .*allow_pickle: true"):
         resolve(Model(path=str(file), config=str(source)), store)
+    torch.save({"lora_unet_x.lora_down.weight": torch.zeros(2, 2)}, tmp_path / "lora.pt")
+    with pytest.raises(InputError, match=r"lora\.pt: holds a LoRA, not a model"):
+        resolve(Model(path=str(tmp_path / "lora.pt"), config=str(source), allow_pickle=True), store)
     made = state(resolve(Model(path=str(file), config=str(source), allow_pickle=True), store))
     assert all(torch.equal(made[f][name], value) for f, net in state(source).items() for name, value in net.items())
 

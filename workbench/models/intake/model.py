@@ -28,7 +28,7 @@ class Lora(Strict):
 class Model(Strict):
     """A model that needs more than its path."""
 
-    path: RecipePath = Field(description=f"{FORMS[0].upper()}{FORMS[1:]}.")
+    path: RecipePath = Field(description=f"What it would be alone: {FORMS}.")
     config: RecipePath | None = Field(
         None,
         description="Of a single file: a diffusers folder with tokenizer/, and with scheduler/ and the components' "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import InputError
+from workbench.errors import InputError, RunError
 from workbench.models import scheduler
 from workbench.models.families.base import Config, Part
 from workbench.models.families.stable_diffusion import FAMILY, ldm
@@ -51,7 +51,8 @@ class SingleFile:
             return
         pickled = self.file.suffix in PICKLED
         if pickled and not self.allow_pickle:
-            yield f"{self.file}: pickled weights can run code and aren't read; where you trust it: allow_pickle: true"
+            where = "where you trust it, a recipe's model: {path: …, config: …, allow_pickle: true} reads it"
+            yield f"{self.file}: pickled weights can run code and aren't read; {where}"
             return
         if self.file.suffix != ".safetensors" and not pickled:
             yield f"{self.file}: is a file that no model is read from; needs a folder or a .safetensors file"
@@ -97,6 +98,9 @@ class SingleFile:
             elif (schema := part.schema(config)) and (wrong := problems_of(schema, config)):
                 yield from (f"{file}: {what}" for what in wrong)
                 continue
+            if isinstance(config.get("layers_per_block"), list):
+                yield f"{file}: layers_per_block: found a list; a single file has one number for all levels"
+                continue
             if misfit := disagreement(asked(part.name, config, header.shapes), header.shapes):
                 yield (
                     f"{self.file}: {part.label}: {file} doesn't fit: {misfit}; needs this model's "
@@ -128,8 +132,16 @@ class SingleFile:
 
         pickled = self.file.suffix in PICKLED
         checkpoint = load_pickled([self.file]) if pickled else load_tensors([self.file])
+        if pickled:
+            shapes = {name: tuple(value.shape) for name, value in checkpoint.items()}
+            if wrong := not_a_checkpoint(shapes) or next(self._misfits(Tensors(shapes, {})), None):
+                raise InputError(wrong if wrong.startswith(str(self.file)) else f"{self.file}: {wrong}")
         for done, part in enumerate(FAMILY.parts, 1):
-            tensors = _converted(part.cls, checkpoint, out, part.folder)
+            try:
+                tensors = _converted(part.cls, checkpoint, out, part.folder)
+            except Exception as error:  # of any kind: it wasn't written for files that it doesn't know
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise RunError(f"{self.file}: {part.label}: diffusers can't convert it ({reason})") from error
             save_file(
                 {name: value.contiguous() for name, value in tensors.items()},
                 out / part.folder / f"{part.stem}.safetensors",
