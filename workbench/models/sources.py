@@ -11,7 +11,7 @@ from workbench.models.candidate import Candidate, pipeline_candidate
 from workbench.models.families import family_of
 from workbench.models.folder import pipeline_files
 from workbench.models.hub import HUB
-from workbench.models.intake import prepare
+from workbench.models.intake import choose, prepare
 from workbench.models.intake.architecture import ARCH
 from workbench.models.intake.locate import DEMO, absent, demo_folder, locate
 from workbench.models.intake.model import Model, model_of
@@ -44,7 +44,7 @@ def resolve(
         RunError: the Hub can't be reached and the model isn't in the local cache.
     """
     model = model_of(model)
-    if problems := prepare.problems(model, prompts):
+    if problems := choose.problems(model, prompts):
         raise InputError("\n".join(problems))
     folder = prepare.prepared(model, prepare.Making(store or Store(), progress, prompts, weights))
     assert folder is not None
@@ -59,9 +59,9 @@ def look(model: str | Model) -> Iterator[Path]:
         InputError, RunError: as ``resolve``.
     """
     model = model_of(model)
-    if problems := prepare.problems(model):
+    if problems := choose.problems(model):
         raise InputError("\n".join(problems))
-    with prepare.outlined(model) as folder:
+    with choose.outlined(model) as folder:
         yield folder
 
 
@@ -91,7 +91,7 @@ def _plain(path: str) -> Path:
         if Path(path).exists() or path.startswith(ARCH):
             raise InputError(f"found {path!r}, which isn't a pipeline's folder; needs {needs}")
         raise absent(path, "folder", needs)
-    if problems := prepare.problems(model_of(path)):
+    if problems := choose.problems(model_of(path)):
         raise InputError("\n".join(problems))
     return locate(model_of(path))
 

@@ -89,31 +89,28 @@ def hub(own_tiny) -> Iterator[str]:
 
 
 SHOW = """
-from pathlib import Path
+import sys
 from workbench.errors import WorkbenchError
 from workbench.models.sources import resolve
-import sys
-try:
-    folder = resolve(sys.argv[1])
-    print(*sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()))
-except WorkbenchError as error:
-    print(f"{type(error).__name__}: {error.line}")
+for model in sys.argv[1:]:
+    try:
+        folder = resolve(model)
+        print(*sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()))
+    except WorkbenchError as error:
+        print(f"{type(error).__name__}: {error.line}")
 """
 
 
 def test_a_model_is_fetched_once_and_then_found_without_the_hub(hub, tmp_path):
-    def resolved(name: str, endpoint: str) -> str:
+    def resolved(endpoint: str) -> list[str]:
         more = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
-        done = process([sys.executable, "-c", SHOW, name], cwd=tmp_path, env=environment(**more))
-        return done.stdout.strip() or done.stderr
+        command = [sys.executable, "-c", SHOW, "hub:own/tiny", "hub:own/absent"]
+        return process(command, cwd=tmp_path, env=environment(**more)).stdout.splitlines()
 
-    nowhere = "http://127.0.0.1:9"
-    fetched = resolved("hub:own/tiny", hub)
+    fetched, told = resolved(hub)
     assert f"{UNET}.fp16.safetensors" in fetched and "vae/diffusion_pytorch_model.safetensors" in fetched
     assert "README.md" not in fetched and "data/" not in fetched
-    assert resolved("hub:own/tiny", nowhere) == fetched
-    assert resolved("hub:own/absent", hub) == (
-        "InputError: found hub:own/absent; there is no such model on the Hub, or it is private"
-    )
-    told = resolved("hub:own/absent", nowhere)
+    assert told == "InputError: found hub:own/absent; there is no such model on the Hub, or it is private"
+    again, told = resolved("http://127.0.0.1:9")
+    assert again == fetched
     assert told.startswith("RunError: hub:own/absent: can't be fetched") and "name a local folder" in told

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.errors import InputError
 from workbench.models.families import family_of
 from workbench.models.families.base import Part
 from workbench.models.folder import inspect_folder
@@ -13,7 +14,7 @@ from workbench.models.intake import outline
 from workbench.models.intake.locate import weights_of
 from workbench.models.intake.model import Model
 from workbench.models.intake.pickled import load_pickled
-from workbench.models.weights import ANY, PICKLED, Tensors, load_tensors, tensors_of
+from workbench.models.weights import ANY, PICKLED, Tensors, load_tensors, tensors_of, weight_files
 from workbench.progress import Tick
 
 
@@ -29,16 +30,29 @@ class Folder:
         """The weight files that are taken."""
         return [file for part in family_of(self.folder).parts for file in self._files(part)]
 
+    @property
+    def _order(self) -> tuple[str, ...]:
+        return (self.model.variant, *ANY) if self.model.variant else ANY
+
     def _files(self, part: Part) -> list[Path]:
+        """The weight files of a network.
+
+        Raises:
+            InputError: there are none that may be read.
+        """
         inside = self.folder / part.folder
-        return [inside / name for name in weights_of(part, sorted(f.name for f in inside.iterdir()), self.model)]
+        try:
+            return weight_files(inside, part.stem, self._order)
+        except InputError:
+            pickled = weights_of(part, sorted(f.name for f in inside.iterdir()), self.model)
+            if not pickled or Path(pickled[0]).suffix not in PICKLED:
+                raise
+            return [inside / name for name in pickled]
 
     def _headers(self, folder: Path, stem: str) -> Tensors | None:
         part = next(part for part in family_of(self.folder).parts if part.folder == folder.name)
-        files = self._files(part)
-        if files and files[0].suffix in PICKLED:
-            return None
-        return tensors_of(folder, stem, (self.model.variant, *ANY) if self.model.variant else ANY)
+        pickled = self._files(part)[0].suffix in PICKLED
+        return None if pickled else tensors_of(folder, stem, self._order)
 
     def problems(self) -> list[str]:
         """What keeps it from being made, a sentence each; of pickles only what their configs tell."""

@@ -6,7 +6,7 @@ import importlib.resources
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from workbench.errors import InputError
@@ -35,11 +35,17 @@ def locate(model: Model) -> Path:
     if model.path == DEMO:
         return demo_folder()
     if model.path.startswith(HUB):
-        return fetch(model.path, partial(wanted, model))
+        return _fetched(model.path, model.variant, model.allow_pickle)
     path = Path(model.path)
     if not path.exists():
         raise absent(model.path, "folder or file", FORMS)
     return path
+
+
+@cache
+def _fetched(path: str, variant: str | None, allow_pickle: bool) -> Path:
+    """Asked once by a process: what it works on stays the same."""
+    return fetch(path, partial(wanted, Model(path=path, variant=variant, allow_pickle=allow_pickle)))
 
 
 def absent(path: str, what: str, needs: str) -> InputError:

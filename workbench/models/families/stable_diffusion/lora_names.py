@@ -41,14 +41,14 @@ def place(name: str, layers: Layers) -> tuple[str, str | None, str | None]:
         if name.startswith(start):
             flat, _, end = name.removeprefix(start).partition(".")
             flat = flat.removeprefix(f"{_PREFIX}_") if folder == _TEXT else flat
-            known = {layer.replace(".", "_"): layer for layer in layers[folder]}
+            known = {layer.replace(".", "_"): layer for layer in layers.get(folder, ())}
             return folder, known.get(flat), _ENDS.get(end)
     folder = _TEXT if name.startswith(f"{_TEXT}.") else _UNET
     path = name.removeprefix(f"{folder}.")
     path = path.removeprefix(f"{_PREFIX}.") if folder == _TEXT else path
     if old := _FIRST_FORM.match(path):
         layer, role = f"{old['path']}.{_TO[folder][old['to']]}", str(old["end"])
-        return folder, layer if layer in layers[folder] else None, role
+        return folder, layer if layer in layers.get(folder, ()) else None, role
     ending = next((ending for ending in _ENDS if path.endswith(f".{ending}")), "")
     layer = path.removesuffix(f".{ending}")
-    return folder, layer if layer in layers[folder] else None, _ENDS.get(ending)
+    return folder, layer if layer in layers.get(folder, ()) else None, _ENDS.get(ending)
