@@ -52,7 +52,7 @@ def _listed(name: str) -> list[str] | None:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        return list(HfApi().list_repo_files(name))
+        return [file.rfilename for file in HfApi().model_info(name).siblings or ()]  # listing files retries for 24 s
     except RepositoryNotFoundError:
         raise
     except Exception:  # of the library that it asks with, whichever that is
