@@ -62,7 +62,7 @@ _LONGEST_NAME = 255
 def _placed(text: str, info: ValidationInfo) -> str:
     if any(len(part.encode(errors="replace")) > _LONGEST_NAME for part in PurePath(text).parts):
         raise ValueError(f"needs names of files and folders of at most {_LONGEST_NAME} bytes")
-    if info.context is None or text == "demo" or text.startswith(("demo:", "hub:")):
+    if info.context is None or text == "demo" or text.startswith(("demo:", "hub:", "arch:")):
         return text
     place: Callable[[Path], Path] = info.context
     return str(place(Path(text)))

@@ -145,10 +145,10 @@ def test_pickled_weights_are_never_read(suffix: str, own_model: Callable[[], Pat
     )
 
 
-def test_another_variant_of_the_weights_is_told(own_model: Callable[[], Path]) -> None:
+def test_weights_under_no_known_name_are_told(own_model: Callable[[], Path]) -> None:
     own = own_model()
-    (own / WEIGHTS).rename(own / "unet" / "diffusion_pytorch_model.fp16.safetensors")
-    told = f"{own}/{WEIGHTS}: missing; found diffusion_pytorch_model.fp16.safetensors: rename it"
+    (own / WEIGHTS).rename(own / "unet" / "diffusion_pytorch_model.ema.safetensors")
+    told = f"{own}/{WEIGHTS}: missing; found diffusion_pytorch_model.ema.safetensors: rename it"
     assert inspect_folder(own) == [told]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from safetensors.torch import save_file
 
+from tests.models.intake.files import V1, checkpoint, state, with_unet
 from workbench.errors import InputError
+from workbench.models.families.stable_diffusion.architectures import ARCHITECTURES
 from workbench.runtimes.torch.form import build
 from workbench.sources.shapes import parse_values
 
@@ -20,6 +23,28 @@ def test_the_demo_has_three_components_in_torch(ask, demo):
 def test_a_folder_is_a_pipeline_and_the_candidate_has_its_name(ask, own_model):
     (network,) = ask(own_model(), "torch", component="unet")
     assert network.label == "own.unet"
+
+
+def test_a_single_file_is_counted_without_being_made_and_profiled_without_a_tokenizer(
+    ask, own_tiny, tmp_path, monkeypatch
+):
+    source, configs = own_tiny.source, own_tiny.family.configs(own_tiny.source)
+    with_unet(source, **V1)
+    known = {part.name: configs(part.name) for part in own_tiny.family.parts}
+    monkeypatch.setitem(ARCHITECTURES, "tiny", known)
+    save_file(checkpoint(source), tmp_path / "tuned.safetensors")
+    (counted,) = ask(tmp_path / "tuned.safetensors", "count", component="unet")
+    assert counted.label == "tuned.unet" and not list((tmp_path / "store").rglob("*.safetensors"))
+    (network,) = ask(tmp_path / "tuned.safetensors", "torch", component="unet")
+    module, _ = build(network.torch)
+    assert len(list(module.parameters())) == len(state(source)["unet"])
+    for name, told in {
+        "no.safetensors": "no such folder or file",
+        "x.ckpt": "a recipe's model: {path: …, config",
+    }.items():
+        (tmp_path / "x.ckpt").write_bytes(b"")
+        with pytest.raises(InputError, match=told):
+            ask(tmp_path / name, "torch")
 
 
 def test_one_component_at_a_shape_of_its_own_is_exported(ask):

@@ -24,7 +24,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, or an ONNX file.",
+        help="demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, a .safetensors or an ONNX file.",
         show_default=False,
     ),
 ]

@@ -12,7 +12,7 @@ from workbench.cli.options import AsJson, StoreFolder
 
 def schemes(
     model: Annotated[
-        str, typer.Option("--model", metavar="MODEL", help="demo, a diffusers folder or hub:OWNER/NAME.")
+        str, typer.Option("--model", metavar="MODEL", help="demo, a diffusers folder, hub:OWNER/NAME or arch:NAME.")
     ] = "demo",
     only: Annotated[
         str | None, typer.Option("--only", metavar="SCHEMES", help="Such as w8a8,w4a16; default: all.")

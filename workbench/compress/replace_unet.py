@@ -103,7 +103,7 @@ def replace_unet(ctx: StepContext, config: ReplaceUnetConfig) -> StepResult:
     name = ctx.parent.family.denoiser.name
     made = Component(name, "torch", ctx.out / name)
     made.path.mkdir(parents=True)
-    beside = (theirs / name for name in ("config.json", WIDTHS, f"{STEM}.safetensors.index.json"))
+    beside = [theirs / "config.json", theirs / WIDTHS, *theirs.glob(f"{STEM}*.index*.json")]
     for source in (*beside, *weight_files(theirs, STEM)):
         if source.is_file():
             shutil.copyfile(source, made.path / source.name)

@@ -10,17 +10,22 @@ from typing import Any
 from workbench.errors import InputError
 from workbench.models import scheduler, tokens
 from workbench.models.families import INDEX, family_in, family_of, of_no_family
-from workbench.models.families.base import Family, Part
+from workbench.models.families.base import Family, Headers, Part
 from workbench.models.read_json import read_object
 from workbench.models.scheduler_config import scheduler_problems
-from workbench.models.weights import weight_files
+from workbench.models.weights import HALF, is_of, tensors_of, weight_files
 
 _CONFIGS = {scheduler.FOLDER: scheduler.FILE, "tokenizer": tokens.CONFIG}
+MADE = "made_from.json"
+"""In a folder that was made from something else, what it was made from and what to know of it: ``notes``, sentences."""
 _READ = (".json", ".txt", ".model")
 
 
-def inspect_folder(folder: Path) -> list[str]:
-    """What keeps ``folder`` from being used as a pipeline of a known family, one sentence each, naming the file."""
+def inspect_folder(folder: Path, headers: Headers = tensors_of) -> list[str]:
+    """What keeps ``folder`` from being used as a pipeline of a known family, one sentence each, naming the file.
+
+    ``headers``: see ``Part.problems``.
+    """
     if not folder.is_dir():
         return [f"{folder}: {'is a file; needs a folder' if folder.exists() else 'no such folder'}"]
     index = folder / INDEX
@@ -33,6 +38,13 @@ def inspect_folder(folder: Path) -> list[str]:
     family = family_in(listed)
     if family is None:
         return [f"{index}: {of_no_family()}"]
+    foreign = [
+        f"{index}: {name}: {what}; needs {family.label}"
+        for name, what in family.foreign.items()
+        if _is_named(listed.get(name))
+    ]
+    if foreign and family.denoiser.folder not in listed:
+        return foreign[:1]
     parts: dict[str, Part] = {part.folder: part for part in family.parts}
     for name in _needed(family):
         named, part = listed.get(name), parts.get(name)
@@ -45,21 +57,25 @@ def inspect_folder(folder: Path) -> list[str]:
         elif not (folder / name).is_dir():
             problems.append(f"{folder / name}: missing; {index.name} lists it as {'.'.join(named)}")
         elif part is not None:
-            problems += _collect(problems, partial(list, part.problems(folder / name))) or []
+            problems += _collect(problems, partial(list, part.problems(folder / name, headers))) or []
         else:
             _inspect_beside(problems, folder / name)
-    problems += [
-        f"{index}: {name}: {what}; needs {family.label}"
-        for name, what in family.foreign.items()
-        if _is_named(listed.get(name))
-    ]
+    problems += foreign
     return problems or list(family.disagreements(folder, family.configs(folder)))
 
 
 def notes(folder: Path) -> list[str]:
     """What is taken otherwise than the configs of the pipeline in ``folder`` say, one sentence each."""
     files = {part: folder / part.folder / "config.json" for part in family_of(folder).parts}
-    return [f"{file}: {what}" for part, file in files.items() for what in part.notes(read_object(file))]
+    said = [(file, what) for part, file in files.items() for what in part.notes(read_object(file))]
+    if (folder / MADE).is_file():
+        return [*read_object(folder / MADE)["notes"], *(f"{f.relative_to(folder)}: {what}" for f, what in said)]
+    found = [f"{file}: {what}" for file, what in said]
+    for part, file in files.items():
+        first = weight_files(file.parent, part.stem)[0]
+        if variant := next((name for name in HALF if is_of(first.name, part.stem, name)), ""):
+            found.append(f"{first}: taken, the {variant} variant: there are no weights under the plain name")
+    return found
 
 
 def _needed(family: Family) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError
 from workbench.models.read_json import read_object
-from workbench.models.weights import disagreement, weight_files
+from workbench.models.weights import disagreement, load_tensors, weight_files
 from workbench.models.widths import Widths, read_widths, set_widths, write_widths
 from workbench.store.files import write_atomic
 
@@ -43,11 +43,10 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
 
     Raises:
         InputError: its weights don't have the shapes that its config and its manifest of widths ask for.
+        RunError: they aren't finite.
     """
-    from safetensors.torch import load_file
-
     unet = meta_unet(read_object(folder / "config.json"), read_widths(folder))
-    weights = {name: value for file in weight_files(folder, STEM) for name, value in load_file(file).items()}
+    weights = load_tensors(weight_files(folder, STEM))
     expected, found = ({n: tuple(value.shape) for n, value in of.items()} for of in (unet.state_dict(), weights))
     if wrong := disagreement(expected, found):
         raise InputError(

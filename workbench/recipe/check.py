@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,9 @@ from pathlib import Path
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
 from workbench.errors import InputError, RunError
-from workbench.models.folder import notes
-from workbench.models.sources import base_candidate, resolve
+from workbench.models.folder import MADE, notes
+from workbench.models.read_json import read_object
+from workbench.models.sources import base_there, look
 from workbench.recipe.check_drawing import drawing_problems
 from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
 from workbench.recipe.check_metrics import metric_doubts, metric_problems
@@ -29,6 +31,7 @@ from workbench.recipe.load import Loaded, first_of
 from workbench.recipe.plan import plan_steps
 from workbench.recipe.plan_profiles import measured_parts, state
 from workbench.recipe.plan_sets import scorer_key
+from workbench.recipe.schema import Recipe
 from workbench.recipe.yaml_lines import Problem
 from workbench.runtimes.base import DEFAULT
 from workbench.store.files import existing, unwritable
@@ -89,13 +92,18 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         InputError: the recipe can't be run; every problem is in the one message, with file, line and key.
         RunError: the model is on the Hub, which can't be reached.
     """
+    with ExitStack() as held:
+        return _checked(loaded, store, out, free_bytes, held)
+
+
+def _checked(loaded: Loaded, store: Store, out: Path, free_bytes: int | None, held: ExitStack) -> CheckReport:
     recipe = loaded.recipe
     problems: list[Problem] = [*chain_problems(recipe), *prompts_problems(recipe), *target_problems(recipe)]
     try:
-        folder: Path | None = resolve(recipe.model)
+        folder: Path | None = held.enter_context(look(recipe.model))
     except InputError as error:
         folder = None
-        problems += [(("model",), line) for line in error.line.splitlines()]
+        problems += [_placed(recipe, line) for line in error.line.splitlines()]
     except RunError as error:
         raise RunError(f"{loaded.where(('model',))}: {error.message}", hint=error.hint) from None
     if folder is not None:
@@ -130,7 +138,7 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     return CheckReport(
         recipe=str(loaded.path),
         name=recipe.name,
-        folder=str(folder),
+        folder=_shown(folder),
         stored=dict(zip(names[1:], stored, strict=True)),
         profiles=measured,
         parents={name: names[parent] for name, parent in zip(names[1:], recipe.parents(), strict=True)},
@@ -139,8 +147,26 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         disk_free_bytes=free,
         memory_bytes=needs.memory_bytes,
         memory_available_bytes=available,
-        warnings=(*notes(folder), *_warnings(loaded, needs.memory_bytes, available)),
+        warnings=(*notes(folder), *_warnings(loaded, folder, needs.memory_bytes, available)),
     )
+
+
+def _shown(folder: Path) -> str:
+    """The model for readers: its folder, or what one is made from."""
+    if not (folder / MADE).is_file():
+        return str(folder)
+    return f"made from {' and '.join(read_object(folder / MADE)['made_from'])}"
+
+
+def _placed(recipe: Recipe, line: str) -> Problem:
+    """A problem of the model with the key that it is about."""
+    if isinstance(recipe.model, str):
+        return ("model",), line
+    for i, lora in enumerate(recipe.model.loras):
+        if line.startswith(f"{lora.path}: "):
+            return ("model", "loras", i, "path"), line
+    key, _, what = line.partition(": ")
+    return (("model", key), what) if key in type(recipe.model).model_fields else (("model", "path"), line)
 
 
 def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) -> tuple[list[bool], str]:
@@ -151,7 +177,9 @@ def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) ->
     recipe = loaded.recipe
     if not (store.root / "results").is_dir():
         return [False] * len(recipe.steps), ""
-    base = base_candidate(recipe.model, store)
+    base = base_there(recipe.model, store)
+    if base is None:
+        return [False] * len(recipe.steps), ""
     keys = partial(data_key, source=base.source, store=store)
     plan = plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
     stored = [store.has(planned.key) for planned in plan]
@@ -162,7 +190,7 @@ def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) ->
     return stored, state(store, recipe.name, measured_parts(recipe, candidates, base.family.formula))
 
 
-def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
+def _warnings(loaded: Loaded, folder: Path, memory: int, available: int) -> Iterator[str]:
     if memory > available:
         yield f"memory: needs about {_gb(memory)} and activations, {_gb(available)} are available; a run may be killed"
     profile, runs = loaded.recipe.profile, list[str]()
@@ -171,7 +199,7 @@ def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
     for i, entry in enumerate(loaded.recipe.steps):
         for key, what in entry.config.doubts(list(dict.fromkeys(runs))):
             yield f"{loaded.where(('steps', i, entry.kind, key))}: {what}"
-    for place, what in metric_doubts(loaded.recipe):
+    for place, what in metric_doubts(loaded.recipe, folder):
         yield f"{loaded.where(place)}: {what}"
     cores, threads = len(os.sched_getaffinity(0)), profile.threads
     if threads is not None and threads > cores:

@@ -10,6 +10,7 @@ from workbench.errors import did_you_mean
 from workbench.metrics.base import Metric, Need
 from workbench.metrics.config import COLUMNS
 from workbench.metrics.registry import limits, metrics, qualities
+from workbench.models.intake.architecture import is_random
 from workbench.recipe.explain import show
 from workbench.recipe.schema import COSTS, Recipe
 from workbench.recipe.yaml_lines import Problem
@@ -63,8 +64,16 @@ def metric_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
             yield place, f"{needs}; rank by one of {', '.join(usable)}"
 
 
-def metric_doubts(recipe: Recipe) -> Iterator[Problem]:
-    """What makes values less than they seem."""
+def metric_doubts(recipe: Recipe, folder: Path) -> Iterator[Problem]:
+    """What makes values less than they seem. ``folder``: the model's."""
+    if is_random(folder):
+        if recipe.rank.maximize not in COSTS:
+            what = f"the model's weights are random, so no metric says anything; rank by {' or '.join(COSTS)}"
+            yield ("rank", "maximize"), what
+        for key in recipe.rank.constraints.metrics:
+            yield ("rank", "constraints", key), "the model's weights are random, so no metric says anything"
+        for i, entry in enumerate(recipe.evaluate.metrics):
+            yield ("evaluate", "metrics", i, entry.kind), "the model's weights are random, so no metric says anything"
     for i, entry in enumerate(recipe.evaluate.metrics):
         for key, what in entry.config.doubts(recipe.evaluate.pictures):
             yield ("evaluate", "metrics", i, entry.kind, key), what

@@ -1,4 +1,4 @@
-"""Disk and memory that a run would take: upper bounds by stated factors, from the weights' headers alone."""
+"""Disk and memory that a run would take: upper bounds by stated factors, from headers and configs alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.models.families import family_of
-from workbench.models.weights import tensors_of
+from workbench.models.families.base import Part
+from workbench.models.folder import MADE
+from workbench.models.weights import count, tensors_of
 from workbench.recipe.schema import Recipe, StepEntry
 
 FP32 = 4
@@ -19,6 +21,7 @@ TRAINING = 6.0
 """The same for steps that train: on disk the checkpoint (weights, two moments, average) besides, in memory gradient,
 two moments, average."""
 OTHER_STEP = 4.0
+MADE_FOLDERS = 2.0  # of a model that isn't a folder as it lies there: itself, and with LoRAs
 PIPELINE_COPIES = 2.0  # drawing and profiling: the networks and the runtime's own copy of their weights
 LIBRARIES_BYTES = 900_000_000  # torch, diffusers and ONNX Runtime, loaded
 
@@ -39,19 +42,25 @@ def estimate(recipe: Recipe, folder: Path, stored: Iterable[bool]) -> Estimate:
         stored: for every step, whether its result is in the store already and takes nothing more.
 
     Raises:
-        InputError: a weight file can't be read.
+        InputError: a config or a weight file can't be read.
     """
     family = family_of(folder)
-    tensors = {part.folder: tensors_of(folder / part.folder, part.stem) for part in family.parts}
-    denoiser = FP32 * tensors[family.denoiser.folder].params
-    pipeline = FP32 * sum(t.params for t in tensors.values())
+    params = {part.folder: _params(part, folder / part.folder) for part in family.parts}
+    denoiser = FP32 * params[family.denoiser.folder]
+    pipeline = FP32 * sum(params.values())
     left = [entry for entry, there in zip(recipe.steps, stored, strict=True) if not there]
     disk = sum(_factor(entry, DISK_FACTOR) * denoiser for entry in left)
     if left or not recipe.steps:
         disk += pipeline + _pictures(recipe, folder)
+    if (folder / MADE).is_file():
+        disk += MADE_FOLDERS * pipeline
     memory = max([PIPELINE_COPIES * pipeline, *(_factor(entry, MEMORY_FACTOR) * denoiser for entry in left)])
-    params = {name: t.params for name, t in tensors.items()}
     return Estimate(params, round(disk), round(LIBRARIES_BYTES + memory))
+
+
+def _params(part: Part, folder: Path) -> int:
+    """By the headers of the weights; where these are still to be made, by the config."""
+    return tensors_of(folder, part.stem).params if any(folder.glob("*.safetensors")) else count(part.shapes(folder))
 
 
 def _factor(entry: StepEntry, factors: Mapping[str, float]) -> float:

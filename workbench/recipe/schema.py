@@ -14,6 +14,7 @@ from workbench.devices.providers import Name as ProviderName
 from workbench.evaluate.config import Evaluate
 from workbench.metrics.base import Bound, Limit, Metric
 from workbench.metrics.registry import limits, metrics, qualities
+from workbench.models.intake.model import FORMS, Source
 from workbench.runtimes.base import RUNTIMES, all_described
 from workbench.strict import Name, OneKey, RecipePath, Strict, one_of
 
@@ -184,8 +185,8 @@ class Recipe(Strict):
     version: Literal[1] = Field(description="Version of this schema.")
     name: Name = Field(description="Names the files in profiles/ and reports/.")
     description: str = ""
-    model: RecipePath = Field(
-        description="demo, a local diffusers folder, or hub:OWNER/NAME (only then is the network used)."
+    model: Source = Field(
+        description=f"{FORMS} (only the Hub uses the network); or a mapping with path: and more.",
     )
     data: RecipePath | None = Field(
         None, description="demo, or captioned pictures: a folder, a table or a tar; default: the model's own."

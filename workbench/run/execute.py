@@ -9,13 +9,15 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from workbench.data.captioned import data_key
 from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
 from workbench.models.sources import base_candidate
-from workbench.progress import Progress
+from workbench.models.weights import check_finite, weight_files
+from workbench.progress import Progress, quiet
 from workbench.recipe.check import check_recipe
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
@@ -25,8 +27,9 @@ from workbench.run.data_sets import manifests
 from workbench.run.profiles import prepare_devices, profile_all
 from workbench.run.publish import Results, publish
 from workbench.run.session import Session
+from workbench.store.depends import depends_on
 from workbench.store.follower import Follower
-from workbench.store.store import Store
+from workbench.store.store import Store, key_of
 from workbench.terminal import table
 
 
@@ -71,7 +74,8 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
 
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     recipe = loaded.recipe
-    base, plan = _planned(loaded, store)
+    base, plan = _planned(loaded, store, progress)
+    _check_finite(base, store)
     session = Session(recipe, store, progress)
     prepare_devices(session)
     made = chain.build(base, plan, session)
@@ -88,6 +92,18 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
     return publish(loaded, results, store, out)
 
 
+def _check_finite(base: Candidate, store: Store) -> None:
+    """Looks at every weight of the untouched model, once for each model: work on nan would be lost."""
+
+    def work(_out: Path) -> dict[str, Any]:
+        for part in base.family.parts:
+            for file in weight_files(base.components[part.name].path, part.stem):
+                check_finite(file)
+        return {"finite": True}
+
+    store.compute(key_of({"finite": base.key, **depends_on("workbench.models.weights")}), work)
+
+
 def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:
     """Trains along with the process that runs ``execute`` on the same recipe and store, and ends when all is trained.
 
@@ -102,16 +118,16 @@ def follow(recipe: Path, overrides: list[str], store: Path | None) -> None:
 
 def candidates_of(loaded: Loaded, store: Store, progress: Progress, last: str | None = None) -> list[Candidate]:
     """The chain of a recipe, up to the candidate ``last`` or whole, computing what the store lacks."""
-    base, plan = _planned(loaded, store)
+    base, plan = _planned(loaded, store, progress)
     if last is not None:
         plan = plan[: loaded.recipe.candidate_names().index(last)]
     return chain.build(base, plan, Session(loaded.recipe, store, progress))
 
 
-def _planned(loaded: Loaded, store: Store) -> tuple[Candidate, list[PlannedStep]]:
+def _planned(loaded: Loaded, store: Store, progress: Progress = quiet) -> tuple[Candidate, list[PlannedStep]]:
     """The untouched model and the steps after it."""
     recipe = loaded.recipe
-    base = base_candidate(recipe.model, store)
+    base = base_candidate(recipe.model, store, progress)
     keys = partial(data_key, source=base.source, store=store)
     return base, plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
 

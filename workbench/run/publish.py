@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
+from workbench.models.folder import notes
 from workbench.progress import warn
 from workbench.recipe.load import Loaded
 from workbench.run.profiles import Profiled
@@ -99,6 +100,7 @@ def _data(loaded: Loaded, results: Results, store: Store) -> RunData:
     timings = {name: made[name]["seconds"] for name in made if name in once and "seconds" in made[name]}
     timings |= {f"evaluate {name}": s["seconds"] for name, s in scores.items()}
     timings["profile"] = profiles.seconds
+    said = [f"model: {what}" for what in notes(chain[0].source)]
     return RunData(
         recipe=loaded.recipe,
         recipe_text=loaded.text,
@@ -107,7 +109,7 @@ def _data(loaded: Loaded, results: Results, store: Store) -> RunData:
         pictures=results.pictures,
         profiles=summaries,
         layers={pair: profiles.file(*pair, "csv") for pair in profiles.folders},
-        warnings=list(dict.fromkeys(w for s in summaries.values() for w in s.get("warnings", []))),
+        warnings=list(dict.fromkeys([*said, *(w for s in summaries.values() for w in s.get("warnings", []))])),
         environment=environment(),
         timings=timings,
         recipe_hash=key_of({"recipe": loaded.recipe.model_dump(mode="json")}),

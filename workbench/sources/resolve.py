@@ -8,11 +8,12 @@ from workbench.errors import InputError, did_you_mean
 from workbench.measure.network import Network
 from workbench.models.factory import is_factory
 from workbench.models.hub import HUB
+from workbench.models.intake.architecture import ARCH
 from workbench.models.sources import DEMO
+from workbench.models.weights import PICKLED
 from workbench.sources.request import Request
 
-ARCH = "arch:"
-FORMS = "demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, or an ONNX file"
+FORMS = "demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, a .safetensors or an ONNX file"
 
 
 def resolve(request: Request) -> list[Network]:
@@ -26,7 +27,7 @@ def resolve(request: Request) -> list[Network]:
     path = Path(source)
     if source.startswith(ARCH):
         from workbench.sources.architecture import networks
-    elif source == DEMO or source.startswith(HUB) or path.is_dir():
+    elif source == DEMO or source.startswith(HUB) or path.is_dir() or path.suffix in (".safetensors", *PICKLED):
         from workbench.sources.pipeline import networks
     elif path.is_file() or path.suffix == ".onnx":
         from workbench.sources.onnx_file import networks

@@ -11,7 +11,7 @@ from workbench.errors import InputError, RunError, WorkbenchError
 from workbench.models.hub import HUB, NAME, cached, fetch
 from workbench.models.read_json import read_object
 from workbench.models.tokens import tokenizer_problems
-from workbench.models.weights import Shape, disagreement, tensors_of, weight_files
+from workbench.models.weights import PLAIN, Shape, disagreement, tensors_of, weight_files
 
 _FETCHED = ("*.json", "*.txt", "*.safetensors")
 _READ = (".json", ".txt")
@@ -41,7 +41,7 @@ def files_of(model: str) -> tuple[Path, ...]:
     folder = found(model)
     try:
         beside = [file for file in folder.iterdir() if file.suffix in _READ and file.is_file()] if folder else []
-        return tuple(sorted([*beside, *weight_files(folder, _STEM)])) if folder else ()
+        return tuple(sorted([*beside, *weight_files(folder, _STEM, PLAIN)])) if folder else ()
     except (InputError, OSError, ValueError):  # a path with a null byte
         return ()
 
@@ -96,7 +96,7 @@ def folder_problems(model: str, types: Sequence[str], texts: bool = False) -> It
             yield f"{processor}: missing; it says how pictures are prepared: {_SAFE}"
         if texts:
             yield from tokenizer_problems(folder)
-        weights = tensors_of(folder, _STEM).shapes
+        weights = tensors_of(folder, _STEM, PLAIN).shapes
         if differs := disagreement(_expected(config, weights), weights):
             yield f"{folder}: weights of another network than config.json says: {differs}"
     except WorkbenchError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.errors import InputError, WorkbenchError
 from workbench.models.families.policy import PolicySet
 from workbench.models.read_json import read_object
-from workbench.models.weights import Shape, disagreement, tensors_of
+from workbench.models.weights import Shape, Tensors, disagreement, tensors_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Config = dict[str, Any]
 Configs = Callable[[str], Config]
 """A component's name to its ``config.json``."""
+Headers = Callable[[Path, str], Tensors | None]
+"""A network's folder and the stem of its weight files to what their headers say."""
 Role = Literal["prompt encoder", "denoiser", "decoder"]
 TIMESTEPS, PASSES = "timesteps", "guidance_passes"
 """What a component's passes for one picture may be multiplied by: the scheduler's timesteps, passes of guidance."""
@@ -85,6 +87,11 @@ class Part(ABC):
     def stem(self) -> str:
         """The weight files' name without suffix, as the library writes it."""
         return "model" if self.library == "transformers" else "diffusion_pytorch_model"
+
+    @property
+    def pickled(self) -> str:
+        """The same of files that aren't safetensors."""
+        return "pytorch_model" if self.library == "transformers" else self.stem
 
     @abstractmethod
     def spec(self, configs: Configs) -> Spec:
@@ -154,14 +161,29 @@ class Part(ABC):
         """The shapes of the tensors that a config asks for, by name."""
         return known.tensors()
 
+    def shapes(self, folder: Path) -> Mapping[str, Shape]:
+        """Those of the network in ``folder``: from its config where it is known, else from the weights' headers.
+
+        Raises:
+            InputError: neither can be read.
+        """
+        config = self.config(folder)
+        schema = self.schema(config)
+        if schema is None:
+            return tensors_of(folder, self.stem).shapes
+        return self.tensors(schema.model_validate(config), folder)
+
     def renamed(self, tensor: str) -> str:
         """What a tensor of an old file is called today."""
         return tensor
 
-    def problems(self, folder: Path) -> Iterator[str]:
-        """What keeps the network in ``folder`` from being used, from its config and the headers of its weights."""
+    def problems(self, folder: Path, headers: Headers = tensors_of) -> Iterator[str]:
+        """What keeps the network in ``folder`` from being used, from its config and the headers of its weights.
+
+        ``headers``: gives them; None where there are none to look at.
+        """
         file = folder / "config.json"
-        config, tensors = self.config(folder), tensors_of(folder, self.stem)
+        config, tensors = self.config(folder), headers(folder, self.stem)
         schema = self.schema(config)
         if schema is None:
             return
@@ -169,6 +191,8 @@ class Part(ABC):
 
         if wrong_entries := problems_of(schema, config):
             yield from (f"{file}: {what}" for what in wrong_entries)
+            return
+        if tensors is None:
             return
         expected = self.tensors(schema.model_validate(config), folder)
         shapes = {self.renamed(name): shape for name, shape in tensors.shapes.items()}

@@ -50,7 +50,10 @@ FAMILY = Family(
     parts=parts,
     beside={"tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"), "scheduler": ()},
     disagreements=_disagreements,
-    foreign={"text_encoder_2": "pipelines with two text encoders can't be read"},
+    foreign={
+        "transformer": "pipelines whose denoiser is a transformer can't be read",
+        "text_encoder_2": "pipelines with two text encoders can't be read",
+    },
     latents=_latents,
     factor=_factor,
     package=__name__,

@@ -99,3 +99,17 @@ ARCHITECTURES: dict[str, dict[str, dict[str, Any]]] = {
     for name, unet in UNETS.items()
 }
 """Name to the configs of all components; a text encoder is as wide as its U-Net expects."""
+
+SCHEDULER: dict[str, Any] = {
+    "_class_name": "PNDMScheduler",
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "trained_betas": None,
+}
+"""Config of the scheduler of SD-v1 and of v2.1-base."""

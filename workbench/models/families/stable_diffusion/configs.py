@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from workbench.models.checked import NetworkConfig
 from workbench.models.families.stable_diffusion.tensors import Tensors, of_kl, of_text, of_tiny, of_unet
@@ -29,6 +29,16 @@ def _false(value: bool) -> bool:
 
 
 No = Annotated[bool, AfterValidator(_false)]
+
+
+def _float(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"should be written as a float, {value}.0: transformers takes no integer there")
+    return value
+
+
+Float = Annotated[Positive, BeforeValidator(_float)]
+"""What transformers takes only as a float; diffusers takes either."""
 
 
 def _agree(lists: dict[str, object], levels: int) -> None:
@@ -191,10 +201,10 @@ class TextConfig(NetworkConfig):
     num_attention_heads: Count
     max_position_embeddings: Annotated[int, Field(ge=2, le=4096)] = 77
     hidden_act: Literal["quick_gelu", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu"] = "quick_gelu"
-    layer_norm_eps: Positive = 1e-5
+    layer_norm_eps: Float = 1e-5
     attention_dropout: Share = 0
-    initializer_range: Positive = 0.02
-    initializer_factor: Positive = 1
+    initializer_range: Float = 0.02
+    initializer_factor: Float = 1.0
     projection_dim: Width | None = None
     bos_token_id: int | None = None
     eos_token_id: int = 49407

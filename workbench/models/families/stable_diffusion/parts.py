@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import InputError
 from workbench.models import guidance, unet
 from workbench.models.families.base import PASSES, TIMESTEPS, Config, Configs, Part, Spec
-from workbench.models.weights import Shape, weight_files
+from workbench.models.weights import Shape, load_tensors, weight_files
 from workbench.models.widths import FILE, read_widths
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ class TextEncoder(_Known):
     def trained(self, folder: Path) -> Any:
         """A ``CLIPTextModel``."""
         import transformers
-        from transformers import CLIPTextModel
+        from transformers import CLIPTextConfig, CLIPTextModel
 
         transformers.utils.logging.disable_progress_bar()  # its bar for reading a few weights would break ours
-        return CLIPTextModel.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+        config = CLIPTextConfig.from_pretrained(folder, local_files_only=True)
+        weights = load_tensors(weight_files(folder, self.stem))
+        return CLIPTextModel.from_pretrained(None, config=config, state_dict=weights)
 
     def empty(self, config: Config, _folder: Path | None = None) -> Any:
         """With the attention that is run in products."""
@@ -184,11 +186,9 @@ class Decoder(_Known):
 
     def trained(self, folder: Path) -> Any:
         """An autoencoder, its encoder included."""
-        from safetensors.torch import load_file
-
         net = self.empty(self.config(folder))
-        files = weight_files(folder, self.stem)
-        weights = {self.renamed(name): value for file in files for name, value in load_file(file).items()}
+        loaded = load_tensors(weight_files(folder, self.stem))
+        weights = {self.renamed(name): value for name, value in loaded.items()}
         if lacking := net.load_state_dict(weights, strict=False, assign=True).missing_keys:
             raise InputError(f"{folder}: the weights lack {lacking[0]}")
         return net
