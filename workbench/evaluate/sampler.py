@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.limits import fitting
 from workbench.models import guidance
 from workbench.models.families import family_of
 from workbench.models.scheduler import load_scheduler, noises, previous, read_scheduler
@@ -46,6 +47,7 @@ class Networks:
         family = family_of(source)
         lanes = (threads or default_threads()) if _in_lanes(files, family.denoiser.name) else 1
         sessions = {name: runner(path, 1 if lanes > 1 else threads) for name, path in files.items()}
+        lanes = fitting(lanes, SMALL, 2 * sum(map(file_size, files.values())))  # a thread each, however many
         return cls(
             sessions[family.prompt_encoder.name],
             sessions[family.denoiser.name],

@@ -1,4 +1,4 @@
-"""Everything that can be known of a recipe before any work. Reads files, writes none, loads no heavy library."""
+"""Everything that can be known of a recipe before any work, and what the work will take. Changes nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from pathlib import Path
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
 from workbench.errors import InputError, RunError
+from workbench.forecast.words import gigabytes
+from workbench.models.families import family_of
 from workbench.models.folder import notes
 from workbench.models.sources import base_candidate, resolve
+from workbench.models.weights import tensors_of
+from workbench.recipe.advice import Adviser
 from workbench.recipe.check_drawing import drawing_problems
 from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
 from workbench.recipe.check_metrics import metric_doubts, metric_problems
@@ -24,8 +28,8 @@ from workbench.recipe.check_steps import (
     published_problems,
     shown_names,
 )
-from workbench.recipe.estimate import estimate
-from workbench.recipe.load import Loaded, first_of
+from workbench.recipe.forecast import Forecast, Row, forecast_of, lines
+from workbench.recipe.load import Loaded, first_of, load_recipe
 from workbench.recipe.plan import plan_steps
 from workbench.recipe.plan_profiles import measured_parts, state
 from workbench.recipe.plan_sets import scorer_key
@@ -39,7 +43,8 @@ from workbench.store.store import Store
 class CheckReport:
     """A recipe that can be run. ``stored``: candidate after each step to whether its result is in the store already;
     ``profiles``: whether those of this machine are, else why they will be measured;
-    ``parents``: what each candidate is made from."""
+    ``parents``: what each candidate is made from; ``forecast``: what every stage will take, ``speed``: how the figures
+    from MACs know this machine; ``slow``: what takes days, and what to set instead."""
 
     recipe: str
     name: str
@@ -52,6 +57,10 @@ class CheckReport:
     disk_free_bytes: int
     memory_bytes: int
     memory_available_bytes: int
+    seconds: float
+    speed: str
+    forecast: tuple[Row, ...]
+    slow: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -64,11 +73,21 @@ class CheckReport:
                 f"  parameters  {sizes}",
                 f"  candidates  {chain}",
                 *([f"  profiles    {self.profiles}"] if self.profiles else []),
-                f"  disk        at most {_gb(self.disk_bytes)} more, {_gb(self.disk_free_bytes)} free",
-                f"  memory      {_gb(self.memory_bytes)} and activations, {_gb(self.memory_available_bytes)} available",
+                f"  disk        at most {gigabytes(self.disk_bytes)} more, {gigabytes(self.disk_free_bytes)} free",
+                f"  memory      {gigabytes(self.memory_bytes)}, {gigabytes(self.memory_available_bytes)} available",
+                *self.ahead(),
                 *(f"  warning: {warning}" for warning in self.warnings),
             ]
         )
+
+    def ahead(self) -> list[str]:
+        """What is left to do and what it will take, in lines."""
+        head = "  forecast    "
+        rows = list(lines(self.forecast, self.speed)) or ["all results are stored"]
+        return [
+            *(f"{head if i == 0 else ' ' * len(head)}{line}" for i, line in enumerate(rows)),
+            *(f"  takes long: {line}" for line in self.slow),
+        ]
 
     def _described(self, name: str) -> str:
         order = ["base", *self.stored]
@@ -79,7 +98,7 @@ class CheckReport:
 
 
 def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: int | None = None) -> CheckReport:
-    """Checks model, step order, names, files, data, prompts, permissions, disk and memory.
+    """Checks model, step order, names, files, data, prompts, permissions, disk and memory, and forecasts the run.
 
     Args:
         out: folder under which profiles/ and reports/ will be written.
@@ -117,16 +136,29 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
     if messages or folder is None:
         raise first_of(messages, len(messages), loaded.path)
 
-    stored, measured = _stored(loaded, store, shown)
-    needs = estimate(recipe, folder, stored)
+    stored, measured, keys = _stored(loaded, store, shown)
+    ahead = forecast_of(recipe, folder, configs, store, keys)
     free = shutil.disk_usage(existing(store.root)).free if free_bytes is None else free_bytes
-    if needs.disk_bytes > free:
-        what = f"{store.root}: needs up to {_gb(needs.disk_bytes)} of disk, {_gb(free)} free there"
+    if ahead.disk_bytes > free:
+        what = f"{store.root}: needs up to {gigabytes(ahead.disk_bytes)} of disk, {gigabytes(free)} free there"
         raise InputError(f"{loaded.path}: {what}", hint="make room, or name a folder on another disk with --store")
+    adviser = Adviser(
+        loaded,
+        ahead,
+        lambda override: load_recipe(loaded.path, [*loaded.overrides, override]),
+        lambda other: forecast_of(other.recipe, folder, configs, store),
+    )
+    most = recipe.max_memory_bytes
+    beyond = list(adviser.too_large(most)) if most is not None else []
+    if beyond:
+        where = loaded.where(("max_memory_gb",))
+        raise first_of(
+            (f"{where}: found {recipe.max_memory_gb:g}; {what}" for what in beyond), len(beyond), loaded.path
+        )
     import psutil
 
     available = psutil.virtual_memory().available
-    names = recipe.candidate_names()
+    names, family = recipe.candidate_names(), family_of(folder)
     return CheckReport(
         recipe=str(loaded.path),
         name=recipe.name,
@@ -134,37 +166,43 @@ def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: i
         stored=dict(zip(names[1:], stored, strict=True)),
         profiles=measured,
         parents={name: names[parent] for name, parent in zip(names[1:], recipe.parents(), strict=True)},
-        params=needs.params,
-        disk_bytes=needs.disk_bytes,
+        params={part.folder: tensors_of(folder / part.folder, part.stem).params for part in family.parts},
+        disk_bytes=ahead.disk_bytes,
         disk_free_bytes=free,
-        memory_bytes=needs.memory_bytes,
+        memory_bytes=ahead.memory_bytes,
         memory_available_bytes=available,
-        warnings=(*notes(folder), *_warnings(loaded, needs.memory_bytes, available)),
+        seconds=ahead.seconds,
+        speed=ahead.of,
+        forecast=ahead.rows,
+        slow=tuple(adviser.slow()),
+        warnings=(*notes(folder), *_warnings(loaded, ahead, available)),
     )
 
 
-def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) -> tuple[list[bool], str]:
-    """For every step, whether its result is in the store, and the state of this machine's profiles.
+def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) -> tuple[list[bool], str, list[str]]:
+    """For every step, whether its result is in the store; the state of this machine's profiles; the candidates' keys.
 
     Asked only of a store that has results; ``shown``: see ``shown_names``.
     """
     recipe = loaded.recipe
     if not (store.root / "results").is_dir():
-        return [False] * len(recipe.steps), ""
+        return [False] * len(recipe.steps), "", []
     base = base_candidate(recipe.model, store)
-    keys = partial(data_key, source=base.source, store=store)
-    plan = plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
-    stored = [store.has(planned.key) for planned in plan]
+    of_data = partial(data_key, source=base.source, store=store)
+    plan = plan_steps(recipe, base.key, of_data(recipe.data), of_data, scorer_key(base.source, store))
+    keys = [base.key, *(planned.key for planned in plan)]
+    stored = [store.has(key) for key in keys[1:]]
     if "host" not in recipe.profile.targets:
-        return stored, ""
-    made = zip(recipe.candidate_names(), [base.key, *(planned.key for planned in plan)], strict=True)
-    candidates = [(each, key) for name, key in made for each in shown[name]]
-    return stored, state(store, recipe.name, measured_parts(recipe, candidates, base.family.formula))
+        return stored, "", keys
+    candidates = [(each, key) for name, key in zip(recipe.candidate_names(), keys, strict=True) for each in shown[name]]
+    return stored, state(store, recipe.name, measured_parts(recipe, candidates, base.family.formula)), keys
 
 
-def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
-    if memory > available:
-        yield f"memory: needs about {_gb(memory)} and activations, {_gb(available)} are available; a run may be killed"
+def _warnings(loaded: Loaded, ahead: Forecast, available: int) -> Iterator[str]:
+    if ahead.memory_bytes > available:
+        worst = max(ahead.rows, key=lambda row: row.memory_bytes)
+        needs = f"{worst.stage} {worst.name} needs about {gigabytes(worst.memory_bytes)}"
+        yield f"memory: {needs}, {gigabytes(available)} are available; a run may be killed"
     profile, runs = loaded.recipe.profile, list[str]()
     for target in profile.targets:
         runs += profile.runtimes if target == "host" else [DEFAULT]  # the runner on a device is ONNX Runtime's
@@ -177,7 +215,3 @@ def _warnings(loaded: Loaded, memory: int, available: int) -> Iterator[str]:
     if threads is not None and threads > cores:
         where = loaded.where(("profile", "threads"))
         yield f"{where}: found {threads}, but this process may use {cores} cores; latencies will say little"
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

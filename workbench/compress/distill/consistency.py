@@ -52,6 +52,8 @@ class DistillConsistencyConfig(TaughtConfig):
     # The rates of its sines span a range, so there have to be at least two of them.
     guidance_width: int = Field(EMBEDDED, ge=4, description="Width of the embedding of w, an even number.")
     drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
+    teacher_passes: ClassVar[int] = 2
+    following: ClassVar[int] = 1
     denoises: ClassVar[bool] = False  # a student that was distilled to few steps may be trained further
 
     @model_validator(mode="after")
