@@ -1,8 +1,8 @@
 """The cost of a stage: the passes of networks that it makes, what isn't passes, the peak of memory, and its files.
 
 A pass takes its products at a share of the speed that this machine reaches at best, and what it reads and writes at the
-speed of memory. The shares were fitted to one run of recipes/bk_tiny_w8a8.yaml on two cores with AMX (docs/forecast.md
-says how near they come elsewhere); what was measured before on the same machine replaces them.
+speed of memory. The shares were fitted to one run of recipes/bk_tiny_w8a8.yaml on two quiet cores with AMX and to what
+is known of SD-v1.5 on others; what was measured before on the same machine replaces them.
 """
 
 from __future__ import annotations

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.forecast.cost import Pass
+from workbench.forecast.kept import kept
 from workbench.models.families.base import Configs, Part
+from workbench.models.scheduler import timesteps
 from workbench.store.depends import depends_on
-from workbench.store.files import write_atomic
 from workbench.store.store import Store, key_of
 
 ALIVE = 5
 """Times what a layer writes that lives meanwhile: its input, scratch, what waits for a sum. Attention's own products
 count once, since all that it writes is theirs."""
-_counted: dict[str, Pass] = {}
-"""By key, of this process: many recipes have the same networks."""
 
 
 def pass_of(part: Part, config: Mapping[str, Any], configs: Configs, folder: Path | None, store: Store) -> Pass | None:
@@ -34,24 +32,26 @@ def pass_of(part: Part, config: Mapping[str, Any], configs: Configs, folder: Pat
     plain = {name: value for name, value in config.items() if not name.startswith("_") or name == "_class_name"}
     beside = sorted(f"{f.name} {f.stat().st_mtime_ns}" for f in folder.glob("*.json")) if folder else []
     parts = {"part": part.name, "config": plain, "inputs": repr(part.spec(configs).inputs), "beside": beside}
-    key = key_of({**parts, "code": depends_on("workbench.runtimes.torch.counting")["code"]})
-    file = store.root / "forecast" / "counts.json"
-    if key not in _counted:
-        known: dict[str, Any] = {}
-        with suppress(OSError, ValueError, TypeError):
-            known = json.loads(file.read_bytes())
-            _counted.update({name: Pass(*numbers) for name, numbers in known.items()})
-        if key not in _counted:
-            counted = _count(part, plain, configs, folder)
-            if counted is None:
-                return None
-            _counted[key] = counted
-            if (store.root / "results").is_dir():
-                write_atomic(file, json.dumps({**known, key: astuple(counted)}))
-    return _counted[key]
+    about = {**parts, "code": _code("workbench.runtimes.torch.counting")}
+    numbers = kept(store, about, lambda: _count(part, plain, configs, folder))
+    with suppress(TypeError):  # of a damaged file
+        return None if numbers is None else Pass(*numbers)
+    return None
 
 
-def _count(part: Part, config: Mapping[str, Any], configs: Configs, folder: Path | None) -> Pass | None:
+def timesteps_of(scheduler: Mapping[str, Any], steps: int, few: bool, store: Store) -> int:
+    """How often a scheduler of that config asks for the denoiser; ``few``: see ``load_scheduler``."""
+    about = {"scheduler": dict(scheduler), "steps": steps, "few": few, "code": _code("workbench.models.scheduler")}
+    return int(kept(store, about, lambda: len(timesteps(scheduler, steps, few))))
+
+
+@cache
+def _code(module: str) -> str:
+    """Of what counts: with other code the counts are others."""
+    return str(key_of(depends_on(module)))
+
+
+def _count(part: Part, config: Mapping[str, Any], configs: Configs, folder: Path | None) -> list[int] | None:
     import torch
 
     from workbench.graphs.quiet import quiet
@@ -67,4 +67,4 @@ def _count(part: Part, config: Mapping[str, Any], configs: Configs, folder: Path
     layers = counted.layers
     alive = max((each.activation_bytes * (1 if each.attention_macs else ALIVE) for each in layers), default=0)
     written = sum(each.activation_bytes for each in layers)
-    return Pass(counted.macs_with_attention, written, alive, counted.params, len(layers))
+    return [counted.macs_with_attention, written, alive, counted.params, len(layers)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from workbench.errors import InputError
 from workbench.forecast.words import duration, gigabytes
@@ -12,8 +13,8 @@ from workbench.recipe.load import Loaded
 
 LONG_S, AIM_S = 12 * 3600.0, 2 * 3600.0
 """A stage that takes longer is told, with what would bring it down to about the other."""
-LEAST = 3
-"""Of anything that is proposed."""
+LEAST, MOST = 3, 4
+"""Of anything that is proposed; and proposals, for each of which the whole recipe is forecast anew."""
 Again = Callable[[Loaded], Forecast]
 """The forecast of the same recipe with other settings."""
 Reload = Callable[[str], Loaded]
@@ -30,7 +31,10 @@ class Adviser:
     again: Again
 
     def slow(self) -> Iterator[str]:
-        """Of every part that takes long: how long, why, and what to set instead with the figure that it'd then be."""
+        """Of what takes long, the first few: how long, why, and what to set instead with what it'd then take."""
+        yield from islice(self._slow(), MOST)
+
+    def _slow(self) -> Iterator[str]:
         recipe, rows = self.loaded.recipe, self.forecast.rows
         drawn = [row for row in rows if row.stage == "evaluate" and row.seconds]
         if (seconds := _sum(drawn)) > LONG_S:
@@ -52,9 +56,7 @@ class Adviser:
     def too_large(self, most: int) -> Iterator[str]:
         """Stages that need more than ``most`` bytes of memory, one sentence each."""
         recipe = self.loaded.recipe
-        for row in self.forecast.rows:
-            if row.memory_bytes <= most:
-                continue
+        for row in [row for row in self.forecast.rows if row.memory_bytes > most][:MOST]:
             what = f"{row.stage} {row.name} needs about {gigabytes(row.memory_bytes)}"
             helps = [self._with_less(i, row, most) for i, e in enumerate(recipe.steps) if self._made_by(i, row, e.kind)]
             yield f"{what}; {next((text for text in helps if text), 'set it higher, or start from a smaller model')}"

@@ -10,19 +10,19 @@ from typing import Any
 
 from workbench.data.captioned import captions, is_there
 from workbench.forecast.cost import NOTHING, Cost, Facts, Pass
-from workbench.forecast.counts import pass_of
+from workbench.forecast.counts import pass_of, timesteps_of
 from workbench.forecast.shapes import export
 from workbench.models.families import family_of
 from workbench.models.families.base import Config, Family
 from workbench.models.guidance import FIELD
-from workbench.models.scheduler import read_scheduler, timesteps
+from workbench.models.scheduler import read_scheduler
 from workbench.models.weights import tensors_of
 from workbench.recipe.check_steps import shown_names
 from workbench.recipe.schema import Recipe
 from workbench.recipe.stages_after import evaluating, profiling
 from workbench.store.depends import depends_on
 from workbench.store.store import Store, key_of
-from workbench.training.precision import Precision, chosen
+from workbench.training.precision import multiplied
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def stages_of(
     """
     steps, chain = _steps(recipe, folder, configs, store, keys)
     names, shown = recipe.candidate_names(), shown_names(recipe, configs)
-    times = partial(timesteps, read_scheduler(folder))
+    times = partial(timesteps_of, read_scheduler(folder), store=store)
     drawn = [(each, i) for i, name in enumerate(names) for each in shown[name]]
     later = [*evaluating(recipe, folder, chain, drawn, times), *profiling(recipe, chain, drawn)]
     return [*steps, *_exports(chain, names), *(Stage(*parts) for parts in later)]
@@ -77,7 +77,7 @@ def _steps(
     of_folder, denoiser = family.configs(folder), family.denoiser.name
     base = {part.name: _pass(family, part.name, of_folder(part.name), folder, folder, store) for part in family.parts}
     passes, files = [base], [frozenset[str]()]
-    scheduled = partial(timesteps, read_scheduler(folder))
+    times = partial(timesteps_of, read_scheduler(folder), store=store)
     texts = captions(recipe.data, folder) if is_there(recipe.data, folder) else []
     stages: list[Stage] = []
     for i, (entry, parent) in enumerate(zip(recipe.steps, recipe.parents(), strict=True)):
@@ -93,8 +93,8 @@ def _steps(
             captions=len(dict.fromkeys(texts)),
             pictures=len(texts),
             few=bool(configs[parent].get(FIELD)),
-            half=_half,
-            timesteps=lambda steps, few: len(scheduled(steps, few)),
+            half=multiplied,
+            timesteps=lambda steps, few: times(steps, few),
             others={name: each[denoiser] for name, each in zip(names, passes, strict=False)},
         )
         cost = entry.config.cost(facts)
@@ -105,13 +105,6 @@ def _steps(
         words = ", ".join(f"{count} {name.replace('.', ' ')}" for name, count in entry.config.sizes.items())
         stages.append(Stage(entry.kind, names[i + 1], cost, key, key, words))
     return stages, Chain(family, passes, [bool(config.get(FIELD)) for config in configs], files, keys)
-
-
-def _half(precision: Precision) -> bool:
-    """Whether the processor trains in bf16 where a step asks for that precision."""
-    import torch
-
-    return chosen(precision, torch.device("cpu")) == "bf16"
 
 
 def _exports(chain: Chain, names: Sequence[str]) -> Iterator[Stage]:
@@ -129,13 +122,13 @@ def _exports(chain: Chain, names: Sequence[str]) -> Iterator[Stage]:
 def _pass(
     family: Family, component: str, config: Mapping[str, Any], folder: Path, own: Path | None, store: Store
 ) -> Pass:
-    """Counted; where that can't be, of its weights alone."""
+    """Counted; where that can't be, of its weights alone. All weights of a denoiser's own files are read."""
     part, of_folder = family.part(component), family.configs(folder)
 
     def configs(name: str) -> Config:
         return dict(config) if name == component else of_folder(name)
 
-    counted = pass_of(part, config, configs, own and own / part.folder, store)
-    if counted is None:
-        return replace(NOTHING, params=tensors_of(folder / part.folder, part.stem).params)
+    counted = pass_of(part, config, configs, own and own / part.folder, store) or NOTHING
+    if counted is NOTHING or (own and component == family.denoiser.name):
+        return replace(counted, params=max(counted.params, tensors_of(folder / part.folder, part.stem).params))
     return counted

@@ -34,7 +34,7 @@ LAYER_PASSES, UNEVEN = 20, 1.5
 
 
 def evaluating(
-    recipe: Recipe, folder: Path, chain: Chain, drawn: Drawn, times: Callable[[int, bool], list[float]]
+    recipe: Recipe, folder: Path, chain: Chain, drawn: Drawn, times: Callable[[int, bool], int]
 ) -> Iterator[Parts]:
     """Pictures of every candidate, the denoiser's outputs, and scores."""
     config, family = recipe.evaluate, chain.family
@@ -48,7 +48,7 @@ def evaluating(
         few = chain.few[i]
         steps = config.few_steps[counts[i]] if few else config.steps
         counts[i] += 1
-        each, count = passes(config.guidance_scale, few), len(times(steps, few))
+        each, count = passes(config.guidance_scale, few), times(steps, few)
         networks = chain.passes[i]
         compared = 0 if few else 2 * len(config.timesteps) * min(config.samples, config.pictures)
         work = (

@@ -72,8 +72,8 @@ class Ledger:
             taken = read(self.store.root, key) if key else None
             if taken is None or "expected" not in taken:
                 continue
-            expected, took = taken["expected"], float(taken["seconds"])
-            took += sum(float((read(self.store.root, other) or {}).get("seconds", 0)) for other in also)
+            parts = [taken, *(read(self.store.root, other) or {} for other in also)]
+            expected, took = taken["expected"], sum(float(part.get("seconds", 0)) for part in parts)
             known = expected["source"] != "stored"
             rows.append(
                 {
@@ -81,6 +81,7 @@ class Ledger:
                     "name": row.name,
                     "forecast_s": expected["seconds"] if known else None,
                     "took_s": took,
+                    "cpu_s": sum(float(part.get("cpu_seconds", 0)) for part in parts),
                     "ratio": took / expected["seconds"] if known and expected["seconds"] > 0 else None,
                     "forecast_bytes": expected["memory_bytes"] if known else None,
                     "peak_bytes": taken["peak_bytes"],

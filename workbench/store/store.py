@@ -94,8 +94,8 @@ class Store:
         sync_tree(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        facts = {"seconds": taken.seconds, "peak_bytes": taken.peak or None, "disk_bytes": size, "resumed": resumed}
-        keep(self.root, key, facts)
+        facts = {"seconds": taken.seconds, "cpu_seconds": taken.computed, "peak_bytes": taken.peak or None}
+        keep(self.root, key, {**facts, "disk_bytes": size, "resumed": resumed})
         folder.replace(target)
         sync(target.parent)
         self._read[key] = result

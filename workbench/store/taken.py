@@ -7,6 +7,7 @@ of this process and of those below it, which are looked at some times a second.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,9 @@ class Taken:
     started: float = field(default_factory=time.monotonic)
     within: float = 0.0
     seconds: float = 0.0
+    computed: float = field(default_factory=lambda: _computed())
+    """Seconds of processors, of all threads: less than ``seconds`` of one thread where others used the machine."""
+    computed_within: float = 0.0
     peak: int = 0
     waits: bool = False
     """While the work within it is under way."""
@@ -60,9 +64,11 @@ class _Watch:
             stack = self._stacks[threading.get_ident()]
             stack.remove(work)
             whole = time.monotonic() - work.started
-            work.seconds = whole - work.within
+            computed = _computed() - work.computed
+            work.seconds, work.computed = whole - work.within, computed - work.computed_within
             if stack:
                 stack[-1].within += whole
+                stack[-1].computed_within += computed
                 stack[-1].waits = False
             else:
                 del self._stacks[threading.get_ident()]
@@ -83,6 +89,12 @@ class _Watch:
                 if not self._stacks:
                     return
                 self._look()
+
+
+def _computed() -> float:
+    """Seconds of processors that this process and those below it that have ended have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 _WATCH = _Watch()
