@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-LIBRARIES = 700_000_000
-"""Bytes that torch, diffusers and ONNX Runtime take before anything is loaded."""
+LIBRARIES = 900_000_000
+"""Bytes that torch, diffusers and ONNX Runtime take, loaded and at work, without any network."""
 _MOST: ContextVar[int | None] = ContextVar("most memory", default=None)
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol, TextIO
 
 Tick = Callable[..., None]
 """``tick(done, note="")``: how many units of the total are done."""
-LINE_EVERY_S, SILENT_S = 10.0, 4.5
-"""Between lines while units are done, and the longest without any."""
+LINE_EVERY_S, SILENT_S, LOOK_EVERY_S = 10.0, 3.5, 0.25
+"""Between lines while units are done; the longest without any, and how often that is looked at."""
 
 
 class Progress(Protocol):
@@ -102,7 +102,8 @@ class _Board:
     def open(self, bar: Bar) -> None:
         with self._lock:
             if not self._bars:
-                self._stream, self._told = sys.stderr, time.monotonic()  # within, others may have it for a while
+                self._stream = sys.stderr  # within, others may have it for a while
+                self._told = self._told or time.monotonic()
                 self._live = _live(self._stream) if self._stream.isatty() else None
                 threading.Thread(target=self._keep_telling, args=(bar,), daemon=True).start()
             self._bars.append(bar)
@@ -130,7 +131,7 @@ class _Board:
 
     def _keep_telling(self, outermost: Bar) -> None:
         while True:
-            time.sleep(0.5)
+            time.sleep(LOOK_EVERY_S)
             with self._lock:
                 if outermost not in self._bars:
                     return

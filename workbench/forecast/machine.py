@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ from workbench.store.files import write_atomic
 from workbench.store.processor import WIDE_SUMS, default_threads, features
 from workbench.store.store import Store, key_of
 
-SIDE, WIDE, TAKES_S = 1024, 2048, 0.05
+SIDE, WIDE, TAKES_S = 768, 2048, 0.1
 """Of the stand-in's matrices, where products and where reading takes the time, and how long each is repeated."""
 SATURATED = 2
 """Threads that use up the speed of memory."""
@@ -39,6 +40,12 @@ def speed(store: Store) -> Speed:
     memory = max((reached["bytes"], reached["best"]) for reached in ceilings["memory"])[1]
     int8 = ceilings["int8"]["best"] if ceilings["int8"] else ceilings["fp32"]["best"]
     return replace(quick, fp32=ceilings["fp32"]["best"], int8=int8, memory=memory, of=CEILINGS)
+
+
+def busy() -> str:
+    """What else this machine does, where that leaves less than half of its cores; forecasts are of an idle one."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    return f"load {load:.1f} on {cores} cores, and forecasts are of an idle machine" if load > cores / 2 else ""
 
 
 def _stand_in(store: Store) -> Speed:
@@ -65,11 +72,11 @@ def _stand_in(store: Store) -> Speed:
 
 
 def _best(call: Callable[[], object]) -> float:
+    """Least seconds that this thread computes in a call, whatever else the processor does meanwhile."""
     call()
     taken: list[float] = []
-    end = time.perf_counter() + TAKES_S
-    while not taken or time.perf_counter() < end:
-        start = time.perf_counter()
+    while sum(taken) < TAKES_S:
+        start = time.thread_time()
         call()
-        taken.append(time.perf_counter() - start)
+        taken.append(max(time.thread_time() - start, 1e-6))
     return min(taken)

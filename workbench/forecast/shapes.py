@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from workbench.forecast.cost import LIBRARIES_BYTES, Cost, Pass, Passes
+from workbench.forecast.cost import Cost, Pass, Passes
+from workbench.limits import LIBRARIES
 
 WEIGHTS_S_PER_GB = 9.0
 """Of float32 weights that are read, converted, made anew or written: remove_blocks on SD-v1.5 took 46 s for 4.7 GB."""
@@ -18,13 +19,13 @@ def weights(networks: Iterable[Pass], kept: Pass | None = None) -> Cost:
     """Networks that are held as float32 modules; one of them is written."""
     held = sum(network.bytes for network in networks)
     disk = kept.bytes if kept else 0
-    return Cost((), (held + disk) / 1e9 * WEIGHTS_S_PER_GB, LIBRARIES_BYTES + held, disk)
+    return Cost((), (held + disk) / 1e9 * WEIGHTS_S_PER_GB, LIBRARIES + held, disk)
 
 
 def running(*networks: Pass) -> int:
     """Bytes that networks take in a runtime: their weights twice, and what lives during the pass of the largest."""
     alive = max((network.alive for network in networks), default=0)
-    return LIBRARIES_BYTES + 2 * sum(network.bytes for network in networks) + alive
+    return LIBRARIES + 2 * sum(network.bytes for network in networks) + alive
 
 
 def export(network: Pass) -> Cost:
@@ -58,5 +59,5 @@ def training(
     state = 4 * student.bytes
     held = (2 + following) * student.bytes + state + teacher.bytes + text.bytes
     kept = batch * student.written // (2 if half else 1)
-    memory = LIBRARIES_BYTES + held + max(state, kept)
+    memory = LIBRARIES + held + max(state, kept)
     return Cost(passes, TRAINING_S + saves * state / 1e9 * SAVE_S_PER_GB, memory, student.bytes + state)

@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
 from workbench.errors import InputError, RunError
+from workbench.forecast.machine import busy
 from workbench.forecast.words import gigabytes
 from workbench.models.families import family_of
 from workbench.models.folder import notes
@@ -87,6 +88,7 @@ class CheckReport:
         return [
             *(f"{head if i == 0 else ' ' * len(head)}{line}" for i, line in enumerate(rows)),
             *(f"  takes long: {line}" for line in self.slow),
+            *([f"  busy: {doing}"] if self.seconds and (doing := busy()) else []),
         ]
 
     def _described(self, name: str) -> str:

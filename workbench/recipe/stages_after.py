@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from workbench.data.captioned import captions, is_there
 from workbench.data.operation import HELD_OUT, TRAIN
-from workbench.forecast.cost import FP32, LIBRARIES_BYTES, Cost, Pass, Passes
+from workbench.forecast.cost import FP32, Cost, Pass, Passes
 from workbench.forecast.shapes import running
+from workbench.limits import LIBRARIES
 from workbench.models.guidance import passes
 from workbench.recipe.schema import ProfileConfig, Recipe
 from workbench.runtimes.base import described
@@ -96,7 +97,7 @@ def profiling(recipe: Recipe, chain: Chain, drawn: Drawn) -> Iterator[Parts]:
         seconds += sum(config.min_seconds + 3 * LOADS_S_PER_GB * network.bytes / 1e9 for network in networks)
         seconds += CEILINGS_S + len(there) * (PROBE_S if reads else PROBE_TORCH_S)
         alone = [2 * sum(network.bytes for network in chain.passes[i].values()) for _, i in there]
-        memory = max(memory, _together(networks, chain) + LIBRARIES_BYTES + max(alone, default=0))
+        memory = max(memory, _together(networks, chain) + LIBRARIES + max(alone, default=0))
     yield (
         "profile",
         "host",
@@ -115,4 +116,4 @@ def _counted(config: ProfileConfig) -> float:
 def _together(networks: Sequence[Pass], chain: Chain) -> int:
     """Of all networks of a component, which are measured against each other."""
     by_component = [[n for n in networks if any(p.get(name) is n for p in chain.passes)] for name in chain.passes[0]]
-    return max((running(*group) for group in by_component), default=LIBRARIES_BYTES)
+    return max((running(*group) for group in by_component), default=LIBRARIES)

@@ -28,7 +28,7 @@ from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.schema import Recipe
 from workbench.run import chain, scores
 from workbench.run.data_sets import manifests
-from workbench.run.ledger import Beside, Ledger
+from workbench.run.ledger import HUNDRED, Beside, Ledger
 from workbench.run.profiles import prepare_devices, profile_all
 from workbench.run.publish import Results, publish
 from workbench.run.session import Session
@@ -84,24 +84,26 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
 
 def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> tuple[Path, list[Beside]]:
     recipe = loaded.recipe
-    base, plan = _planned(loaded, store)
-    ledger = Ledger(_forecast(recipe, base, plan, store), store)
-    session = Session(recipe, store, progress, ledger)
-    prepare_devices(session)
-    made = chain.build(base, plan, session)
-    write_record(store, recipe.name, made)
-    candidates = chain.at_steps(made, recipe.evaluate.few_steps)
-    source = candidates[0].source
-    files = scores.exports(candidates, session)
-    evaluation = scores.evaluation_set(recipe, source)
-    keys = scores.drawing_keys(candidates, files, evaluation)
-    scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, session)
-    profiles = profile_all(session, candidates, files)
-    pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
-    beside = ledger.beside()
-    results = Results(candidates, scored, pictures, profiles, manifests(plan, store), beside)
-    with progress("report", 1):
-        return publish(loaded, results, store, out), beside
+    with progress(recipe.name, HUNDRED) as tick:
+        base, plan = _planned(loaded, store)
+        tick(0)
+        ledger = Ledger(_forecast(recipe, base, plan, store), store, tick)
+        session = Session(recipe, store, progress, ledger)
+        prepare_devices(session)
+        made = chain.build(base, plan, session)
+        write_record(store, recipe.name, made)
+        candidates = chain.at_steps(made, recipe.evaluate.few_steps)
+        source = candidates[0].source
+        files = scores.exports(candidates, session)
+        evaluation = scores.evaluation_set(recipe, source)
+        keys = scores.drawing_keys(candidates, files, evaluation)
+        scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, session)
+        profiles = profile_all(session, candidates, files)
+        pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
+        beside = ledger.beside()
+        results = Results(candidates, scored, pictures, profiles, manifests(plan, store), beside)
+        with progress("report", 1):
+            return publish(loaded, results, store, out), beside
 
 
 def _forecast(recipe: Recipe, base: Candidate, plan: Sequence[PlannedStep], store: Store) -> Forecast:

@@ -9,12 +9,13 @@ from typing import Any
 
 from workbench.forecast.before import remember
 from workbench.models.candidate import Candidate
+from workbench.progress import Tick
 from workbench.recipe.forecast import Forecast, Row
 from workbench.recipe.stages import Stage
 from workbench.store.store import Store
 from workbench.store.taken import keep, read
 
-Kind = str
+HUNDRED = 100
 Beside = Mapping[str, Any]
 """``stage``, ``name``; ``forecast_s`` and ``took_s`` with their ``ratio``, truth by forecast; the same of memory; and
 the forecast's ``source``."""
@@ -26,6 +27,8 @@ class Ledger:
 
     forecast: Forecast
     store: Store
+    tick: Tick = lambda _done: None
+    """Told how many hundredths of what the run was expected to take are done."""
     _keys: dict[tuple[str, str], tuple[str, Sequence[str]]] = field(default_factory=dict)
     _owners: dict[Path, str] = field(default_factory=dict)
 
@@ -39,13 +42,15 @@ class Ledger:
         owner = self._owners.get(candidate.components[component].path, candidate.name)
         self.finished("export", f"{owner}/{component}", file.parent.name)
 
-    def finished(self, kind: Kind, name: str, key: str, also: Sequence[str] = ()) -> None:
+    def finished(self, kind: str, name: str, key: str, also: Sequence[str] = ()) -> None:
         """A stage's result lies in the store under ``key``; its time is that of the results ``also``, too."""
         found = self._stage(kind, name)
         if found is None or (kind, name) in self._keys:
             return
         row, stage = found
         self._keys[kind, name] = key, also
+        done = sum(row.seconds for row in self.forecast.rows if (row.stage, row.name) in self._keys)
+        self.tick(round(HUNDRED * done / max(self.forecast.seconds, 1e-9)))
         taken = read(self.store.root, key)
         if taken is None or "stage" in taken:
             return

@@ -8,7 +8,7 @@ from typing import Any
 from workbench.report.html import write_report
 from workbench.report.sections.forecast import gather
 
-ROW = {"stage": "distill", "name": "distilled", "forecast_s": 100.0, "took_s": 140.0, "ratio": 1.4}
+ROW = {"stage": "distill", "name": "distilled", "forecast_s": 100.0, "took_s": 140.0, "ratio": 1.4, "cpu_s": 90.0}
 ROW |= {"forecast_bytes": 1_300_000_000, "peak_bytes": 1_210_000_000, "source": "from MACs", "resumed": False}
 
 
@@ -21,8 +21,17 @@ def rows() -> list[dict[str, Any]]:
 def test_the_ratio_stands_beside_both_and_those_within_the_factor_are_counted(run):
     found = gather(replace(run, stages=rows()), None)
     assert (found.near, found.known) == (1, 2)
-    assert found.rows[0] == ["distill distilled", "100.0 s", "2.3 min", "1.40", "1.30 GB", "1.21 GB", "from MACs"]
-    assert found.rows[2] == ["distill old", "–", "2.3 min", "–", "–", "–", "stored"]
+    assert found.rows[0] == [
+        "distill distilled",
+        "100.0 s",
+        "2.3 min",
+        "1.40",
+        "90.0 s",
+        "1.30 GB",
+        "1.21 GB",
+        "from MACs",
+    ]
+    assert found.rows[2] == ["distill old", "–", "2.3 min", "–", "90.0 s", "–", "–", "stored"]
     assert found.rows[3][0] == "distill cut, only what was left after a stop"
 
 

@@ -17,7 +17,8 @@ WITHIN = 1.5
 
 @dataclass(frozen=True)
 class Beside:
-    """``rows``: stage, forecast and truth of seconds and of memory, ratio, and how the forecast was known.
+    """``rows``: stage, forecast and truth of seconds, their ratio, seconds of processors, forecast and truth of memory,
+    and how the forecast was known.
 
     ``near`` of ``known`` stages took what was said, within the factor; those below a second count as near.
     """
@@ -47,6 +48,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         seconds(row["forecast_s"]),
         seconds(row["took_s"]),
         ratio,
+        seconds(row.get("cpu_s")),
         _memory(row["forecast_bytes"]),
         _memory(row["peak_bytes"]),
         row["source"],
