@@ -8,6 +8,7 @@ import pytest
 
 from workbench.forecast.before import done, expect, remember
 from workbench.forecast.cost import Cost, Pass, Passes, Speed
+from workbench.store.files import write_sealed
 from workbench.store.store import Store
 from workbench.store.taken import FOLDER, keep, read
 
@@ -66,5 +67,7 @@ def test_what_belongs_to_a_stage_counts_with_it_and_damaged_notes_are_left_out(s
     file: Path = store.root / FOLDER / "k.json"
     file.write_text("{")
     assert done(store, "here") == [] and read(store.root, "k") is None
-    file.write_text('{"stage": "evaluate", "machine": "here", "resumed": false, "cost": 3}')
+    write_sealed(file, {"stage": "evaluate", "machine": "here", "resumed": False, "cost": 3})
     assert done(store, "here") == []
+    file.write_text(file.read_text().replace("here", "there"))
+    assert read(store.root, "k") is None

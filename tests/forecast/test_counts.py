@@ -36,4 +36,4 @@ def test_counts_lie_in_a_store_that_has_results_and_nowhere_else(demo, store):
     assert not store.root.exists()
     store.compute("k", lambda _out: {})
     pass_of(family.denoiser, {**config, "norm_num_groups": 4}, configs, None, store)
-    assert (store.root / "forecast" / "counts.json").is_file()
+    assert (store.root / "forecast" / "found.json").is_file()

@@ -16,7 +16,7 @@ def test_without_ceilings_a_product_of_matrices_stands_in_and_is_kept_where_ther
     assert not store.root.exists()
     store.compute("k", lambda _out: {})
     assert speed(store) == speed(store)
-    (store.root / "forecast" / "speed.json").write_text("{broken")
+    (store.root / "forecast" / "found.json").write_text("{broken")
     assert speed(store).fp32 > 0
 
 

@@ -40,7 +40,7 @@ def test_a_peak_is_that_of_its_own_stage(store: Store):
     store.compute("small", lambda _out: {})
     peaks = {key: facts["peak_bytes"] for key, facts in every(store.root)}
     assert peaks["large"] > MUCH
-    assert peaks["small"] < peaks["large"] - MUCH and peaks["outer"] < peaks["large"] - MUCH
+    assert max(peaks["small"], peaks["outer"]) < peaks["large"] - 0.9 * MUCH
 
 
 def test_children_count_while_they_live():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,7 @@ def pass_of(part: Part, config: Mapping[str, Any], configs: Configs, folder: Pat
     parts = {"part": part.name, "config": plain, "inputs": repr(part.spec(configs).inputs), "beside": beside}
     about = {**parts, "code": _code("workbench.runtimes.torch.counting")}
     numbers = kept(store, about, lambda: _count(part, plain, configs, folder))
-    with suppress(TypeError):  # of a damaged file
-        return None if numbers is None else Pass(*numbers)
-    return None
+    return None if numbers is None else Pass(*numbers)
 
 
 def timesteps_of(scheduler: Mapping[str, Any], steps: int, few: bool, store: Store) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, replace
+from typing import Any
 
 from workbench.forecast.cost import Speed
+from workbench.forecast.kept import kept
 from workbench.profile.ceilings import known
 from workbench.runtimes.base import DEFAULT
 from workbench.store.environment import fingerprint
-from workbench.store.files import write_atomic
 from workbench.store.processor import WIDE_SUMS, default_threads, features
 from workbench.store.store import Store, key_of
 
@@ -33,7 +32,7 @@ def machine() -> str:
 
 def speed(store: Store) -> Speed:
     """What this machine reaches; a stand-in is measured once (some 0.3 s) and kept where the store has results."""
-    quick = _stand_in(store)
+    quick = Speed(**kept(store, {"speed of": machine()}, _stand_in))
     ceilings = known(DEFAULT, default_threads(), store) if (store.root / "results").is_dir() else None
     if ceilings is None:
         return quick
@@ -48,10 +47,8 @@ def busy() -> str:
     return f"load {load:.1f} on {cores} cores, and forecasts are of an idle machine" if load > cores / 2 else ""
 
 
-def _stand_in(store: Store) -> Speed:
-    file, name = store.root / "forecast" / "speed.json", machine()
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        return Speed(**json.loads(file.read_bytes())[name])
+def _stand_in() -> dict[str, Any]:
+    """``Speed`` as JSON."""
     import torch
 
     threads, before = default_threads(), torch.get_num_threads()
@@ -65,10 +62,7 @@ def _stand_in(store: Store) -> Speed:
     finally:
         torch.set_num_threads(before)
     int8 = fp32 * (WIDER if WIDE_SUMS & set(features()) else 1)
-    measured = Speed(fp32, faster, int8, memory, STAND_IN)
-    if (store.root / "results").is_dir():
-        write_atomic(file, json.dumps({name: asdict(measured)}))
-    return measured
+    return asdict(Speed(fp32, faster, int8, memory, STAND_IN))
 
 
 def _best(call: Callable[[], object]) -> float:

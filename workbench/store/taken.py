@@ -6,17 +6,16 @@ of this process and of those below it, which are looked at some times a second.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.store.files import write_atomic
+from workbench.store.files import read_sealed, write_sealed
 from workbench.store.memory import forget_peak, of_children, resident
 
 FOLDER = "taken"
@@ -117,15 +116,12 @@ def highest() -> int:
 
 def keep(root: Path, key: str, facts: Mapping[str, Any]) -> None:
     """Adds to what is known of the making of a result in the store at ``root``."""
-    write_atomic(_file(root, key), json.dumps({**(read(root, key) or {}), **facts}))
+    write_sealed(_file(root, key), {**(read(root, key) or {}), **facts})
 
 
 def read(root: Path, key: str) -> dict[str, Any] | None:
     """What is known of the making of a result; None where nothing is."""
-    with suppress(OSError, ValueError, RecursionError):
-        facts = json.loads(_file(root, key).read_bytes())
-        return facts if isinstance(facts, dict) else None
-    return None
+    return read_sealed(_file(root, key))
 
 
 def every(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
