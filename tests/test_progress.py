@@ -25,6 +25,17 @@ def test_the_time_left_goes_by_what_the_parts_cost():
     assert weighted.left(now + 1) == pytest.approx(1, abs=0.1), "it goes down while a part is under way"
 
 
+def test_a_part_that_takes_longer_than_thought_does_not_end_in_nothing_left():
+    bar = Bar("export", 3, [1.0, 1.0, 8.0])
+    bar.tick(0, "")
+    bar.start -= 1
+    bar.tick(1, "")
+    now = time.monotonic()
+    assert bar.left(now + 20) == pytest.approx(21 / 2 * 8, abs=1)
+    bar.tick(2, "")
+    assert bar.left(now + 1000) is None, "the last part is overdue: nobody knows"
+
+
 def test_work_that_goes_on_from_a_checkpoint_is_not_credited_with_it():
     bar = Bar("distill", 300)
     bar.tick(200, "")

@@ -71,14 +71,17 @@ class Bar:
         """Seconds that are left; None where nobody can know yet."""
         if self._first is None:
             return None
-        share, of = self._cost(self.done) - self._cost(self._first), self._cost(self.total) - self._cost(self.done)
-        if share <= 0 or of <= 0:
+        first, done, after, whole = (self._cost(n) for n in (self._first, self.done, self.done + 1, self.total))
+        if done <= first or done >= whole:
             return None
-        all_left = (self._last_done - self.start) / share * of
-        return max(all_left - (now - self._last_done), 0.0)
+        by_done = (self._last_done - self.start) / (done - first) * (whole - done) - (now - self._last_done)
+        at_least = (now - self.start) / (after - first) * (whole - after)  # if the part under way ended now
+        left = max(by_done, at_least)
+        return left if left > 0 else None
 
     def _cost(self, done: int) -> float:
-        return self._sums[min(max(done, 0), self.total)] if self._sums else float(done)
+        done = min(max(done, 0), self.total)
+        return self._sums[done] if self._sums else float(done)
 
     def line(self, now: float) -> str:
         """For a log."""
