@@ -105,8 +105,7 @@ class _Board:
     def open(self, bar: Bar) -> None:
         with self._lock:
             if not self._bars:
-                self._stream = sys.stderr  # within, others may have it for a while
-                self._told = self._told or time.monotonic()
+                self._stream, self._told = sys.stderr, time.monotonic()  # within, others may have it for a while
                 self._live = _live(self._stream) if self._stream.isatty() else None
                 threading.Thread(target=self._keep_telling, args=(bar,), daemon=True).start()
             self._bars.append(bar)
