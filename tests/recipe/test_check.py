@@ -47,18 +47,6 @@ def test_a_sound_recipe_is_told_its_chain_and_leaves_no_trace(tmp_path: Path, st
     assert [f.name for f in tmp_path.iterdir()] == ["r.yaml"]
 
 
-def test_the_estimate_follows_the_stated_factors(tmp_path: Path, store: Store) -> None:
-    bare = check_recipe(loaded(tmp_path, ""), store)
-    whole = check_recipe(loaded(tmp_path), store)
-    unet, pipeline = 4 * whole.params["unet"], 4 * sum(whole.params.values())
-    pictures = (128 + 32) * 64 * 64 * 3
-
-    assert bare.disk_bytes == pipeline + pictures
-    assert whole.disk_bytes == (2 + 6 + 3) * unet + pipeline + 4 * pictures
-    assert bare.memory_bytes == 900_000_000 + 2 * pipeline
-    assert whole.memory_bytes == 900_000_000 + max(6 * unet, 2 * pipeline)
-
-
 def test_too_little_disk_is_refused(tmp_path: Path, store: Store) -> None:
     needs = check_recipe(loaded(tmp_path), store).disk_bytes
     told = refusal(loaded(tmp_path), store, free_bytes=needs - 1)
@@ -307,7 +295,8 @@ def test_a_step_whose_result_is_stored_takes_no_more_disk(tmp_path: Path, store:
     after = check_recipe(recipe, store)
 
     assert after.stored == {"bk_tiny": True, "distilled": False, "w8a8": False}
-    assert before.disk_bytes - after.disk_bytes == 2 * 4 * before.params["unet"]
+    assert after.forecast[0].source == "stored"
+    assert before.disk_bytes - after.disk_bytes == before.forecast[0].disk_bytes > 0
 
 
 def test_a_model_that_the_network_keeps_away_is_told_with_its_line(tmp_path: Path) -> None:
@@ -318,15 +307,18 @@ def test_a_model_that_the_network_keeps_away_is_told_with_its_line(tmp_path: Pat
     assert done.returncode == 1, done.stderr
 
 
-def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
+def test_checking_again_loads_no_heavy_library(tmp_path: Path) -> None:
+    """Networks are counted by torch once, and what was counted lies in a store that has results."""
     grouped = "{scheme: w4a16, from: distilled, group_size: 8, exempt: {patterns: [conv_in]}}"
     loaded(tmp_path, f"{CHAIN}  - quantize: {grouped}\n")
     code = (
         "import sys; from workbench.cli.main import app; app(['check', 'r.yaml'], standalone_mode=False);"
         "print(sorted({'torch', 'diffusers', 'transformers', 'onnx', 'nncf', 'pandas'} & {*sys.modules}))"
     )
-    done = process([sys.executable, "-c", code], cwd=tmp_path)
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    Store(tmp_path / ".workbench").compute("k", lambda _out: {})
+    first, again = (process([sys.executable, "-c", code], cwd=tmp_path) for _ in range(2))
+    assert first.stdout.splitlines()[-1] == "['diffusers', 'torch', 'transformers']", first.stderr
+    assert again.stdout.splitlines()[-1] == "[]", again.stderr
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ QUIET_EDITS = {
     "an annotation": ("def area(r: float) -> float:", "def area(r: int) -> object:"),
     "the words of an error": ('raise ValueError("negative")', 'raise ValueError(f"found {r}, needs 0 or more")'),
     "a type-only import": ("    import fractions", "    import decimal"),
+    "what a step says that it takes": ("        return facts", "        return 2 * facts"),
 }
 SOURCE = '''"""Discs."""
 import math
@@ -113,6 +114,11 @@ def area(r: float) -> float:
     if r < 0:
         raise ValueError("negative")
     return math.pi * r**2
+
+
+class Disc:
+    def cost(self, facts):
+        return facts
 '''
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.cli.options import AsJson, OutFolder, Overrides, RecipeFile, StoreFolder
+from workbench.cli.options import AsJson, MaxMemory, OutFolder, Overrides, RecipeFile, StoreFolder, with_memory
 
 
 def check(
@@ -12,15 +12,19 @@ def check(
     overrides: Overrides = None,
     store: StoreFolder = None,
     out: OutFolder = Path(),
+    max_memory_gb: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a recipe whole, without starting any work."""
+    """Check a recipe whole and forecast what it takes, without starting any work."""
     import json
     from dataclasses import asdict
 
+    from workbench.progress import visible
     from workbench.recipe.check import check_recipe
     from workbench.recipe.load import load_recipe
     from workbench.store.store import Store
 
-    report = check_recipe(load_recipe(recipe, overrides or []), Store(store), out)
+    loaded = load_recipe(recipe, with_memory(overrides, max_memory_gb))
+    with visible("check", 1):
+        report = check_recipe(loaded, Store(store), out)
     print(json.dumps(asdict(report), indent=1) if as_json else report)

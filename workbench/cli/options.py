@@ -14,6 +14,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override, such as distill.steps=20; may be given several times."),
 ]
+MaxMemory = Annotated[
+    float | None,
+    typer.Option("--max-memory-gb", metavar="GB", help="Most memory that a stage may plan with, as in the recipe."),
+]
 StoreFolder = Annotated[
     Path | None,
     typer.Option("--store", metavar="DIR", help="Folder of stored results; default .workbench or $WORKBENCH_STORE."),
@@ -58,3 +62,8 @@ def shapes_of(given: list[str] | None) -> dict[str, tuple[int, ...]]:
             raise InputError(f"--shape: found {text!r}; needs INPUT=SIDExSIDE…, such as sample=1x4x64x64")
         shapes[name] = tuple(int(part) for part in parts)
     return shapes
+
+
+def with_memory(overrides: list[str] | None, most_gb: float | None) -> list[str]:
+    """The overrides with that of ``--max-memory-gb``."""
+    return [*(overrides or ()), *([] if most_gb is None else [f"max_memory_gb={most_gb:g}"])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.cli.options import AsJson, OutFolder, Overrides, RecipeFile, StoreFolder
+from workbench.cli.options import AsJson, MaxMemory, OutFolder, Overrides, RecipeFile, StoreFolder, with_memory
 
 
 def run(
@@ -12,6 +12,7 @@ def run(
     overrides: Overrides = None,
     store: StoreFolder = None,
     out: OutFolder = Path(),
+    max_memory_gb: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Make, score, profile and rank the candidates of a recipe.
@@ -23,7 +24,8 @@ def run(
     from workbench.store.follower import rank
     from workbench.store.store import Store
 
+    overrides = with_memory(overrides, max_memory_gb)
     if rank():
-        follow(recipe, overrides or [], store)
+        follow(recipe, overrides, store)
         return
-    show(execute(recipe, overrides or [], Store(store), out, visible), as_json)
+    show(execute(recipe, overrides, Store(store), out, visible), as_json)

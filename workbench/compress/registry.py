@@ -22,6 +22,7 @@ from workbench.models.families import denoisers
 from workbench.strict import Name, Strict
 
 if TYPE_CHECKING:
+    from workbench.forecast.cost import Cost, Facts
     from workbench.progress import Progress
 
 
@@ -109,6 +110,17 @@ class StepConfig(Strict):
         """What the result depends on of the machine that computes it, as part of the result's key."""
         return {}
 
+    def cost(self, facts: Facts) -> Cost:
+        """What the step takes, for the forecast (no part of the result's key); here, of one that handles weights."""
+        from workbench.forecast.shapes import weights
+
+        return weights([facts.before, facts.made], facts.made)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Whole numbers that its time grows with, by key inside the step: where it takes days, fewer are proposed."""
+        return {}
+
 
 @dataclass(frozen=True)
 class StepContext:
@@ -131,6 +143,8 @@ class StepContext:
     """The candidates that the step's config names."""
     prompts: str | None = None
     """The recipe's file of prompts."""
+    max_memory_bytes: int | None = None
+    """What the step may plan with, where the recipe says so; it must change nothing but how much is done at a time."""
 
     def captions(self) -> list[str]:
         """What the parent draws, each text once: the data's training captions or, where there is none, the prompts."""

@@ -12,6 +12,7 @@ from workbench.data.forms import read_rows
 from workbench.data.operation import Done, Row
 from workbench.data.pictures import batches, fitted, read
 from workbench.errors import InputError
+from workbench.limits import fitting
 from workbench.models.families import family_of
 from workbench.progress import Progress, quiet
 from workbench.store.files import hash_file, write_atomic
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 LATENTS = "latents.safetensors"
 _OF = "autoencoder"
-_BATCH, _PIXELS = 16, 1 << 18
-"""Pictures that the autoencoder takes at once, and their pixels: one of 512 x 512 takes 0.7 GB."""
+_BATCH, _PIXELS, _BYTES = 16, 1 << 18, 2700
+"""Pictures that the autoencoder takes at once, their pixels, and bytes a pixel: one of 512 x 512 takes 0.7 GB."""
 
 
 def at_once(source: Path) -> int:
     """How many pictures of the pipeline in ``source`` go through its autoencoder at once."""
     family = family_of(source)
     height, width = family.sides(family.configs(source))
-    return min(_BATCH, max(1, _PIXELS // (height * width)))
+    return fitting(min(_BATCH, max(1, _PIXELS // (height * width))), _BYTES * height * width)
 
 
 def encode(rows: Sequence[Row], source: Path, progress: Progress = quiet) -> tuple[torch.Tensor, Done]:

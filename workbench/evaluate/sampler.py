@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.limits import fitting
 from workbench.models import guidance
 from workbench.models.families import family_of
 from workbench.models.families.base import Family, Part
@@ -56,6 +57,7 @@ class Networks:
         parallel = not large and all(format_of(path).parallel for path in files.values())
         lanes = (threads or default_threads()) if parallel else 1
         each = 1 if lanes > 1 else threads
+        lanes = fitting(lanes, SMALL, 2 * sum(map(file_size, files.values())))  # a thread each, however many
         networks = cls(family, files, load_tokens(source), source, family.scaling(source), each, lanes, large)
         if not large:
             for part in family.parts:

@@ -46,15 +46,7 @@ def ceilings(name: str, threads: int, store: Store) -> Ceilings:
     """
     descriptor = described(described(name).ceilings.of or name)
     runtime = base.runtime(descriptor.name)
-    key = key_of(
-        {
-            "what": "ceilings",
-            **depends_on(_measure, code_of(descriptor.name)),
-            "machine": fingerprint(),
-            "threads": threads,
-            "runtime": descriptor.name,
-        }
-    )
+    key = _key(descriptor, threads)
 
     def load(probe: Probe, folder: Path) -> Callable[[], object]:
         if descriptor.ceilings.load:
@@ -69,6 +61,24 @@ def ceilings(name: str, threads: int, store: Store) -> Ceilings:
     if not measured["warnings"]:  # what a busy machine gave is used once, and measured again the next time
         store.compute(key, lambda _folder: measured)
     return measured
+
+
+def known(name: str, threads: int, store: Store) -> Ceilings | None:
+    """The ceilings under one runtime where they were measured before."""
+    key = _key(described(described(name).ceilings.of or name), threads)
+    return cast("Ceilings | None", store.get(key))
+
+
+def _key(descriptor: Descriptor, threads: int) -> str:
+    return key_of(
+        {
+            "what": "ceilings",
+            **depends_on(_measure, code_of(descriptor.name)),
+            "machine": fingerprint(),
+            "threads": threads,
+            "runtime": descriptor.name,
+        }
+    )
 
 
 def _measure(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STEADY = 0.05
 """Warm-up goes on until the last passes differ by less than this (or a limit is reached)."""
+USUAL, LOAD_S = 5e10, 0.5
+"""MACs a second, and seconds of loading a network: only for the time left, which a faster machine shares evenly."""
 LAYER_PASSES = 20
 """Most passes with profiling on: a median needs no more, and a profile holds every kernel of every pass."""
 
@@ -103,7 +105,8 @@ def _measure(
     passes = min(settings.iterations, LAYER_PASSES)
     kinds = list(dict.fromkeys(n.component for n in distinct.values()))
     rounds = len(kinds) * settings.iterations
-    with progress(f"profile on {runtime.target}", rounds + len(distinct) * passes) as tick:
+    weights = _weights(kinds, list(distinct.values()), counts, settings, passes)
+    with progress(f"profile on {runtime.target}", rounds + len(distinct) * passes, weights) as tick:
         done = 0
         for component in kinds:
             group = [network for network in distinct.values() if network.component == component]
@@ -133,6 +136,26 @@ def _measure(
             shared_with=None if first is network else first.label,
         )
     return measured, tuple(apart)
+
+
+def _weights(
+    kinds: Sequence[str],
+    networks: Sequence[Network],
+    counts: Mapping[tuple[str, str], Count],
+    settings: Settings,
+    passes: int,
+) -> list[float]:
+    """About the seconds of each round of a component's networks, then of each pass with profiling on."""
+    weights: list[float] = []
+    seconds = [counts[n.candidate, n.component].macs_with_attention / USUAL for n in networks]
+    for kind in kinds:
+        timed = [
+            max(s, settings.min_seconds / settings.iterations)
+            for n, s in zip(networks, seconds, strict=True)
+            if n.component == kind
+        ]
+        weights += [sum(timed)] * settings.iterations
+    return weights + [s + LOAD_S / passes for s in seconds for _ in range(passes)]
 
 
 def _that_fit(runtime: Runtime, group: Sequence[Network]) -> list[list[Network]]:

@@ -1,4 +1,4 @@
-"""Everything that can be known of a recipe before any work. Reads files, writes none, loads no heavy library."""
+"""Everything that can be known of a recipe before any work, and what the work will take. Changes nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from pathlib import Path
 from workbench.data.captioned import data_key
 from workbench.data.check_sets import source_problems
 from workbench.errors import InputError, RunError
+from workbench.forecast.machine import busy
+from workbench.forecast.words import gigabytes
+from workbench.models.families import family_of
 from workbench.models.folder import MADE, notes
 from workbench.models.read_json import read_object
 from workbench.models.sources import base_there, look
+from workbench.recipe.advice import Adviser
 from workbench.recipe.check_drawing import drawing_problems
 from workbench.recipe.check_inputs import data_problems, prompts_problems, target_problems
 from workbench.recipe.check_metrics import metric_doubts, metric_problems
@@ -26,8 +30,8 @@ from workbench.recipe.check_steps import (
     published_problems,
     shown_names,
 )
-from workbench.recipe.estimate import estimate
-from workbench.recipe.load import Loaded, first_of
+from workbench.recipe.forecast import Forecast, Row, forecast_of, lines
+from workbench.recipe.load import Loaded, first_of, load_recipe
 from workbench.recipe.plan import plan_steps
 from workbench.recipe.plan_profiles import measured_parts, state
 from workbench.recipe.plan_sets import scorer_key
@@ -37,12 +41,16 @@ from workbench.runtimes.base import DEFAULT
 from workbench.store.files import existing, unwritable
 from workbench.store.store import Store
 
+MADE_FOLDERS, FP32 = 2, 4
+"""Of a model that isn't a folder as it lies there: itself, and with LoRAs; bytes of a weight, at most."""
+
 
 @dataclass(frozen=True)
 class CheckReport:
     """A recipe that can be run. ``stored``: candidate after each step to whether its result is in the store already;
     ``profiles``: whether those of this machine are, else why they will be measured;
-    ``parents``: what each candidate is made from."""
+    ``parents``: what each candidate is made from; ``forecast``: what every stage will take, ``speed``: how the figures
+    from MACs know this machine; ``slow``: what takes days, and what to set instead."""
 
     recipe: str
     name: str
@@ -55,6 +63,10 @@ class CheckReport:
     disk_free_bytes: int
     memory_bytes: int
     memory_available_bytes: int
+    seconds: float
+    speed: str
+    forecast: tuple[Row, ...]
+    slow: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -67,11 +79,22 @@ class CheckReport:
                 f"  parameters  {sizes}",
                 f"  candidates  {chain}",
                 *([f"  profiles    {self.profiles}"] if self.profiles else []),
-                f"  disk        at most {_gb(self.disk_bytes)} more, {_gb(self.disk_free_bytes)} free",
-                f"  memory      {_gb(self.memory_bytes)} and activations, {_gb(self.memory_available_bytes)} available",
+                f"  disk        at most {gigabytes(self.disk_bytes)} more, {gigabytes(self.disk_free_bytes)} free",
+                f"  memory      {gigabytes(self.memory_bytes)}, {gigabytes(self.memory_available_bytes)} available",
+                *self.ahead(),
                 *(f"  warning: {warning}" for warning in self.warnings),
             ]
         )
+
+    def ahead(self) -> list[str]:
+        """What is left to do and what it will take, in lines."""
+        head = "  forecast    "
+        rows = list(lines(self.forecast, self.speed)) or ["all results are stored"]
+        return [
+            *(f"{head if i == 0 else ' ' * len(head)}{line}" for i, line in enumerate(rows)),
+            *(f"  takes long: {line}" for line in self.slow),
+            *([f"  busy: {doing}"] if self.seconds and (doing := busy()) else []),
+        ]
 
     def _described(self, name: str) -> str:
         order = ["base", *self.stored]
@@ -82,7 +105,7 @@ class CheckReport:
 
 
 def check_recipe(loaded: Loaded, store: Store, out: Path = Path(), free_bytes: int | None = None) -> CheckReport:
-    """Checks model, step order, names, files, data, prompts, permissions, disk and memory.
+    """Checks model, step order, names, files, data, prompts, permissions, disk and memory, and forecasts the run.
 
     Args:
         out: folder under which profiles/ and reports/ will be written.
@@ -125,12 +148,28 @@ def _checked(loaded: Loaded, store: Store, out: Path, free_bytes: int | None, he
     if messages or folder is None:
         raise first_of(messages, len(messages), loaded.path)
 
-    stored, measured = _stored(loaded, store, shown)
-    needs = estimate(recipe, folder, stored)
+    stored, measured, keys = _stored(loaded, store, shown)
+    ahead = forecast_of(recipe, folder, configs, store, keys)
+    family = family_of(folder)
+    params = {part.folder: part.params(folder / part.folder) for part in family.parts}
+    disk = ahead.disk_bytes + (MADE_FOLDERS * FP32 * sum(params.values()) if (folder / MADE).is_file() else 0)
     free = shutil.disk_usage(existing(store.root)).free if free_bytes is None else free_bytes
-    if needs.disk_bytes > free:
-        what = f"{store.root}: needs up to {_gb(needs.disk_bytes)} of disk, {_gb(free)} free there"
+    if disk > free:
+        what = f"{store.root}: needs up to {gigabytes(disk)} of disk, {gigabytes(free)} free there"
         raise InputError(f"{loaded.path}: {what}", hint="make room, or name a folder on another disk with --store")
+    adviser = Adviser(
+        loaded,
+        ahead,
+        lambda override: load_recipe(loaded.path, [*loaded.overrides, override]),
+        lambda other: forecast_of(other.recipe, folder, configs, store),
+    )
+    most = recipe.max_memory_bytes
+    beyond = list(adviser.too_large(most)) if most is not None else []
+    if beyond:
+        where = loaded.where(("max_memory_gb",))
+        raise first_of(
+            (f"{where}: found {recipe.max_memory_gb:g}; {what}" for what in beyond), len(beyond), loaded.path
+        )
     import psutil
 
     available = psutil.virtual_memory().available
@@ -142,12 +181,16 @@ def _checked(loaded: Loaded, store: Store, out: Path, free_bytes: int | None, he
         stored=dict(zip(names[1:], stored, strict=True)),
         profiles=measured,
         parents={name: names[parent] for name, parent in zip(names[1:], recipe.parents(), strict=True)},
-        params=needs.params,
-        disk_bytes=needs.disk_bytes,
+        params=params,
+        disk_bytes=disk,
         disk_free_bytes=free,
-        memory_bytes=needs.memory_bytes,
+        memory_bytes=ahead.memory_bytes,
         memory_available_bytes=available,
-        warnings=(*notes(folder), *_warnings(loaded, folder, needs.memory_bytes, available)),
+        seconds=ahead.seconds,
+        speed=ahead.of,
+        forecast=ahead.rows,
+        slow=tuple(adviser.slow()),
+        warnings=(*notes(folder), *_warnings(loaded, folder, ahead, available)),
     )
 
 
@@ -169,30 +212,32 @@ def _placed(recipe: Recipe, line: str) -> Problem:
     return (("model", key), what) if key in type(recipe.model).model_fields else (("model", "path"), line)
 
 
-def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) -> tuple[list[bool], str]:
-    """For every step, whether its result is in the store, and the state of this machine's profiles.
+def _stored(loaded: Loaded, store: Store, shown: Mapping[str, Sequence[str]]) -> tuple[list[bool], str, list[str]]:
+    """For every step, whether its result is in the store; the state of this machine's profiles; the candidates' keys.
 
     Asked only of a store that has results; ``shown``: see ``shown_names``.
     """
     recipe = loaded.recipe
     if not (store.root / "results").is_dir():
-        return [False] * len(recipe.steps), ""
+        return [False] * len(recipe.steps), "", []
     base = base_there(recipe.model, store)
     if base is None:
-        return [False] * len(recipe.steps), ""
-    keys = partial(data_key, source=base.source, store=store)
-    plan = plan_steps(recipe, base.key, keys(recipe.data), keys, scorer_key(base.source, store))
-    stored = [store.has(planned.key) for planned in plan]
+        return [False] * len(recipe.steps), "", []
+    of_data = partial(data_key, source=base.source, store=store)
+    plan = plan_steps(recipe, base.key, of_data(recipe.data), of_data, scorer_key(base.source, store))
+    keys = [base.key, *(planned.key for planned in plan)]
+    stored = [store.has(key) for key in keys[1:]]
     if "host" not in recipe.profile.targets:
-        return stored, ""
-    made = zip(recipe.candidate_names(), [base.key, *(planned.key for planned in plan)], strict=True)
-    candidates = [(each, key) for name, key in made for each in shown[name]]
-    return stored, state(store, recipe.name, measured_parts(recipe, candidates, base.family.formula))
+        return stored, "", keys
+    candidates = [(each, key) for name, key in zip(recipe.candidate_names(), keys, strict=True) for each in shown[name]]
+    return stored, state(store, recipe.name, measured_parts(recipe, candidates, base.family.formula)), keys
 
 
-def _warnings(loaded: Loaded, folder: Path, memory: int, available: int) -> Iterator[str]:
-    if memory > available:
-        yield f"memory: needs about {_gb(memory)} and activations, {_gb(available)} are available; a run may be killed"
+def _warnings(loaded: Loaded, folder: Path, ahead: Forecast, available: int) -> Iterator[str]:
+    if ahead.memory_bytes > available:
+        worst = max(ahead.rows, key=lambda row: row.memory_bytes)
+        needs = f"{worst.stage} {worst.name} needs about {gigabytes(worst.memory_bytes)}"
+        yield f"memory: {needs}, {gigabytes(available)} are available; a run may be killed"
     profile, runs = loaded.recipe.profile, list[str]()
     for target in profile.targets:
         runs += profile.runtimes if target == "host" else [DEFAULT]  # the runner on a device is ONNX Runtime's
@@ -205,7 +250,3 @@ def _warnings(loaded: Loaded, folder: Path, memory: int, available: int) -> Iter
     if threads is not None and threads > cores:
         where = loaded.where(("profile", "threads"))
         yield f"{where}: found {threads}, but this process may use {cores} cores; latencies will say little"
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

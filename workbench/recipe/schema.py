@@ -197,6 +197,12 @@ class Recipe(Strict):
         description="Sets of captioned pictures made from others; a step that trains may name one.",
     )
     seed: int = Field(0, ge=0, lt=2**31)
+    max_memory_gb: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="Most memory that a stage may plan with, in units of 1e9 bytes; no result depends on it.",
+    )
     steps: list[StepEntry] = Field(
         default_factory=list, max_length=MOST, description="In order; each one makes a candidate."
     )
@@ -218,6 +224,15 @@ class Recipe(Strict):
             one if one.from_ in names else one.model_copy(update={"from_": place(one.from_, context=info.context)})
             for one in sets
         ]
+
+    @property
+    def max_memory_bytes(self) -> int | None:
+        """``max_memory_gb`` in bytes."""
+        return None if self.max_memory_gb is None else round(self.max_memory_gb * 1e9)
+
+    def settings(self) -> dict[str, Any]:
+        """All that results can depend on (JSON)."""
+        return self.model_dump(mode="json", exclude={"max_memory_gb"})
 
     @property
     def metrics(self) -> Mapping[str, Metric]:

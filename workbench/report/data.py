@@ -55,6 +55,8 @@ class RunData:
     recipe_hash: str = ""
     data_sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Manifests of the recipe's data sets that something was made with, by name in the recipe's order."""
+    stages: Sequence[Mapping[str, Any]] = ()
+    """What each stage was expected to take and took: seconds, bytes, and the ratio of the times."""
 
     @property
     def first(self) -> str:

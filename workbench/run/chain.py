@@ -36,9 +36,9 @@ def candidate_after(planned: PlannedStep, parent: Candidate, result: Mapping[str
 
 def build(base: Candidate, plan: list[PlannedStep], session: Session) -> list[Candidate]:
     """All candidates in order, the untouched model first."""
-    from workbench.export.stored import stored_export
-
-    recipe, store, chain = session.recipe, session.store, [base]
+    recipe, store, chain, ledger = session.recipe, session.store, [base], session.ledger
+    if ledger:
+        ledger.made(base)
     for planned in plan:
         parent = chain[planned.parent]
 
@@ -50,23 +50,39 @@ def build(base: Candidate, plan: list[PlannedStep], session: Session) -> list[Ca
             parent: Candidate = parent,
             others: Mapping[str, Candidate] = others,
         ) -> dict[str, Any]:
-            context = StepContext(
-                base=base,
-                parent=parent,
-                seed=recipe.seed,
-                data=str(made(planned.sets, chain, session)) if planned.sets else recipe.data,
-                out=out,
-                state=out / "state",
-                progress=session.progress,
-                export=lambda candidate, component: stored_export(candidate, component, store),
-                others=others,
-                prompts=recipe.evaluate.prompts,
-            )
-            return _apply(planned, context)
+            with session.progress(f"{planned.step.kind} {planned.candidate}", 1):
+                context = StepContext(
+                    base=base,
+                    parent=parent,
+                    seed=recipe.seed,
+                    data=str(made(planned.sets, chain, session)) if planned.sets else recipe.data,
+                    out=out,
+                    state=out / "state",
+                    progress=session.progress,
+                    export=lambda candidate, component: exported(candidate, component, session),
+                    others=others,
+                    prompts=recipe.evaluate.prompts,
+                    max_memory_bytes=recipe.max_memory_bytes,
+                )
+                return _apply(planned, context)
 
         result = store.compute(planned.key, work, together=planned.config.trains)
         chain.append(candidate_after(planned, parent, result, store.folder(planned.key)))
+        if ledger:
+            ledger.made(chain[-1])
+            ledger.finished(planned.step.kind, planned.candidate, planned.key)
     return chain
+
+
+def exported(candidate: Candidate, component: str, session: Session) -> Path:
+    """The stored ONNX export of a component, or its own file."""
+    from workbench.export.stored import stored_export
+
+    with session.progress(f"export {candidate.name} {component}", 1):
+        path = stored_export(candidate, component, session.store)
+    if session.ledger and path != candidate.components[component].path:
+        session.ledger.exported(candidate, component, path)
+    return path
 
 
 def _apply(planned: PlannedStep, context: StepContext) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import resource
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workbench.data.captioned import data_key
+from workbench.limits import at_most
 from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
 from workbench.models.record import write_record
@@ -19,17 +22,22 @@ from workbench.models.sources import base_candidate
 from workbench.models.weights import check_finite, weight_files
 from workbench.progress import Progress, quiet
 from workbench.recipe.check import check_recipe
+from workbench.recipe.check_steps import denoiser_problems
+from workbench.recipe.forecast import Forecast, forecast_of
 from workbench.recipe.load import Loaded, load_recipe
 from workbench.recipe.plan import PlannedStep, plan_steps
 from workbench.recipe.plan_sets import scorer_key
+from workbench.recipe.schema import Recipe
 from workbench.run import chain, scores
 from workbench.run.data_sets import manifests
+from workbench.run.ledger import HUNDRED, Beside, Ledger
 from workbench.run.profiles import prepare_devices, profile_all
 from workbench.run.publish import Results, publish
 from workbench.run.session import Session
 from workbench.store.depends import depends_on
 from workbench.store.follower import Follower
 from workbench.store.store import Store, key_of
+from workbench.store.taken import highest
 from workbench.terminal import table
 
 
@@ -44,6 +52,8 @@ class Outcome:
     warnings: list[str]
     quality: str | None
     """The metric that is ranked by, or else the first that was measured."""
+    stages: list[Beside] = field(default_factory=list)
+    """Forecast and truth side by side."""
 
     @property
     def chosen(self) -> dict[str, str] | None:
@@ -60,36 +70,50 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
     """
     start = time.monotonic()
     loaded = load_recipe(recipe, overrides)
-    report = check_recipe(loaded, store, out)
-    with store.lock():
-        page = _run(loaded, store, out, progress)
+    with progress("check", 1):
+        report = check_recipe(loaded, store, out)
+    print("\n".join([f"{recipe}: what is left to do", *report.ahead()]), file=sys.stderr, flush=True)
+    with store.lock(), at_most(loaded.recipe.max_memory_bytes):
+        page, beside = _run(loaded, store, out, progress)
     with page.with_suffix(".csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     asked = loaded.recipe.rank.maximize
     names = ([asked] if asked else []) + qualities(loaded.recipe.metrics)
     quality = next((name for name in names if any(row.get(name) for row in rows)), None)
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
-    return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings), quality)
+    used = (resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(highest(), *used)
+    return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings), quality, beside)
 
 
-def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> Path:
+def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> tuple[Path, list[Beside]]:
     recipe = loaded.recipe
-    base, plan = _planned(loaded, store, progress)
-    _check_finite(base, store)
-    session = Session(recipe, store, progress)
-    prepare_devices(session)
-    made = chain.build(base, plan, session)
-    write_record(store, recipe.name, made)
-    candidates = chain.at_steps(made, recipe.evaluate.few_steps)
-    source = candidates[0].source
-    files = scores.exports(candidates, store, progress)
-    evaluation = scores.evaluation_set(recipe, source)
-    keys = scores.drawing_keys(candidates, files, evaluation)
-    scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, store, progress)
-    profiles = profile_all(session, candidates, files)
-    pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
-    results = Results(candidates, scored, pictures, profiles, manifests(plan, store))
-    return publish(loaded, results, store, out)
+    with progress(recipe.name, HUNDRED) as tick:
+        base, plan = _planned(loaded, store, progress)
+        _check_finite(base, store)
+        tick(0)
+        ledger = Ledger(_forecast(recipe, base, plan, store), store, tick)
+        session = Session(recipe, store, progress, ledger)
+        prepare_devices(session)
+        made = chain.build(base, plan, session)
+        write_record(store, recipe.name, made)
+        candidates = chain.at_steps(made, recipe.evaluate.few_steps)
+        source = candidates[0].source
+        files = scores.exports(candidates, session)
+        evaluation = scores.evaluation_set(recipe, source)
+        keys = scores.drawing_keys(candidates, files, evaluation)
+        scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, session)
+        profiles = profile_all(session, candidates, files)
+        pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
+        beside = ledger.beside()
+        results = Results(candidates, scored, pictures, profiles, manifests(plan, store), beside)
+        with progress("report", 1):
+            return publish(loaded, results, store, out), beside
+
+
+def _forecast(recipe: Recipe, base: Candidate, plan: Sequence[PlannedStep], store: Store) -> Forecast:
+    """What the run will take, with the keys of its candidates: what of it is there already is known then."""
+    configs, _ = denoiser_problems(recipe, base.source)
+    return forecast_of(recipe, base.source, configs, store, [base.key, *(planned.key for planned in plan)])
 
 
 def _check_finite(base: Candidate, store: Store) -> None:
@@ -143,6 +167,7 @@ def show(outcome: Outcome, as_json: bool) -> None:
             "seconds": outcome.seconds,
             "peak_rss_bytes": outcome.peak_rss_bytes,
             "warnings": outcome.warnings,
+            "stages": outcome.stages,
         }
         print(json.dumps(facts, indent=1))
         return

@@ -155,7 +155,10 @@ def _measured_here(session: Session, chain: Sequence[Candidate], networks: Seque
             write_atomic(out / f"{i}-{stem(record.candidate, record.target)}{RECORD}", to_json(record))
         return {"records": len(records), "seconds": time.monotonic() - start}
 
-    store.compute(key, measure)
+    with session.progress("profile", 1):
+        store.compute(key, measure)
+    if session.ledger:
+        session.ledger.finished("profile", "host", key)
     note(store, session.recipe.name, parts)
     return store.folder(key)
 

@@ -37,13 +37,15 @@ class Results:
     pictures: Mapping[str, Path]
     profiles: Profiled
     data_sets: Mapping[str, Mapping[str, Any]]
+    stages: Sequence[Mapping[str, Any]] = ()
+    """Forecast and truth of the run's stages."""
 
 
 def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
     """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out`` and returns the page's path."""
     recipe, profiles = loaded.recipe, results.profiles
     shown = out / "profiles" / recipe.name
-    state = key_of({"recipe": recipe.model_dump(mode="json"), "machine": fingerprint()})
+    state = key_of({"recipe": recipe.settings(), "machine": fingerprint()})
     _set_aside(shown, state)
     write_atomic(shown / STATE, state)
     for target, candidate in profiles.folders:
@@ -57,12 +59,13 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
             "stage": "report",
             **depends_on("workbench.report.html", "workbench.report.sections", "workbench.run.publish"),
             "recipe": loaded.text,
-            "settings": recipe.model_dump(mode="json"),
+            "settings": recipe.settings(),
             "candidates": [[c.name, c.key] for c in results.chain],
             "pictures": {name: str(folder.name) for name, folder in results.pictures.items()},
             "scores": results.scores,
             "profiles": profiles.key,
             "data_sets": results.data_sets,
+            "stages": list(results.stages),
         }
     )
 
@@ -112,8 +115,9 @@ def _data(loaded: Loaded, results: Results, store: Store) -> RunData:
         warnings=list(dict.fromkeys([*said, *(w for s in summaries.values() for w in s.get("warnings", []))])),
         environment=environment(),
         timings=timings,
-        recipe_hash=key_of({"recipe": loaded.recipe.model_dump(mode="json")}),
+        recipe_hash=key_of({"recipe": loaded.recipe.settings()}),
         data_sets=results.data_sets,
+        stages=results.stages,
     )
 
 

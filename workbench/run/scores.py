@@ -16,9 +16,10 @@ from workbench.metrics.base import Metric, Need
 from workbench.metrics.paired import comparisons
 from workbench.metrics.scores import SCHEMA, Comparison, Drawing, Scores, StoredValue
 from workbench.models.candidate import Candidate
-from workbench.progress import Progress
 from workbench.recipe.plan_sets import scorer_key
 from workbench.recipe.schema import Recipe
+from workbench.run.chain import exported
+from workbench.run.session import Session
 from workbench.runtimes.base import opened_by
 from workbench.store.depends import PACKAGE, depends_on
 from workbench.store.store import Store, key_of
@@ -26,18 +27,20 @@ from workbench.store.store import Store, key_of
 if TYPE_CHECKING:
     from workbench.metrics.drawn import Drawn
 
+LEAST_S = 0.01
+"""What an export that is there already weighs in the time that is left."""
 
-def exports(chain: list[Candidate], store: Store, progress: Progress) -> dict[str, dict[str, Path]]:
+
+def exports(chain: list[Candidate], session: Session) -> dict[str, dict[str, Path]]:
     """The ONNX file of every component of every candidate, by candidate name."""
-    from workbench.export.stored import stored_export
-
-    files: dict[str, dict[str, Path]] = {}
-    with progress("export to ONNX", sum(len(c.components) for c in chain)) as tick:
-        for candidate in chain:
-            files[candidate.name] = {}
-            for component in candidate.components:
-                files[candidate.name][component] = stored_export(candidate, component, store)
-                tick(sum(len(f) for f in files.values()))
+    files: dict[str, dict[str, Path]] = {candidate.name: {} for candidate in chain}
+    every = [(candidate, component) for candidate in chain for component in candidate.components]
+    ledger = session.ledger
+    costs = [LEAST_S + (ledger.left(c, component) if ledger else 0.0) for c, component in every]
+    with session.progress("export to ONNX", len(every), costs) as tick:
+        for done, (candidate, component) in enumerate(every, 1):
+            files[candidate.name][component] = exported(candidate, component, session)
+            tick(done)
     return files
 
 
@@ -84,22 +87,26 @@ def score_all(
     files: Mapping[str, Mapping[str, Path]],
     evaluation: EvaluationSet,
     metrics: Mapping[str, Metric],
-    store: Store,
-    progress: Progress,
+    session: Session,
 ) -> dict[str, Scores]:
     """Scores of all candidates, by name, in ``metrics``. What is drawn, and each value, is a result of its own."""
     scores: dict[str, Scores] = {}
+    store, progress = session.store, session.progress
     source, value_key = chain[0].source, partial(_value_key, chain[0].source, store, evaluation)
     first = cache(partial(_read, store.folder(keys[0]), evaluation, source, lambda: None))
     for candidate, key in zip(chain, keys, strict=True):
         reference = None if candidate is chain[0] else store.folder(keys[0])
         draw = partial(_draw, candidate, files[candidate.name], evaluation, reference, progress)
-        drawing = cast(Drawing, store.compute(key, draw))
-        drawn = first if reference is None else cache(partial(_read, store.folder(key), evaluation, source, first))
-        values = {
-            name: cast(StoredValue, store.compute(value_key(metric, [key, keys[0]]), partial(_measure, metric, drawn)))
-            for name, metric in metrics.items()
-        }
+        with progress(f"evaluate {candidate.name}", 1):
+            drawing = cast(Drawing, store.compute(key, draw))
+            drawn = first if reference is None else cache(partial(_read, store.folder(key), evaluation, source, first))
+            value_keys = {name: value_key(metric, [key, keys[0]]) for name, metric in metrics.items()}
+            values = {
+                name: cast(StoredValue, store.compute(value_keys[name], partial(_measure, metric, drawn)))
+                for name, metric in metrics.items()
+            }
+        if session.ledger:
+            session.ledger.finished("evaluate", candidate.name, key, list(value_keys.values()))
         scores[candidate.name] = {
             **drawing,
             "schema": SCHEMA,

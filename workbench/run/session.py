@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from workbench.progress import Progress, quiet
 from workbench.recipe.schema import Recipe
+from workbench.run.ledger import Ledger
 from workbench.store.store import Store
 
 
@@ -16,3 +17,5 @@ class Session:
     recipe: Recipe
     store: Store
     progress: Progress = quiet
+    ledger: Ledger | None = None
+    """What its stages were expected to take; None: nobody asked."""

@@ -27,9 +27,17 @@ ROOT = Path(__file__).parents[1]
 LEFT_OUT = frozenset(
     f"{PACKAGE}{name}"
     for name in ("", ".errors", ".log_filters", ".progress", ".store.depends", ".store.files", ".store.follower")
-) | {f"{PACKAGE}.store.store"}
-"""What no result depends on: messages, progress, and the store itself, which decides where a result is, not what it is.
-The package's ``__init__`` only sets what libraries report."""
+) | {
+    f"{PACKAGE}.{name}"
+    for name in (
+        *("limits", "store.store", "store.taken", "store.memory"),
+        *("forecast", "forecast.cost", "forecast.shapes", "compress.quantize.forecast"),
+    )
+}
+"""What no result depends on: messages, progress, what it was said to take, and the store itself, which decides where a
+result is, not what it is. The package's ``__init__`` only sets what libraries report."""
+COST = ["self", "facts"]
+"""The arguments of the method ``cost``, by which a step says what it takes: no part of what it gives."""
 RESOURCES = frozenset({".c", ".css", ".h", ".html", ".j2", ".js", ".json", ".sh", ".yaml"})
 """Files that are hashed as code; weights and pictures enter a key by their own contents."""
 
@@ -196,7 +204,9 @@ class _WithoutText(ast.NodeTransformer):
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg(node.arg)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+        if node.name == "cost" and [argument.arg for argument in node.args.args] == COST:
+            return None
         node.returns = None
         return self.generic_visit(node)
 

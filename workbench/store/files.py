@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from workbench.errors import InputError
 
@@ -31,6 +32,21 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def write_sealed(path: Path, facts: Mapping[str, Any]) -> None:
+    """Writes facts (JSON) so that ``read_sealed`` knows whether they are what was written."""
+    text = json.dumps(facts, sort_keys=True)
+    write_atomic(path, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """What ``write_sealed`` wrote; None where there is nothing, or something else."""
+    try:
+        seal, _, text = path.read_text().partition("\n")
+    except (OSError, ValueError):
+        return None
+    return dict(json.loads(text)) if hashlib.sha256(text.encode()).hexdigest() == seal else None
 
 
 def _alone(path: Path) -> BinaryIO:

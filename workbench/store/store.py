@@ -20,6 +20,7 @@ from workbench.errors import InputError
 from workbench.progress import warn
 from workbench.store.files import check_writable, hash_file, hashes, sync, sync_tree, write_atomic
 from workbench.store.scratch import LOCK, locked, remove, scratch
+from workbench.store.taken import keep, watched
 
 RESULT = "result.json"
 SCHEMA = 3
@@ -85,12 +86,16 @@ class Store:
         for left in folder.iterdir():  # by an attempt that was killed
             if left.name != "state":
                 remove(left)
-        with redirect_stdout(sys.stderr):  # bars of libraries must not get between a verb's own output
+        resumed = (folder / "state").exists()
+        with watched() as taken, redirect_stdout(sys.stderr):  # bars of libraries must not get into a verb's own output
             result = json.loads(json.dumps(dict(work(folder))))
         remove(folder / "state")
         write_atomic(folder / RESULT, json.dumps(_record(key, hashes(folder), result), indent=1))
         sync_tree(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        facts = {"seconds": taken.seconds, "cpu_seconds": taken.computed, "peak_bytes": taken.peak or None}
+        keep(self.root, key, {**facts, "disk_bytes": size, "resumed": resumed})
         folder.replace(target)
         sync(target.parent)
         self._read[key] = result

@@ -24,7 +24,12 @@ def chosen(requested: Precision, device: torch.device) -> Literal["fp32", "bf16"
         import torch
 
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if device.type == "cpu" and not MULTIPLIES.isdisjoint(features()) else "fp32"
+    return "bf16" if device.type == "cpu" and multiplied(requested) else "fp32"
+
+
+def multiplied(requested: Precision) -> bool:
+    """Whether ``requested`` means bf16 on this processor; ``chosen`` without torch."""
+    return requested == "bf16" or (requested == "auto" and not MULTIPLIES.isdisjoint(features()))
 
 
 def autocast(requested: Precision, device: torch.device) -> torch.autocast:

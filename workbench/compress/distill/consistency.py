@@ -52,7 +52,14 @@ class DistillConsistencyConfig(TaughtConfig):
     # The rates of its sines span a range, so there have to be at least two of them.
     guidance_width: int = Field(EMBEDDED, ge=4, description="Width of the embedding of w, an even number.")
     drop_captions: float = Field(0.0, ge=0, le=1, description="Share of captions replaced by the empty one.")
+
+    following: ClassVar[int] = 1
     denoises: ClassVar[bool] = False  # a student that was distilled to few steps may be trained further
+
+    @property
+    def teacher_passes(self) -> float:
+        """With the prompt and without."""
+        return 2
 
     @model_validator(mode="after")
     def _fits(self) -> DistillConsistencyConfig:

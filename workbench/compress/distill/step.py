@@ -87,6 +87,11 @@ class DistillConfig(TaughtConfig):
     )
     drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
 
+    @property
+    def teacher_passes(self) -> float:
+        """One batch in ``reuse``; nobody teaches where only the task counts."""
+        return 1 / self.reuse if self.weights.output or self.weights.feature else 0
+
     def default_name(self) -> str:
         """``distilled``."""
         return "distilled"

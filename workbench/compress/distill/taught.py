@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from workbench.models.scheduler import read_scheduler
 from workbench.models.scheduler_config import FEW
 from workbench.models.unet import CLASS as UNET
 from workbench.training.precision import Precision
+
+if TYPE_CHECKING:
+    from workbench.forecast.cost import Cost, Facts
 
 
 class TaughtConfig(StepConfig):
@@ -45,6 +48,32 @@ class TaughtConfig(StepConfig):
     def teacher_name(self) -> str:
         """As the recipe says."""
         return self.teacher
+
+    following: ClassVar[int] = 0
+    """Passes of networks that follow the student, for each picture of a step."""
+
+    @property
+    def teacher_passes(self) -> float:
+        """Of the teacher for each picture of a step."""
+        return 1
+
+    def cost(self, facts: Facts) -> Cost:
+        """Steps of a batch: the student forwards and backwards, the teacher, the text encoder."""
+        from workbench.forecast.shapes import training
+
+        teacher = facts.others.get(self.teacher, facts.base[facts.denoiser])
+        cost = training(
+            *(facts.made, teacher, self.steps, self.batch, facts.half(self.precision), facts.base[facts.encoder]),
+            saves=self.steps // self.save_every,
+            teacher_passes=self.teacher_passes,
+            following=self.following,
+        )
+        return cost
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Optimiser steps."""
+        return {"steps": self.steps}
 
     def check_model(self, folder: Path) -> Iterator[tuple[str, str]]:
         """A teacher that can't be learned from."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,9 @@ from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, Widths, read_widths
 from workbench.training.batches import Batches
 from workbench.training.loop import step_rng
+
+if TYPE_CHECKING:
+    from workbench.forecast.cost import Cost, Facts
 
 
 class PruneConfig(StepConfig):
@@ -81,6 +84,26 @@ class PruneConfig(StepConfig):
     def denoises(self) -> bool:
         """Gradients are those of the denoising task."""
         return self.criterion == "taylor"
+
+    def cost(self, facts: Facts) -> Cost:
+        """The U-Net and what is left of it; gradients, where they say which channels go."""
+        from workbench.forecast.cost import FP32, Passes
+        from workbench.forecast.shapes import weights
+
+        before, pictures = facts.before, self.batches * self.batch
+        left = self.macs_target or (0.5 if self.ratio is None else (1 - self.ratio) ** 2)
+        made = before.scaled(left)
+        held = weights([before, before, made], made)
+        if self.criterion != "taylor":
+            return replace(held, made={facts.denoiser: made})
+        passes = Passes(before, 3 * pictures, "train"), Passes(facts.base[facts.encoder], pictures, "train")
+        memory = held.memory + before.params * FP32 + self.batch * before.written
+        return replace(held, passes=passes, memory=memory, made={facts.denoiser: made})
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Of the gradients."""
+        return {"batches": self.batches} if self.criterion == "taylor" else {}
 
     def check(self, unet_config: Mapping[str, Any], _names: Sequence[str], /) -> Iterator[tuple[str, str]]:
         """Patterns that match no layer, and a ratio that leaves nothing, as far as the config shows."""

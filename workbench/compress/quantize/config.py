@@ -24,6 +24,8 @@ from workbench.strict import Strict
 from workbench.training.precision import Precision
 
 if TYPE_CHECKING:
+    from workbench.forecast.cost import Cost, Facts
+
     BackendName = str
     ComponentName = str
 else:
@@ -183,6 +185,18 @@ class QuantizeConfig(StepConfig):
         """Whether 8-bit products overflow, where the backend then leaves one of the weights' bits unused."""
         integer = backends()[self.backend].spares_a_bit and SCHEMES[self.scheme].integer_activations
         return {"int8_overflows": True} if integer and int8_overflows() else {}
+
+    def cost(self, facts: Facts) -> Cost:
+        """The parent's passes while it is looked at, rounding, the check; training, where it is asked."""
+        from workbench.compress.quantize.forecast import cost_of
+
+        return cost_of(self, facts)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Of calibration and of training."""
+        trained = {"qat.steps": self.qat.steps} if self.trains else {}
+        return trained | {"calibration.prompts": self.calibration.prompts, "calibration.steps": self.calibration.steps}
 
     def how_weights(self) -> tuple[str, Rounding]:
         """Granularity and rounding, the scheme's default where none is named."""

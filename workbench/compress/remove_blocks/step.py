@@ -23,10 +23,14 @@ from workbench.models.unet import load_unet, save_unet
 from workbench.models.widths import PRUNED, read_widths
 
 _AFTER_PRUNE = "a pruned U-Net's config doesn't have its widths; remove blocks first and prune what is left"
+BLOCKS = 60
+"""Blocks and sets that a search measures, for its forecast: Stable Diffusion's U-Net has some 30 that can go."""
 SEARCHED = "_blocks_searched"
 """In a U-Net's config while a recipe is checked: blocks will have been chosen by a search, nobody knows which."""
 
 if TYPE_CHECKING:
+    from workbench.forecast.cost import Cost, Facts
+
     Layout = str
 else:
     Layout = Literal[tuple(layouts())]
@@ -77,6 +81,26 @@ class RemoveBlocksConfig(StepConfig):
     def draws(self) -> Mapping[str, int]:
         """Those of the search."""
         return {"search.steps": self.search.steps} if self.search else {}
+
+    def cost(self, facts: Facts) -> Cost:
+        """Copied weights; of a search, a block's pictures and inputs for each block, and as many again for sets."""
+        from workbench.forecast.shapes import weights
+
+        made = facts.made.scaled(self.search.budget.share) if self.search else facts.made
+        copied = weights([facts.before, made], made)
+        if not self.search:
+            return copied
+        searched = facts.drawing(BLOCKS * (self.search.pictures + self.search.prompts), *self._drawing)
+        return replace(copied, passes=searched, made={facts.denoiser: made})
+
+    @property
+    def _drawing(self) -> tuple[int, float]:
+        return (self.search.steps, self.search.guidance_scale) if self.search else (0, 1.0)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Of a search."""
+        return {"search.pictures": self.search.pictures, "search.prompts": self.search.prompts} if self.search else {}
 
     def dropped(self) -> Sequence[str]:
         """The module paths to drop; none that are known before a search."""

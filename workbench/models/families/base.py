@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.errors import InputError, WorkbenchError
 from workbench.models.families.policy import PolicySet
 from workbench.models.read_json import read_object
-from workbench.models.weights import Shape, Tensors, disagreement, tensors_of
+from workbench.models.weights import Shape, Tensors, count, disagreement, tensors_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,6 +172,15 @@ class Part(ABC):
         if schema is None:
             return tensors_of(folder, self.stem).shapes
         return self.tensors(schema.model_validate(config), folder)
+
+    def params(self, folder: Path) -> int:
+        """Weights of the network in ``folder``: by their files' headers; while these are to be made, by the config.
+
+        Raises:
+            InputError: what is there can't be read.
+        """
+        there = any(folder.glob("*.safetensors"))
+        return tensors_of(folder, self.stem).params if there else count(self.shapes(folder))
 
     def renamed(self, tensor: str) -> str:
         """What a tensor of an old file is called today."""

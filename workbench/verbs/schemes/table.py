@@ -212,7 +212,7 @@ def _within(tick: Tick, done: int, cells: int, what: str) -> Progress:
     """Progress of one runtime's measuring as a part of the whole's."""
 
     @contextmanager
-    def inner(_what: str, total: int) -> Iterator[Tick]:
+    def inner(_what: str, total: int, _weights: Sequence[float] = (), /) -> Iterator[Tick]:
         yield lambda now, _note="": tick(done + int(cells * now / max(total, 1)), f"measure on {what}")
 
     return inner

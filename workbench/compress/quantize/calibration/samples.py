@@ -103,11 +103,12 @@ class Samples:
         # check then differs in its noise alone.
         return (lines[:-HELD_BACK] or lines)[: self.config.prompts], lines[-HELD_BACK:]
 
-    def count(self) -> int:
-        """Kept inputs of ``calibrate``."""
+    def count(self, held_back: bool = False) -> int:
+        """Kept inputs of ``calibrate``, or of ``held_back``."""
+        prompts = len(self._split[held_back])
         if not self.denoises:
-            return len(self._split[0])
-        return len(self._split[0]) * len(self.trajectory.kept()) * (2 if self._both else 1)
+            return prompts
+        return prompts * len(self.trajectory.kept()) * (2 if self._both else 1)
 
     @property
     def _both(self) -> bool:
@@ -122,7 +123,10 @@ class Samples:
 
     def held_back(self, run: Run) -> Iterator[Inputs]:
         """The same for prompts and noise that calibration doesn't see."""
-        return self._walk(self._split[1], self.context.seed + 1, run)
+        with self.context.progress(f"check {self.component}", self.count(held_back=True)) as tick:
+            for done, inputs in enumerate(self._walk(self._split[1], self.context.seed + 1, run), 1):
+                yield inputs
+                tick(done)
 
     def summary(self) -> dict[str, Any]:
         """What was sampled, as JSON."""

@@ -1,0 +1,63 @@
+"""The usual costs: of handling weights, of exports, of training, of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from workbench.forecast.cost import Cost, Pass, Passes
+from workbench.limits import LIBRARIES
+
+WEIGHTS_S_PER_GB = 9.0
+"""Of float32 weights that are read, converted, made anew or written: remove_blocks on SD-v1.5 took 46 s for 4.7 GB."""
+EXPORT_S, EXPORT_S_PER_LAYER, EXPORT_S_PER_GB = 1.0, 0.02, 15.0
+"""The demo's U-Nets of 525 and 277 layers took 11.6 and 5.7 to 8 s; SD-v1.5's, of 3.4 GB, took 86 s."""
+TRAINING_S, SAVE_S_PER_GB = 5.0, 2.0
+"""Of networks and data that are loaded and kernels that are made at the first step; of the state when it is saved."""
+
+
+def weights(networks: Iterable[Pass], kept: Pass | None = None) -> Cost:
+    """Networks that are held as float32 modules; one of them is written."""
+    held = sum(network.bytes for network in networks)
+    disk = kept.bytes if kept else 0
+    return Cost((), (held + disk) / 1e9 * WEIGHTS_S_PER_GB, LIBRARIES + held, disk)
+
+
+def running(*networks: Pass) -> int:
+    """Bytes that networks take in a runtime: their weights twice, and what lives during the pass of the largest."""
+    alive = max((network.alive for network in networks), default=0)
+    return LIBRARIES + 2 * sum(network.bytes for network in networks) + alive
+
+
+def export(network: Pass) -> Cost:
+    """A module traced, written as a file, and compared with it."""
+    seconds = EXPORT_S + EXPORT_S_PER_LAYER * network.layers + EXPORT_S_PER_GB * network.bytes / 1e9
+    return Cost((Passes(network, 2),), seconds, running(network) + network.bytes // 2, network.bytes)
+
+
+def training(
+    student: Pass,
+    teacher: Pass,
+    steps: int,
+    batch: int,
+    half: bool,
+    text: Pass,
+    saves: int = 0,
+    teacher_passes: float = 1,
+    following: int = 0,
+) -> Cost:
+    """A student that learns from a teacher: three passes forwards and backwards, and those of the teacher.
+
+    ``saves``: how often the state is written; ``following``: passes of the student's averaged weights. Memory: weights,
+    gradient, two moments, average, the teacher, and what the backward pass needs or the state once more while saved.
+    """
+    pictures = steps * batch
+    passes = (
+        Passes(student, (3 + following) * pictures, "train", half),
+        Passes(teacher, round(teacher_passes * pictures), "train", half),
+        Passes(text, pictures, "train"),
+    )
+    state = 4 * student.bytes
+    held = (2 + following) * student.bytes + state + teacher.bytes + text.bytes
+    kept = batch * student.written // (2 if half else 1)
+    memory = LIBRARIES + held + max(state, kept)
+    return Cost(passes, TRAINING_S + saves * state / 1e9 * SAVE_S_PER_GB, memory, student.bytes + state)
