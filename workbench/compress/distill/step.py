@@ -128,6 +128,10 @@ def _started(
 ) -> tuple[list[tuple[str, str]], dict[str, Any] | None]:
     """Pairs of features besides the published ones, and the report of the fit; none where the student isn't fitted."""
     pairs = stands_for(teacher, student) if config.start == "fitted" else []
+    if config.start == "fitted" and not pairs and config.teacher != "base":  # which may be the untouched model, trained
+        base = load_unet(ctx.base.denoiser.path)
+        alike = [net.config.get(key) for key in ("block_out_channels", "layers_per_block") for net in (base, teacher)]
+        pairs = stands_for(base, student) if alike[0] == alike[1] and alike[2] == alike[3] else []
     if not pairs:
         return [], None
     kept = ctx.state / "fit.json"
