@@ -66,7 +66,9 @@ def context(cut, tmp_path):
 
 def test_all_three_terms_fall_and_are_logged(context):
     weights = {"task": 1.0, "output": 1.0, "feature": 1.0}
-    result = distill(context, DistillConfig(steps=16, batch=4, lr=1e-3, warmup=2, save_every=100, weights=weights))
+    as_cut = {"start": "copied", "reuse": 1}  # what is fitted has fallen before
+    config = DistillConfig(steps=16, batch=4, lr=1e-3, warmup=2, save_every=100, weights=weights, **as_cut)
+    result = distill(context, config)
     first, last = result.report["first_tenth"], result.report["last_tenth"]
     assert set(first) == {"loss", "task", "output", "feature"}
     assert last["output"] < first["output"] and last["feature"] < first["feature"]
@@ -115,6 +117,17 @@ def test_the_teacher_is_run_only_where_its_answer_counts(context, monkeypatch, o
     report = distill(context, DistillConfig(steps=1, batch=2, weights=weights)).report
     assert len(ran) == asked
     assert ("output" in report["last_tenth"]) == (asked == 2)
+
+
+def test_a_fitted_student_is_nearer_to_its_teacher_from_the_first_step_on(context, tmp_path):
+    reports = []
+    for start in ("copied", "fitted"):
+        place = replace(context, out=tmp_path / start, state=tmp_path / f"{start}_state")
+        place.out.mkdir()
+        reports.append(distill(place, DistillConfig(steps=2, batch=4, warmup=2, start=start)).report)
+    as_cut, fitted = reports
+    assert as_cut["fitted"] is None and fitted["fitted"]["maps"] == 19
+    assert fitted["first_tenth"]["output"] < 0.7 * as_cut["first_tenth"]["output"]
 
 
 RECIPE = """

@@ -3,8 +3,8 @@
 A U-Net that blocks were removed from runs its remaining layers on inputs that they never saw. Before training, layer
 after layer, the last linear maps of each (a resnet's second convolution with its shortcut, a transformer's output
 projection) are solved for the least squared distance to the teacher's activations after the last of the removed layers
-that followed; a transformer takes its other weights from that last one. On the embedded model this start and the same
-training reach the error of 60 steps without in about 15 (docs/distilling.md).
+that followed; a transformer takes its other weights from that last one. On the embedded model the error of the output
+falls so from 0.734 to 0.287 before any training (docs/distilling.md).
 """
 
 from __future__ import annotations

@@ -88,9 +88,14 @@ class DistillConfig(TaughtConfig):
     drop_captions: float = Field(0.1, ge=0, le=1, description="Share of captions replaced by the empty one.")
 
     @property
+    def imitates(self) -> bool:
+        """Whether anybody teaches: where only the task counts, nobody does."""
+        return self.weights.output > 0 or self.weights.feature > 0
+
+    @property
     def teacher_passes(self) -> float:
-        """One batch in ``reuse``; nobody teaches where only the task counts."""
-        return 1 / self.reuse if self.weights.output or self.weights.feature else 0
+        """One batch in ``reuse``."""
+        return 1 / self.reuse if self.imitates else 0
 
     def default_name(self) -> str:
         """``distilled``."""
@@ -127,8 +132,9 @@ def _started(
     ctx: StepContext, config: DistillConfig, teacher: Any, student: Any
 ) -> tuple[list[tuple[str, str]], dict[str, Any] | None]:
     """Pairs of features besides the published ones, and the report of the fit; none where the student isn't fitted."""
-    pairs = stands_for(teacher, student) if config.start == "fitted" else []
-    if config.start == "fitted" and not pairs and config.teacher != "base":  # which may be the untouched model, trained
+    wanted = config.start == "fitted" and config.imitates
+    pairs = stands_for(teacher, student) if wanted else []
+    if wanted and not pairs and config.teacher != "base":  # which may be the untouched model, trained
         base = load_unet(ctx.base.denoiser.path)
         alike = [net.config.get(key) for key in ("block_out_channels", "layers_per_block") for net in (base, teacher)]
         pairs = stands_for(base, student) if alike[0] == alike[1] and alike[2] == alike[3] else []
@@ -168,19 +174,17 @@ def _loss(
     pairs = named or [*published_pairs(teacher.config, student.config), *more_pairs]
     features = FeatureLoss(teacher, student, pairs, widths) if config.weights.feature else None
     weights = config.weights.model_dump()
-    # Where only the task counts, nobody teaches: it saves a quarter of a step, and the report has no other terms.
-    imitates = config.weights.output > 0 or config.weights.feature > 0
     mse = torch.nn.functional.mse_loss
 
     def draw(rng: np.random.Generator) -> Lesson:
         batch = batches.draw(rng)
-        if not imitates:
+        if not config.imitates:  # it saves a quarter of a step, and the report has no other terms
             return Lesson(batch)
         with torch.no_grad():
             output = teacher(batch.noisy, batch.timesteps, batch.states).sample
         return Lesson(batch, output, features.expected() if features else ())
 
-    lessons = Lessons(draw, config.reuse if imitates else 1, ctx.seed, config.batch, part)
+    lessons = Lessons(draw, config.reuse if config.imitates else 1, ctx.seed, config.batch, part)
 
     def loss_of(model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         lesson = lessons.at(step, rng)
