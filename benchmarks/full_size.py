@@ -81,7 +81,7 @@ def lacking(name: str, small: bool) -> str:
 def own_code() -> str:
     """SHA-256 over the package's files that quantize: what ours made with others is made again."""
     folder = Path(__file__).resolve().parents[1] / "workbench" / "compress"
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))).hexdigest()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).hexdigest()
 
 
 def table(made: dict[str, Any], timed: dict[str, dict[str, Any]]) -> str:

@@ -36,7 +36,7 @@ def layers_of(fp32: Path, policy: Any) -> list[str]:
 class Given:
     """Inputs that are there already, in the place of those that a step draws from its parent."""
 
-    component = "unet"
+    component, denoises = "unet", False
 
     def __init__(self, inputs: list[dict[str, Any]], method: Any) -> None:
         from types import SimpleNamespace
@@ -62,16 +62,16 @@ def ours(scheme: str, method: str = "mse") -> Make:
     """Our own ranges and rounding (scale search), under the scheme's default policy."""
 
     def make(fp32: Path, inputs: list[dict[str, Any]], out: Path) -> None:
-        from workbench.compress.quantize.config import DEFAULT_POLICY
-        from workbench.compress.quantize.onnx.quantizer import Quantizer, Settings
+        from workbench.compress.quantize.backends import Task
+        from workbench.compress.quantize.config import DEFAULT_POLICY, QuantizeConfig
+        from workbench.compress.quantize.onnx.quantizer import Quantizer
 
-        granularity = "per_channel" if scheme == "w8a8" else "group"
-        settings = Settings(scheme, granularity, group_size=None, rounding="mse")
-        state = out.parent / "state"
-        state.mkdir()
-        quantizer = Quantizer(fp32, layers_of(fp32, DEFAULT_POLICY[scheme]), settings, state)
-        found = quantizer.gather(Given(inputs, method))
-        quantizer.write(found.rounded, found.ranges, out)
+        config = QuantizeConfig.model_validate({"scheme": scheme, "rounding": "mse", "calibration": {"method": method}})
+        given: Any = Given(inputs, method)
+        layers = layers_of(fp32, DEFAULT_POLICY[scheme])
+        quantizer = Quantizer(Task(given.context, config, given, fp32, layers, {}, out))
+        found = quantizer.gather()
+        quantizer.write(found.rounded, found.ranges)
 
     return make
 
@@ -253,9 +253,6 @@ def child(words: list[str], store: Path, small: bool, passes: int, work: Path) -
         name, fp32 = rest
         shutil.rmtree(work / name, ignore_errors=True)
         (work / name).mkdir()
-        try:
-            return make(name, Path(fp32), work)
-        finally:
-            shutil.rmtree(work / name / "state", ignore_errors=True)  # copies of the float graph
+        return make(name, Path(fp32), work)
     fp32, runtime, *names = rest
     return measure(runtime, names, Path(fp32), work, passes)
