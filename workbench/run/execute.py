@@ -89,11 +89,11 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> tuple[P
     recipe = loaded.recipe
     with progress(recipe.name, HUNDRED) as tick:
         base, plan = _planned(loaded, store, progress)
-        _check_finite(base, store)
         tick(0)
         ledger = Ledger(_forecast(recipe, base, plan, store), store, tick)
         session = Session(recipe, store, progress, ledger)
         prepare_devices(session)
+        _check_finite(base, store)
         made = chain.build(base, plan, session)
         write_record(store, recipe.name, made)
         candidates = chain.at_steps(made, recipe.evaluate.few_steps)

@@ -104,6 +104,7 @@ for model in sys.argv[1:]:
 def test_a_model_is_fetched_once_and_then_found_without_the_hub(hub, tmp_path):
     def resolved(endpoint: str) -> list[str]:
         more = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+        more |= {"HF_HUB_OFFLINE": "0"}  # whatever another test of this process has set
         command = [sys.executable, "-c", SHOW, "hub:own/tiny", "hub:own/absent"]
         return process(command, cwd=tmp_path, env=environment(**more)).stdout.splitlines()
 
