@@ -187,9 +187,9 @@ def size_of(fp32: Path) -> int:
 
 def noise_of_making(made: dict[str, Any]) -> list[str]:
     """Sentences about disturbed times of making."""
-    from workbench.profile.disturbance import warnings
+    from workbench.profile.doubts import disturbances
 
-    return [line for name, row in made.items() if "noise" in row for line in warnings(row["noise"], f"making {name}")]
+    return [line for name, row in made.items() if "noise" in row for line in disturbances(row["noise"], f"making {name}")]
 
 
 if __name__ == "__main__":

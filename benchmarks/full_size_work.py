@@ -203,7 +203,8 @@ def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int)
 
     from workbench.measure.clock import interleaved
     from workbench.measure.sqnr import sqnr_db
-    from workbench.profile.disturbance import between, moment, warnings
+    from workbench.profile.disturbance import between, moment
+    from workbench.profile.doubts import disturbances
     from workbench.runtimes.onnxruntime.session import session
     from workbench.runtimes.openvino.session import OpenVinoSession, openvino_files
     from workbench.store.processor import usable_cores
@@ -237,7 +238,7 @@ def measure(runtime: str, names: list[str], fp32: Path, work: Path, passes: int)
     before = moment()
     timed = interleaved(calls, WARMUP, passes, 0.0)
     noise = between(before, moment())
-    told = warnings(noise, f"passes on {RUNTIMES[runtime]}")
+    told = disturbances(noise, f"passes on {RUNTIMES[runtime]}")
     for name, stats in timed.items():
         rows[name] |= {"ms": stats.summary(samples=True), "speedup": timed["fp32"].median / stats.median}
         told += stats.warnings(f"{name} on {RUNTIMES[runtime]}")
