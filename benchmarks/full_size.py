@@ -189,7 +189,8 @@ def noise_of_making(made: dict[str, Any]) -> list[str]:
     """Sentences about disturbed times of making."""
     from workbench.profile.doubts import disturbances
 
-    return [line for name, row in made.items() if "noise" in row for line in disturbances(row["noise"], f"making {name}")]
+    noisy = {name: row["noise"] for name, row in made.items() if "noise" in row}
+    return [line for name, noise in noisy.items() for line in disturbances(noise, f"making {name}")]
 
 
 if __name__ == "__main__":
