@@ -124,7 +124,7 @@ def test_a_fitted_student_is_nearer_to_its_teacher_from_the_first_step_on(contex
     for start in ("copied", "fitted"):
         place = replace(context, out=tmp_path / start, state=tmp_path / f"{start}_state")
         place.out.mkdir()
-        reports.append(distill(place, DistillConfig(steps=2, batch=4, warmup=2, start=start)).report)
+        reports.append(distill(place, DistillConfig(steps=2, batch=64, warmup=2, start=start)).report)
     as_cut, fitted = reports
     assert as_cut["fitted"] is None and fitted["fitted"]["maps"] == 19
     assert fitted["first_tenth"]["output"] < 0.7 * as_cut["first_tenth"]["output"]

@@ -143,7 +143,7 @@ def _started(
     kept = ctx.state / "fit.json"
     if not (ctx.state / STATE).exists():  # else the weights come from there
         _, _, height, width = ctx.base.family.latent(ctx.base.family.configs(ctx.base.source))
-        count = max(1, min(PICTURES, POSITIONS // (height * width)))
+        count = max(1, min(PICTURES, config.steps * config.batch, POSITIONS // (height * width)))
         batches = Batches(ctx.base.source, ctx.data, count, config.drop_captions, device())
         with ctx.progress("fit", 1) as tick, autocast(config.precision, device()):
             found = fit(teacher, student.to(device()), pairs, batches.draw(step_rng(ctx.seed, _BEFORE_ALL)))
