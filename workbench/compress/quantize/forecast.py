@@ -45,7 +45,7 @@ def cost_of(config: QuantizeConfig, facts: Facts) -> Cost:
             passes += 2 * facts.drawing(HELD_BACK, *drawn)
         seconds += OPEN_S
         memory = max(memory, running(network) + 2 * network.bytes)
-        disk += network.params * scheme.weight_bits // 8 + 2 * network.bytes  # copies to look at, meanwhile
+        disk += network.params * scheme.weight_bits // 8
         made[name] = replace(network, integer=integer)
     if config.trains:
         qat = config.qat
