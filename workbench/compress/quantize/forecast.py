@@ -44,7 +44,7 @@ def cost_of(config: QuantizeConfig, facts: Facts) -> Cost:
         else:
             passes += 2 * facts.drawing(HELD_BACK, *drawn)
         seconds += OPEN_S
-        memory = max(memory, running(network) + 2 * network.bytes)
+        memory = max(memory, running(network))
         disk += network.params * scheme.weight_bits // 8
         made[name] = replace(network, integer=integer)
     if config.trains:
