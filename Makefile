@@ -6,12 +6,13 @@
 #            5 to 10 minutes; needs root on Debian (says so elsewhere)
 # make fuzz  nonsense of every kind as recipes, arguments, stores and models; make chaos  kills a run and resumes it, again
 #            and again: 10 minutes at most each
+# make wheel  dist/*.whl out of what is committed, the same bytes from the same commit
 # make bench  the profiler's own benchmarks (A/A, a known slowdown, coverage): about 20 minutes on a quiet machine
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-all test-long test-devices fuzz chaos bench lint clean browser device-tools
+.PHONY: run wheel test test-all test-long test-devices fuzz chaos bench lint clean browser device-tools
 
 run: $(VENV)/.ready
 	@echo "== running recipes/bk_tiny_w8a8.yaml on the embedded model: 6 to 22 minutes the first time, seconds again"
@@ -85,6 +86,13 @@ browser:
 	  echo "== installing Chromium for the report's tests"; \
 	  if [ "$$(id -u)" = 0 ]; then apt-get -qq update && apt-get -qq install -y chromium >/dev/null; \
 	  else sudo apt-get -qq update && sudo apt-get -qq install -y chromium >/dev/null; fi; }
+
+# From an archive of the commit: neither what else lies here, nor its times and modes, get in.
+wheel: $(VENV)/.ready
+	rm -rf build/wheel && mkdir -p build/wheel dist
+	umask 022 && git archive HEAD | tar -x -C build/wheel && \
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/pip wheel --quiet --no-deps --wheel-dir dist build/wheel
+	@ls -l dist/*.whl
 
 clean:
 	rm -rf $(VENV) .workbench

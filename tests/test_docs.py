@@ -47,7 +47,7 @@ def test_every_command_is_taken(words, tmp_path):
         assert [o for o in options if o not in shown.stdout] == []
         return
     store = ["--store", str(tmp_path)] if verb == "check" else []
-    done = workbench(verb, *rest, *store)
+    done = workbench(verb, *rest, *store, cwd=tmp_path if verb == "init" else ROOT)
     assert done.exit_code == 0, done.stderr
 
 

@@ -9,7 +9,15 @@ import typer
 
 from workbench.models.families import component_names
 
-RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).", show_default=False)]
+RecipeFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECIPE",
+        help="Recipe file (YAML), or the name of one that comes with the package.",
+        show_default=False,
+        autocompletion=lambda incomplete: recipes_like(incomplete),
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override, such as distill.steps=20; may be given several times."),
@@ -44,6 +52,18 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="INPUT=NUMBER", help="What all of an input is, such as sr=16000; repeat."),
 ]
+
+
+def recipes_like(incomplete: str) -> list[str]:
+    """For the shell: names of recipes that come with the package, and files and folders, that begin so."""
+    import glob
+
+    from workbench.recipe.shipped import names
+
+    there = sorted(glob.glob(f"{glob.escape(incomplete)}*"))  # noqa: PTH207 — as typed: a Path drops "./"
+    folders = [f"{path}/" for path in there if Path(path).is_dir()]
+    files = [path for path in there if path.endswith((".yaml", ".yml"))]
+    return [*files, *(name for name in names() if name.startswith(incomplete)), *folders]
 
 
 def shapes_of(given: list[str] | None) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,6 @@ def schema(_as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as
     """Print the JSON Schema of recipes."""
     import json
 
-    from workbench.recipe.schema import Recipe
+    from workbench.verbs.schema import schema as work
 
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
-    print(json.dumps(described, indent=1))
+    print(json.dumps(work(), indent=1))

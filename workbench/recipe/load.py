@@ -20,6 +20,7 @@ from workbench.recipe.check_metrics import named_problems
 from workbench.recipe.explain import at, grouped, sentence, show
 from workbench.recipe.overrides import apply_override
 from workbench.recipe.schema import Recipe, StepEntry
+from workbench.recipe.shipped import found, names
 from workbench.recipe.yaml_lines import Place, cut, dotted, parse
 from workbench.store.files import unreadable
 
@@ -49,11 +50,13 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Reads, overrides and validates a recipe.
 
     Args:
+        path: a file, or the name of a recipe that comes with the package.
         overrides: ``KEY=VALUE``, as ``--set`` takes them; later ones win.
 
     Raises:
         InputError: the file or an override can't be used; all errors of the schema are in the one message.
     """
+    path = found(path)
     text = _read(path)
     lines: dict[Place, int] = {}
     data = parse(text, str(path), lines)
@@ -142,6 +145,7 @@ def _read(path: Path) -> str:
 
 
 def _meant(path: Path) -> str:
-    beside = {f.name: f for folder in (path.parent, Path("recipes")) if folder.is_dir() for f in folder.glob("*.y*ml")}
+    beside = {f.name: f for f in path.parent.glob("*.y*ml")} if path.parent.is_dir() else {}
     near = nearest(path.name, beside) or nearest(f"{path.name}.yaml", beside)
-    return f"; did you mean {beside[near]}?" if near else ""
+    meant = beside[near] if near else nearest(path.stem, names())
+    return f"; did you mean {meant}?" if meant else ""

@@ -1,0 +1,1 @@
+"""Writing a recipe of one's own."""
