@@ -62,3 +62,11 @@ def test_an_export_is_its_owners_whoever_asks_for_it(tmp_path: Path, base: Candi
     ledger.exported(child, "unet", store.folder("exported") / "model.onnx")
     assert [row["name"] for row in ledger.beside()] == ["base/unet"]
     assert ledger.left(base, "unet") == 0, "it is there: it weighs nothing in the time that is left"
+
+
+def test_what_a_step_exports_before_it_is_a_candidate_is_nobodys(tmp_path: Path, base: Candidate, store: Store):
+    ledger = Ledger(forecast(tmp_path, base, store), store)
+    ledger.made(base)
+    store.compute("exported", lambda _out: {})
+    ledger.exported(base.with_denoiser(tmp_path / "work"), "unet", store.folder("exported") / "model.onnx")
+    assert ledger.beside() == []

@@ -35,7 +35,7 @@ def ran(place: Path, launcher: list[str]) -> list:
     done = process(command, cwd=place, env=environment(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES=""))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("report: ") == 1, "one process reports"
-    return read_record(Store(place / "store"), "together")
+    return read_record(Store(place / "store"), "together").candidates
 
 
 @pytest.mark.long

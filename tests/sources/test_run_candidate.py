@@ -28,13 +28,15 @@ def recorded(base, store):
 
 
 def test_what_was_recorded_is_read_again(recorded, store):
-    assert read_record(store, "my_run") == recorded
+    assert read_record(store, "my_run").candidates == recorded
 
 
 def test_the_store_may_be_moved(recorded, store, tmp_path):
     store.root.rename(tmp_path / "moved")
     moved = Store(tmp_path / "moved")
-    assert read_record(moved, "my_run")[1].components["unet"].path == moved.root / "results/k/unet/model.onnx"
+    assert (
+        read_record(moved, "my_run").candidates[1].components["unet"].path == moved.root / "results/k/unet/model.onnx"
+    )
 
 
 def test_a_candidates_components_are_networks(ask, recorded):

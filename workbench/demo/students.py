@@ -33,7 +33,7 @@ def pack(store: Store, out: Path, run: str = RUN, names: Sequence[str] = NAMES) 
     Raises:
         InputError: the store has no such run.
     """
-    made = {candidate.name: candidate for candidate in read_record(store, run)}
+    made = {candidate.name: candidate for candidate in read_record(store, run).candidates}
     facts: dict[str, Any] = {"run": run, "code": depends_on(pack)["code"], "students": {}}
     for name in names:
         source, folder = made[name].denoiser.path, out / name

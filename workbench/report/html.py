@@ -29,11 +29,20 @@ def write_report(run: RunData, out: Path) -> Path:
     Raises:
         InputError: the recipe ranks by something that was not measured.
     """
-    ranking = rank(run.candidates, run.scores, run.profiles, run.recipe.rank, run.recipe.metrics)
+    ranking = ranked(run)
     page = out / f"{run.recipe.name}.html"
     write_csv(page.with_suffix(".csv"), ranking.table)
     write_atomic(page, render(run, ranking))
     return page
+
+
+def ranked(run: RunData) -> Ranking:
+    """The ranking of a run's candidates by what its recipe asks for.
+
+    Raises:
+        InputError: the recipe ranks by something that was not measured.
+    """
+    return rank(run.candidates, run.scores, run.profiles, run.recipe.rank, run.recipe.metrics)
 
 
 def render(run: RunData, ranking: Ranking) -> str:

@@ -7,7 +7,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from workbench.data.captioned import data_key
 from workbench.limits import at_most
 from workbench.metrics.registry import qualities
 from workbench.models.candidate import Candidate
-from workbench.models.record import write_record
+from workbench.models.record import finish, write_record
 from workbench.models.sources import base_candidate
 from workbench.models.weights import check_finite, weight_files
 from workbench.progress import Progress, quiet
@@ -73,8 +73,8 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
     with progress("check", 1):
         report = check_recipe(loaded, store, out)
     print("\n".join([f"{recipe}: what is left to do", *report.ahead()]), file=sys.stderr, flush=True)
-    with store.lock(), at_most(loaded.recipe.max_memory_bytes):
-        page, beside = _run(loaded, store, out, progress)
+    with store.lock(), at_most(loaded.recipe.max_memory_bytes), store.noted() as needs:
+        page, beside = _run(loaded, store, out, progress, needs)
     with page.with_suffix(".csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     asked = loaded.recipe.rank.maximize
@@ -85,7 +85,10 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
     return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings), quality, beside)
 
 
-def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> tuple[Path, list[Beside]]:
+def _run(
+    loaded: Loaded, store: Store, out: Path, progress: Progress, needs: Collection[str]
+) -> tuple[Path, list[Beside]]:
+    """``needs``: the keys of all results that were read or made so far."""
     recipe = loaded.recipe
     with progress(recipe.name, HUNDRED) as tick:
         base, plan = _planned(loaded, store, progress)
@@ -105,9 +108,11 @@ def _run(loaded: Loaded, store: Store, out: Path, progress: Progress) -> tuple[P
         profiles = profile_all(session, candidates, files)
         pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
         beside = ledger.beside()
-        results = Results(candidates, scored, pictures, profiles, manifests(plan, store), beside)
+        results = Results(candidates, files, scored, pictures, profiles, manifests(plan, store), beside)
         with progress("report", 1):
-            return publish(loaded, results, store, out), beside
+            page, key = publish(loaded, results, store, out)
+            finish(store, recipe.name, made, key, needs)
+        return page, beside
 
 
 def _forecast(recipe: Recipe, base: Candidate, plan: Sequence[PlannedStep], store: Store) -> Forecast:

@@ -38,9 +38,9 @@ class Ledger:
             self._owners.setdefault(component.path, candidate.name)
 
     def exported(self, candidate: Candidate, component: str, file: Path) -> None:
-        """The file of a component of a candidate is there."""
-        owner = self._owners.get(candidate.components[component].path, candidate.name)
-        self.finished("export", f"{owner}/{component}", file.parent.name)
+        """The file of a component of a candidate is there; what a step is still making is no candidate's yet."""
+        if owner := self._owners.get(candidate.components[component].path):
+            self.finished("export", f"{owner}/{component}", file.parent.name)
 
     def finished(self, kind: str, name: str, key: str, also: Sequence[str] = ()) -> None:
         """A stage's result lies in the store under ``key``; its time is that of the results ``also``, too."""

@@ -14,6 +14,7 @@ from workbench.models.candidate import Candidate
 from workbench.models.folder import notes
 from workbench.progress import warn
 from workbench.recipe.load import Loaded
+from workbench.run.history import Exports, shown, write_run
 from workbench.run.profiles import Profiled
 from workbench.store.depends import depends_on
 from workbench.store.environment import environment, fingerprint
@@ -33,6 +34,7 @@ class Results:
     """All that a run made or found, by candidate; ``data_sets`` by their own names."""
 
     chain: Sequence[Candidate]
+    exports: Exports
     scores: Mapping[str, Scores]
     pictures: Mapping[str, Path]
     profiles: Profiled
@@ -41,18 +43,18 @@ class Results:
     """Forecast and truth of the run's stages."""
 
 
-def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
-    """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out`` and returns the page's path."""
+def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> tuple[Path, str]:
+    """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out``; the page's path, and the report's key."""
     recipe, profiles = loaded.recipe, results.profiles
-    shown = out / "profiles" / recipe.name
+    profiled = out / "profiles" / recipe.name
     state = key_of({"recipe": recipe.settings(), "machine": fingerprint()})
-    _set_aside(shown, state)
-    write_atomic(shown / STATE, state)
+    _set_aside(profiled, state)
+    write_atomic(profiled / STATE, state)
     for target, candidate in profiles.folders:
         for kind in ("csv", "json", "roofline.csv"):
             file = profiles.file(target, candidate, kind)
             if file.is_file():
-                _copy(file, shown / file.name)
+                _copy(file, profiled / file.name)
 
     key = key_of(
         {
@@ -61,6 +63,9 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
             "recipe": loaded.text,
             "settings": recipe.settings(),
             "candidates": [[c.name, c.key] for c in results.chain],
+            "exports": {
+                name: {c: file.parent.name for c, file in own.items()} for name, own in results.exports.items()
+            },
             "pictures": {name: str(folder.name) for name, folder in results.pictures.items()},
             "scores": results.scores,
             "profiles": profiles.key,
@@ -72,14 +77,16 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Path:
     def work(folder: Path) -> dict[str, Any]:
         from workbench.report.html import write_report
 
-        write_report(_data(loaded, results, store), folder)
+        data = _data(loaded, results, store)
+        write_report(data, folder)
+        write_run(data, results.chain, results.exports, store, folder)
         return {"html": f"reports/{recipe.name}.html"}
 
     store.compute(key, work)
     for suffix in ("html", "csv"):
         source = next(store.folder(key).rglob(f"{recipe.name}.{suffix}"))
         _copy(source, out / "reports" / f"{recipe.name}.{suffix}")
-    return out / "reports" / f"{recipe.name}.html"
+    return out / "reports" / f"{recipe.name}.html", key
 
 
 def _set_aside(folder: Path, state: str) -> None:
@@ -94,7 +101,7 @@ def _set_aside(folder: Path, state: str) -> None:
 
 
 def _data(loaded: Loaded, results: Results, store: Store) -> RunData:
-    from workbench.report.data import CandidateData, RunData
+    from workbench.report.data import RunData
 
     chain, scores, profiles = results.chain, results.scores, results.profiles
     summaries = profiles.summaries()
@@ -107,7 +114,7 @@ def _data(loaded: Loaded, results: Results, store: Store) -> RunData:
     return RunData(
         recipe=loaded.recipe,
         recipe_text=loaded.text,
-        candidates=[CandidateData(c.name, c.scheme, c.lineage, c.report, c.key, c.parent, c.steps) for c in chain],
+        candidates=shown(chain, {c.name: c.scheme for c in chain}),
         scores=scores,
         pictures=results.pictures,
         profiles=summaries,

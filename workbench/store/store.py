@@ -40,6 +40,17 @@ class Store:
     def __init__(self, root: Path | None = None) -> None:
         self.root = Path(root or os.environ.get("WORKBENCH_STORE") or ".workbench").absolute()
         self._read: dict[str, dict[str, Any]] = {}
+        self._noted: list[set[str]] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[set[str]]:
+        """Keys of all results that are read or made meanwhile: what is done meanwhile needs them."""
+        keys: set[str] = set()
+        self._noted.append(keys)
+        try:
+            yield keys
+        finally:
+            self._noted = [noted for noted in self._noted if noted is not keys]
 
     def folder(self, key: str) -> Path:
         """The folder of the finished result of ``key``."""
@@ -70,6 +81,7 @@ class Store:
                 warn(f"{folder}: {wrong} isn't what was stored; it was moved to {damaged} and is made again")
                 return None
             self._read[key] = record["result"]
+        self._note(key)
         return dict(self._read[key])
 
     def compute(self, key: str, work: Callable[[Path], Mapping[str, Any]], together: bool = False) -> dict[str, Any]:
@@ -99,7 +111,12 @@ class Store:
         folder.replace(target)
         sync(target.parent)
         self._read[key] = result
+        self._note(key)
         return dict(result)
+
+    def _note(self, key: str) -> None:
+        for noted in self._noted:
+            noted.add(key)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
