@@ -43,9 +43,49 @@ def test_resumed_at_any_saved_step_it_ends_where_an_undisturbed_run_ends(tmp_pat
     assert steps == list(range(20))
 
 
-def test_it_learns(tmp_path):
-    model = train(problem(), loss_of, Schedule(steps=200, lr=0.05, weight_decay=0.0), tmp_path)
+@pytest.mark.parametrize(("optimizer", "lr"), [("adamw", 0.05), ("adafactor", 0.3)])
+def test_it_learns(optimizer, lr, tmp_path):
+    schedule = Schedule(steps=200, lr=lr, weight_decay=0.0, decay="tail", optimizer=optimizer)
+    model = train(problem(), loss_of, schedule, tmp_path)
     assert torch.allclose(model.weight, torch.ones(1, 4), atol=0.05)
+
+
+def convolutions(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3), torch.nn.SiLU(), torch.nn.Conv2d(16, 1, 1))
+
+
+def of_pictures(model, _step, rng):
+    x = torch.from_numpy(rng.standard_normal((2, 8, 4, 4), dtype="float32"))
+    return {"loss": (model(x) - 1).pow(2).mean()}
+
+
+@pytest.mark.parametrize(("optimizer", "kept"), [("adamw", 2 * 1185), ("adafactor", 16 + 72 + 16 + 1 + 16 + 1)])
+def test_what_either_optimiser_remembers_is_saved_and_training_goes_on_to_the_bit(optimizer, kept, tmp_path):
+    def schedule(steps):
+        return Schedule(steps=steps, lr=0.02, decay="constant", optimizer=optimizer, save_every=3)
+
+    whole = train(convolutions(), of_pictures, schedule(6), tmp_path / "whole")
+    train(convolutions(), of_pictures, schedule(3), tmp_path / "cut")
+    resumed = train(convolutions(seed=1), of_pictures, schedule(6), tmp_path / "cut")
+    ours, theirs = (list(model.parameters()) for model in (whole, resumed))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    with safe_open(tmp_path / "cut" / "state.safetensors", "pt") as saved:
+        names = [name for name in saved.keys() if not name.startswith("p.")]  # noqa: SIM118
+        assert sum(saved.get_tensor(name).numel() for name in names) == kept
+
+
+def test_a_batch_in_parts_is_the_same_step(tmp_path):
+    def in_parts(model, _step, rng):
+        x = torch.from_numpy(rng.standard_normal((8, 4), dtype="float32"))
+        for rows, share in ((slice(0, 5), 5 / 8), (slice(5, 8), 3 / 8)):
+            yield {"loss": share * (model(x[rows]) - x[rows].sum(1, keepdim=True)).pow(2).mean()}
+
+    models = [train(problem(), of, Schedule(steps=5, lr=0.05), tmp_path / of.__name__) for of in (loss_of, in_parts)]
+    assert torch.allclose(models[0].weight, models[1].weight, atol=1e-6)
+    losses = [(tmp_path / name / "loss.jsonl").read_text().splitlines() for name in ("loss_of", "in_parts")]
+    whole, parts = ([json.loads(line)["loss"] for line in lines] for lines in losses)
+    assert parts == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run_and_is_not_saved(tmp_path):

@@ -29,12 +29,13 @@ def context(tiny, tmp_path):
     return StepContext(tiny, tiny, 0, "demo", out, out / "state", quiet, export=lambda *_: None)
 
 
-def features(ctx, teacher, student):
-    return distill_step._loss(ctx, distill_step.DistillConfig(batch=2), teacher, student, (None, None), CPU)
+def features(ctx, teacher, student, **keys):
+    config = distill_step.DistillConfig(batch=2, **keys)
+    return distill_step._loss(ctx, config, teacher, student, (None, None), CPU)
 
 
-def few_steps(ctx, teacher, student):
-    config = consistency.DistillConsistencyConfig(batch=2)
+def few_steps(ctx, teacher, student, **keys):
+    config = consistency.DistillConsistencyConfig(batch=2, **keys)
     return consistency._loss(ctx, config, teacher, copy.deepcopy(student), CPU)
 
 
@@ -63,10 +64,30 @@ def test_the_loss_goes_through_the_model_that_it_is_given_and_features_are_still
     with torch.no_grad():
         student.conv_in.weight.mul_(1.5)  # else it says what its teacher says
     around = Around(student)
-    terms = made(context, teacher, student)(around, 0, step_rng(0, 0))
+    found = made(context, teacher, student)(around, 0, step_rng(0, 0))
+    (terms,) = [found] if made is quantized else found
     terms["loss"].backward()
     assert around.calls == 1 and student.conv_in.weight.grad.abs().max() > 0
     assert terms.get("feature", torch.ones(())) > 0
+
+
+@pytest.mark.parametrize("made", [features, few_steps])
+def test_a_batch_in_parts_that_are_computed_twice_has_the_gradient_of_the_whole_batch(context, made):
+    folder, gradients = context.parent.components["unet"].path, []
+    for parts in (1, 2):
+        teacher, student = load_unet(folder).requires_grad_(False), load_unet(folder)
+        if made is few_steps:
+            student = consistency.with_guidance(student, 256)
+        if parts > 1:
+            student.enable_gradient_checkpointing()
+        with torch.no_grad():
+            student.conv_in.weight.mul_(1.5)
+        found = list(made(context, teacher, student, at_once=2 // parts)(student.train(), 0, step_rng(0, 0)))
+        for terms in found:
+            terms["loss"].backward()
+        assert len(found) == parts
+        gradients.append(torch.cat([p.grad.flatten() for p in student.parameters()]))
+    assert gradients[0].norm() > 0 and (gradients[1] - gradients[0]).norm() < 1e-4 * gradients[0].norm()
 
 
 ON_A_DEVICE = """

@@ -11,6 +11,8 @@ WEIGHTS_S_PER_GB = 9.0
 """Of float32 weights that are read, converted, made anew or written: remove_blocks on SD-v1.5 took 46 s for 4.7 GB."""
 EXPORT_S, EXPORT_S_PER_LAYER, EXPORT_S_PER_GB = 1.0, 0.02, 15.0
 """The demo's U-Nets of 525 and 277 layers took 11.6 and 5.7 to 8 s; SD-v1.5's, of 3.4 GB, took 86 s."""
+AGAIN = 8
+"""Of what a backward pass needs, the part that is kept where it computes the rest again."""
 TRAINING_S, SAVE_S_PER_GB = 5.0, 2.0
 """Of networks and data that are loaded and kernels that are made at the first step; of the state when it is saved."""
 
@@ -44,20 +46,25 @@ def training(
     saves: int = 0,
     teacher_passes: float = 1,
     following: int = 0,
+    average: bool = True,
+    moments: bool = True,
+    at_once: int | None = None,
+    again: bool = False,
 ) -> Cost:
     """A student that learns from a teacher: three passes forwards and backwards, and those of the teacher.
 
-    ``saves``: how often the state is written; ``following``: passes of the student's averaged weights. Memory: weights,
-    gradient, two moments, average, the teacher, and what the backward pass needs or the state once more while saved.
+    ``saves``: how often the state is written; ``following``: passes of the student's averaged weights; ``again``: the
+    backward pass computes the forward pass once more. Memory: weights, gradient, two ``moments``, the ``average``, the
+    teacher, and what the backward pass needs for ``at_once`` pictures.
     """
     pictures = steps * batch
     passes = (
-        Passes(student, (3 + following) * pictures, "train", half),
+        Passes(student, (3 + again + following) * pictures, "train", half),
         Passes(teacher, round(teacher_passes * pictures), "train", half),
         Passes(text, pictures, "train"),
     )
-    state = 4 * student.bytes
-    held = (2 + following) * student.bytes + state + teacher.bytes + text.bytes
-    kept = batch * student.written // (2 if half else 1)
-    memory = LIBRARIES + held + max(state, kept)
+    state = (1 + 2 * moments + average) * student.bytes
+    held = (1 + following) * student.bytes + state + teacher.bytes + text.bytes
+    kept = (at_once or batch) * student.written // (2 if half else 1)
+    memory = LIBRARIES + held + (student.alive + kept // AGAIN if again else kept)
     return Cost(passes, TRAINING_S + saves * state / 1e9 * SAVE_S_PER_GB, memory, student.bytes + state)

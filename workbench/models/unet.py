@@ -45,6 +45,28 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
         InputError: its weights don't have the shapes that its config and its manifest of widths ask for.
         RunError: they aren't finite.
     """
+    return _as_stored(folder).float()
+
+
+def load_frozen(folder: Path) -> UNet2DConditionModel:
+    """The same, not to be trained: weights that are stored in half precision stay so, and are float32 while their layer
+    computes. Its outputs are those of ``load_unet`` to the bit, in half the memory.
+    """
+    import torch
+
+    unet = _as_stored(folder).requires_grad_(False)
+    types = {p.dtype for p in unet.parameters()}
+    if len(types) > 1 or not types <= {torch.float16, torch.bfloat16}:
+        return unet.float()
+    for module in unet.modules():  # norms compute in the precision of their weights
+        if not isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.float()
+    unet.enable_layerwise_casting(types.pop(), torch.float32, skip_modules_pattern=())
+    return unet
+
+
+def _as_stored(folder: Path) -> UNet2DConditionModel:
     unet = meta_unet(read_object(folder / "config.json"), read_widths(folder))
     weights = load_tensors(weight_files(folder, STEM))
     expected, found = ({n: tuple(value.shape) for n, value in of.items()} for of in (unet.state_dict(), weights))
@@ -54,7 +76,7 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
             hint="config.json, widths.json and the weights belong together: copy all of them",
         )
     unet.load_state_dict(weights, strict=False, assign=True)
-    return unet.float().eval()
+    return unet.eval()
 
 
 def meta_unet(config: Mapping[str, Any], widths: Widths | None = None) -> UNet2DConditionModel:

@@ -65,11 +65,14 @@ class Adviser:
         return (row.stage, row.name) == (kind, self.loaded.recipe.candidate_names()[i + 1])
 
     def _with_less(self, i: int, row: Row, most: int) -> str:
-        """The largest batch with which a step fits."""
-        batch = getattr(self.loaded.recipe.steps[i].config, "batch", None)
+        """The largest batch with which a step fits, or part of it where that is enough."""
+        config = self.loaded.recipe.steps[i].config
+        batch, key = (
+            getattr(config, "batch", None),
+            f"{self._step(i)}.{'at_once' if hasattr(config, 'at_once') else 'batch'}",
+        )
         while isinstance(batch, int) and batch > 1:
             batch //= 2
-            key = f"{self._step(i)}.batch"
             then = self._with(f"{key}={batch}", row.stage, row.name)
             if then and then[0].memory_bytes <= most:
                 return f"with {key}={batch} about {gigabytes(then[0].memory_bytes)}"

@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,15 +20,21 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
     The name is always the same: what a killed process left is overwritten, and a second writer waits for the first.
     """
-    payload = data.encode() if isinstance(data, str) else data
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """As ``write_atomic``, for what writes a file by itself: gives the temporary name to write to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     with _alone(temporary) as file:
         try:
             file.truncate(0)
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
+            yield temporary
+            with temporary.open("rb") as written:  # safetensors renames a file of its own to that name
+                os.fsync(written.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

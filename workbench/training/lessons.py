@@ -25,6 +25,12 @@ class Lesson:
     output: torch.Tensor | None = None
     features: tuple[torch.Tensor, ...] = ()
 
+    def of(self, rows: slice) -> Lesson:
+        """Some rows of it."""
+        batch = Batch(*(getattr(self.batch, each.name)[rows] for each in fields(Batch)))
+        output = None if self.output is None else self.output[rows]
+        return Lesson(batch, output, tuple(feature[rows] for feature in self.features))
+
 
 class Lessons:
     """One lesson a step: new in every ``reuse`` th, in those between mixed from the rows of lessons that are kept.

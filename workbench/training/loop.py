@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import InputError, RunError
-from workbench.store.files import write_atomic
+from workbench.store.files import replacing, write_atomic
+from workbench.training.optimizer import Kind, make, moments, remember
 from workbench.training.precision import Precision, autocast
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ STATE = "state.safetensors"
 """The file in a state folder that training resumes from."""
 Terms = Mapping[str, "torch.Tensor"]
 """Loss terms by name; ``loss`` is their weighted sum, the one that is minimised."""
+LossOf = Callable[[Any, int, np.random.Generator], "Terms | Iterator[Terms]"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Schedule:
     clip: float | None = 1.0
     ema: float | None = None
     precision: Precision = "fp32"
+    optimizer: Kind = "adamw"
     seed: int = 0
     save_every: int = 200
 
@@ -60,7 +63,7 @@ class Schedule:
     def of(cls, config: Any, seed: int, **optimizer: Any) -> Schedule:
         """The schedule that a training step's config asks for; it names its keys as the fields here.
 
-        ``optimizer``: ``weight_decay`` and ``betas``, which some steps leave to the user and some don't.
+        ``optimizer``: ``weight_decay``, ``betas`` and ``optimizer``, which some steps leave to the user and some don't.
         """
         names = ("steps", "lr", "warmup", "decay", "clip", "ema", "precision", "save_every")
         return cls(**{name: getattr(config, name) for name in names}, seed=seed, **optimizer)
@@ -108,7 +111,7 @@ def wait() -> None:
 
 def train(
     model: Any,
-    loss_of: Callable[[Any, int, np.random.Generator], Terms],
+    loss_of: LossOf,
     schedule: Schedule,
     state: Path,
     on_step: OnStep | None = None,
@@ -120,7 +123,8 @@ def train(
         model: a ``torch.nn.Module`` whose parameters with ``requires_grad`` are trained; moved to ``device()``.
         loss_of: ``(model, step, rng) -> terms``; must draw everything random from ``rng`` and call the model that it is
             given, which is ``model`` or, where several processes train, what averages gradients around it. A mean over
-            the rows ``own_part`` of the batch.
+            the rows ``own_part`` of the batch. Where these are too many for one pass, it gives the terms of some of
+            them after the other, each times their share; what a pass keeps for its gradient is then let go in between.
         average: a module of the same parameters that follows the EMA weights while training goes on; moved likewise.
         state: folder for ``STATE`` (resumed from when it is there) and ``loss.jsonl`` (means over the
             processes), which all processes have to see.
@@ -128,15 +132,13 @@ def train(
     Raises:
         RunError: the loss or its gradient is no finite number; what was saved before stays.
     """
-    import torch
     from diffusers.training_utils import EMAModel
 
     accelerator = _accelerator()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=schedule.lr, betas=schedule.betas, weight_decay=schedule.weight_decay, fused=True
-    )
-    model, optimizer = accelerator.prepare(model, optimizer)
+    model = accelerator.prepare(model)
+    made = make(schedule.optimizer, parameters, schedule.lr, schedule.betas, schedule.weight_decay)
+    optimizer = accelerator.prepare(made)
     ema = EMAModel(parameters, decay=schedule.ema) if schedule.ema else None
 
     state.mkdir(parents=True, exist_ok=True)
@@ -152,11 +154,12 @@ def train(
     for step in range(done, schedule.steps):
         for group in optimizer.param_groups:
             group["lr"] = schedule.lr_at(step)
-        with autocast(schedule.precision, accelerator.device):
-            terms = loss_of(model, step, step_rng(schedule.seed, step))
-        values = {name: float(accelerator.reduce(term.detach(), "mean")) for name, term in terms.items()}
-        _demand_finite("loss", values["loss"], step, schedule, state)
-        accelerator.backward(terms["loss"])
+        values: dict[str, float] = {}
+        for terms in _parts(loss_of, model, step, schedule, accelerator):
+            for name, term in terms.items():
+                values[name] = values.get(name, 0.0) + float(accelerator.reduce(term.detach(), "mean"))
+            _demand_finite("loss", values["loss"], step, schedule, state)
+            accelerator.backward(terms["loss"])
         norm = accelerator.clip_grad_norm_(parameters, math.inf if schedule.clip is None else schedule.clip)
         _demand_finite("gradient's norm", float(norm), step, schedule, state)
         optimizer.step()
@@ -179,6 +182,21 @@ def train(
     return accelerator.unwrap_model(model).cpu()
 
 
+def _parts(loss_of: LossOf, model: Any, step: int, schedule: Schedule, accelerator: Accelerator) -> Iterator[Terms]:
+    """The terms of a step, of all its rows or of some after the other; only computing them is in lower precision."""
+    with autocast(schedule.precision, accelerator.device):
+        found = loss_of(model, step, step_rng(schedule.seed, step))
+    if isinstance(found, Mapping):
+        yield found
+        return
+    while True:
+        with autocast(schedule.precision, accelerator.device):
+            terms = next(found, None)
+        if terms is None:
+            return
+        yield terms
+
+
 def _accelerator() -> Accelerator:
     import torch
     from accelerate import Accelerator
@@ -197,16 +215,14 @@ def _demand_finite(what: str, value: float, step: int, schedule: Schedule, state
 
 
 def _save(state: Path, done: int, parameters: list, optimizer: torch.optim.Optimizer, ema: Any) -> None:
-    from safetensors.torch import save
+    """Writes the state, tensor after tensor: at full size, one copy of it would be a quarter of all memory."""
+    from safetensors.torch import save_file
 
-    tensors = {f"p.{i}": p.detach() for i, p in enumerate(parameters)}
-    for i, p in enumerate(parameters):
-        for key in ("exp_avg", "exp_avg_sq"):
-            tensors[f"{key}.{i}"] = optimizer.state[p][key]
+    tensors = {f"p.{i}": p.detach() for i, p in enumerate(parameters)} | moments(optimizer)
     if ema is not None:
         tensors |= {f"ema.{i}": p for i, p in enumerate(ema.shadow_params)}
-    cpu = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    write_atomic(state / STATE, save(cpu, metadata={"done": str(done)}))
+    with replacing(state / STATE) as file:
+        save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, file, metadata={"done": str(done)})
 
 
 def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, ema: Any) -> int:
@@ -219,13 +235,11 @@ def _restore(state: Path, parameters: list, optimizer: torch.optim.Optimizer, em
         return 0
     with safe_open(file, "pt") as saved, torch.no_grad():
         done = int(saved.metadata()["done"])
+        names = set(saved.keys())
+        own = {f"{kind}.{i}" for kind in ("p", "ema") for i in range(len(parameters))}
+        remember(optimizer, done, {name: saved.get_tensor(name) for name in names - own})
         for i, p in enumerate(parameters):
             p.copy_(saved.get_tensor(f"p.{i}"))
-            optimizer.state[p] = {
-                "step": torch.tensor(float(done), device=p.device),
-                "exp_avg": saved.get_tensor(f"exp_avg.{i}").to(p.device),
-                "exp_avg_sq": saved.get_tensor(f"exp_avg_sq.{i}").to(p.device),
-            }
             if ema is not None:
                 ema.shadow_params[i].copy_(saved.get_tensor(f"ema.{i}"))
         if ema is not None:

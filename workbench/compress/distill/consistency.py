@@ -19,7 +19,7 @@ from workbench.compress.distill.taught import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
 from workbench.compress.train_student import train_student
 from workbench.models.guidance import EMBEDDED, FIELD, guidance_embedding
-from workbench.models.unet import WEIGHTS, load_unet, meta_unet, save_unet
+from workbench.models.unet import WEIGHTS, load_frozen, load_unet, meta_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 from workbench.training.batches import Batches
@@ -90,14 +90,16 @@ def distill_consistency(ctx: StepContext, config: DistillConsistencyConfig) -> S
 
     parent = ctx.parent.denoiser
     made, widths = replace(parent, path=ctx.out / parent.name), read_widths(parent.path)
-    teacher = load_unet(ctx.others.get(config.teacher, ctx.base).denoiser.path).requires_grad_(False)
+    teacher = load_frozen(ctx.others.get(config.teacher, ctx.base).denoiser.path)
     student = with_guidance(load_unet(parent.path), config.guidance_width, widths)
     usual = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))
     average = copy.deepcopy(student).requires_grad_(False)
+    if config.gradient_checkpointing:
+        student.enable_gradient_checkpointing()
     loss_of = _loss(ctx, config, teacher.to(device()), average, device())
-    label, decay = "distill to few steps", config.weight_decay
-    student, report = train_student(ctx, config, student, loss_of, label, average, weight_decay=decay)
+    optimizer = {"weight_decay": config.weight_decay, "optimizer": config.optimizer}
+    student, report = train_student(ctx, config, student, loss_of, "distill to few steps", average, **optimizer)
     student.set_attn_processor(usual)
     save_unet(student, made.path, widths)
     report |= {
@@ -162,7 +164,7 @@ def _loss(
         outputs = [with_prompt + by * (with_prompt - without) for with_prompt, without in halves]
         return outputs[0], outputs[1]
 
-    def loss_of(model: Any, _step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def loss_of(model: Any, _step: int, rng: np.random.Generator) -> Iterator[dict[str, torch.Tensor]]:
         clean = batches.clean(rng)
         index = torch.from_numpy(rng.integers(0, grid.count, config.batch)[part]).to(device)
         drawn = rng.uniform(config.w_min, config.w_max, config.batch)[part].astype("float32")
@@ -170,9 +172,12 @@ def _loss(
         embedded = torch.from_numpy(guidance_embedding(drawn, config.guidance_width)).to(device)
         start = grid.starts[index]
         noisy = batches.noised(clean, start)
-        with torch.no_grad():
-            later = grid.ddim(*guided(noisy, start, clean.states, w), index)
-            target = jump(average, later, grid.ends(start), clean.states, embedded)
-        return {"loss": huber(jump(model, noisy, start, clean.states, embedded), target, config.loss)}
+        for rows in config.parts(part):
+            z, t, states = noisy[rows], start[rows], clean.states[rows]
+            with torch.no_grad():
+                later = grid.ddim(*guided(z, t, states, w[rows]), index[rows])
+                target = jump(average, later, grid.ends(t), states, embedded[rows])
+            loss = huber(jump(model, z, t, states, embedded[rows]), target, config.loss)
+            yield {"loss": loss * (len(z) / len(noisy))}
 
     return loss_of

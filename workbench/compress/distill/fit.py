@@ -174,9 +174,8 @@ def _block_of(block: Any, theirs: Any) -> tuple[int, list[int]] | None:
 def _same(one: Any, other: Any) -> bool:
     import torch
 
-    return one.conv1.weight.shape == other.conv1.weight.shape and torch.equal(
-        one.conv1.weight.cpu(), other.conv1.weight.cpu()
-    )
+    mine, theirs = one.conv1.weight, other.conv1.weight
+    return mine.shape == theirs.shape and torch.equal(mine.float().cpu(), theirs.float().cpu())
 
 
 def _has(unet: Any, layer: str, kind: str) -> bool:

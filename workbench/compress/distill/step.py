@@ -12,7 +12,7 @@ start by least squares, and each answer of the teacher used in four steps.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from workbench.compress.distill.taught import TaughtConfig
 from workbench.compress.registry import StepContext, StepResult, step
 from workbench.compress.train_student import train_student
 from workbench.models.read_json import read_object
-from workbench.models.unet import WEIGHTS, load_unet, save_unet
+from workbench.models.unet import WEIGHTS, load_frozen, load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file, write_atomic
 from workbench.strict import Strict
@@ -112,15 +112,16 @@ def distill(ctx: StepContext, config: DistillConfig) -> StepResult:
 
     made = replace(ctx.parent.denoiser, path=ctx.out / ctx.parent.denoiser.name)
     folders = ctx.others.get(config.teacher, ctx.base).denoiser.path, ctx.parent.denoiser.path
-    teacher, student = (load_unet(folder) for folder in folders)
-    teacher.requires_grad_(False)
+    teacher, student = load_frozen(folders[0]), load_unet(folders[1])
     widths = tuple(read_widths(folder) for folder in folders)
     teacher.to(device())
     pairs, fitted = _started(ctx, config, teacher, student)
     default_attention = student.attn_processors
     student.set_attn_processor(attention_for(config.precision, device()))
     loss_of = _loss(ctx, config, teacher, student, widths, device(), pairs)
-    optimizer = {"weight_decay": config.weight_decay, "betas": config.betas}
+    optimizer = {"weight_decay": config.weight_decay, "betas": config.betas, "optimizer": config.optimizer}
+    if config.gradient_checkpointing:
+        student.enable_gradient_checkpointing()
     student, report = train_student(ctx, config, student, loss_of, "distill", **optimizer)
     student.set_attn_processor(default_attention)
     save_unet(student, made.path, widths[1])
@@ -135,7 +136,7 @@ def _started(
     wanted = config.start == "fitted" and config.imitates
     pairs = stands_for(teacher, student) if wanted else []
     if wanted and not pairs and config.teacher != "base":  # which may be the untouched model, trained
-        base = load_unet(ctx.base.denoiser.path)
+        base = load_frozen(ctx.base.denoiser.path)
         alike = [net.config.get(key) for key in ("block_out_channels", "layers_per_block") for net in (base, teacher)]
         pairs = stands_for(base, student) if alike[0] == alike[1] and alike[2] == alike[3] else []
     if not pairs:
@@ -176,25 +177,35 @@ def _loss(
     weights = config.weights.model_dump()
     mse = torch.nn.functional.mse_loss
 
+    parts = config.parts(part)
+
     def draw(rng: np.random.Generator) -> Lesson:
         batch = batches.draw(rng)
         if not config.imitates:  # it saves a quarter of a step, and the report has no other terms
             return Lesson(batch)
-        with torch.no_grad():
-            output = teacher(batch.noisy, batch.timesteps, batch.states).sample
-        return Lesson(batch, output, features.expected() if features else ())
+        answers = []
+        for rows in parts:
+            with torch.no_grad():
+                output = teacher(batch.noisy[rows], batch.timesteps[rows], batch.states[rows]).sample
+            answers.append((output, *(features.expected() if features else ())))
+        said = answers[0] if len(answers) == 1 else [torch.cat(column) for column in zip(*answers, strict=True)]
+        return Lesson(batch, said[0], tuple(said[1:]))
 
     lessons = Lessons(draw, config.reuse if config.imitates else 1, ctx.seed, config.batch, part)
 
-    def loss_of(model: Any, step: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        lesson = lessons.at(step, rng)
-        batch = lesson.batch
-        out = model(batch.noisy, batch.timesteps, batch.states).sample.float()
-        terms = {"task": mse(out, batch.target)}
-        if lesson.output is not None:
-            terms["output"] = mse(out, lesson.output.float())
-        if features:
-            terms["feature"] = features(lesson.features)
-        return {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}
+    def loss_of(model: Any, step: int, rng: np.random.Generator) -> Iterator[dict[str, torch.Tensor]]:
+        whole = lessons.at(step, rng)
+        for rows in parts:
+            lesson = whole.of(rows)
+            batch = lesson.batch
+            out = model(batch.noisy, batch.timesteps, batch.states).sample.float()
+            terms = {"task": mse(out, batch.target)}
+            if lesson.output is not None:
+                terms["output"] = mse(out, lesson.output.float())
+            if features:
+                terms["feature"] = features(lesson.features)
+            share = len(batch.noisy) / len(whole.batch.noisy)
+            terms = {"loss": sum(weights[name] * term for name, term in terms.items()), **terms}
+            yield {name: share * term for name, term in terms.items()}
 
     return loss_of

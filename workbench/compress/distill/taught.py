@@ -14,6 +14,7 @@ from workbench.models.guidance import FIELD
 from workbench.models.scheduler import read_scheduler
 from workbench.models.scheduler_config import FEW
 from workbench.models.unet import CLASS as UNET
+from workbench.training.optimizer import Kind
 from workbench.training.precision import Precision
 
 if TYPE_CHECKING:
@@ -35,6 +36,20 @@ class TaughtConfig(StepConfig):
         "only imitated is many times slower).",
     )
     save_every: int = Field(25, ge=1, description="Steps between checkpoints.")
+    optimizer: Kind = Field(
+        "adamw",
+        description="adafactor needs hardly any memory beside weights and gradient; its lr is relative to each "
+        "weight's own size, and some ten times AdamW's.",
+    )
+    at_once: int | None = Field(
+        None,
+        ge=1,
+        description="Pictures in one pass of the student, where memory is short: the gradients of a batch's parts are "
+        "added. Default: all of the batch.",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="The backward pass computes most of the forward pass again instead of keeping it."
+    )
 
     denoiser_class: ClassVar[str] = UNET
     trains: ClassVar[bool] = True
@@ -67,8 +82,23 @@ class TaughtConfig(StepConfig):
             saves=self.steps // self.save_every,
             teacher_passes=self.teacher_passes,
             following=self.following,
+            average=self.averages,
+            moments=self.optimizer == "adamw",
+            at_once=min(self.at_once or self.batch, self.batch),
+            again=self.gradient_checkpointing,
         )
         return cost
+
+    @property
+    def averages(self) -> bool:
+        """Whether a second set of weights follows those that are trained."""
+        return getattr(self, "ema", None) is not None
+
+    def parts(self, part: slice) -> list[slice]:
+        """The rows of a process's part of the batch, counted from its first, that are in one pass each."""
+        count = part.stop - part.start
+        width = self.at_once or count
+        return [slice(start, min(start + width, count)) for start in range(0, count, width)]
 
     @property
     def sizes(self) -> Mapping[str, int]:
