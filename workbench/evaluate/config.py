@@ -43,9 +43,10 @@ class Evaluate(Strict):
 
     pictures: int = Field(
         128,
-        ge=2,
+        ge=0,
         le=100_000,
-        description="Pictures drawn per candidate and judged by: of captions that the data hold out, where they do.",
+        description="Pictures drawn per candidate and judged by: of captions that the data hold out, where they do. 0: "
+        "nothing is drawn and no quality measured; times, sizes and memory are.",
     )
     trained_pictures: int = Field(
         32,
@@ -82,7 +83,7 @@ class Evaluate(Strict):
         description="Metrics beside those that are always measured: with weights, or by a program, of your own.",
     )
 
-    @field_validator("trained_pictures")
+    @field_validator("pictures", "trained_pictures")
     @classmethod
     def _some_or_none(cls, count: int) -> int:
         if count == 1:

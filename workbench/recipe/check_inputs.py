@@ -55,13 +55,14 @@ def data_problems(recipe: Recipe, source: Path) -> Iterator[Problem]:
     """What is wrong with the captioned pictures, where the recipe names some or something in it needs them."""
     readers = [entry.kind for entry in recipe.steps if entry.config.reads_data]
     with_pictures = (readers and is_there(None, source)) or any(entry.config.reads_pictures for entry in recipe.steps)
-    if recipe.data is None and recipe.evaluate.prompts is not None and not with_pictures:
+    drawn = recipe.evaluate.pictures > 0 and recipe.evaluate.prompts is None
+    if recipe.data is None and not drawn and not with_pictures:
         return
     try:
         splits = check_data(recipe.data, source)
         if TRAIN not in splits and readers:
             raise InputError(f"no row has the split 'train'; {readers[0]} needs some")
-        if recipe.evaluate.prompts is None and not {TRAIN, HELD_OUT} & splits:
+        if drawn and not {TRAIN, HELD_OUT} & splits:
             raise InputError("no row has the split 'train' or 'held_out'; their captions are drawn")
     except InputError as error:
         yield ("data",), error.line.removeprefix("data: ")

@@ -55,6 +55,10 @@ def metric_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
         if pictures < (least := recipe.metrics[entry.name].least):
             what = f"needs at least {least} pictures to say anything, and evaluate.pictures is {pictures}"
             yield ("evaluate", "metrics", i, entry.kind), what
+    if not pictures:
+        for place, metric in asked_metrics(recipe):
+            yield place, f"{metric.name} needs pictures, and evaluate.pictures is 0; rank by one of {', '.join(COSTS)}"
+        return
     brought = {Need.SCORER: (folder / "scorer").is_dir(), Need.REAL: (folder / REAL_PICTURES).is_file()}
     absent = {need for need, there in brought.items() if not there}
     usable = [*(name for name in qualities(recipe.metrics) if not recipe.metrics[name].needs & absent), *COSTS]
@@ -67,7 +71,7 @@ def metric_problems(recipe: Recipe, folder: Path) -> Iterator[Problem]:
 def metric_doubts(recipe: Recipe, folder: Path) -> Iterator[Problem]:
     """What makes values less than they seem. ``folder``: the model's."""
     if is_random(folder):
-        if recipe.rank.maximize not in COSTS:
+        if recipe.rank.maximize not in COSTS and recipe.evaluate.pictures:
             what = f"the model's weights are random, so no metric says anything; rank by {' or '.join(COSTS)}"
             yield ("rank", "maximize"), what
         for key in recipe.rank.constraints.metrics:

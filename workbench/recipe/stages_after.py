@@ -39,6 +39,8 @@ def evaluating(
 ) -> Iterator[Parts]:
     """Pictures of every candidate, the denoiser's outputs, and scores."""
     config, family = recipe.evaluate, chain.family
+    if not config.pictures:
+        return
     encoder, denoiser, decoder = (part.name for part in (family.prompt_encoder, family.denoiser, family.decoder))
     height, width = family.sides(family.configs(folder))
     pictures = config.pictures + _trained(recipe, folder)

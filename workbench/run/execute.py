@@ -7,7 +7,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from workbench.data.captioned import data_key
 from workbench.limits import at_most
 from workbench.metrics.registry import qualities
+from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
 from workbench.models.record import finish, write_record
 from workbench.models.sources import base_candidate
@@ -100,19 +101,26 @@ def _run(
         made = chain.build(base, plan, session)
         write_record(store, recipe.name, made)
         candidates = chain.at_steps(made, recipe.evaluate.few_steps)
-        source = candidates[0].source
         files = scores.exports(candidates, session)
-        evaluation = scores.evaluation_set(recipe, source)
-        keys = scores.drawing_keys(candidates, files, evaluation)
-        scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, session)
+        scored, pictures = _scored(candidates, files, session) if recipe.evaluate.pictures else ({}, {})
         profiles = profile_all(session, candidates, files)
-        pictures = {c.name: store.folder(key) for c, key in zip(candidates, keys, strict=True)}
         beside = ledger.beside()
         results = Results(candidates, files, scored, pictures, profiles, manifests(plan, store), beside)
         with progress("report", 1):
             page, key = publish(loaded, results, store, out)
             finish(store, recipe.name, made, key, needs)
         return page, beside
+
+
+def _scored(
+    candidates: list[Candidate], files: Mapping[str, Mapping[str, Path]], session: Session
+) -> tuple[dict[str, Scores], dict[str, Path]]:
+    """Scores of all candidates, and the folders of their pictures."""
+    recipe = session.recipe
+    evaluation = scores.evaluation_set(recipe, candidates[0].source)
+    keys = scores.drawing_keys(candidates, files, evaluation)
+    scored = scores.score_all(candidates, keys, files, evaluation, recipe.metrics, session)
+    return scored, {c.name: session.store.folder(key) for c, key in zip(candidates, keys, strict=True)}
 
 
 def _forecast(recipe: Recipe, base: Candidate, plan: Sequence[PlannedStep], store: Store) -> Forecast:
