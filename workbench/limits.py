@@ -25,3 +25,12 @@ def fitting(usual: int, each: int, besides: int = 0) -> int:
     """How many things of ``each`` bytes are worked on at a time: as many as ``usual`` or as fit, but at least one."""
     most = _MOST.get()
     return usual if most is None else max(1, min(usual, (most - LIBRARIES - besides) // max(each, 1)))
+
+
+def fits(need: int, most: int | None = None) -> bool:
+    """Whether ``need`` bytes may be taken beside the libraries: of what the system has left, and of ``most`` (default:
+    what is planned with)."""
+    import psutil
+
+    most = most or _MOST.get()
+    return need <= psutil.virtual_memory().available and (most is None or need <= most - LIBRARIES)

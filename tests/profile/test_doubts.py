@@ -16,7 +16,8 @@ def test_everything_that_makes_numbers_doubtful_is_said_with_its_place(records: 
     facts["ceilings"] = {**facts["ceilings"], "warnings": ["int8 can't be measured"]}
     peak = Peak(None, reason="this system doesn't tell")
     said = doubts(replace(base, components={"unet": unet}, facts=facts, peak=peak, apart=("unet",)))
-    assert "host unet: too little memory to measure all candidates interleaved" in said
+    words = "too little memory to hold all candidates at once, so each was loaded anew for every pass"
+    assert f"host unet: {words}" in said
     assert f"host: {facts['threads']} threads on {facts['threads'] - 1} usable cores" in said
     assert "host: int8 can't be measured" in said
     assert "base@host: peak memory: this system doesn't tell" in said

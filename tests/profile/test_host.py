@@ -11,15 +11,19 @@ from typing import Any
 import pytest
 
 from workbench.devices.measure import measure_memory, measure_network
+from workbench.limits import LIBRARIES, at_most
 from workbench.measure.layers import COLUMNS
+from workbench.measure.network import network_of
 from workbench.measure.record import from_json, to_json
 from workbench.profile.counts import count_networks
 from workbench.profile.doubts import doubts
-from workbench.profile.host import measure_host
+from workbench.profile.host import Settings, measure_host
 from workbench.profile.write import Budget, write_profile
+from workbench.progress import quiet
 from workbench.report.sections.budget.sums import table
 from workbench.runtimes.base import RUNTIMES, run_by
 from workbench.store.depends import closure
+from workbench.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +131,17 @@ def test_kernels_are_nearly_all_on_layers_and_times_are_told_apart(profiled):
             assert component["unmapped_share"] <= 0.02
             assert 0 < component["kernel_over_wall"] <= 1
             assert component["load_cold_ms"] > 0 and component["load_warm_ms"] > 0 and component["first_call_ms"] > 0
+
+
+def test_networks_that_dont_fit_together_are_loaded_by_turns_and_that_is_said(
+    demo_candidate, exported, quantized_unet, tmp_path
+):
+    files = {"base": exported["unet"], "w8a8": quantized_unet}
+    networks = [network_of(replace(demo_candidate, name=name), "unet", file, 7) for name, file in files.items()]
+    settings = Settings(("onnxruntime",), threads=1, iterations=3, min_seconds=0.0, warmup=1)
+    with at_most(LIBRARIES + 1):
+        made = measure_host(networks, count_networks(networks), settings, 7, Store(tmp_path), quiet)
+    for record in made:
+        stats = record.components["unet"].timed.stats
+        assert (record.apart, stats.n, stats.warmup) == (("unet",), 3, 1)
+        assert any("loaded anew for every pass" in doubt for doubt in doubts(record))

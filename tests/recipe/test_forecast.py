@@ -137,7 +137,7 @@ def test_a_stage_beyond_the_limit_is_refused_with_what_would_help(tmp_path: Path
         checked(tmp_path, store, CHAIN + DRAWN, "distill.batch=512", "max_memory_gb=2.5")
     told = str(caught.value)
     assert told.startswith("--set max_memory_gb=2.5: max_memory_gb: found 2.5; distill distilled needs about ")
-    assert "; with distill.batch=" in told
+    assert "; with distill.at_once=" in told
     with pytest.raises(InputError, match="set it higher, or start from a smaller model"):
         checked(tmp_path, store, CHAIN + DRAWN, "max_memory_gb=0.1")
 

@@ -160,6 +160,25 @@ def interleaved(
     return {name: Stats(tuple(samples), warm[name]) for name, samples in times.items()}
 
 
+def reloaded(
+    loads: Mapping[str, Callable[[], Callable[[], object]]], rounds: int, on_round: Callable[[int], None] | None = None
+) -> dict[str, Stats]:
+    """As ``interleaved``, for calls of which only one can be held in memory: each is loaded anew in every round, called
+    once unmeasured, then once measured, and let go."""
+    times: dict[str, list[float]] = {name: [] for name in loads}
+    order = list(loads)
+    for done in range(1, rounds + 1):
+        for name in order:
+            call = loads[name]()
+            call()
+            times[name].append(once_ms(call)[0])
+            del call
+        order.reverse()
+        if on_round:
+            on_round(done)
+    return {name: Stats(tuple(samples), 1) for name, samples in times.items()}
+
+
 def warm_up(call: Callable[[], object], least: int, steady: float | None = None, most: int = MOST_WARMUP) -> int:
     """Calls ``call`` unmeasured at least ``least`` times and until it is steady; the number of calls.
 

@@ -56,8 +56,8 @@ class Record:
 
     ``denoiser`` and ``formula`` (the cost of a picture) are its family's, ``scheduler`` is its pipeline's config;
     empty where there is none. ``facts`` are the conditions as the profile states them (JSON): threads, seed,
-    environment, … ``apart`` names components whose candidates don't fit into memory together, so that each was timed
-    separately.
+    environment, … ``apart`` names components whose candidates don't fit into memory together, so that each was loaded
+    anew in every round.
     """
 
     candidate: str

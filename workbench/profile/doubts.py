@@ -17,7 +17,8 @@ SLOWED_LIMIT = 0.10
 def doubts(record: Record) -> list[str]:
     """All that speaks against what was measured on this machine: its state, then each network's own numbers."""
     facts, target = record.facts, record.target
-    sentences = [f"{target} {name}: too little memory to measure all candidates interleaved" for name in record.apart]
+    words = "too little memory to hold all candidates at once, so each was loaded anew for every pass"
+    sentences = [f"{target} {name}: {words}" for name in record.apart]
     sentences += disturbances(facts["noise"], target)
     cores = facts["environment"]["cores_usable"]
     if facts["threads"] > cores:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.measure.clock import interleaved, once_ms
+from workbench.limits import fits
+from workbench.measure.clock import interleaved, once_ms, reloaded
 from workbench.measure.counts import Count
 from workbench.measure.layers import Layers
 from workbench.measure.memory import drop_from_cache
@@ -95,7 +96,7 @@ def _measure(
     settings: Settings,
     progress: Progress,
 ) -> tuple[dict[tuple[str, str], Measured], tuple[str, ...]]:
-    """Every network's measurements, shared by equal networks; and components whose networks were timed separately."""
+    """Every network's measurements, shared by equal networks; and components of which one was loaded at a time."""
     distinct: dict[tuple[str, str], Network] = {}
     for network in networks:
         distinct.setdefault(network.identity, network)
@@ -110,10 +111,9 @@ def _measure(
         done = 0
         for component in kinds:
             group = [network for network in distinct.values() if network.component == component]
-            batches = _that_fit(runtime, group)
-            for together in batches:
-                timed |= _time(runtime, together, settings, tick, done)
-            if len(batches) > 1:
+            time = _time if len(group) < 2 or _together(runtime, group) else _by_turns
+            timed |= time(runtime, group, settings, tick, done)
+            if time is _by_turns:
                 apart.append(component)
             done += settings.iterations
         for identity, network in distinct.items():
@@ -158,15 +158,39 @@ def _weights(
     return weights + [s + LOAD_S / passes for s in seconds for _ in range(passes)]
 
 
-def _that_fit(runtime: Runtime, group: Sequence[Network]) -> list[list[Network]]:
-    """All networks together when they fit into memory, else each by itself."""
-    import psutil
-
+def _together(runtime: Runtime, group: Sequence[Network]) -> bool:
+    """Whether all networks fit into memory at once."""
     files = [file for network in group for file in runtime.files(network)]
-    need = runtime.loaded_per_file_byte * sum(file.stat().st_size for file in files)
-    if not group or need <= psutil.virtual_memory().available:
-        return [list(group)] if group else []
-    return [[network] for network in group]
+    return fits(round(runtime.loaded_per_file_byte * sum(file.stat().st_size for file in files)))
+
+
+def _by_turns(
+    runtime: Runtime, networks: Sequence[Network], settings: Settings, tick: Tick, done: int
+) -> dict[tuple[str, str], Timed]:
+    """Times networks of which only one is loaded at a time, in rounds all the same: drift hits all alike."""
+    loads: dict[str, tuple[float, float, float, str | None]] = {}
+    for network in networks:
+        loads[network.label], call = _loaded(runtime, network, settings)
+        del call
+    stats = reloaded(
+        {network.label: partial(runtime.load, network, settings.threads) for network in networks},
+        settings.iterations,
+        lambda n: tick(done + n, networks[0].component),
+    )
+    return {network.identity: Timed(stats[network.label], *loads[network.label]) for network in networks}
+
+
+def _loaded(
+    runtime: Runtime, network: Network, settings: Settings
+) -> tuple[tuple[float, float, float, str | None], Callable[[], object]]:
+    """The network loaded: ms of loading it cold and warm and of the first call, what that found; and the call."""
+    drop_from_cache(runtime.files(network))
+    cold, first = once_ms(partial(runtime.load, network, settings.threads))
+    del first
+    warm, call = once_ms(partial(runtime.load, network, settings.threads))
+    cache = runtime.first_call(network) if isinstance(runtime, Compiles) else None
+    first_call, _ = once_ms(call)
+    return (cold, warm, first_call, cache), call
 
 
 def _time(
@@ -175,14 +199,7 @@ def _time(
     calls: dict[str, Callable[[], object]] = {}
     loads: dict[str, tuple[float, float, float, str | None]] = {}
     for network in networks:
-        drop_from_cache(runtime.files(network))
-        cold, first = once_ms(partial(runtime.load, network, settings.threads))
-        del first
-        warm, call = once_ms(partial(runtime.load, network, settings.threads))
-        cache = runtime.first_call(network) if isinstance(runtime, Compiles) else None
-        first_call, _ = once_ms(call)
-        calls[network.label] = call
-        loads[network.label] = (cold, warm, first_call, cache)
+        loads[network.label], calls[network.label] = _loaded(runtime, network, settings)
     stats = interleaved(
         calls,
         settings.warmup,

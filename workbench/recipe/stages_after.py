@@ -11,7 +11,7 @@ from workbench.data.captioned import captions, is_there
 from workbench.data.operation import HELD_OUT, TRAIN
 from workbench.forecast.cost import FP32, Cost, Pass, Passes
 from workbench.forecast.shapes import running
-from workbench.limits import LIBRARIES
+from workbench.limits import LIBRARIES, fits
 from workbench.models.guidance import passes
 from workbench.recipe.schema import ProfileConfig, Recipe
 from workbench.runtimes.base import described
@@ -95,11 +95,15 @@ def profiling(recipe: Recipe, chain: Chain, drawn: Drawn) -> Iterator[Parts]:
         reads = bool(described(name).reads)
         there = [(each, i) for each, i in drawn if reads or not chain.files[i]]
         networks = list({id(network): network for _, i in there for network in chain.passes[i].values()}.values())
+        held, by_turns = _held(networks, chain, recipe.max_memory_bytes)
         work += [Passes(network, _counted(config)) for network in networks]
-        seconds += sum(config.min_seconds + 3 * LOADS_S_PER_GB * network.bytes / 1e9 for network in networks)
+        work += [Passes(network, config.iterations) for network in by_turns]
+        loads = [*networks] * 3 + by_turns * config.iterations
+        seconds += len(networks) * config.min_seconds + sum(n.bytes for n in loads) / 1e9 * LOADS_S_PER_GB
         seconds += CEILINGS_S + len(there) * (PROBE_S if reads else PROBE_TORCH_S)
         alone = [2 * sum(network.bytes for network in chain.passes[i].values()) for _, i in there]
-        memory = max(memory, _together(networks, chain) + LIBRARIES + max(alone, default=0))
+        probed = LIBRARIES + max(alone, default=0)
+        memory = max(memory, max(held, probed) if by_turns else held + probed)
     yield (
         "profile",
         "host",
@@ -115,7 +119,15 @@ def _counted(config: ProfileConfig) -> float:
     return config.iterations + config.warmup + UNEVEN * min(config.iterations, LAYER_PASSES)
 
 
-def _together(networks: Sequence[Pass], chain: Chain) -> int:
-    """Of all networks of a component, which are measured against each other."""
-    by_component = [[n for n in networks if any(p.get(name) is n for p in chain.passes)] for name in chain.passes[0]]
-    return max((running(*group) for group in by_component), default=LIBRARIES)
+def _held(networks: Sequence[Pass], chain: Chain, most: int | None) -> tuple[int, list[Pass]]:
+    """Bytes of the networks of a component that are measured against each other, of which that is most; and those that
+    are too many for ``most``, or for what the system has, and loaded by turns."""
+    held, by_turns = LIBRARIES, list[Pass]()
+    for name in chain.passes[0]:
+        group = [n for n in networks if any(p.get(name) is n for p in chain.passes)]
+        if len(group) < 2 or fits(running(*group) - LIBRARIES, most):
+            held = max(held, running(*group))
+        else:
+            held = max(held, *(running(network) for network in group))
+            by_turns += group
+    return held, by_turns
