@@ -17,8 +17,9 @@ DRIFT_LIMIT = 0.10
 LEAST_FOR_DRIFT = 9
 SETTLED = 3
 """A call is warm when this many calls in a row were not faster than all before them."""
-MOST_WARMUP = 30
-"""Unmeasured calls after which measuring begins, steady or not."""
+MOST_WARMUP, MOST_WARMUP_S = 30, 5.0
+"""Unmeasured calls, and seconds of them, after which measuring begins, steady or not: in a pass of seconds, what only
+the first one does is little."""
 
 
 class Latency(TypedDict, total=False):
@@ -184,12 +185,15 @@ def warm_up(call: Callable[[], object], least: int, steady: float | None = None,
 
     Steady means that none of the last three calls beat the fastest time by more than ``steady`` (0.05 is 5 %): other
     work of the machine makes single calls slower and never faster, so fastest times settle where medians don't. A call
-    that isn't steady after ``most`` calls is accepted as it is.
+    that isn't steady after ``most`` calls, or ``MOST_WARMUP_S``, is accepted as it is.
     """
-    fastest, since_fastest, calls = float("inf"), 0, 0
-    while calls < least or (steady is not None and since_fastest < SETTLED and calls < most):
+    fastest, since_fastest, calls, spent = float("inf"), 0, 0, 0.0
+    while calls < least or (
+        steady is not None and since_fastest < SETTLED and calls < most and spent < MOST_WARMUP_S * 1e3
+    ):
         ms, _ = once_ms(call)
         calls += 1
+        spent += ms
         if steady is None or ms < fastest * (1 - steady):
             fastest, since_fastest = ms, 0
         else:
