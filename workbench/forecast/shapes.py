@@ -13,6 +13,9 @@ EXPORT_S, EXPORT_S_PER_LAYER, EXPORT_S_PER_GB = 1.0, 0.02, 15.0
 """The demo's U-Nets of 525 and 277 layers took 11.6 and 5.7 to 8 s; SD-v1.5's, of 3.4 GB, took 86 s."""
 AGAIN = 8
 """Of what a backward pass needs, the part that is kept where it computes the rest again."""
+WORKING = 1.8
+"""Times the values that live at once: SD-v1.5's U-Net and decoder, with 1.1 and 2.0 GB of them, took 3.55 and 0.47 GB
+when they were loaded, and 5.5 and 2.5 GB after two passes."""
 TRAINING_S, SAVE_S_PER_GB = 5.0, 2.0
 """Of networks and data that are loaded and kernels that are made at the first step; of the state when it is saved."""
 
@@ -25,9 +28,8 @@ def weights(networks: Iterable[Pass], kept: Pass | None = None) -> Cost:
 
 
 def running(*networks: Pass) -> int:
-    """Bytes that networks take in a runtime: their weights twice, and what lives during the pass of the largest."""
-    alive = max((network.alive for network in networks), default=0)
-    return LIBRARIES + 2 * sum(network.bytes for network in networks) + alive
+    """Bytes that networks take in a runtime, all loaded: their weights, and what a session keeps for its passes."""
+    return LIBRARIES + sum(network.bytes + round(WORKING * network.alive) for network in networks)
 
 
 def export(network: Pass) -> Cost:

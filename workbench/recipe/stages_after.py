@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.data.captioned import captions, is_there
 from workbench.data.operation import HELD_OUT, TRAIN
+from workbench.evaluate.sampler import SMALL
 from workbench.forecast.cost import FP32, Cost, Pass, Passes
 from workbench.forecast.shapes import running
 from workbench.limits import LIBRARIES, fits
@@ -60,10 +61,13 @@ def evaluating(
             Passes(networks[decoder], pictures),
         )
         size, held = height * width * 3, sum(network.bytes for network in networks.values())
+        memory = running(*networks.values())
+        if networks[denoiser].bytes > SMALL:  # then one is in memory at a time
+            memory = max(running(network) for network in networks.values())
         cost = Cost(
             work,
             OPEN_S + SCORE_S * pictures + LOADS_S_PER_GB * held / 1e9,
-            running(*networks.values()) + 2 * pictures * size,
+            memory + 2 * pictures * size,
             pictures * (2 * size + FP32 * math.prod(family.latent(family.configs(folder)))),
         )
         identity = ""
@@ -101,9 +105,9 @@ def profiling(recipe: Recipe, chain: Chain, drawn: Drawn) -> Iterator[Parts]:
         loads = [*networks] * 3 + by_turns * config.iterations
         seconds += len(networks) * config.min_seconds + sum(n.bytes for n in loads) / 1e9 * LOADS_S_PER_GB
         seconds += CEILINGS_S + len(there) * (PROBE_S if reads else PROBE_TORCH_S)
-        alone = [2 * sum(network.bytes for network in chain.passes[i].values()) for _, i in there]
+        alone = [sum(network.bytes + network.alive for network in chain.passes[i].values()) for _, i in there]
         probed = LIBRARIES + max(alone, default=0)
-        memory = max(memory, max(held, probed) if by_turns else held + probed)
+        memory = max(memory, held, LIBRARIES + probed)  # a probe is a process of its own
     yield (
         "profile",
         "host",
