@@ -20,9 +20,11 @@ from workbench.cli.devices import devices
 from workbench.cli.init import init
 from workbench.cli.profile import profile
 from workbench.cli.run import run
+from workbench.cli.runs import runs
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.schemes import schemes
+from workbench.cli.store import store
 from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
 from workbench.errors import InputError, WorkbenchError
@@ -73,6 +75,8 @@ app = typer.Typer(
 )
 for _verb in (run, check, init, profile, compare, count, tile, schemes, sample, schema, train_demo):
     app.command()(_verb)
+app.add_typer(runs, name="runs")
+app.add_typer(store, name="store")
 app.add_typer(devices, name="devices")
 
 

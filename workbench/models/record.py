@@ -41,7 +41,7 @@ class Record:
 
 def write_record(store: Store, name: str, candidates: Sequence[Candidate]) -> None:
     """Notes that a run of ``name`` has these candidates; a finished one with the same ones stays finished."""
-    before, candidates = _readable(store, name), _absolute(candidates)
+    before, candidates = readable(store, name), _absolute(candidates)
     if before is None or before.candidates != candidates:
         _write(store, name, Record(VERSION, candidates, _last_number(store, name)))
 
@@ -53,7 +53,7 @@ def finish(store: Store, name: str, candidates: Sequence[Candidate], report: str
         report: the key of the report.
         needs: keys of all results that it read or made.
     """
-    before = next((_readable(store, state) for state in reversed(states(store, name))), None)
+    before = next((readable(store, state) for state in reversed(states(store, name))), None)
     candidates = _absolute(candidates)
     if before is not None and (before.candidates, before.report) == (candidates, report):
         record = replace(before, needs=sorted({*before.needs, *needs}))
@@ -61,9 +61,21 @@ def finish(store: Store, name: str, candidates: Sequence[Candidate], report: str
         date = datetime.now(UTC).isoformat(timespec="seconds")
         record = Record(VERSION, candidates, _last_number(store, name) + 1, report, date, sorted({*needs}))
     for each in (f"{name}{STATE}{record.number}", name):
-        if record != _readable(store, each):
+        if record != readable(store, each):
             _write(store, each, record)
     return record
+
+
+def withdraw(store: Store, name: str) -> None:
+    """Forgets a run; ``NAME`` itself is then the last finished one that is left, if any is."""
+    base = name.partition(STATE)[0]
+    latest = readable(store, base)
+    file_of(store, name).unlink(missing_ok=True)
+    left = states(store, base)
+    if name == base or (latest and latest.report and latest.number not in map(number_of, left)):
+        file_of(store, base).unlink(missing_ok=True)
+        if left:
+            _write(store, base, read_record(store, left[-1]))
 
 
 def runs(store: Store) -> list[str]:
@@ -110,6 +122,14 @@ def read_record(store: Store, name: str) -> Record:
     if record.version != VERSION:
         raise InputError(f"{file}: found version {record.version}; needs {VERSION}", hint=AGAIN)
     return replace(record, candidates=[moved(candidate, store.root.joinpath) for candidate in record.candidates])
+
+
+def readable(store: Store, name: str) -> Record | None:
+    """The same; None where there is no such run, or its record can't be read."""
+    try:
+        return read_record(store, name) if name in _files(store) else None
+    except InputError:
+        return None
 
 
 def candidate_of(store: Store, source: str) -> Candidate:
@@ -168,15 +188,8 @@ def _absolute(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [moved(candidate, Path.absolute) for candidate in candidates]
 
 
-def _readable(store: Store, name: str) -> Record | None:
-    try:
-        return read_record(store, name) if name in _files(store) else None
-    except InputError:
-        return None
-
-
 def _last_number(store: Store, name: str) -> int:
-    latest = _readable(store, name)
+    latest = readable(store, name)
     return max([latest.number if latest else 0, *map(number_of, states(store, name))])
 
 

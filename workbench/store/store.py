@@ -70,11 +70,8 @@ class Store:
         if not os.path.lexists(folder):
             return None
         if key not in self._read:
-            record: dict[str, Any] = {}
-            with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-                kept = json.loads((folder / RESULT).read_bytes())
-                record = kept if kept == _record(key, kept["files"], kept["result"]) else {}
-            if wrong := _differing(folder, record["files"]) if record else RESULT:
+            record, wrong = self._checked(key)
+            if wrong:
                 damaged = self.root / "damaged"
                 damaged.mkdir(exist_ok=True)
                 folder.rename(damaged / f"{key}.{len(list(damaged.glob(f'{key}*')))}")
@@ -106,13 +103,30 @@ class Store:
         sync_tree(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        facts = {"seconds": taken.seconds, "cpu_seconds": taken.computed, "peak_bytes": taken.peak or None}
+        facts = {
+            "by": _module(work),
+            "seconds": taken.seconds,
+            "cpu_seconds": taken.computed,
+            "peak_bytes": taken.peak or None,
+        }
         keep(self.root, key, {**facts, "disk_bytes": size, "resumed": resumed})
         folder.replace(target)
         sync(target.parent)
         self._read[key] = result
         self._note(key)
         return dict(result)
+
+    def damage(self, key: str) -> str:
+        """The first file of a result that isn't what was stored; "" where all are. All are read."""
+        return self._checked(key)[1]
+
+    def _checked(self, key: str) -> tuple[dict[str, Any], str]:
+        """The record of a result, and its first file that isn't as it was stored."""
+        folder, record = self.folder(key), dict[str, Any]()
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            kept = json.loads((folder / RESULT).read_bytes())
+            record = kept if kept == _record(key, kept["files"], kept["result"]) else {}
+        return record, _differing(folder, record["files"]) if record else RESULT
 
     def _note(self, key: str) -> None:
         for noted in self._noted:
@@ -158,6 +172,11 @@ class Store:
         if changed:
             write_atomic(cache_file, json.dumps({"marks": cache, "sha256": key_of(cache)}))
         return digest.hexdigest()
+
+
+def _module(work: Callable[..., Any]) -> str:
+    """The last word of the module whose function does the work."""
+    return str(getattr(work, "func", work).__module__).rpartition(".")[2]
 
 
 def _record(key: str, files: Mapping[str, str], result: Mapping[str, Any]) -> dict[str, Any]:

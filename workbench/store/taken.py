@@ -131,5 +131,11 @@ def every(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield file.stem, facts
 
 
+def made_by(root: Path, key: str) -> str | None:
+    """What made a result: a stage of a run, else the last word of the module that did; None: nobody told."""
+    facts = read(root, key) or {}
+    return facts.get("stage") or facts.get("by")
+
+
 def _file(root: Path, key: str) -> Path:
     return root / FOLDER / f"{key}.json"

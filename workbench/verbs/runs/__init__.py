@@ -1,0 +1,1 @@
+"""``workbench runs``: what was done so far, and two runs against each other."""
