@@ -101,7 +101,9 @@ def test_imports_go_down_the_halls():
     wrong = []
     for found in imports():
         above, below = hall(found.importer), hall(found.imported)
-        if below and (above is None or place[above] > place[below]):
+        if found.importer == "workbench":
+            wrong += [str(found)] if below != "api" and below else []  # the front door leads to the hall for visitors
+        elif below and (above is None or place[above] > place[below]):
             wrong.append(str(found))
     assert wrong == []
 

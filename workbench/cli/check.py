@@ -19,12 +19,7 @@ def check(
     import json
     from dataclasses import asdict
 
-    from workbench.progress import visible
-    from workbench.recipe.check import check_recipe
-    from workbench.recipe.load import load_recipe
-    from workbench.store.store import Store
+    from workbench.api.run import check as work
 
-    loaded = load_recipe(recipe, with_memory(overrides, max_memory_gb))
-    with visible("check", 1):
-        report = check_recipe(loaded, Store(store), out)
+    report = work(recipe, with_memory(overrides, max_memory_gb), store=store, out=out)
     print(json.dumps(asdict(report), indent=1) if as_json else report)

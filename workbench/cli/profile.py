@@ -54,44 +54,30 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model layer by layer: latency, memory, MACs."""
-    from workbench.devices.measure import DeviceSettings
-    from workbench.devices.providers import parse_provider
-    from workbench.errors import InputError
-    from workbench.profile.host import Settings
-    from workbench.profile.write import Budget
-    from workbench.progress import visible
-    from workbench.sources.request import Request
+    from workbench.api.profile import profile as work
     from workbench.sources.shapes import parse_values
-    from workbench.store.processor import usable_cores
-    from workbench.store.store import Store
-    from workbench.verbs.profile import profile as work
     from workbench.verbs.profile import show
 
-    where = tuple(dict.fromkeys(target or ["host"]))
-    for name in where:
-        if name not in ("host", "adb") and not name.startswith("adb:"):
-            raise InputError(f"--target: found {name!r}; needs host, adb or adb:NAME (see: workbench devices)")
-    device = DeviceSettings(
+    done = work(
+        source,
+        component=component,
+        runtimes=runtime or [DEFAULT],
+        targets=target or ["host"],
+        shapes=shapes_of(shape),
+        values=parse_values(value or ()),
         threads=threads,
         iterations=iterations,
         min_seconds=min_seconds,
         warmup=warmup,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        seed=seed,
+        providers=provider or (),
+        ort_library=ort_library,
         timeout_s=timeout,
         cool_down_s=cool_down,
-        providers=tuple(parse_provider(text) for text in provider or ()),
-        ort_library=ort_library,
         parallel=parallel,
+        out=out,
+        store=store,
     )
-    names = tuple(dict.fromkeys(runtime or [DEFAULT]))
-    settings = Settings(names, threads or usable_cores(), iterations, min_seconds, warmup)
-    budget = Budget(steps, guidance_scale)
-    request = Request(
-        source,
-        Store(store),
-        component,
-        shapes_of(shape),
-        parse_values(value or ()),
-        seed,
-        progress=visible,
-    )
-    show(work(request, where, settings, device, budget, out), as_json)
+    show(done.outcome, as_json)

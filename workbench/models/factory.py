@@ -1,4 +1,5 @@
-"""``module:function``: a user's Python function that makes a torch module, called and checked."""
+"""``module:function``: a user's Python function that makes a torch module, called and checked; or a module that is
+there, for as long as it is lent (``live``)."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ import inspect
 import re
 import sys
 import sysconfig
+import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,17 +30,50 @@ class Made:
     """What a factory returned.
 
     ``inputs`` are empty when it gave the module alone; ``by_keyword`` says that their names are ``forward``'s keywords,
-    else they go in by position.
+    else they go in by position. ``place``, of a module that is lent: the folder for its export, which isn't kept, since
+    its code may lie in no file that would tell it from another's.
     """
 
     module: torch.nn.Module
     inputs: Mapping[str, torch.Tensor]
     by_keyword: bool
+    place: Path | None = None
+
+
+_LIVE: dict[str, Made] = {}
 
 
 def is_factory(source: str) -> bool:
     """Whether ``source`` has the form ``module:function``."""
     return _FORM.fullmatch(source) is not None
+
+
+@contextmanager
+def live(module: torch.nn.Module, inputs: Any) -> Iterator[str]:
+    """Lends a module of this process: what to call it as a source meanwhile. It is in evaluation mode then.
+
+    Args:
+        inputs: a tensor, a list of them by position, or a mapping by the names of ``forward``.
+
+    Raises:
+        InputError: the module doesn't take such inputs.
+    """
+    where = f"live:{type(module).__name__}"
+    training = {inner for inner in module.modules() if inner.training}
+    taken, by_keyword = _inputs(where, module, inputs), isinstance(inputs, Mapping)
+    with tempfile.TemporaryDirectory() as place:
+        _LIVE[where] = Made(module.eval(), taken, by_keyword, Path(place))
+        try:
+            yield where
+        finally:
+            del _LIVE[where]
+            for inner in training:
+                inner.training = True
+
+
+def is_live(where: str) -> bool:
+    """Whether a source is a module that is lent: no other process has it."""
+    return where in _LIVE
 
 
 def call_factory(where: str, meta: bool = False) -> Made:
@@ -47,13 +83,16 @@ def call_factory(where: str, meta: bool = False) -> Made:
 
     Args:
         where: ``module:function``.
-        meta: make it on torch's meta device where the function can be run so: no memory is taken.
+        meta: make it on torch's meta device where the function can be run so: no memory is taken. What is lent stays
+            where it is.
 
     Raises:
         InputError: there is no such module or function, it raises, or it returns something else.
     """
     import torch
 
+    if where in _LIVE:
+        return _LIVE[where]
     function = _function(where)
     for device in ("meta", "cpu") if meta else ("cpu",):
         try:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.measure.memory import Peak
+from workbench.models.factory import is_live
+from workbench.runtimes.base import described
 
 if TYPE_CHECKING:
     from workbench.measure.network import Network
@@ -22,6 +24,8 @@ _STATUS = Path("/proc/self/status")
 
 def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak:
     """Measures in a fresh process, in which nothing else was ever loaded: this module, run with the job as JSON."""
+    if not described(runtime).needs_file and any(n.torch is not None and is_live(n.torch.where) for n in networks):
+        return Peak(None, reason="the module lives in this process alone; module:function makes it in a fresh one, too")
     job = {"runtime": runtime, "threads": threads, "networks": [network.described() for network in networks]}
     command = [sys.executable, "-P", "-m", "workbench.profile.peak_memory", json.dumps(job)]
     # The package may run from a source tree that the fresh process wouldn't find.

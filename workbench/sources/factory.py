@@ -99,17 +99,24 @@ def _try(made: Made, feed: dict[str, np.ndarray], source: str) -> None:
 
 
 def _exported(made: Made, form: TorchForm, feed: dict[str, np.ndarray], request: Request) -> Path:
+    from workbench.export.onnx import export_module
     from workbench.export.stored import stored_module_export
     from workbench.runtimes.torch.form import positional
 
     names = list(made.inputs) if made.by_keyword else None
     least_db = _LEAST_DB.get(_type(made.module), _LEAST_FULL_DB)
     made_of = {"factory": form.where, "code": _code(), "weights": _weights(made.module)}
+
+    def make() -> torch.nn.Module:
+        return positional(made.module, names)
+
     with request.progress("export to ONNX", 1) as tick:
         try:
-            path = stored_module_export(
-                lambda: positional(made.module, names), feed, made_of, request.store, "net", least_db
-            )
+            if made.place:
+                export_module(make, feed, None, made.place, "net", least_db)
+                path = made.place / "model.onnx"
+            else:
+                path = stored_module_export(make, feed, made_of, request.store, "net", least_db)
         except WorkbenchError:
             raise
         except Exception as error:  # torch.export can raise anything on the user's code

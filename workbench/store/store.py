@@ -37,7 +37,7 @@ def key_of(parts: Mapping[str, Any]) -> str:
 class Store:
     """The folder of results (default ``.workbench`` under the current folder, or ``$WORKBENCH_STORE``)."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: str | Path | None = None) -> None:
         self.root = Path(root or os.environ.get("WORKBENCH_STORE") or ".workbench").absolute()
         self._read: dict[str, dict[str, Any]] = {}
         self._noted: list[set[str]] = []

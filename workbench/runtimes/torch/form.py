@@ -45,11 +45,12 @@ def count_factory(where: str, feed: Mapping[str, np.ndarray]) -> Count:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     made = call_factory(where, meta=True)
-    try:
-        empty = {name: torch.from_numpy(value).to("meta") for name, value in feed.items()}
-        return _counted(made.module.to("meta"), empty, made.by_keyword)
-    except Exception:  # it needs a value: any class of error, torch's own or the module's
-        made = call_factory(where)
+    if made.place is None:  # to move what is lent would take it from its owner
+        try:
+            empty = {name: torch.from_numpy(value).to("meta") for name, value in feed.items()}
+            return _counted(made.module.to("meta"), empty, made.by_keyword)
+        except Exception:  # it needs a value: any class of error, torch's own or the module's
+            made = call_factory(where)
     try:
         with sdpa_kernel(SDPBackend.MATH):  # the one that is made of products that can be counted
             real = {name: torch.from_numpy(value) for name, value in feed.items()}
