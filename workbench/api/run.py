@@ -74,7 +74,8 @@ class Run:
 
     @cached_property
     def pictures(self) -> pd.DataFrame:
-        """A row for each picture that a candidate drew: candidate, prompt, seed, steps, and the file (PNG)."""
+        """A row for each picture that a candidate drew: prompt, seed, steps, file (PNG), judged (False: of a caption
+        that training saw)."""
         return tables.pictures(self.finished)
 
     def layers(self, candidate: str, target: str | None = None) -> pd.DataFrame:

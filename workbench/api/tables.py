@@ -23,7 +23,9 @@ def candidates(run: Finished) -> pd.DataFrame:
     """See ``Run.candidates``."""
     import pandas as pd
 
-    of = {name: summary for (_, name), summary in reversed(run.data.profiles.items())}  # the first target's stands
+    of: dict[str, Summary] = {}
+    for (_, name), summary in run.data.profiles.items():
+        of.setdefault(name, summary)  # the first target's
     rows = [
         {
             "candidate": each.name,
@@ -94,12 +96,13 @@ def pictures(run: Finished) -> pd.DataFrame:
             "prompt": prompt,
             "seed": own["seed"],
             "steps": own["steps"],
+            "judged": i < own["n"],
             "file": run.data.pictures[name] / file,
         }
         for name, own in run.data.scores.items()
-        for prompt, file in zip(own["prompts"], own["pictures"], strict=True)
+        for i, (prompt, file) in enumerate(zip(own["prompts"], own["pictures"], strict=True))
     ]
-    return pd.DataFrame(rows, columns=["candidate", "prompt", "seed", "steps", "file"])
+    return pd.DataFrame(rows, columns=["candidate", "prompt", "seed", "steps", "judged", "file"])
 
 
 def grid(drawn: pd.DataFrame, names: Sequence[str], count: int) -> Image:
