@@ -36,24 +36,24 @@ def layers_of(fp32: Path, policy: Any) -> list[str]:
 class Given:
     """Inputs that are there already, in the place of those that a step draws from its parent."""
 
-    component, denoises = "unet", False
+    component, denoises, each = "unet", False, 1
 
-    def __init__(self, inputs: list[dict[str, Any]], method: Any) -> None:
+    def __init__(self, inputs: list[dict[str, Any]], method: Any, state: Path) -> None:
         from types import SimpleNamespace
 
         from workbench.compress.quantize.calibration.samples import Calibration
         from workbench.progress import quiet
 
-        self.config, self.context = Calibration(method=method), SimpleNamespace(progress=quiet)
+        self.config, self.context = Calibration(method=method), SimpleNamespace(progress=quiet, state=state)
         self._inputs = inputs
 
     def count(self) -> int:
         """Inputs."""
         return len(self._inputs)
 
-    def calibrate(self, run: Callable[[dict[str, Any], bool], Any]) -> Any:
-        """Runs and yields each."""
-        for inputs in self._inputs:
+    def calibrate(self, run: Callable[[dict[str, Any], bool], Any], before: int = 0) -> Any:
+        """Runs and yields each after the first ``before``."""
+        for inputs in self._inputs[before:]:
             run(inputs, True)
             yield inputs
 
@@ -67,7 +67,7 @@ def ours(scheme: str, method: str = "mse") -> Make:
         from workbench.compress.quantize.onnx.quantizer import Quantizer
 
         config = QuantizeConfig.model_validate({"scheme": scheme, "rounding": "mse", "calibration": {"method": method}})
-        given: Any = Given(inputs, method)
+        given: Any = Given(inputs, method, out / "state")
         layers = layers_of(fp32, DEFAULT_POLICY[scheme])
         quantizer = Quantizer(Task(given.context, config, given, fp32, layers, {}, out))
         found = quantizer.gather()

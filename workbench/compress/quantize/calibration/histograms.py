@@ -64,6 +64,18 @@ class Histogram:
         where = np.floor(values.ravel() * np.float32(1 / self.width)).astype(np.int64) - self.first
         self.counts += np.bincount(where, minlength=len(self.counts))
 
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it: the counts, and four numbers."""
+        import numpy as np
+
+        assert self.counts is not None
+        return {"counts": self.counts, "of": np.array([self.exponent, self.first, self.low, self.high], np.float64)}
+
+    @classmethod
+    def restored(cls, counts: np.ndarray, of: np.ndarray) -> Histogram:
+        """What ``state`` was taken of."""
+        return cls(int(of[0]), int(of[1]), counts.copy(), float(of[2]), float(of[3]))
+
     def edges(self) -> np.ndarray:
         """Of the bins, float64 [bins + 1]."""
         import numpy as np

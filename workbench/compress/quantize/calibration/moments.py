@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -50,6 +51,20 @@ class _Mean:
             self.matrix = np.zeros((self.width, self.width), np.float32, order="F")
         before, self.rows = self.rows, self.rows + len(rows)
         self.matrix = ssyrk(1 / self.rows, rows.T, before / self.rows, self.matrix, overwrite_c=1)
+
+    def state(self) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        state = {"rows": np.array([self.rows])}
+        if self.matrix is not None:
+            state["matrix"] = self.matrix.T  # in C order
+        if self.waiting:
+            state["waiting"] = np.concatenate(self.waiting)
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.rows, self.matrix = int(state["rows"][0]), state["matrix"].T if "matrix" in state else None
+        self.waiting = [state["waiting"]] if "waiting" in state else []
 
     def whole(self) -> np.ndarray:
         """Both triangles; the second is filled in place."""
@@ -127,6 +142,23 @@ class Moments:
             return {}
         means = {source: mean.whole() for source, mean in self._means.items()}
         return {name: means[source] for name, source in self._source.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What was folded in, as arrays; the choice of rows goes on from there, too."""
+        import numpy as np
+
+        drawn = json.dumps([self.passes, self._random.bit_generator.state])
+        state = {"drawn": np.frombuffer(drawn.encode(), np.uint8)}
+        for i, mean in enumerate(self._means.values()):
+            state |= {f"{i}/{name}": value for name, value in mean.state().items()}
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from where ``state`` was taken."""
+        self.passes, self._random.bit_generator.state = json.loads(state["drawn"].tobytes())
+        for i, mean in enumerate(self._means.values()):
+            start = f"{i}/"
+            mean.restore({name.removeprefix(start): a for name, a in state.items() if name.startswith(start)})
 
     def _some(self, count: int) -> np.ndarray:
         import numpy as np

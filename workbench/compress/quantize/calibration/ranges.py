@@ -65,6 +65,14 @@ class Ranges:
         """Tensor to (low, high); there has to have been a pass."""
         return self._fold.result()
 
+    def state(self) -> Mapping[str, np.ndarray]:
+        """What was folded in, as arrays."""
+        return self._fold.state()
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from where ``state`` was taken."""
+        self._fold.restore(state)
+
 
 class _Extremes:
     """Two numbers for each tensor: its extremes, or with a ``momentum`` the moving averages of each pass's."""
@@ -92,6 +100,13 @@ class _Extremes:
         assert self._ends is not None
         return {name: (float(low), float(high)) for name, low, high in zip(self._names, *self._ends, strict=True)}
 
+    def state(self) -> dict[str, np.ndarray]:
+        assert self._ends is not None
+        return {"ends": self._ends}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self._ends = state["ends"]
+
 
 class _Histograms:
     """A histogram of each tensor, from which ``find`` gets its range."""
@@ -109,6 +124,14 @@ class _Histograms:
 
     def result(self) -> dict[str, tuple[float, float]]:
         return {name: self._find(histogram) for name, histogram in self._histograms.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        each = ((name, histogram.state()) for name, histogram in self._histograms.items())
+        return {f"{name}/{key}": value for name, state in each for key, value in state.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        for name in self._histograms:
+            self._histograms[name] = Histogram.restored(state[f"{name}/counts"], state[f"{name}/of"])
 
 
 def _not_finite(tensor: str) -> RunError:

@@ -114,10 +114,20 @@ class Samples:
     def _both(self) -> bool:
         return self.config.unconditional and self.trajectory.passes == 2
 
-    def calibrate(self, run: Run) -> Iterator[Inputs]:
-        """Runs the component on every calibrating input and yields those that are kept, after their pass."""
+    @property
+    def each(self) -> int:
+        """Kept inputs of ``calibrate`` for one prompt."""
+        return self.count() // len(self._split[0])
+
+    def calibrate(self, run: Run, before: int = 0) -> Iterator[Inputs]:
+        """Runs the component on every calibrating input and yields those that are kept, after their pass.
+
+        ``before``: kept inputs that are done, all of whole prompts.
+        """
+        walked = self._walk(self._split[0], self.context.seed, run, before // self.each)
         with self.context.progress(f"calibrate {self.component}", self.count()) as tick:
-            for done, inputs in enumerate(self._walk(self._split[0], self.context.seed, run), 1):
+            tick(before)
+            for done, inputs in enumerate(walked, before + 1):
                 tick(done)
                 yield inputs
 
@@ -135,23 +145,24 @@ class Samples:
             summary |= {"timesteps": self.trajectory.kept(), "unconditional": self._both}
         return summary
 
-    def _walk(self, prompts: Sequence[str], seed: int, run: Run) -> Iterator[Inputs]:
+    def _walk(self, prompts: Sequence[str], seed: int, run: Run, start: int = 0) -> Iterator[Inputs]:
         if self.denoises:
-            yield from self.trajectory.walk(prompts, seed, run)
+            yield from self.trajectory.walk(prompts, seed, run, start)
             return
         encodes = self.component == self._family.prompt_encoder.name
         (name,) = self.context.parent.spec(self.component).inputs
-        made = self.trajectory.tokens(prompts) if encodes else self._latents(prompts, seed)
+        made = self.trajectory.tokens(prompts[start:]) if encodes else self._latents(prompts, seed, start)
         for value in made:
             inputs = {name: value}
             run(inputs, True)
             yield inputs
 
-    def _latents(self, prompts: Sequence[str], seed: int) -> Iterator[np.ndarray]:
+    def _latents(self, prompts: Sequence[str], seed: int, start: int) -> Iterator[np.ndarray]:
         """Drawn latents as the decoder takes them, float32 [1, C, h, w]."""
         import numpy as np
 
         scale, shift = self._family.scaling(self.context.base.source)
         denoiser = runner(self.context.export(self.context.parent, self._family.denoiser.name))
-        for latent in self.trajectory.drawn(prompts, seed, lambda inputs, _kept: denoiser.run(None, inputs)[0]):
+        denoise = lambda inputs, _kept: denoiser.run(None, inputs)[0]  # noqa: E731
+        for latent in self.trajectory.drawn(prompts, seed, denoise, start):
             yield (latent / scale + shift).astype(np.float32)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,19 +63,19 @@ class Trajectory:
         near = {min(times, key=lambda t: abs(t - timestep)) for timestep in self.timesteps}
         return [t for t in times if t in near]
 
-    def walk(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[Inputs]:
-        """Draws every prompt with ``denoise(inputs, kept)`` and yields each kept input after its pass.
+    def walk(self, prompts: Sequence[str], seed: int, denoise: Denoise, start: int = 0) -> Iterator[Inputs]:
+        """Draws every prompt from number ``start`` on with ``denoise(inputs, kept)`` and yields each kept input after
+        its pass.
 
         Inputs: ``sample`` [1, C, h, w], ``timestep`` [1], ``encoder_hidden_states`` [1, L, D], all float32, and with
         a ``guidance_width`` the embedding [1, width].
         """
-        for index, (text, noise) in enumerate(zip(self._texts(prompts), self._noises(seed), strict=False)):
-            yield from self._draw(text, noise, noises(seed, [index]), denoise)
+        for passes in self._each(prompts, seed, denoise, start):
+            yield from passes
 
-    def drawn(self, prompts: Sequence[str], seed: int, denoise: Denoise) -> Iterator[np.ndarray]:
-        """The latent at each prompt's end, float32 [1, C, h, w]."""
-        for index, (text, noise) in enumerate(zip(self._texts(prompts), self._noises(seed), strict=False)):
-            passes = self._draw(text, noise, noises(seed, [index]), denoise)
+    def drawn(self, prompts: Sequence[str], seed: int, denoise: Denoise, start: int = 0) -> Iterator[np.ndarray]:
+        """The latent at each prompt's end, float32 [1, C, h, w], from prompt number ``start`` on."""
+        for passes in self._each(prompts, seed, denoise, start):
             while True:
                 try:
                     next(passes)
@@ -84,13 +83,16 @@ class Trajectory:
                     yield end.value
                     break
 
-    def _noises(self, seed: int) -> Iterator[np.ndarray]:
-        """Endless; each prompt has the same ones however many there are."""
+    def _each(
+        self, prompts: Sequence[str], seed: int, denoise: Denoise, start: int
+    ) -> Iterator[Generator[Inputs, None, np.ndarray]]:
+        """Each prompt's passes; it has the same noise however many there are."""
         import numpy as np
 
         shape = self._latent_shape()
-        for index in count():
-            yield np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
+        for index, text in enumerate(self._texts(prompts[start:]), start):
+            noise = np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)
+            yield self._draw(text, noise, noises(seed, [index]), denoise)
 
     def _draw(
         self, text: np.ndarray, noise: np.ndarray, again: Sequence[torch.Generator], denoise: Denoise

@@ -17,6 +17,7 @@ from workbench.compress.quantize.backends import Task
 from workbench.compress.quantize.calibration.moments import Moments
 from workbench.compress.quantize.calibration.observe import Observed
 from workbench.compress.quantize.calibration.ranges import Ranges
+from workbench.compress.quantize.calibration.resume import Checkpoint, Folded
 from workbench.compress.quantize.onnx import write_weights
 from workbench.compress.quantize.onnx.attention import attention_products, quantize_attention
 from workbench.compress.quantize.onnx.first_token import first_state, keep_first_token
@@ -131,7 +132,12 @@ class Quantizer:
         samples = self._task.samples
         tensors = {*(ranges.tensors if ranges else ()), *(moments.tensors if moments else ())}
         observed = Observed(self.model, self._task.parent, tensors, ranges.extremes if ranges else ())
-        every, kept = max(1, samples.count() // MOMENT_PASSES), 0
+        parts: dict[str, Folded] = {
+            name: part for name, part in (("ranges", ranges), ("moments", moments)) if part is not None
+        }
+        saved = Checkpoint(samples.context.state / f"calibration.{samples.component}.safetensors", parts)
+        kept = before = saved.restore()
+        every = max(1, samples.count() // MOMENT_PASSES)
 
         def run(inputs: Inputs, keep: bool) -> np.ndarray:
             nonlocal kept
@@ -143,7 +149,10 @@ class Quantizer:
             kept += keep
             return out
 
-        return sum(1 for _ in samples.calibrate(run))
+        for _ in samples.calibrate(run, before):
+            if kept % samples.each == 0:
+                saved.keep(kept)
+        return kept
 
     def _prepared(self, path: Path) -> ir.Model:
         import onnx_ir as ir
