@@ -19,6 +19,7 @@ from workbench.data.operation import TRAIN
 from workbench.errors import InputError
 from workbench.models.families import family_of
 from workbench.models.weights import read_header
+from workbench.progress import Progress, quiet
 from workbench.store.store import Store, key_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 EMBEDDED = (None, "demo")
 """Values of ``data`` for the pictures that the model brings."""
+CAPTIONS, LATENTS = "captions.json", "pictures.safetensors"
+"""A folder of latents with their captions."""
 _OWN = Path("data")
-REAL_PICTURES = _OWN / "pictures.safetensors"
+REAL_PICTURES = _OWN / LATENTS
 """In a model's folder: latents and features of the pictures that it brings."""
-_CAPTIONS = _OWN / "captions.json"
+_CAPTIONS = _OWN / CAPTIONS
 
 
 class Caption(TypedDict):
@@ -59,11 +62,17 @@ def rows(data: str | None, source: Path) -> Sequence[Caption]:
         InputError: there is no such data, or a row of it can't be read.
     """
     if data not in EMBEDDED:
+        if _encoded(Path(data or "")):
+            return _embedded(Path(data or "") / CAPTIONS)
         usable = (row for row in read_rows(Path(data or "")) if without_caption(row.name, row.text) is None)
         return [Caption(caption=row.text, split=row.split) for row in usable]
     if data == "demo" and not (source / _CAPTIONS).is_file():
         raise InputError("data: demo goes with model: demo only", hint="name a folder of captioned pictures")
     return _embedded(source / _CAPTIONS)
+
+
+def _encoded(folder: Path) -> bool:
+    return (folder / CAPTIONS).is_file() and (folder / LATENTS).is_file()
 
 
 def _embedded(file: Path) -> list[Caption]:
@@ -125,7 +134,7 @@ def check(data: str | None, source: Path) -> set[str]:
     return {row["split"] for row in table}
 
 
-def load(data: str | None, source: Path) -> Captioned:
+def load(data: str | None, source: Path, progress: Progress = quiet) -> Captioned:
     """The set as latents; a user's pictures are encoded by the model's autoencoder first.
 
     Pictures that can't be read and those without captions are left out and named in a warning.
@@ -135,14 +144,14 @@ def load(data: str | None, source: Path) -> Captioned:
     """
     from safetensors.torch import load_file
 
-    if data in EMBEDDED:
-        latents, table = load_file(source / REAL_PICTURES)["latents"].float(), rows(data, source)
+    path = source / _OWN if data in EMBEDDED else Path(data or "")
+    if data in EMBEDDED or _encoded(path):
+        latents, table = load_file(path / LATENTS)["latents"].float(), rows(data, source)
         return Captioned(latents, [row["caption"] for row in table], [row["split"] for row in table])
-    path = Path(data or "")
     there = read_rows(path)
     stored = stored_latents(path, len(there), source)
     if stored is None:
-        stored, done = encode(there, source)
+        stored, done = encode(there, source, progress)
         say(done.dropped, f"{len(there)} pictures of {path}")
         there = done.rows
     return Captioned(stored, [row.text for row in there], [row.split for row in there])

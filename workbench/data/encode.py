@@ -78,7 +78,7 @@ def keep(folder: Path, source: Path, progress: Progress = quiet) -> None:
     from safetensors.torch import save
 
     latents = encode(read_rows(folder), source, progress)[0].contiguous()
-    write_atomic(folder / LATENTS, save({"latents": latents}, metadata={_OF: _autoencoder(source)}))
+    write_atomic(folder / LATENTS, save({"latents": latents}, metadata={_OF: autoencoder(source)}))
 
 
 def stored_latents(folder: Path, count: int, source: Path) -> torch.Tensor | None:
@@ -89,13 +89,14 @@ def stored_latents(folder: Path, count: int, source: Path) -> torch.Tensor | Non
     if not file.is_file():
         return None
     with safe_open(file, "pt") as saved:
-        if saved.metadata().get(_OF) != _autoencoder(source):
+        if saved.metadata().get(_OF) != autoencoder(source):
             return None
         latents = saved.get_tensor("latents")
     return latents if len(latents) == count else None
 
 
-def _autoencoder(source: Path) -> str:
+def autoencoder(source: Path) -> str:
+    """A hash of what encodes: the autoencoder's files, and the pictures' sides."""
     family = family_of(source)
     folder, sides = source / family.decoder.folder, family.sides(family.configs(source))
     files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors"))

@@ -12,6 +12,7 @@ from workbench.compress.registry import StepContext
 from workbench.models.candidate import Candidate, Component, at
 from workbench.recipe.plan import PlannedStep
 from workbench.run.data_sets import made
+from workbench.run.latents import encoded
 from workbench.run.session import Session
 
 
@@ -51,11 +52,16 @@ def build(base: Candidate, plan: list[PlannedStep], session: Session) -> list[Ca
             others: Mapping[str, Candidate] = others,
         ) -> dict[str, Any]:
             with session.progress(f"{planned.step.kind} {planned.candidate}", 1):
+                data = recipe.data
+                if planned.sets:
+                    data = str(made(planned.sets, chain, session))
+                elif planned.config.trains:
+                    data = encoded(session, base.source)
                 context = StepContext(
                     base=base,
                     parent=parent,
                     seed=recipe.seed,
-                    data=str(made(planned.sets, chain, session)) if planned.sets else recipe.data,
+                    data=data,
                     out=out,
                     state=out / "state",
                     progress=session.progress,
