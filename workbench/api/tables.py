@@ -109,7 +109,10 @@ def grid(drawn: pd.DataFrame, names: Sequence[str], count: int) -> Image:
     """The first ``count`` pictures of each of the named candidates, a row each, beside each other without gaps."""
     from PIL import Image
 
-    rows = [[Image.open(file) for file in drawn[drawn["candidate"] == name]["file"][:count]] for name in names]
+    rows = [
+        [Image.open(file, formats=("PNG",)) for file in drawn[drawn["candidate"] == name]["file"][:count]]
+        for name in names
+    ]
     side = max((picture.width for row in rows for picture in row), default=1)
     sheet = Image.new("RGB", (side * max(1, *map(len, rows)), side * len(rows)), "white")
     for y, row in enumerate(rows):
