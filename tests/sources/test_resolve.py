@@ -75,7 +75,7 @@ def test_what_does_not_fit_a_pipeline_is_refused(ask, arguments, says):
     [
         ("demoo", r"demoo: no such file or folder; did you mean demo\?"),
         ("sd-v1", r"did you mean arch:sd-v1\?"),
-        ("a/b/c", r"a/b/c: no such file or folder\n  hint: a source is demo, a diffusers folder, RUN/CANDIDATE"),
+        ("a/b/c", r"a/b/c: no such file or folder\n  hint: a source is demo, a diffusers folder, RUN, RUN/CANDIDATE"),
         ("a/b", "no such file or folder, and the store .* has no run 'a'\n  hint: it has no runs"),
         ("missing.onnx", "missing.onnx: no such file"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.errors import InputError
 from workbench.models.candidate import Component
-from workbench.models.record import read_record, write_record
+from workbench.models.record import finish, read_record, write_record
 from workbench.store.store import Store
 
 
@@ -55,7 +55,7 @@ def test_a_candidates_components_are_networks(ask, recorded):
     [
         ("my_rn/base", r"has no run 'my_rn'; did you mean my_run/base\?", "its runs: my_run"),
         ("my_run/w8a", r"run my_run has no candidate 'w8a'; did you mean my_run/w8a8\?", "it has: base, w8a8"),
-        ("my_run", "is a run; needs one of its candidates, as my_run/base", None),
+        ("my_run", "is a run that hasn't come to a choice; needs one of its candidates, as my_run/base", None),
     ],
 )
 def test_unknown_names_are_reported_with_what_there_is(ask, recorded, source, says, hint):
@@ -75,3 +75,9 @@ def test_a_record_that_can_not_be_read_is_refused(ask, recorded, store, text):
     (store.root / "runs" / "my_run.json").write_text(text)
     with pytest.raises(InputError, match=r"my_run\.json: .*\n  hint: run its recipe again"):
         ask("my_run/base")
+
+
+def test_a_run_alone_is_what_it_chose(ask, recorded, store):
+    finish(store, "my_run", recorded, "key of the report", "w8a8", ["k"])
+    assert {network.candidate for network in ask("my_run", "torch")} == {"w8a8"}
+    assert {network.candidate for network in ask("my_run@1/base", "torch")} == {"base"}

@@ -18,6 +18,15 @@ RecipeFile = Annotated[
         autocompletion=lambda incomplete: recipes_like(incomplete),
     ),
 ]
+RecipeOrRun = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECIPE|RUN",
+        help="Recipe file (YAML), or RUN or RUN/CANDIDATE of the store; RUN alone means what it chose.",
+        show_default=False,
+        autocompletion=lambda incomplete: recipes_like(incomplete),
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override, such as distill.steps=20; may be given several times."),
@@ -36,7 +45,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, a .safetensors or an ONNX file.",
+        help="demo, a diffusers folder, RUN, RUN/CANDIDATE, arch:NAME, module:function, a .safetensors or ONNX file.",
         show_default=False,
     ),
 ]

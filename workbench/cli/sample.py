@@ -1,4 +1,4 @@
-"""``workbench sample``: a picture by any candidate of a recipe."""
+"""``workbench sample``: a picture by any candidate of a recipe or a run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import AsJson, Overrides, RecipeFile, StoreFolder
+from workbench.cli.options import AsJson, Overrides, RecipeOrRun, StoreFolder
 
 
 def sample(
-    recipe: RecipeFile,
-    candidate: Annotated[str, typer.Option("--candidate", metavar="NAME", help="Who draws, such as base or w8a8.")],
+    source: RecipeOrRun,
     prompt: Annotated[str, typer.Option("--prompt", metavar="TEXT", help="What to draw.")],
+    candidate: Annotated[
+        str | None, typer.Option("--candidate", metavar="NAME", help="Who draws, such as base or w8a8.")
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="PNG to write.")] = Path("sample.png"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps; default: the recipe's.")] = None,
@@ -22,15 +24,14 @@ def sample(
     store: StoreFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a picture with a candidate of a recipe."""
+    """Draw a picture with a candidate of a recipe, or of a run."""
     import json
 
     from workbench.progress import visible
-    from workbench.recipe.load import load_recipe
     from workbench.store.store import Store
     from workbench.verbs.sample import Wanted, draw
 
-    wanted = Wanted(prompt, candidate, seed, steps, guidance_scale)
-    drawn = draw(load_recipe(recipe, overrides or []), wanted, out, Store(store), visible)
-    facts = {"picture": str(drawn), "candidate": candidate, "prompt": prompt, "seed": seed}
+    wanted = Wanted(source, prompt, candidate, seed, steps, guidance_scale, tuple(overrides or ()))
+    drawn, who = draw(wanted, out, Store(store), visible)
+    facts = {"picture": str(drawn), "candidate": who, "prompt": prompt, "seed": seed}
     print(json.dumps(facts, indent=1) if as_json else drawn)

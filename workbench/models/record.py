@@ -35,6 +35,8 @@ class Record:
     """Key of the report that this run came to; empty where it isn't finished."""
     date: str = ""
     """When it did: ISO 8601, UTC."""
+    chosen: str | None = None
+    """The candidate that its report says to ship, if it says any."""
     needs: Sequence[str] = ()
     """Keys of all results that it read or made."""
 
@@ -46,11 +48,14 @@ def write_record(store: Store, name: str, candidates: Sequence[Candidate]) -> No
         _write(store, name, Record(VERSION, candidates, _last_number(store, name)))
 
 
-def finish(store: Store, name: str, candidates: Sequence[Candidate], report: str, needs: Iterable[str]) -> Record:
+def finish(
+    store: Store, name: str, candidates: Sequence[Candidate], report: str, chosen: str | None, needs: Iterable[str]
+) -> Record:
     """Notes that the latest run of ``name`` came to its report; where it is that of the last finished one, it is that.
 
     Args:
         report: the key of the report.
+        chosen: the candidate that it says to ship.
         needs: keys of all results that it read or made.
     """
     before = next((readable(store, state) for state in reversed(states(store, name))), None)
@@ -59,7 +64,7 @@ def finish(store: Store, name: str, candidates: Sequence[Candidate], report: str
         record = replace(before, needs=sorted({*before.needs, *needs}))
     else:
         date = datetime.now(UTC).isoformat(timespec="seconds")
-        record = Record(VERSION, candidates, _last_number(store, name) + 1, report, date, sorted({*needs}))
+        record = Record(VERSION, candidates, _last_number(store, name) + 1, report, date, chosen, sorted({*needs}))
     for each in (f"{name}{STATE}{record.number}", name):
         if record != readable(store, each):
             _write(store, each, record)
@@ -132,27 +137,39 @@ def readable(store: Store, name: str) -> Record | None:
         return None
 
 
+def is_run(store: Store, source: str) -> bool:
+    """Whether ``source`` is ``RUN``, ``RUN@N``, or one of these with a candidate, of a run that the store knows."""
+    return source.partition("/")[0] in _files(store) and source.count("/") <= 1
+
+
 def candidate_of(store: Store, source: str) -> Candidate:
-    """The candidate that ``RUN/CANDIDATE`` names; of one that was distilled to few steps also ``NAME-2steps``.
+    """The candidate that ``RUN/CANDIDATE`` names, or that the run chose: ``RUN``.
+
+    Of one that was distilled to few steps, also ``NAME-2steps``.
 
     Raises:
-        InputError: the store has no such run, or the run no such candidate.
+        InputError: the store has no such run, the run no such candidate, or it chose none.
     """
     run, _, name = source.partition("/")
     if run not in (known := _files(store)):
         raise InputError(
             f"{source}: no such file or folder, and the store {store.root} has no run {run!r}"
-            f"{did_you_mean(run, known, after='/' + name)}",
+            f"{did_you_mean(run, known, after='/' + name if name else '')}",
             hint=f"its runs: {', '.join(runs(store))}" if known else f"it has no runs; {MAKES_ONE}",
         )
-    there = {candidate.name: candidate for candidate in read_record(store, run).candidates}
+    record = read_record(store, run)
+    there = {candidate.name: candidate for candidate in record.candidates}
+    name = name or record.chosen or ""
+    if not name:
+        why = "chose no candidate" if record.report else "hasn't come to a choice"
+        raise InputError(f"{run}: is a run that {why}; needs one of its candidates, as {run}/{next(iter(there))}")
     few = re.fullmatch(r"(.+)-(\d+)steps?", name)
     if name not in there and few and few[1] in there and there[few[1]].guidance_width and int(few[2]):
         return replace(there[few[1]], name=at(few[1], int(few[2])), steps=int(few[2]))
     if name not in there:
         suggestion = did_you_mean(name, there, before=f"{run}/")
         raise InputError(
-            f"{source}: run {run} has no candidate {name!r}{suggestion}", hint=f"it has: {', '.join(there)}"
+            f"{run}/{name}: run {run} has no candidate {name!r}{suggestion}", hint=f"it has: {', '.join(there)}"
         )
     return there[name]
 

@@ -107,9 +107,9 @@ def _run(
         beside = ledger.beside()
         results = Results(candidates, files, scored, pictures, profiles, manifests(plan, store), beside)
         with progress("report", 1):
-            page, key = publish(loaded, results, store, out)
-            finish(store, recipe.name, made, key, needs)
-        return page, beside
+            report = publish(loaded, results, store, out)
+            finish(store, recipe.name, made, report.key, report.chosen, needs)
+        return report.page, beside
 
 
 def _scored(

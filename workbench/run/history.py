@@ -87,8 +87,8 @@ def shown(candidates: Sequence[Candidate], schemes: Mapping[str, str]) -> list[C
     return [CandidateData(c.name, schemes[c.name], c.lineage, c.report, c.key, c.parent, c.steps) for c in candidates]
 
 
-def write_run(data: RunData, candidates: Sequence[Candidate], exports: Exports, store: Store, out: Path) -> None:
-    """Writes ``out/run.json``: all of a run, with what lies in the store by its path there.
+def write_run(data: RunData, candidates: Sequence[Candidate], exports: Exports, store: Store, out: Path) -> Choice:
+    """Writes ``out/run.json``: all of a run, with what lies in the store by its path there; what it chose.
 
     Args:
         candidates: as the report names them.
@@ -98,10 +98,11 @@ def write_run(data: RunData, candidates: Sequence[Candidate], exports: Exports, 
     from workbench.report.html import ranked
 
     ranking, relative = ranked(data), inside(store)
+    choice = Choice(ranking.chosen, ranking.target, ranking.decision, ranking.quality)
     own = [moved(candidate, relative) for candidate in candidates]
     facts = {
         "schema": SCHEMA,
-        "choice": asdict(Choice(ranking.chosen, ranking.target, ranking.decision, ranking.quality)),
+        "choice": asdict(choice),
         "recipe": data.recipe.model_dump(by_alias=True),
         "recipe_text": data.recipe_text,
         "recipe_hash": data.recipe_hash,
@@ -118,6 +119,7 @@ def write_run(data: RunData, candidates: Sequence[Candidate], exports: Exports, 
         "stages": data.stages,
     }
     write_atomic(out / FILE, json.dumps(facts, indent=1))
+    return choice
 
 
 def finished(store: Store, name: str) -> Finished:

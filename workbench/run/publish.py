@@ -43,8 +43,17 @@ class Results:
     """Forecast and truth of the run's stages."""
 
 
-def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> tuple[Path, str]:
-    """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out``; the page's path, and the report's key."""
+@dataclass(frozen=True)
+class Report:
+    """What a run came to: its page under ``--out``, its key in the store, and the candidate that it says to ship."""
+
+    page: Path
+    key: str
+    chosen: str | None
+
+
+def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> Report:
+    """Writes profiles/NAME/ and reports/NAME.{html,csv} under ``out``."""
     recipe, profiles = loaded.recipe, results.profiles
     profiled = out / "profiles" / recipe.name
     state = key_of({"recipe": recipe.settings(), "machine": fingerprint()})
@@ -79,14 +88,13 @@ def publish(loaded: Loaded, results: Results, store: Store, out: Path) -> tuple[
 
         data = _data(loaded, results, store)
         write_report(data, folder)
-        write_run(data, results.chain, results.exports, store, folder)
-        return {"html": f"reports/{recipe.name}.html"}
+        return {"chosen": write_run(data, results.chain, results.exports, store, folder).chosen}
 
-    store.compute(key, work)
+    made = store.compute(key, work)
     for suffix in ("html", "csv"):
         source = next(store.folder(key).rglob(f"{recipe.name}.{suffix}"))
         _copy(source, out / "reports" / f"{recipe.name}.{suffix}")
-    return out / "reports" / f"{recipe.name}.html", key
+    return Report(out / "reports" / f"{recipe.name}.html", key, made["chosen"])
 
 
 def _set_aside(folder: Path, state: str) -> None:

@@ -20,8 +20,8 @@ class Request:
     """A source, its component, and the inputs.
 
     Attributes:
-        source: ``demo``, a diffusers folder, a single-file checkpoint, ``hub:OWNER/NAME``, ``RUN/CANDIDATE`` of a run
-            that the store knows, ``arch:NAME``, ``module:function``, or an ONNX file.
+        source: ``demo``, a diffusers folder, a single-file checkpoint, ``hub:OWNER/NAME``, ``RUN`` or
+            ``RUN/CANDIDATE`` of a run that the store knows, ``arch:NAME``, ``module:function``, or an ONNX file.
         store: where runs are looked up and exports are stored.
         component: one of the family's, or ``DENOISER``; None for all (of an architecture: the denoiser).
         shapes: of inputs by name, where they are unknown or to be replaced.

@@ -9,11 +9,12 @@ from workbench.measure.network import Network
 from workbench.models.factory import is_factory
 from workbench.models.hub import HUB
 from workbench.models.intake.architecture import ARCH
+from workbench.models.record import is_run, runs
 from workbench.models.sources import DEMO
 from workbench.models.weights import PICKLED
 from workbench.sources.request import Request
 
-FORMS = "demo, a diffusers folder, RUN/CANDIDATE, arch:NAME, module:function, a .safetensors or an ONNX file"
+FORMS = "demo, a diffusers folder, RUN, RUN/CANDIDATE, arch:NAME, module:function, a .safetensors or an ONNX file"
 
 
 def resolve(request: Request) -> list[Network]:
@@ -33,7 +34,7 @@ def resolve(request: Request) -> list[Network]:
         from workbench.sources.onnx_file import networks
     elif is_factory(source):
         from workbench.sources.factory import networks
-    elif source.count("/") == 1 and all(source.split("/")):
+    elif is_run(request.store, source) or (source.count("/") == 1 and all(source.split("/"))):
         from workbench.sources.run_candidate import networks
     else:
         raise InputError(f"{source}: {_unknown(request)}", hint=f"a source is {FORMS}")
@@ -43,12 +44,14 @@ def resolve(request: Request) -> list[Network]:
 def _unknown(request: Request) -> str:
     """The problem with an unknown source, and what was probably meant."""
     from workbench.models.families import architectures
-    from workbench.models.record import runs
 
     source = request.source
-    if source in runs(request.store):
-        return f"is a run; needs one of its candidates, as {source}/base"
     if source in architectures():
         return f"no such file or folder; did you mean {ARCH}{source}?"
-    known = [DEMO, *(f"{ARCH}{name}" for name in architectures()), *(file.name for file in Path().iterdir())]
+    known = [
+        DEMO,
+        *runs(request.store),
+        *(f"{ARCH}{name}" for name in architectures()),
+        *(file.name for file in Path().iterdir()),
+    ]
     return f"no such file or folder{did_you_mean(source, known)}"

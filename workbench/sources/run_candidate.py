@@ -1,4 +1,4 @@
-"""``RUN/CANDIDATE``: a candidate that ``workbench run`` left in the store."""
+"""``RUN/CANDIDATE``: a candidate that ``workbench run`` left in the store; ``RUN``: the one that it chose."""
 
 from __future__ import annotations
 
