@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,3 +35,21 @@ def show(run: RunName, store: StoreFolder = None, as_json: AsJson = False) -> No
     from workbench.verbs.runs.listing import found, show_one
 
     show_one(*found(Store(store), run), as_json)
+
+
+@runs.command()
+def compare(
+    a: RunName,
+    b: RunName,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="The page; default reports/A-B.html.")
+    ] = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs on one page: candidates, Pareto fronts, pictures, layers that moved."""
+    from workbench.store.store import Store
+    from workbench.verbs.runs.compare import compare as work
+    from workbench.verbs.runs.compare import show as printed
+
+    printed(*work(Store(store), a, b, out), as_json)

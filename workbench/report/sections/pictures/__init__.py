@@ -52,10 +52,11 @@ def _uri(run: RunData, name: str, index: int) -> tuple[str | None, bool]:
     if folder is None or scores is None or index >= len(scores["pictures"]):
         return None, False
     file = Path(folder) / Path(scores["pictures"][index]).name
-    return _encode(file) if file.is_file() else (None, False)
+    return encode(file) if file.is_file() else (None, False)
 
 
-def _encode(file: Path) -> tuple[str, bool]:
+def encode(file: Path) -> tuple[str, bool]:
+    """A picture as a data URI, and whether it was made smaller."""
     from PIL import Image
 
     from workbench.data.pictures import FORMATS

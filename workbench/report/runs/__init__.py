@@ -1,0 +1,1 @@
+"""The page of two runs against each other."""
