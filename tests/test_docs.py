@@ -41,9 +41,13 @@ def test_every_command_is_taken(words, tmp_path):
         "devices",
         "schemes",
         "tile",
-    ):  # they measure, draw, or need a device
+        "runs",
+        "store",
+        "gate",
+    ):  # they measure, draw, or need a device or a run
         options = [w for w in rest if w.startswith("-")]
-        shown = workbench(verb, "--help")
+        shown = workbench(verb, *(rest[:1] if verb in ("runs", "store") else []), "--help")
+        assert shown.exit_code == 0, shown.stderr
         assert [o for o in options if o not in shown.stdout] == []
         return
     store = ["--store", str(tmp_path)] if verb == "check" else []
