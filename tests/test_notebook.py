@@ -50,7 +50,7 @@ def test_it_is_kept_without_outputs(stored):
     ("source", "kind", "holds"),
     [
         ("\nmeasured", "text/html", "Sequential"),
-        ("progress=False))", "text/plain", "bk_tiny_w8a8.yaml: can be run"),
+        ("progress=False))", "text/plain", "bk_tiny_w8a8: can be run"),
         ("small, progress=False)\nrun", "text/html", "data:image/png;base64,"),
         ("\nrun.candidates", "text/html", "remove_blocks → quantize"),
         ('"reason"]]', "text/html", "<td>True</td>"),

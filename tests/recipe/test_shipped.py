@@ -35,3 +35,11 @@ def test_a_name_written_wrongly_is_told_what_was_meant(tmp_path):
     done = workbench("check", "bk_tny_w8a8", cwd=tmp_path)
     assert (done.exit_code, done.stderr) == (2, "error: bk_tny_w8a8: no such file; did you mean bk_tiny_w8a8?\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_paths_follow_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe(Path("sd15_bk_tiny_w8a8")).recipe.evaluate.prompts == "prompts.txt"
+    done = workbench("check", "sd15_bk_tiny_w8a8", "--set", "model=demo", cwd=tmp_path)
+    assert done.stderr.startswith("error: sd15_bk_tiny_w8a8:")
+    assert f"no such file ({tmp_path / 'prompts.txt'})" in done.stderr

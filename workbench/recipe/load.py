@@ -50,14 +50,15 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Reads, overrides and validates a recipe.
 
     Args:
-        path: a file, or the name of a recipe that comes with the package.
+        path: a file, or the name of a recipe that comes with the package, whose paths follow the current folder.
         overrides: ``KEY=VALUE``, as ``--set`` takes them; later ones win.
 
     Raises:
         InputError: the file or an override can't be used; all errors of the schema are in the one message.
     """
-    path = found(path)
-    text = _read(path)
+    file = found(path)
+    folder = path.parent if file == path else Path()
+    text = _read(file)
     lines: dict[Place, int] = {}
     data = parse(text, str(path), lines)
     if not isinstance(data, dict):
@@ -74,7 +75,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     _fill_bare_steps(data)
     try:
         # As JSON, since that is what YAML's plain data is: no coercion, but lists may fill tuples.
-        recipe = Recipe.model_validate_json(json.dumps(data), context=partial(_placed, path.parent, typed))
+        recipe = Recipe.model_validate_json(json.dumps(data), context=partial(_placed, folder, typed))
     except ValidationError as error:
         by_place = grouped(error.errors(), data)
         places = sorted(by_place, key=lambda place: _line(_origin(marks, place)))
@@ -101,7 +102,7 @@ def _paths(value: Any) -> Iterator[Path]:
 
 
 def _placed(folder: Path, typed: Set[Path], given: Path) -> Path:
-    """A path of a recipe: relative to the recipe's folder, or to the current one where ``--set`` gave it."""
+    """A path of a recipe: relative to ``folder``, or to the current one where ``--set`` gave it."""
     path = given
     with suppress(RuntimeError):  # there is no such user
         path = given.expanduser()
