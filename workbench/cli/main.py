@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from workbench import __version__
+from workbench import __version__, system
 from workbench.cli import streams
 from workbench.cli.check import check
 from workbench.cli.compare import compare
@@ -30,7 +30,8 @@ from workbench.cli.train_demo import train_demo
 from workbench.errors import InputError, WorkbenchError
 from workbench.store.scratch import end_children
 
-SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended", signal.SIGHUP: "its terminal was closed"}
+_SAID = {"SIGINT": "interrupted", "SIGTERM": "ended", "SIGHUP": "its terminal was closed"}
+SIGNALS = {getattr(signal, name): said for name, said in _SAID.items() if hasattr(signal, name)}
 """Signals that end the command with a message, and how that is said."""
 
 
@@ -43,6 +44,7 @@ class _Verbs(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            system.check()
             result = super().invoke(ctx)
             sys.stdout.flush()  # a full disk behind it should be told here, too
             return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from workbench.devices.adb import DeviceError
 from workbench.devices.listing import Listed
 from workbench.store.scratch import SYSTEM
+from workbench.system import lock
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def exclusive(device: Listed) -> Iterator[None]:
     path = SYSTEM / f"edge-workbench-{os.getuid()}-{name}.lock"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, wait=False)
         except BlockingIOError:
             raise DeviceError(device.name, "in use by another workbench", "wait until that one is done") from None
         yield

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from workbench.measure.memory import Peak
 from workbench.models.factory import is_live
 from workbench.runtimes.base import described
+from workbench.store.memory import resident
 
 if TYPE_CHECKING:
     from workbench.measure.network import Network
 
 LIMIT_S = 600
 """A probe that takes longer than this is given up: it makes one pass of each component."""
-_STATUS = Path("/proc/self/status")
 
 
 def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak:
@@ -46,21 +46,11 @@ def peak_memory(runtime: str, networks: Sequence[Network], threads: int) -> Peak
         lines = done.stderr.strip().splitlines()
         return Peak(None, reason=f"the probe ended with {done.returncode}: {lines[-1] if lines else 'no message'}")
     peaks = json.loads(done.stdout.strip().splitlines()[-1])
-    return Peak(peaks["peak"], peaks["before"], running=peaks["running"])
+    unknown = "the system doesn't tell" if peaks["peak"] is None else None
+    return Peak(peaks["peak"], peaks["before"], unknown, peaks["running"])
 
 
-def _resident(what: str) -> int:
-    """Resident set of this process in bytes: ``VmHWM``, the largest so far, or ``VmRSS``, that of now.
-
-    OSError or ValueError where the system doesn't tell.
-    """
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith(f"{what}:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"{_STATUS} has no {what}")
-
-
-def _probe(job: Mapping[str, Any]) -> dict[str, int]:
+def _probe(job: Mapping[str, Any]) -> dict[str, int | None]:
     """Does the job; bytes: ``before`` is the peak with the runtime imported and nothing loaded, ``peak`` at the end.
 
     ``running`` is what is resident at the end, without what loading alone needed: the file's bytes, unpacked weights.
@@ -69,12 +59,12 @@ def _probe(job: Mapping[str, Any]) -> dict[str, int]:
     from workbench.runtimes import base
 
     runtime = base.runtime(job["runtime"])
-    before = _resident("VmHWM")
+    before = resident("VmHWM")
     networks = [from_description(described) for described in job["networks"]]
     loaded = [runtime.load(network, job["threads"]) for network in networks]  # a pipeline keeps all of them loaded
     for call in loaded:
         call()
-    return {"before": before, "peak": _resident("VmHWM"), "running": _resident("VmRSS")}
+    return {"before": before, "peak": resident("VmHWM"), "running": resident()}
 
 
 if __name__ == "__main__":

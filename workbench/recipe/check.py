@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -39,6 +38,7 @@ from workbench.recipe.schema import Recipe
 from workbench.recipe.yaml_lines import Problem
 from workbench.runtimes.base import DEFAULT
 from workbench.store.files import existing, unwritable
+from workbench.store.processor import usable_cores
 from workbench.store.store import Store
 
 MADE_FOLDERS, FP32 = 2, 4
@@ -246,7 +246,7 @@ def _warnings(loaded: Loaded, folder: Path, ahead: Forecast, available: int) -> 
             yield f"{loaded.where(('steps', i, entry.kind, key))}: {what}"
     for place, what in metric_doubts(loaded.recipe, folder):
         yield f"{loaded.where(place)}: {what}"
-    cores, threads = len(os.sched_getaffinity(0)), profile.threads
+    cores, threads = usable_cores(), profile.threads
     if threads is not None and threads > cores:
         where = loaded.where(("profile", "threads"))
         yield f"{where}: found {threads}, but this process may use {cores} cores; latencies will say little"

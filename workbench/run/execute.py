@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import resource
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -39,6 +38,7 @@ from workbench.store.depends import depends_on
 from workbench.store.follower import Follower
 from workbench.store.store import Store, key_of
 from workbench.store.taken import highest
+from workbench.system import peaks
 from workbench.terminal import table
 
 
@@ -81,8 +81,7 @@ def execute(recipe: Path, overrides: list[str], store: Store, out: Path, progres
     asked = loaded.recipe.rank.maximize
     names = ([asked] if asked else []) + qualities(loaded.recipe.metrics)
     quality = next((name for name in names if any(row.get(name) for row in rows)), None)
-    used = (resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    peak = max(highest(), *used)
+    peak = max(highest(), *peaks())
     return Outcome(page, rows, time.monotonic() - start, peak, list(report.warnings), quality, beside)
 
 

@@ -30,7 +30,7 @@ LEFT_OUT = frozenset(
 ) | {
     f"{PACKAGE}.{name}"
     for name in (
-        *("limits", "store.store", "store.taken", "store.memory"),
+        *("limits", "system", "store.store", "store.taken", "store.memory"),
         *("forecast", "forecast.cost", "forecast.shapes", "compress.quantize.forecast"),
     )
 }

@@ -6,6 +6,8 @@ import importlib.metadata
 import os
 import platform
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ def environment() -> dict[str, Any]:
             return None
 
     facts = {
-        "cpu": read("cpu", cpu_model),
+        "cpu": read("cpu", cpu_model if sys.platform != "darwin" else _mac_model),
         "machine": platform.machine(),
         "cpu_flags": read("cpu_flags", cpu_flags),
         "cores_usable": usable_cores(),
@@ -44,6 +46,11 @@ def environment() -> dict[str, Any]:
         "libraries": _versions(),
     }
     return facts | {"unknown": unknown}
+
+
+def _mac_model() -> str:
+    asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False).stdout.strip() or "Apple"
 
 
 def fingerprint() -> dict[str, Any]:

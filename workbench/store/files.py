@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from workbench.errors import InputError
+from workbench.system import lock
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -60,7 +60,7 @@ def _alone(path: Path) -> BinaryIO:
     """The file of that name, opened and locked."""
     while True:
         file = path.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file)
         try:
             if os.path.samestat(path.stat(), os.fstat(file.fileno())):
                 return file

@@ -1,4 +1,4 @@
-"""The resident memory of this process, as Linux counts it: now, at its peak, and its children's."""
+"""The resident memory of this process: now, at its peak, and its children's. Of Linux's /proc, elsewhere of psutil."""
 
 from __future__ import annotations
 
@@ -7,15 +7,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from workbench.system import peaks
+
 _PROCESSES = Path("/proc")
 
 
 def resident(what: str = "VmRSS", process: int | str = "self") -> int | None:
-    """Bytes that are resident now (``VmRSS``), or were at the peak (``VmHWM``); None where the system doesn't tell."""
+    """Bytes that are resident now (``VmRSS``), or were at the peak (``VmHWM``); None where the system doesn't tell.
+
+    Without Linux's /proc the peak is known of this process alone; another's is what it has now.
+    """
     with suppress(OSError, ValueError, IndexError):
         for line in (_PROCESSES / str(process) / "status").read_text().splitlines():
             if line.startswith(f"{what}:"):
                 return int(line.split()[1]) * 1024
+    return None if _PROCESSES.is_dir() else _told_by_psutil(what, process)
+
+
+def _told_by_psutil(what: str, process: int | str) -> int | None:
+    import psutil
+
+    if (what, process) == ("VmHWM", "self"):
+        return peaks()[0]
+    with suppress(psutil.Error):
+        return int(psutil.Process(None if process == "self" else int(process)).memory_info().rss)
     return None
 
 
@@ -34,6 +49,10 @@ def of_children() -> int:
 
 
 def _below(process: int) -> Iterator[int]:
+    if not _PROCESSES.is_dir():
+        import psutil
+
+        yield from (child.pid for child in psutil.Process(process).children(recursive=True))
     with suppress(OSError, ValueError):
         for thread in (_PROCESSES / str(process) / "task").iterdir():
             for child in map(int, (thread / "children").read_text().split()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -10,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from workbench.system import lock
 
 SYSTEM = Path(tempfile.gettempdir())
 """The system's folder of temporary files, for what all processes have to find at one place."""
@@ -64,7 +65,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
     """Holds the lock of a file, which is made; without ``wait`` raises BlockingIOError where a process has it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        lock(handle, wait)
         yield
     finally:
         os.close(handle)
