@@ -17,6 +17,7 @@ from workbench.measure.sqnr import sqnr_db
 from workbench.models.candidate import Candidate
 from workbench.models.families.base import Spec
 from workbench.runtimes.onnxruntime.session import session
+from workbench.store.memory import give_back
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ def export_module(
     seconds = time.monotonic() - start
     del model, module
     gc.collect()  # tracing leaves reference cycles that hold the weights
+    give_back()
     return {
         "opset": OPSET,
         "inputs": {name: {"shape": list(value.shape), "type": str(value.dtype)} for name, value in feed.items()},

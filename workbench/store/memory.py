@@ -43,6 +43,15 @@ def forget_peak() -> bool:
     return True
 
 
+def give_back() -> None:
+    """Returns freed memory to the system: glibc keeps what lies between blocks that are in use, 4.6 GB after a training
+    step of BK-SDM-Tiny. Elsewhere nothing happens."""
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def of_children() -> int:
     """Bytes that all processes below this one had resident at their peaks, each one's added up."""
     return sum(resident("VmHWM", child) or 0 for child in _below(os.getpid()))

@@ -19,6 +19,7 @@ from typing import Any
 from workbench.errors import InputError
 from workbench.progress import warn
 from workbench.store.files import check_writable, hash_file, hashes, sync, sync_tree, write_atomic
+from workbench.store.memory import give_back
 from workbench.store.scratch import LOCK, locked, remove, scratch
 from workbench.store.taken import keep, watched
 
@@ -98,6 +99,7 @@ class Store:
         resumed = (folder / "state").exists()
         with watched() as taken, redirect_stdout(sys.stderr):  # bars of libraries must not get into a verb's own output
             result = json.loads(json.dumps(dict(work(folder))))
+        give_back()
         remove(folder / "state")
         write_atomic(folder / RESULT, json.dumps(_record(key, hashes(folder), result), indent=1))
         sync_tree(folder)
