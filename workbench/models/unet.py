@@ -45,7 +45,7 @@ def load_unet(folder: Path) -> UNet2DConditionModel:
         InputError: its weights don't have the shapes that its config and its manifest of widths ask for.
         RunError: they aren't finite.
     """
-    return _as_stored(folder).float()
+    return _loaded(folder, widen=True).float()
 
 
 def load_frozen(folder: Path) -> UNet2DConditionModel:
@@ -54,7 +54,7 @@ def load_frozen(folder: Path) -> UNet2DConditionModel:
     """
     import torch
 
-    unet = _as_stored(folder).requires_grad_(False)
+    unet = _loaded(folder, widen=False).requires_grad_(False)
     types = {p.dtype for p in unet.parameters()}
     if len(types) > 1 or not types <= {torch.float16, torch.bfloat16}:
         return unet.float()
@@ -66,9 +66,9 @@ def load_frozen(folder: Path) -> UNet2DConditionModel:
     return unet
 
 
-def _as_stored(folder: Path) -> UNet2DConditionModel:
+def _loaded(folder: Path, widen: bool) -> UNet2DConditionModel:
     unet = meta_unet(read_object(folder / "config.json"), read_widths(folder))
-    weights = load_tensors(weight_files(folder, STEM))
+    weights = load_tensors(weight_files(folder, STEM), widen)
     expected, found = ({n: tuple(value.shape) for n, value in of.items()} for of in (unet.state_dict(), weights))
     if wrong := disagreement(expected, found):
         raise InputError(

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,8 +134,10 @@ def is_of(name: str, stem: str, variant: str, suffix: str = "safetensors") -> bo
     return re.fullmatch(rf"{stem}({kind}{shard}|{shard}{kind})\.{suffix}", name) is not None
 
 
-def load_tensors(files: Sequence[Path]) -> dict[str, torch.Tensor]:
+def load_tensors(files: Sequence[Path], widen: bool = False) -> dict[str, torch.Tensor]:
     """The tensors of one network, from its files.
+
+    ``widen``: those in half precision as float32. They are read one by one: the file isn't in memory beside them.
 
     Raises:
         RunError: one of them isn't finite.
@@ -145,8 +147,26 @@ def load_tensors(files: Sequence[Path]) -> dict[str, torch.Tensor]:
     tensors: dict[str, torch.Tensor] = {}
     for file in files:
         check_finite(file)
-        tensors.update(load_file(file))
+        narrow = widen and set(read_header(file).types.values()) <= {"F16", "BF16"}
+        tensors.update(_widened(file) if narrow else load_file(file))
     return tensors
+
+
+def _widened(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    import torch
+
+    kinds = {"F16": torch.float16, "BF16": torch.bfloat16}
+    with file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            begin, end = entry["data_offsets"]
+            stream.seek(8 + length + begin)
+            values = bytearray(stream.read(end - begin))
+            narrow = torch.frombuffer(values, dtype=kinds[entry["dtype"]]) if values else torch.zeros(0)
+            yield name, narrow.reshape(entry["shape"]).float()
 
 
 def check_finite(file: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.compress.quantize.config import Qat
 from workbench.compress.registry import StepContext
 from workbench.compress.train_student import train_student
-from workbench.models.unet import WEIGHTS, load_unet, save_unet
+from workbench.models.unet import WEIGHTS, load_frozen, load_unet, save_unet
 from workbench.models.widths import read_widths
 from workbench.store.files import hash_file
 from workbench.training.batches import Batches
@@ -67,8 +67,7 @@ def train_quantized(
 
     start = time.monotonic()
     source = ctx.parent.denoiser.path
-    parent, student = load_unet(source), load_unet(source)
-    parent.requires_grad_(False)
+    parent, student = load_frozen(source), load_unet(source)
     default_attention = student.attn_processors
     # The fused attention kernel has a slow backward pass on a CPU; the explicit one computes the same.
     student.set_attn_processor(AttnProcessor())

@@ -19,7 +19,7 @@ from workbench.errors import InputError, did_you_mean
 from workbench.models.families import layouts, modules
 from workbench.models.read_json import read_object
 from workbench.models.unet import CLASS as UNET
-from workbench.models.unet import load_unet, save_unet
+from workbench.models.unet import load_frozen, save_unet
 from workbench.models.widths import PRUNED, read_widths
 
 _AFTER_PRUNE = "a pruned U-Net's config doesn't have its widths; remove blocks first and prune what is left"
@@ -159,7 +159,7 @@ def remove_blocks(ctx: StepContext, config: RemoveBlocksConfig) -> StepResult:
             raise InputError(f"remove_blocks: {problem}")
         dropped, extra = config.dropped(), {}
     plan = student_of(unet_config, dropped)
-    teacher = load_unet(parent.path)
+    teacher = load_frozen(parent.path)
     student = UNet2DConditionModel.from_config(plan.config)
     copied = plan.copy_weights(student, teacher)
     made = replace(parent, path=ctx.out / parent.name)
