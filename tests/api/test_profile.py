@@ -112,3 +112,8 @@ def test_bad_input_is_told_and_writes_nothing(source, inputs, told, tmp_path):
     assert not (tmp_path / "out").exists()
     if isinstance(source, Net):
         assert source.training
+
+
+def test_a_number_out_of_range_is_told():
+    with pytest.raises(wb.InputError, match="iterations: found 0; needs at least 3"):
+        wb.profile(Net(), torch.ones(1), **{**QUICK, "iterations": 0})

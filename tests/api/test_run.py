@@ -62,6 +62,7 @@ def test_a_notebook_shows_the_choice(ran):
     page = ran._repr_html_()
     assert f"ship <b>{ran.chosen}</b>" in page and "data:image/png;base64," in page
     assert page.count("<tr") == 1 + len(ran.ranking)
+    assert page.count("<li>") == len(ran.finished.data.warnings)
     assert repr(ran) == f"<Run {NAME}@1: base, pruned, w8a8; ship {ran.chosen}>"
 
 

@@ -136,6 +136,11 @@ def profile(
     for name in targets:
         if name not in ("host", "adb") and not name.startswith("adb:"):
             raise InputError(f"--target: found {name!r}; needs host, adb or adb:NAME (see: workbench devices)")
+    least = {"threads": 1, "iterations": 3, "min_seconds": 0, "warmup": 1, "steps": 1, "guidance_scale": 1}
+    given = {"threads": threads, "iterations": iterations, "min_seconds": min_seconds, "warmup": warmup}
+    for name, value in {**given, "steps": steps, "guidance_scale": guidance_scale}.items():
+        if value is not None and not value >= least[name]:
+            raise InputError(f"{name}: found {value}; needs at least {least[name]}")
     is_module = not isinstance(source, str | Path)
     if is_module == (inputs is None):
         what = f"{type(source).__name__}: a module needs its inputs: a tensor, several, or a mapping by name"

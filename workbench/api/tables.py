@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from workbench.profile.summary import Summary
     from workbench.run.history import Finished
 
-SHOWN = ("candidate", "target", "scheme", "latency_ms", "size_bytes", "pareto", "chosen", "reason")
-"""Columns of the ranking that a notebook shows, and the quality that is ranked by."""
+SHOWN = ("candidate", "target", "scheme", "latency_ms", "latency_n", "simulated", "emulated", "size_bytes")
+"""Columns of the ranking that a notebook shows before the quality that is ranked by."""
 
 
 def candidates(run: Finished) -> pd.DataFrame:
@@ -125,12 +125,15 @@ def html(run: Finished, ranking: pd.DataFrame, sheet: Image) -> str:
     """For a notebook: the choice, the ranking, and pictures of every candidate."""
     choice, buffer = run.choice, io.BytesIO()
     sheet.save(buffer, "PNG")
-    columns = [*SHOWN[:5], *([choice.quality] if choice.quality else []), *SHOWN[5:]]
+    quality = [f"{choice.quality}{end}" for end in ("", "_low", "_high")] if choice.quality else []
+    shown = ranking[[*SHOWN, *quality, "pareto", "chosen", "reason"]]
+    table = shown.to_html(index=False, border=0, float_format="{:.4g}".format)
+    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in run.data.warnings)
     ship = f"ship <b>{escape(choice.chosen)}</b>" if choice.chosen else "nothing to ship"
     names = ", ".join(escape(each.name) for each in run.data.candidates)
     return (
         f"<p><b>{escape(run.name)}</b> ({escape(run.date)}): {ship} on {escape(choice.target)}: "
-        f"{escape(choice.reason)}</p>\n{ranking[columns].to_html(index=False, border=0)}\n"
+        f"{escape(choice.reason)}</p>\n{table}\n<ul>{warnings}</ul>\n"
         f'<p>Pictures, from above: {names}</p>\n<img alt="pictures of every candidate" '
         f'src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
     )
