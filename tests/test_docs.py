@@ -44,6 +44,7 @@ def test_every_command_is_taken(words, tmp_path):
         "runs",
         "store",
         "gate",
+        "npu",
     ):  # they measure, draw, or need a device or a run
         options = [w for w in rest if w.startswith("-")]
         shown = workbench(verb, *(rest[:1] if verb in ("runs", "store") else []), "--help")
