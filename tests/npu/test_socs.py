@@ -13,7 +13,9 @@ def test_the_chips_of_five_generations_of_phones_have_their_numbers():
     named = {name: (one.soc_model, one.htp_arch) for name, one in socs().items()}
     assert named["SM8550"] == (43, 73) and named["SM8650"] == (57, 75) and named["SM8750"] == (69, 79)
     assert len({one.soc_model for one in socs().values()}) == len(socs())
-    assert all(one.sources and all(".com" not in source and "/" in source for source in one.sources) for one in socs().values())
+    assert all(
+        one.sources and all(".com" not in source and "/" in source for source in one.sources) for one in socs().values()
+    )
 
 
 def test_a_chip_is_found_in_small_letters_too():

@@ -12,7 +12,6 @@ from workbench.graphs.read import onnx_files, read_model
 from workbench.limits import fits
 from workbench.measure.network import Network
 from workbench.npu.child import LOG, work
-from workbench.npu.extra import version
 from workbench.npu.socs import Soc
 from workbench.npu.trace import Compiled, read_trace
 from workbench.npu.worker import TRACE, Job
@@ -100,7 +99,6 @@ def _key(network: Network, target: Target, store: Store) -> str:
         "soc": [target.soc.soc_model, target.soc.htp_arch],
         "mode": target.mode,
         "sides": sides(network),
-        "compiler": version(),
     }
     return key_of({"npu": facts, **depends_on(compile_network, "workbench.npu.worker", without=_READING)})
 
