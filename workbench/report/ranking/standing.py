@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.comparing.ratio import SLOWER, Ratio
 from workbench.metrics.base import Metric
+from workbench.metrics.paired import paired
 from workbench.profile.summary import Summary
 from workbench.report.format import join, known, milliseconds, number
 from workbench.report.ranking.constraints import Check
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 SUPERLATIVE = {"speed": "the fastest", "smallness": "the smallest"}
 COMPARATIVE = {"speed": "slower", "smallness": "larger"}
-AS = {"speed": "as fast as", "smallness": "as small as"}
+AS = {"speed": "as fast as {}", "smallness": "as small as {}"}
 Row = Mapping[str, Any]
 
 
@@ -54,7 +55,8 @@ class Ranker:
         self.limited = any(limit is not None for limit in config.constraints.limits().values())
         self.label = quality.label if quality else ""
         self.first = first
-        self.n = {c: value["n"] for c in scores if (value := value_of(scores, c, self.quality))}
+        self._values = {c: value for c in scores if (value := value_of(scores, c, self.quality))}
+        self._widths: dict[tuple[str, str], float | None] = {}
 
     def quality_of(self, row: Row) -> float:
         """The value on the quality axis, more being better; what the reference scores against itself is perfect."""
@@ -82,27 +84,39 @@ class Ranker:
 
     def barred(self, row: Row) -> list[str]:
         """Why a row can't win by its speed: its times aren't the scheme's, or not the device's."""
-        kinds = ("simulated", "emulated") if self.aim == "speed" else ()
-        return [kind for kind in kinds if row.get(kind) and kind not in self.allowed]
+        return self._untimed(row) if self.aim == "speed" else []
+
+    def _untimed(self, row: Row) -> list[str]:
+        return [kind for kind in ("simulated", "emulated") if row.get(kind) and kind not in self.allowed]
 
     def best(self, fitting: Sequence[Row]) -> tuple[Row | None, list[Row]]:
-        """The choice, and the rows that the noise doesn't tell from it in speed or size.
+        """The choice, and the rows that the noise doesn't tell from it in what the recipe maximizes.
 
-        Of such equals that of the best quality is chosen; where intervals overlap the smallest, then the one of the
-        fewest steps of the recipe.
+        Of such equals the one of the best quality is chosen, or where that is what is maximized, the fastest; then the
+        smallest, then the one of the fewest steps of the recipe.
         """
         others = [row for row in fitting if not self.is_reference(row)]
         running = others if self.aim == self.quality and others else fitting
         first = max(running, key=lambda row: (self.merit(row), -row["latency_ms"]), default=None)
-        if first is None or self.aim == self.quality:
-            return first, []
-        equal = [row for row in fitting if row is first or self._equals(row, first)]
-        top = max(equal, key=self._value_or_least)
-        left = [row for row in equal if row is top or self._unsettled(row, top)]
+        if first is None:
+            return None, []
+        equal = [row for row in running if row is first or self._equals(row, first)]
+        left = self._as_fast(equal) if self.aim == self.quality else self._as_good(equal)
         smallest = min(left, key=lambda row: row["size_bytes"])
         left = [row for row in left if self._as_small(row, smallest)]
         best = min(left, key=lambda row: (self.depths.get(row["candidate"], 0), -self._value_or_least(row)))
         return best, [row for row in equal if row is not best]
+
+    def _as_good(self, equal: Sequence[Row]) -> list[Row]:
+        """Those that quality doesn't tell from the best of them."""
+        top = max(equal, key=self._value_or_least)
+        return [row for row in equal if row is top or self._unsettled(row, top)]
+
+    def _as_fast(self, equal: Sequence[Row]) -> list[Row]:
+        """Those that the noise doesn't tell from the fastest of them, and those whose times aren't the scheme's."""
+        timed = [row for row in equal if not self._untimed(row)]
+        fastest = min(timed, key=lambda row: row["latency_ms"], default=None)
+        return [row for row in equal if fastest in (None, row) or self._untimed(row) or self._level(row, fastest)]
 
     def _value_or_least(self, row: Row) -> float:
         value = self.quality_of(row)
@@ -126,14 +140,31 @@ class Ranker:
         return self._profiles.get((row["target"], row["candidate"]))
 
     def _equals(self, row: Row, first: Row) -> bool:
-        """Whether a row is as fast, or as small, as the first; the same layers are, whatever clock and exporter say."""
-        if self.aim == "smallness":
-            return self._as_small(row, first)
+        """Whether a row is as good, as fast, or as small, as the first."""
+        if self.aim == self.quality:
+            return self._behind(row, first) <= 0
+        return self._as_small(row, first) if self.aim == "smallness" else self._level(row, first)
+
+    def _level(self, row: Row, first: Row) -> bool:
+        """Whether a row is as fast as the first; the same layers are, whatever the clock says."""
         if first["target"] != row["target"]:
             return False
         ratio = self._ratio(first, row)
         level = ratio is not None and ratio.outcome() != SLOWER and ratio.value < A_GAIN
         return level or self._same(first, row)
+
+    def _behind(self, row: Row, top: Row) -> float:
+        """By how much more than the noise a row's quality is behind: of the same pictures where each has a value."""
+        pair = row["candidate"], top["candidate"]
+        if pair not in self._widths:
+            each = [self._values.get(name) for name in pair]
+            mine, theirs = ((value.get("by_picture") or [] if value else []) for value in each)
+            found = paired(mine, theirs) if len(mine) == len(theirs) > 1 else None
+            self._widths[pair] = (found["high"] - found["low"]) / 2 if found else None
+        width, lead = self._widths[pair], self.quality_of(top) - self.quality_of(row)
+        if width is None:
+            return 0.0 if lead == 0 or overlap(row, top, self.quality) else lead
+        return lead - width
 
     def _as_small(self, row: Row, smallest: Row) -> bool:
         """The same layers may differ by weights that the exporter stores once, such as biases of zeros."""
@@ -197,12 +228,11 @@ class Ranker:
         if self.aim == self.quality and self.is_reference(row):
             return f"what {self.label} is measured against, so it can't win by that"
         if any(row is each for each in equal):
-            less = (
-                f"{self._worse} in {self.label}"
-                if self.quality_of(row) < self.quality_of(best)
-                else "no better or smaller"
-            )
-            return f"{AS[self.aim]} {best['candidate']} within the noise, but {less}"
+            less = self._costlier(row, best)
+            if self.aim != self.quality:
+                behind = self.quality_of(row) < self.quality_of(best)
+                less = f"{self._worse} in {self.label}" if behind else "no better or smaller"
+            return f"{self._as(best['candidate'])} within the noise, but {less}"
         if self.dominators(row, rows):
             return self.standing(row, rows)
         if self.merit(row) == self.merit(best):
@@ -216,17 +246,26 @@ class Ranker:
         text = f"{best['candidate']} is {what}, measured on {best['target']}."
         if equal:
             names = join([row["candidate"] for row in equal])
-            by_quality = any(self.quality_of(row) < self.quality_of(best) for row in equal)
-            by_size = any(row["size_bytes"] > best["size_bytes"] for row in equal)
-            least = "the smallest" if by_size else "made in the fewest steps"
-            why = f"the best in {self.label}" if by_quality else least
-            return f"{text} {names} can't be told from it beyond the noise; of these it is {why}."
-        close = [r["candidate"] for r in fitting if r is not best and overlap(r, best, self.quality)]
-        if self.aim != self.quality or not close:
-            return text
-        n = self.n.get(best["candidate"])
-        unsettled = f"{n} pictures don't settle the order" if n else "the order is not settled"
-        return f"{text} Its 95 % interval overlaps that of {join(close)}: {unsettled}."
+            why = "the smallest" if any(row["size_bytes"] > best["size_bytes"] for row in equal) else ""
+            if self.aim == self.quality:
+                slower = any(not self._untimed(row) and not self._level(row, best) for row in equal)
+                why = "the fastest" if slower and not self._untimed(best) else why
+            elif any(self.quality_of(row) < self.quality_of(best) for row in equal):
+                why = f"the best in {self.label}"
+            why = why or "made in the fewest steps"
+            n = self._values[best["candidate"]]["n"] if best["candidate"] in self._values else None
+            noise = f"the noise of {n} pictures" if n and self.aim == self.quality else "the noise"
+            return f"{text} {names} can't be told from it beyond {noise}; of these it is {why}."
+        return text
+
+    def _costlier(self, row: Row, best: Row) -> str:
+        """What speaks against a row that is as good as the choice."""
+        if not self._untimed(row) and not self._untimed(best) and not self._level(row, best):
+            return f"slower ({milliseconds(row['latency_ms'])} against {milliseconds(best['latency_ms'])})"
+        return "larger" if row["size_bytes"] > best["size_bytes"] else "no faster or smaller"
+
+    def _as(self, name: str) -> str:
+        return AS.get(self.aim, f"as good in {self.label} as {{}}").format(name)
 
     def _position(self, row: Row) -> tuple[float, float, float]:
         return (-self.quality_of(row), row["latency_ms"], row["size_bytes"])
