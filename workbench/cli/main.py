@@ -25,6 +25,7 @@ from workbench.cli.runs import runs
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.schemes import schemes
+from workbench.cli.ship import ship
 from workbench.cli.store import store
 from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
@@ -76,7 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (run, check, init, profile, compare, count, tile, npu, schemes, sample, schema, train_demo):
+for _verb in (run, check, init, profile, compare, count, tile, npu, schemes, sample, ship, schema, train_demo):
     app.command()(_verb)
 app.add_typer(runs, name="runs")
 app.add_typer(store, name="store")

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError, did_you_mean
-from workbench.models.widths import Widths, channels_of
+from workbench.models.widths import Widths
+from workbench.models.widths.load_pruned import channels_of
 
 if TYPE_CHECKING:
     import torch

@@ -23,7 +23,8 @@ from workbench.models.families.stable_diffusion.architectures import UNETS
 from workbench.models.read_json import read_object
 from workbench.models.sources import base_candidate
 from workbench.models.unet import load_unet, meta_unet, save_unet
-from workbench.models.widths import channels_of, read_widths
+from workbench.models.widths import read_widths
+from workbench.models.widths.load_pruned import channels_of
 from workbench.progress import quiet
 from workbench.runtimes.torch.counting import count_component
 from workbench.store.store import Store

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.compress.prune.plan import Member, Scope, Width
 from workbench.errors import RunError
-from workbench.models.widths import agree, channels_of, is_attention, is_norm
+from workbench.models.widths.load_pruned import agree, channels_of, is_attention, is_norm
 
 if TYPE_CHECKING:
     import torch

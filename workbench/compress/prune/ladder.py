@@ -11,7 +11,8 @@ from workbench.compress.prune.plan import Width
 from workbench.compress.registry import StepContext
 from workbench.errors import RunError
 from workbench.models.unet import meta_unet, save_unet
-from workbench.models.widths import Widths, channels_of, is_norm
+from workbench.models.widths import Widths
+from workbench.models.widths.load_pruned import channels_of, is_norm
 
 if TYPE_CHECKING:
     from workbench.measure.clock import Stats

@@ -1,0 +1,83 @@
+"""Torch candidates, for diffusers: the weights as they are."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from workbench.models.families.base import Part
+from workbench.models.weights import weight_files
+from workbench.models.widths import FILE as WIDTHS
+from workbench.models.widths import load_pruned
+from workbench.release.layouts.base import Layout, Order
+from workbench.release.layouts.pieces import component_config, write_common, write_json
+
+
+def write(order: Order, out: Path) -> list[str]:
+    """A folder as ``save_pretrained`` writes it; a pruned U-Net with its widths, which no config can say."""
+    notes: list[str] = []
+    write_common(order, out)
+    for part in order.candidate.family.parts:
+        folder = order.candidate.components[part.name].path
+        write_json(out / part.folder / "config.json", component_config(order.candidate, part.name))
+        _weights(folder, part, out / part.folder)
+        if (folder / WIDTHS).is_file():
+            shutil.copyfile(folder / WIDTHS, out / part.folder / WIDTHS)
+            shutil.copyfile(LOADER, out / LOADER.name)
+            notes.append(PRUNED)
+    return notes
+
+
+LOADER = Path(load_pruned.__file__)
+PRUNED = (
+    "The U-Net was pruned: its layers are narrower than a config.json of diffusers can say, so that from_pretrained "
+    f"alone can't load it; {LOADER.name}, which lies in the folder, can."
+)
+
+
+def _example(order: Order) -> str:
+    pruned = (order.candidate.denoiser.path / WIDTHS).is_file()
+    load = _PRUNED if pruned else _PLAIN
+    draw = 'pipeline("red apple", num_inference_steps={steps}, guidance_scale={guidance}).images[0].save("apple.png")'
+    return f"{load}\n{draw}"
+
+
+_PLAIN = """import torch
+from diffusers import DiffusionPipeline
+
+pipeline = DiffusionPipeline.from_pretrained("FOLDER", torch_dtype=torch.float32)"""
+_PRUNED = f"""import sys
+
+sys.path.append("FOLDER")
+from {LOADER.stem} import load
+
+pipeline = load("FOLDER")"""
+
+
+def _weights(folder: Path, part: Part, out: Path) -> None:
+    """Copies a network's safetensors under the names that libraries look for; shards get an index."""
+    files = weight_files(folder, part.stem)
+    if len(files) == 1:
+        shutil.copyfile(files[0], out / f"{part.stem}.safetensors")
+        return
+    from safetensors import safe_open
+
+    placed: dict[str, str] = {}
+    for file in files:
+        shutil.copyfile(file, out / file.name)
+        with safe_open(file, "np") as tensors:
+            placed |= dict.fromkeys(tensors.keys(), file.name)
+    size = sum(file.stat().st_size for file in files)
+    write_json(out / f"{part.stem}.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": placed})
+
+
+LAYOUT = Layout(
+    __name__,
+    title="diffusers",
+    kind="torch",
+    order=0,
+    distributions=("diffusers", "transformers", "torch"),
+    install="pip install diffusers transformers torch",
+    write=write,
+    example=_example,
+)
