@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import nbclient
 import nbformat
 import pytest
@@ -19,19 +17,16 @@ def stored() -> nbformat.NotebookNode:
 
 
 @pytest.fixture(scope="module")
-def executed(
-    stored: nbformat.NotebookNode, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, nbformat.NotebookNode]:
-    """The cells after a run of all, in an empty folder, by how their code begins."""
+def executed(stored, exported, shared, tmp_path_factory) -> dict[str, nbformat.NotebookNode]:
+    """The cells after a run of all, by their code; in a folder with nothing but the embedded model's exports."""
     folder = tmp_path_factory.mktemp("notebook")
+    shared.given_to(folder / ".workbench")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.delenv("WORKBENCH_STORE", raising=False)
-        client = nbclient.NotebookClient(
-            nbformat.from_dict(stored), timeout=600, resources={"metadata": {"path": str(folder)}}
-        )
-        done = client.execute()
-    assert (Path(folder) / "reports" / "bk_tiny_w8a8.html").is_file()
+        about = {"metadata": {"path": str(folder)}}
+        done = nbclient.NotebookClient(nbformat.from_dict(stored), timeout=600, resources=about).execute()
+    assert (folder / "reports" / "bk_tiny_w8a8.html").is_file()
     return {cell.source: cell for cell in done.cells if cell.cell_type == "code"}
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -66,7 +65,8 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
     subprocess.run([sys.executable, "-m", "pip", "--python", python, *install], check=True, timeout=120)
     purelib = next((root / "lib").glob("python*/site-packages"))
-    (purelib / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")  # a path alone: its .pth don't count
+    libraries = [path for path in sys.path if Path(path).name == "site-packages"]
+    (purelib / "libraries.pth").write_text("\n".join(libraries))  # paths alone: what .pth files lie there doesn't count
     return root / "bin"
 
 
