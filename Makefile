@@ -68,6 +68,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 $(VENV)/.ready: pyproject.toml
 	@echo "== setting up $(VENV): 1 to 3 minutes, about 2 GB"
