@@ -39,7 +39,7 @@ class TaughtConfig(StepConfig):
     optimizer: Kind = Field(
         "adamw",
         description="adafactor needs hardly any memory beside weights and gradient; its lr is relative to each "
-        "weight's own size, and some ten times AdamW's.",
+        "weight's own root mean square, so another one than AdamW's.",
     )
     at_once: int | None = Field(
         None,
