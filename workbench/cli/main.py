@@ -17,6 +17,7 @@ from workbench.cli.check import check
 from workbench.cli.compare import compare
 from workbench.cli.count import count
 from workbench.cli.devices import devices
+from workbench.cli.gate import gate
 from workbench.cli.init import init
 from workbench.cli.npu import npu
 from workbench.cli.profile import profile
@@ -77,7 +78,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (run, check, init, profile, compare, count, tile, npu, schemes, sample, ship, schema, train_demo):
+for _verb in (run, check, init, profile, compare, gate, count, tile, npu, schemes, sample, ship, schema, train_demo):
     app.command()(_verb)
 app.add_typer(runs, name="runs")
 app.add_typer(store, name="store")

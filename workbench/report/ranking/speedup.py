@@ -31,13 +31,15 @@ class _Both:
         return min(int(side["latency_ms"].get("n") or 0) for side in (self.before, self.after))
 
 
-def speed(before: Summary, after: Summary) -> Ratio | None:
+def speed(before: Summary, after: Summary, doubt: Doubt | None = None) -> Ratio | None:
     """Time after ÷ before; None where the two profiles share no measured component.
 
     It is the time of one picture, or of one pass of the components that differ where there is no picture. Candidates
     of a run are measured interleaved, so what else the machine did is in the passes of both. The interval is that of
     ``profile.compare.of_stored`` (99 %, with the spread of single loads), as ``workbench compare`` judges; where a
     profile keeps no samples, it is the one that the middle halves of the passes leave.
+
+    ``doubt``: of two runs that were measured at different times.
     """
     whole = bool(before.get("pipeline") and after.get("pipeline"))
     were, are = (passes_of(p) if whole else {} for p in (before, after))
@@ -55,7 +57,7 @@ def speed(before: Summary, after: Summary) -> Ratio | None:
         return None
     if all(_samples(side) for one in counted for side in (one.before, one.after)):
         parts = [Part(_samples(one.before, one.passes_before), _samples(one.after, one.passes)) for one in counted]
-        return replace(of_stored(parts, Doubt()), n=min(one.n for one in counted))
+        return replace(of_stored(parts, doubt or Doubt()), n=min(one.n for one in counted))
     return _by_quartiles(counted)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from workbench.comparing.comparable import pictures_differ, times_differ
+from workbench.comparing.comparable import doubt, pictures_differ, times_differ
 from workbench.comparing.layers import LAYER_LOAD_SPREAD, LayerChange, differing, of_profiles
-from workbench.comparing.ratio import Doubt, Ratio
+from workbench.comparing.ratio import Ratio
 from workbench.metrics.base import Metric
 from workbench.metrics.paired import paired
 from workbench.metrics.scores import Difference, MetricValue
@@ -107,7 +107,7 @@ def timed(a: Side, b: Side, pairs: Sequence[Pair]) -> list[Timed]:
             if not of_a or not of_b:
                 continue
             why = times_differ(of_a, of_b) or ("the same measurement" if _same(of_a, of_b) else "")
-            found.append(Timed(target, pair, of_a, of_b, None if why else speed(of_a, of_b), why))
+            found.append(Timed(target, pair, of_a, of_b, None if why else speed(of_a, of_b, doubt(of_a, of_b)), why))
     return found
 
 
@@ -148,5 +148,4 @@ def moved(times: Sequence[Timed]) -> Iterator[tuple[Timed, str, list[LayerChange
             known = each.target, repr(samples)
             if all(samples) and samples[0] != samples[1] and known not in seen:
                 seen.add(known)
-                doubt = replace(Doubt(), load_spread=LAYER_LOAD_SPREAD)
-                yield each, name, differing(of_profiles(*samples, doubt))
+                yield each, name, differing(of_profiles(*samples, doubt(each.a, each.b, LAYER_LOAD_SPREAD)))

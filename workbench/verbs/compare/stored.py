@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.comparing.comparable import OTHERS, taken
 from workbench.comparing.comparison import PICTURE, STORED, Compared, Comparison, percent
 from workbench.comparing.layers import LAYER_LOAD_SPREAD, of_profiles
 from workbench.comparing.ratio import LOAD_SPREAD, Doubt, Part, of_stored
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 LEAST_MS, MOST_MS = 1e-6, 1e9
 """No pass takes less than a clock's tick, or longer than eleven days."""
 MOST_PASSES = 1_000_000
-MOST_TAKEN = 0.95
-"""A machine that others had wholly would make any difference possible; the interval stays finite."""
 NOT_INTERLEAVED = (
     "two stored profiles, not measured interleaved: the interval holds the passes' spread, "
     f"{percent(LOAD_SPREAD)} for where single loads lie in memory, and what others on the machine took of its CPU time"
@@ -50,8 +49,8 @@ def compare_stored(a: Path, b: Path, component: str | None) -> Comparison:
         for name in mine
         if name not in other and component in (None, name)
     ]
-    taken = [_taken(side, profile, warnings) for side, profile in zip("AB", profiles, strict=True)]
-    doubt = Doubt(LOAD_SPREAD, *taken)
+    shares = [_taken(side, profile, warnings) for side, profile in zip("AB", profiles, strict=True)]
+    doubt = Doubt(LOAD_SPREAD, *shares)
     compared = [_component(name, profiles, doubt, warnings) for name in names]
     if component is None and (whole := _picture(profiles, doubt, warnings)):
         compared.append(whole)
@@ -72,15 +71,14 @@ def compare_stored(a: Path, b: Path, component: str | None) -> Comparison:
 def _taken(side: str, profile: ReadProfile, warnings: list[str]) -> float:
     """Share of the CPU time that others took while the profile was made; 0 and a warning where it doesn't tell."""
     noise = profile.summary.get("noise") or {}
-    shares = [noise.get(name) for name in ("steal_share", "others_share")]
+    shares = [noise.get(name) for name in OTHERS]
     if strange := next(
         (share for share in shares if share is not None and not (known(share) and 0 <= share <= 1)), None
     ):
         raise InputError(f"{profile.label}: noise: found {strange!r:.40}; needs shares of CPU time from 0 to 1")
-    known_shares = [share for share in shares if known(share)]
-    if not known_shares:
+    if (share := taken(noise)) is None:
         warnings.append(f"{side} doesn't tell what else the machine did: that is not in the interval")
-    return min(sum(known_shares), MOST_TAKEN)
+    return share or 0.0
 
 
 def _component(name: str, profiles: list[ReadProfile], doubt: Doubt, warnings: list[str]) -> Compared:

@@ -1,0 +1,1 @@
+"""``workbench gate``: is a release worse than the one before, and where."""
