@@ -44,6 +44,8 @@ class Verdict:
     new: str
     findings: Sequence[Finding]
     failures: Sequence[str]
+    recorded: bool = False
+    """Whether NEW's figures were written to OLD."""
 
     @property
     def passed(self) -> bool:
@@ -70,11 +72,12 @@ def gate(wanted: Wanted, policy: Policy, store: Store, progress: Progress) -> Ve
         found = list(findings(old, new, policy, again))
         if not found:
             raise InputError(f"{wanted.new} and {wanted.old} have no figure in common")
-    verdict = Verdict(wanted.old, wanted.new, found, failures(found, policy.not_comparable == "fail"))
+    failed = failures(found, policy.not_comparable == "fail")
+    verdict = Verdict(wanted.old, wanted.new, found, failed, wanted.update and not failed)
     for file, text in ((wanted.junit, junit), (wanted.markdown, markdown)):
         if file is not None:
             write_atomic(file, text(verdict))
-    if wanted.update and verdict.passed:
+    if verdict.recorded:
         write_atomic(record, json.dumps(new, indent=1, sort_keys=True))
     return verdict
 

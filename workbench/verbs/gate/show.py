@@ -21,10 +21,14 @@ def show(verdict: Verdict, as_json: bool) -> None:
     """Prints every figure and the verdict; or JSON."""
     if as_json:
         facts = {"old": verdict.old, "new": verdict.new, "passed": verdict.passed, "failures": verdict.failures}
-        print(json.dumps({**facts, "findings": [asdict(each) for each in verdict.findings]}, indent=1))
+        found = [asdict(each) for each in verdict.findings]
+        print(json.dumps({**facts, "recorded": verdict.recorded, "findings": found}, indent=1))
         return
-    table(COLUMNS, map(_row, verdict.findings), left=(*COLUMNS[:1], *COLUMNS[4:]))
-    print(f"{verdict.new} against {verdict.old}: {'passes' if verdict.passed else 'fails'}")
+    if verdict.findings:
+        table(COLUMNS, map(_row, verdict.findings), left=(*COLUMNS[:1], *COLUMNS[4:]))
+        print(f"{verdict.new} against {verdict.old}: {'passes' if verdict.passed else 'fails'}")
+    if verdict.recorded:
+        print(f"{verdict.new} is recorded in {verdict.old}")
 
 
 def markdown(verdict: Verdict) -> str:
