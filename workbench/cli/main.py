@@ -17,17 +17,17 @@ from workbench.cli.check import check
 from workbench.cli.compare import compare
 from workbench.cli.count import count
 from workbench.cli.devices import devices
-from workbench.cli.gate import gate
+from workbench.cli.history.gate import gate
+from workbench.cli.history.runs import runs
+from workbench.cli.history.store import store
 from workbench.cli.init import init
 from workbench.cli.npu import npu
 from workbench.cli.profile import profile
 from workbench.cli.run import run
-from workbench.cli.runs import runs
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.schemes import schemes
 from workbench.cli.ship import ship
-from workbench.cli.store import store
 from workbench.cli.tile import tile
 from workbench.cli.train_demo import train_demo
 from workbench.errors import InputError, WorkbenchError

@@ -1,0 +1,1 @@
+"""Verbs about what was done so far: runs, the store that keeps them, one release against another."""
