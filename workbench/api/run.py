@@ -101,7 +101,7 @@ class Run:
         return f"<Run {self.name}: {', '.join(self.candidates.index)}; {ship}>"
 
     def _repr_html_(self) -> str:
-        return tables.html(self.finished, self.ranking, self.grid())
+        return tables.html(self.finished, self.ranking, None if self.pictures.empty else self.grid())
 
 
 def check(

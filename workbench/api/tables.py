@@ -121,19 +121,23 @@ def grid(drawn: pd.DataFrame, names: Sequence[str], count: int) -> Image:
     return sheet
 
 
-def html(run: Finished, ranking: pd.DataFrame, sheet: Image) -> str:
-    """For a notebook: the choice, the ranking, and pictures of every candidate."""
-    choice, buffer = run.choice, io.BytesIO()
-    sheet.save(buffer, "PNG")
+def html(run: Finished, ranking: pd.DataFrame, sheet: Image | None) -> str:
+    """For a notebook: the choice, the ranking, and pictures of every candidate, if there are any."""
+    choice = run.choice
     quality = [f"{choice.quality}{end}" for end in ("", "_low", "_high")] if choice.quality else []
     shown = ranking[[*SHOWN, *quality, "pareto", "chosen", "reason"]]
     table = shown.to_html(index=False, border=0, float_format="{:.4g}".format)
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in run.data.warnings)
     ship = f"ship <b>{escape(choice.chosen)}</b>" if choice.chosen else "nothing to ship"
-    names = ", ".join(escape(each.name) for each in run.data.candidates)
     return (
         f"<p><b>{escape(run.name)}</b> ({escape(run.date)}): {ship} on {escape(choice.target)}: "
-        f"{escape(choice.reason)}</p>\n{table}\n<ul>{warnings}</ul>\n"
-        f'<p>Pictures, from above: {names}</p>\n<img alt="pictures of every candidate" '
-        f'src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+        f"{escape(choice.reason)}</p>\n{table}\n<ul>{warnings}</ul>\n{_inline(run, sheet) if sheet else ''}"
     )
+
+
+def _inline(run: Finished, sheet: Image) -> str:
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    names = ", ".join(escape(each.name) for each in run.data.candidates)
+    source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f'<p>Pictures, from above: {names}</p>\n<img alt="pictures of every candidate" src="{source}">'
