@@ -63,6 +63,15 @@ def test_a_slower_layer_fails_by_its_name_and_with_it_the_whole():
     assert outcomes(release(1, {"mid.attn": 1.34}), release(0)) == dict.fromkeys(FIGURES, PASSES), "faster is no fault"
 
 
+def test_time_outside_kernels_is_no_layer_that_fails():
+    old, new = release(0), release(1)
+    for side, ms in ((old, 1.0), (new, 2.0)):
+        side["targets"]["host"]["components"]["unet"]["layer_samples_ms"]["(runtime)"] = [
+            ms + i / 1e4 for i in range(60)
+        ]
+    assert outcomes(old, new) == dict.fromkeys(FIGURES, PASSES)
+
+
 def test_what_others_took_of_the_machine_is_no_slowdown_of_the_release():
     busy = release(1, {"mid.attn": 1.34}, summary={"noise": {"steal_share": 0.1, "others_share": 0.4}})
     found = {each.name: each for each in findings(release(0), busy, Policy(), {})}

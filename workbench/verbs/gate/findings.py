@@ -10,6 +10,7 @@ from workbench.comparing.comparable import doubt, times_differ
 from workbench.comparing.comparison import percent, signed
 from workbench.comparing.layers import LAYER_LOAD_SPREAD, LayerChange, of_profiles
 from workbench.comparing.ratio import SLOWER, Ratio
+from workbench.measure.layers import OUTSIDE
 from workbench.metrics.paired import paired
 from workbench.metrics.scores import MetricValue
 from workbench.profile.summary import Summary
@@ -128,8 +129,8 @@ def _slower(name: str, old: float | None, new: float | None, ratio: Ratio, limit
 
 
 def _layers(name: str, changes: Sequence[LayerChange], limit: float) -> Iterator[Finding]:
-    """The layers that fail: there are too many to list those that pass."""
-    for change in changes:
+    """The layers that fail: there are too many to list those that pass. Time outside kernels is no layer's."""
+    for change in (change for change in changes if change.layer not in OUTSIDE):
         ratio = change.ratio
         if ratio is not None and change.outcome == SLOWER and ratio.value - 1 > limit:
             yield _slower(f"{name} {change.layer}", change.a_ms, change.b_ms, ratio, limit, "")
