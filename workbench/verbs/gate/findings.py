@@ -130,7 +130,7 @@ def _slower(name: str, old: float | None, new: float | None, ratio: Ratio, limit
 
 def _layers(name: str, changes: Sequence[LayerChange], limit: float) -> Iterator[Finding]:
     """The layers that fail: there are too many to list those that pass. Time outside kernels is no layer's."""
-    for change in (change for change in changes if change.layer not in OUTSIDE):
+    for change in (change for change in changes if change.layer != OUTSIDE):
         ratio = change.ratio
         if ratio is not None and change.outcome == SLOWER and ratio.value - 1 > limit:
             yield _slower(f"{name} {change.layer}", change.a_ms, change.b_ms, ratio, limit, "")
