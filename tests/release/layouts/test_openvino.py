@@ -8,12 +8,15 @@ from pathlib import Path
 
 import openvino
 import pytest
+import torch
 
 from tests.release.drawn import agreement
+from workbench.compress.distill.consistency import with_guidance
 from workbench.compress.quantize.step import QuantizeConfig, quantize
 from workbench.compress.registry import StepContext
 from workbench.errors import InputError
 from workbench.models.candidate import Candidate, Component
+from workbench.models.unet import load_unet, save_unet
 from workbench.progress import quiet
 from workbench.release.layouts import layout_of
 from workbench.release.layouts.base import Order
@@ -50,6 +53,24 @@ def test_openvino_genai_draws_what_the_run_drew(quantized, files, tmp_path):
     assert model.input("timestep").get_element_type().to_string() == "i64"
     assert [port.get_partial_shape()[0].is_dynamic for port in model.inputs] == [True, False, True]
     assert str(tmp_path) not in unet.read_text()
+
+
+def test_a_student_of_few_steps_is_drawn_where_it_predicts_noise_and_else_refused(own_tiny, shared, tmp_path):
+    unet = with_guidance(load_unet(own_tiny.components["unet"].path), 256)
+    torch.nn.init.normal_(unet.time_embedding.cond_proj.weight, std=0.1)
+    save_unet(unet, tmp_path / "unet", None)
+    few = replace(own_tiny.with_denoiser(tmp_path / "unet"), name="few", steps=2)
+    files = {name: shared.export(few, name) for name in few.components}
+    openvino.save_model(read_model(files["unet"]), tmp_path / "unet.xml", compress_to_fp16=False)
+    files["unet"] = tmp_path / "unet.xml"
+    part = Component("unet", "openvino", files["unet"])
+    few = replace(few, components={**few.components, "unet": part}, configs={"unet": tmp_path / "unet"})
+    with pytest.raises(InputError, match="predictions of epsilon only"):
+        layout_of(few).write(Order(few, files), tmp_path / "refused")
+    scheduler = own_tiny.source / "scheduler" / "scheduler_config.json"
+    own = json.loads(scheduler.read_text())
+    scheduler.write_text(json.dumps({**own, "prediction_type": "epsilon", "rescale_betas_zero_snr": False}))
+    assert min(db or 99 for db in agreement(few, files, tmp_path / "out", steps=2)["psnr_db"]) > 40
 
 
 def test_float_components_stay_float32(quantized, files, tmp_path):

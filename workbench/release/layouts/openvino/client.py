@@ -41,10 +41,9 @@ def pictures(folder: Path, drawings: Sequence[Any]) -> Iterator[Any]:
 
 
 def _numbers(drawing: Any) -> Iterator[float]:
-    import numpy as np
-    import torch
-
     yield from map(float, drawing.noise.ravel())
+    import torch  # only what adds noise between steps goes on from here
+
     later = torch.Generator().manual_seed(drawing.later_seed)
     while True:
-        yield from torch.randn(drawing.noise.shape, generator=later).numpy().astype(np.float32).ravel().tolist()
+        yield from torch.randn(drawing.noise.shape, generator=later).ravel().tolist()
