@@ -68,6 +68,7 @@ def fronts(a: Side, b: Side, pairs: Sequence[Pair], target: str, metric: Metric,
             if all(ends):
                 xs, ys = ([end[column] for end in ends if end] for column in ("latency_ms", metric.name))
                 axes.plot(xs, ys, color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
+                lines.append(((xs[0], ys[0]), (xs[1], ys[1])))
         axes.set_xlim(0, 1.22 * max(x for x, _ in points))
         low, high = min(y for _, y in points), max(y for _, y in points)
         room = 0.18 * (high - low) or abs(high) * 0.1 or 1.0
