@@ -72,3 +72,16 @@ def test_a_component_that_takes_too_long_is_told_and_the_exit_code_is_that_of_fa
     assert "demo.unet: Qualcomm's compiler was ended after 1 s" in done.stderr
     (log,) = (tmp_path / "store").glob("work/*/log.txt")
     assert str(log) in done.stderr
+
+
+@needs_qnn
+def test_results_on_the_simulated_npu_are_told_per_timestep_beside_the_cpus(tmp_path, tiny):
+    words = (str(tiny.source), "--component", "unet", "--sqnr", "--passes", "2")
+    told = json.loads(invoke(tmp_path, *words, "--json").stdout)["components"]["unet"]["quality"]
+    assert told["kind"].startswith("simulated") and told["unit"] == "dB" and told["diverges"] is None
+    assert [one["label"] for one in told["passes"]] == ["timestep 999", "timestep 99"]
+    assert all(one["cpu_db"] == 200 and one["npu_db"] == one["npu_cpu_db"] > 30 for one in told["passes"])
+    shown = invoke(tmp_path, *words).stdout
+    (row,) = [line.split() for line in shown.splitlines() if line.startswith("timestep 999")]
+    assert row[2:] == [f"{told['passes'][0]['npu_db']:.1f}", "equal", f"{told['passes'][0]['npu_cpu_db']:.1f}"]
+    assert "simulated: " in shown and "compiled, not timed" in shown

@@ -21,6 +21,12 @@ def npu(
     mode: Annotated[
         int, typer.Option("--mode", min=1, max=3, help="Of the graph's finalization: 1 is fast, 3 thorough.")
     ] = 2,
+    sqnr: Annotated[
+        bool, typer.Option("--sqnr", help="Run it on the simulated NPU too, beside ONNX Runtime's CPU; minutes.")
+    ] = False,
+    passes: Annotated[int, typer.Option(min=1, max=100, help="Of a denoiser, spread over a picture's timesteps.")] = 3,
+    prompt: Annotated[str, typer.Option("--prompt", metavar="TEXT", help="Of that picture.")] = "a red apple",
+    seed: Annotated[int, typer.Option(min=0, help="Of its noise, and of other inputs.")] = 0,
     timeout: Annotated[
         float, typer.Option(min=1, max=86_400, help="Longest that one component may take, in s.")
     ] = 1800.0,
@@ -40,11 +46,13 @@ def npu(
     from workbench.sources.shapes import parse_values
     from workbench.store.store import Store
     from workbench.verbs.npu import show
+    from workbench.verbs.npu.npu import Asked
     from workbench.verbs.npu.npu import npu as work
 
     target = Target(known(soc), mode, timeout)
     values = parse_values(value or ())
-    report = work(Request(source, Store(store), component, shapes_of(shape), values, progress=visible), target)
+    request = Request(source, Store(store), component, shapes_of(shape), values, seed, progress=visible)
+    report = work(request, target, Asked(passes, prompt) if sqnr else None)
     if as_json:
         print(json.dumps(show.as_json(report), indent=1))
     else:

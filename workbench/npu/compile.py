@@ -32,8 +32,9 @@ class Target:
 
     def job(self, network: Network, model: Path | None = None, passes: int = 0) -> Job:
         """The worker's job with a network's file, or with ``model`` in its place."""
-        path = model or network.path
-        return Job(str(path.absolute()), self.soc.soc_model, self.soc.htp_arch, self.mode, sides(network), passes)
+        path, inputs = model or network.path, tuple(network.feed)
+        chip = (self.soc.soc_model, self.soc.htp_arch, self.mode)
+        return Job(str(path.absolute()), *chip, sides(network), passes, inputs if passes else ())
 
 
 def check_networks(networks: list[Network]) -> None:
@@ -79,7 +80,8 @@ def compile_network(network: Network, target: Target, store: Store) -> Compiled:
     Raises:
         RunError: the compiler crashed, hung or refused the file.
     """
-    key = _key(network, target, store)
+    facts = facts_of(network, target, store)
+    key = key_of({"npu": facts, **depends_on(compile_network, "workbench.npu.worker", without=_READING)})
 
     def make(folder: Path) -> Mapping[str, Any]:
         outcome = work(target.job(network), folder, target.deadline_s)
@@ -92,16 +94,15 @@ def compile_network(network: Network, target: Target, store: Store) -> Compiled:
     return read_trace(store.folder(key), outcome, network.path)
 
 
-def _key(network: Network, target: Target, store: Store) -> str:
-    files = onnx_files(network.path)
-    facts = {
-        "file": store.folder_hash(network.path.parent, files),
+def facts_of(network: Network, target: Target, store: Store) -> dict[str, Any]:
+    """What a compilation depends on besides code and libraries, for keys (JSON)."""
+    return {
+        "file": store.folder_hash(network.path.parent, onnx_files(network.path)),
         "soc": [target.soc.soc_model, target.soc.htp_arch],
         "mode": target.mode,
         "sides": sides(network),
     }
-    return key_of({"npu": facts, **depends_on(compile_network, "workbench.npu.worker", without=_READING)})
 
 
-_READING = ("workbench.npu.trace", "workbench.npu.reasons")
-"""What is made of a compilation's trace is read anew every time."""
+_READING = tuple(f"workbench.npu.{name}" for name in ("trace", "reasons", "socs", "extra"))
+"""What is told of a compilation is read from its trace anew every time."""

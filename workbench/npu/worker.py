@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 PROVIDER = "QNNExecutionProvider"
 OUTCOME, TRACE, CONTEXT = "outcome.json", "qnn_op_trace.json", "context.onnx"
-FEEDS, OUTPUTS = "feeds-{}.npz", "outputs-{}.npz"
+FEED, OUTPUTS = "feed-{}.npz", "outputs-{}.npz"
+"""Of pass N: its inputs in the order of the job's, and what the model gives, in its own order."""
 _WARNINGS = 2
 """From here on the runtime writes its log: why an operator was refused is a warning."""
 
@@ -31,7 +32,7 @@ class Job:
     """What is to be done to ``model``, an ONNX file, for a chip.
 
     ``mode``: of the graph's finalization, 1 (fast) to 3 (thorough). ``sides``: of inputs whose shape has symbols, by
-    symbol. ``passes``: how many ``feeds-N.npz`` lie beside the job; 0: it is compiled, and the context binary written.
+    symbol. ``passes`` of the simulator, whose ``inputs`` lie beside the job; 0: the context binary is written.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Job:
     mode: int
     sides: Mapping[str, int]
     passes: int = 0
+    inputs: Sequence[str] = ()
 
     def write(self, folder: Path) -> Path:
         """The job's file in ``folder``."""
@@ -80,8 +82,8 @@ def _work(job: Job, folder: Path) -> dict[str, Any]:
     session = _session(job, folder)
     seconds = time.perf_counter() - start
     for index in range(job.passes):
-        with np.load(folder / FEEDS.format(index)) as feed:
-            outputs = session.run(None, dict(feed))
+        with np.load(folder / FEED.format(index)) as feed:
+            outputs = session.run(None, dict(zip(job.inputs, feed.values(), strict=True)))
         np.savez(folder / OUTPUTS.format(index), *outputs)
     context = sum(file.stat().st_size for file in folder.glob("context*.bin"))
     return {"seconds": seconds, "peak_bytes": resident("VmHWM"), "context_bytes": context}

@@ -13,16 +13,30 @@ from workbench.npu.trace import Compiled
 if TYPE_CHECKING:
     from workbench.measure.network import Network
     from workbench.npu.compile import Target
+    from workbench.npu.quality import Quality
     from workbench.sources.request import Request
 
 
 @dataclass(frozen=True)
 class Component:
-    """A network, and what came of it: ``compiled``, or why not."""
+    """A network, and what came of it: ``compiled``, or why not; ``quality`` where that was asked for.
+
+    ``reference``: what its results were compared with besides the CPU's; None: nothing, or it wasn't asked for.
+    """
 
     network: Network
     compiled: Compiled | None = None
     failure: str | None = None
+    quality: Quality | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """That results are compared: how many passes of a denoiser, and the prompt of the picture that they are from."""
+
+    passes: int
+    prompt: str
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,10 @@ class NpuReport:
             raise RunError("\n".join(failed))
 
 
-def npu(request: Request, target: Target) -> NpuReport:
+def npu(request: Request, target: Target, asked: Asked | None = None) -> NpuReport:
     """Compiles the components of a source for a chip, each in a process of its own; a failure ends only its own part.
+
+    ``asked``: runs them on the simulated NPU as well.
 
     Raises:
         InputError: the compiler isn't installed, there is no such source, or a component can't be compiled as it is.
@@ -60,15 +76,24 @@ def npu(request: Request, target: Target) -> NpuReport:
         components = []
         with request.progress(f"compile for {target.soc.name}", len(networks)) as tick:
             for done, network in enumerate(networks, 1):
-                components.append(_component(network, target, request))
+                components.append(_component(network, target, request, asked))
                 tick(done, network.label)
     return NpuReport(request.source, target, there, components)
 
 
-def _component(network: Network, target: Target, request: Request) -> Component:
+def _component(network: Network, target: Target, request: Request, asked: Asked | None) -> Component:
     from workbench.npu.compile import compile_network
+    from workbench.npu.quality import quality
+    from workbench.verbs.npu.inputs import inputs_of, reference_of
 
+    compiled = None
     try:
-        return Component(network, compile_network(network, target, request.store))
+        compiled = compile_network(network, target, request.store)
+        if asked is None:
+            return Component(network, compiled)
+        reference = reference_of(network, request)
+        inputs = inputs_of(network, reference, asked.passes, asked.prompt, request)
+        found = quality(network, inputs, target, request.store, request.progress)
+        return Component(network, compiled, quality=found, reference=reference.label if reference else None)
     except RunError as error:
-        return Component(network, failure=str(error))
+        return Component(network, compiled, str(error))

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workbench.npu.extra import DISTRIBUTION
+from workbench.npu.quality import Quality
 from workbench.npu.trace import Compiled, Off
 from workbench.terminal import table
 from workbench.verbs.npu.npu import Component, NpuReport
 
 SCHEMA_VERSION = 1
 NOT_TIMED = "compiled, not timed: how long the NPU takes is not known, and nothing here says it"
+EQUAL = 200.0
+"""dB of two that are equal (``sqnr_db``)."""
 SHOWN = 4
 """Layers that the terminal names for each reason; JSON has them all."""
 
@@ -46,8 +49,38 @@ def show(report: NpuReport) -> None:
                 [column for column in REASONS if column != "×"],
                 title=component.network.label,
             )
+        if component.quality:
+            _show_quality(component, component.quality)
     mode = f"finalization mode {report.target.mode}"
     print(f"\n{report.target.soc}; {DISTRIBUTION} {report.version}, {mode}\n{NOT_TIMED}")
+
+
+SIMULATED = "simulated: Qualcomm's simulator computed this on the CPU; whether the chip does the same was not seen"
+
+
+def _show_quality(component: Component, quality: Quality) -> None:
+    reference = component.reference or "a reference"
+    print()
+    table(
+        ("pass", f"NPU against {reference}, dB", "CPU against it", "NPU against CPU"),
+        ([p.label, *map(_db, (p.npu_db, p.cpu_db, p.npu_cpu_db))] for p in quality.passes),
+        title=f"{component.network.label}, SQNR of its output on the simulated NPU",
+    )
+    if component.reference is None:
+        print("no reference is known: name a run's candidate, whose float parent the store has")
+    if (found := quality.diverges) is not None:
+        shape = "x".join(map(str, found.shape))
+        print(f"the NPU leaves the CPU at {found.layer}: {found.node} ({found.op}, {shape}) is at {found.db:.1f} dB")
+        if found.sound_layer is not None:
+            print(f"  the layer before it, {found.sound_layer}, is at {_db(found.sound_db)} dB")
+        if found.before:
+            print(f"  it reads: {', '.join(found.before)}")
+        print(f"  with these tensors shown the output is at {found.output_db:.1f} dB")
+    print(SIMULATED)
+
+
+def _db(value: float | None) -> str:
+    return "–" if value is None else "equal" if value == EQUAL else f"{value:.1f}"
 
 
 COSTS = ("context MB", "compile s", "peak GB")
@@ -87,7 +120,14 @@ def _reasons(off: Iterable[Off]) -> Iterator[list[str]]:
 def _described(component: Component) -> dict[str, Any]:
     network, compiled = component.network, component.compiled
     about = {"candidate": network.candidate, "scheme": network.scheme, "failure": component.failure}
-    return about | ({} if compiled is None else _compiled(compiled))
+    return about | ({} if compiled is None else _compiled(compiled)) | _quality(component)
+
+
+def _quality(component: Component) -> dict[str, Any]:
+    if component.quality is None:
+        return {}
+    described = dataclasses.asdict(component.quality)
+    return {"quality": {"kind": SIMULATED, "unit": "dB", "reference": component.reference, **described}}
 
 
 def _compiled(compiled: Compiled) -> dict[str, Any]:
