@@ -150,3 +150,9 @@ def test_a_run_whose_results_are_gone_says_to_run_it_again(own_run: Path):
     shutil.rmtree(own_run / "store" / "results")
     done = ship(own_run, "small", "-o", "out")
     assert done.exit_code == 2 and "is no longer in the store" in done.stderr
+
+
+def test_a_run_without_pictures_is_refused_before_anything_is_written(own_run: Path):
+    run(own_run, "evaluate.pictures=0")
+    done = ship(own_run, "small", "-o", "out")
+    assert done.exit_code == 2 and "drew no pictures" in done.stderr and not (own_run / "out").exists()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from workbench.errors import InputError
 from workbench.metrics.scores import Scores
 from workbench.models.candidate import Candidate
 
@@ -40,15 +39,9 @@ class Pictures(TypedDict):
 
 
 def write_pictures(candidate: Candidate, scores: Scores, folder: Path, count: int, out: Path) -> Pictures:
-    """Copies the first ``count`` pictures of different prompts from the run's ``folder``.
-
-    Raises:
-        InputError: the run drew none.
-    """
+    """Copies the first ``count`` pictures of different prompts from the run's ``folder``."""
     first = {prompt: i for i, prompt in reversed(list(enumerate(scores["prompts"])))}
     picked = sorted(first.values())[:count]
-    if not picked:
-        raise InputError(f"{candidate.name}: the run drew no pictures: nothing could show that a release draws them")
     drawn: list[Picture] = []
     (out / FOLDER).mkdir()
     for index in picked:

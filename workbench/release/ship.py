@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.errors import RunError
+from workbench.errors import InputError, RunError
 from workbench.models.candidate import Candidate
 from workbench.progress import Progress, warn
 from workbench.release.agreement import Missing, agree, differing
@@ -75,6 +75,11 @@ def ship(run: Finished, candidate: Candidate, target: Path, how: How, progress: 
     print(f"{target}: takes {size / 1e6:,.0f} MB at most, {free / 1e6:,.0f} MB are free", file=sys.stderr, flush=True)
     places = [p for p in (run.folder.parents[1], candidate.source, Path.home(), target.parent) if len(p.parts) > 2]
     data, order = run.data, Order(candidate, run.exports[candidate.name])
+    if candidate.name not in data.scores or not data.scores[candidate.name]["prompts"]:
+        raise InputError(
+            f"{candidate.name}: its run drew no pictures, without which nothing shows that a release draws as it did",
+            hint="run it with evaluate.pictures of 2 or more",
+        )
     with whole(target) as out:
         with progress(f"write {candidate.name} for {layout.title}", 1):
             notes = layout.write(order, out)

@@ -41,14 +41,18 @@ def test_a_student_of_few_steps_is_a_latent_consistency_pipeline(tiny: Candidate
     assert pipeline.scheduler.config.prediction_type == "v_prediction"  # the model's own, as all its noise levels
 
 
-def test_weights_are_the_same_bytes_and_no_config_says_where_they_lay(own_tiny: Candidate, tmp_path: Path):
+def test_weights_are_the_same_and_no_config_says_where_they_lay(own_tiny: Candidate, tmp_path: Path):
     for name in ("unet", "text_encoder"):
         file = own_tiny.source / name / "config.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "_name_or_path": str(own_tiny.source)}))
     layout_of(own_tiny).write(Order(own_tiny, {}), tmp_path / "out")
     for part in own_tiny.family.parts:
         weights = f"{part.folder}/{part.stem}.safetensors"
-        assert (tmp_path / "out" / weights).read_bytes() == (own_tiny.source / weights).read_bytes()
+        shipped, own = load_file(tmp_path / "out" / weights), load_file(own_tiny.source / weights)
+        # transformers 4 finds a text encoder's tensors by these names alone, and would draw with random ones
+        own = {f"text_model.{n}": value for n, value in own.items()} if part.role == "prompt encoder" else own
+        assert shipped.keys() == own.keys()
+        assert all(torch.equal(shipped[n], own[n]) and shipped[n].dtype == own[n].dtype for n in own)
     for config in (tmp_path / "out").rglob("*.json"):
         assert str(tmp_path) not in config.read_text() and "_name_or_path" not in config.read_text()
 

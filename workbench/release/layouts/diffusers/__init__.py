@@ -54,21 +54,40 @@ from {LOADER.stem} import load
 pipeline = load("FOLDER")"""
 
 
+PREFIX = "text_model."
+"""Of every tensor of a text encoder in files of transformers 4, which makes up at random what it doesn't find; 5 reads
+both, and writes none."""
+
+
 def _weights(folder: Path, part: Part, out: Path) -> None:
     """Copies a network's safetensors under the names that libraries look for; shards get an index."""
-    files = weight_files(folder, part.stem)
-    if len(files) == 1:
-        shutil.copyfile(files[0], out / f"{part.stem}.safetensors")
-        return
     from safetensors import safe_open
 
-    placed: dict[str, str] = {}
+    files, placed = weight_files(folder, part.stem), dict[str, str]()
     for file in files:
-        shutil.copyfile(file, out / file.name)
-        with safe_open(file, "np") as tensors:
-            placed |= dict.fromkeys(tensors.keys(), file.name)
-    size = sum(file.stat().st_size for file in files)
-    write_json(out / f"{part.stem}.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": placed})
+        name = f"{part.stem}.safetensors" if len(files) == 1 else file.name
+        _copy(file, out / name, PREFIX if part.role == "prompt encoder" else "")
+        with safe_open(out / name, "np") as tensors:
+            placed |= dict.fromkeys(tensors.keys(), name)
+    if len(files) > 1:
+        size = sum(file.stat().st_size for file in files)
+        write_json(
+            out / f"{part.stem}.safetensors.index.json", {"metadata": {"total_size": size}, "weight_map": placed}
+        )
+
+
+def _copy(file: Path, out: Path, prefix: str) -> None:
+    """Copies weights; where their names lack the prefix, under names that have it."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(file, "np") as tensors:
+        lacking = [name for name in tensors.keys() if not name.startswith(prefix)]  # noqa: SIM118  (no mapping)
+    if not lacking:
+        shutil.copyfile(file, out)
+        return
+    named = {name if name.startswith(prefix) else prefix + name: value for name, value in load_file(file).items()}
+    save_file(named, out, {"format": "pt"})
 
 
 LAYOUT = Layout(
