@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ROOT
-from tests.fixtures.command import COMMAND, environment, process, workbench
+from tests.fixtures.command import COMMAND, EMBEDDED, environment, process, workbench
 from workbench import __version__
 
 
@@ -67,10 +66,11 @@ def test_check_prints_json_alone(tmp_path: Path) -> None:
     assert (done.exit_code, told) == (0, [])
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda recipe: recipe.stem)
+@pytest.mark.parametrize("recipe", EMBEDDED, ids=lambda recipe: recipe.stem)
 def test_every_recipe_of_the_project_can_be_run(recipe: Path, tmp_path: Path) -> None:
     done = workbench("check", str(recipe), "--store", str(tmp_path / "store"))
-    assert (done.exit_code, done.stderr) == (0, "")
+    told = [line for line in done.stderr.splitlines() if not line.startswith("  check: ")]
+    assert (done.exit_code, told) == (0, [])
 
 
 def test_an_unknown_verb_is_told_what_was_meant() -> None:
