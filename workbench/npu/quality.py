@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from workbench.measure.network import Network
     from workbench.progress import Progress
 
+LOST_DB = -200.0
+"""Of a result that isn't finite: floats are fp16 on the NPU, and end at 65,504."""
 SOUND_DB = 20.0
 """Below this the NPU's result isn't the CPU's: where both are sound they agree at 46 dB, where not at 5 dB."""
 
@@ -109,7 +111,7 @@ def _quality(network: Network, inputs: Sequence[Input], target: Target, folder: 
     cpu = [on_cpu.run(None, dict(one.feed))[0] for one in inputs]
     npu = [outputs[0] for outputs in _simulated(network, None, inputs, target, folder)]
     passes = tuple(
-        Pass(one.label, _db(one.reference, theirs), _db(one.reference, ours), sqnr_db(ours, theirs))
+        Pass(one.label, _db(one.reference, theirs), _db(one.reference, ours), _near(ours, theirs))
         for one, theirs, ours in zip(inputs, npu, cpu, strict=True)
     )
     worst = min(range(len(inputs)), key=lambda i: passes[i].npu_cpu_db)
@@ -147,7 +149,7 @@ def _compared(
     write_tapped(network, values, model)
     cpu = session(model).run(None, dict(one.feed))
     (npu,) = _simulated(network, model, [one], target, folder)
-    found = [sqnr_db(ours, theirs) for ours, theirs in zip(cpu, npu, strict=True)]
+    found = [_near(ours, theirs) for ours, theirs in zip(cpu, npu, strict=True)]
     by_value = dict(zip(values, found[len(found) - len(values) :], strict=True))
     return [(tap, by_value[tap.value]) for tap in shown], found[0]
 
@@ -169,7 +171,15 @@ def _simulated(
 
 
 def _db(reference: np.ndarray | None, own: np.ndarray) -> float | None:
-    return None if reference is None else sqnr_db(reference, own)
+    return None if reference is None else _near(reference, own)
+
+
+def _near(reference: np.ndarray, own: np.ndarray) -> float:
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        db = sqnr_db(reference, own)
+    return db if np.isfinite(db) else LOST_DB
 
 
 def _digest(arrays: Sequence[np.ndarray]) -> str:

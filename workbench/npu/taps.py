@@ -50,9 +50,16 @@ def taps(network: Network) -> list[Tap]:
             continue
         value = _seen(names, outputs[0])
         if value not in given and shapes.type.get(value) in floats and value in shapes.shape:
-            before = tuple(f"{names.nodes[i].proto.op_type} of {names.layer_of[i]}" for i in _before(names, node.proto))
+            read = (f"{names.nodes[i].proto.op_type} of {names.layer_of[i]}" for i in _before(names, node.proto))
             found.append(
-                Tap(node.label, node.proto.op_type, names.layer_of[index], value, tuple(shapes.shape[value]), before)
+                Tap(
+                    node.label,
+                    node.proto.op_type,
+                    names.layer_of[index],
+                    value,
+                    tuple(shapes.shape[value]),
+                    tuple(dict.fromkeys(read)),
+                )
             )
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workbench.npu.extra import DISTRIBUTION
-from workbench.npu.quality import Quality
+from workbench.npu.quality import LOST_DB, Quality
 from workbench.npu.trace import Compiled, Off
 from workbench.terminal import table
 from workbench.verbs.npu.npu import Component, NpuReport
@@ -70,17 +70,19 @@ def _show_quality(component: Component, quality: Quality) -> None:
         print("no reference is known: name a run's candidate, whose float parent the store has")
     if (found := quality.diverges) is not None:
         shape = "x".join(map(str, found.shape))
-        print(f"the NPU leaves the CPU at {found.layer}: {found.node} ({found.op}, {shape}) is at {found.db:.1f} dB")
+        print(f"the NPU leaves the CPU at {found.layer}: {found.node} ({found.op}, {shape}) is at {_db(found.db)} dB")
         if found.sound_layer is not None:
             print(f"  the layer before it, {found.sound_layer}, is at {_db(found.sound_db)} dB")
         if found.before:
             print(f"  it reads: {', '.join(found.before)}")
-        print(f"  with these tensors shown the output is at {found.output_db:.1f} dB")
+        print(f"  with these tensors shown the output is at {_db(found.output_db)} dB")
     print(SIMULATED)
 
 
 def _db(value: float | None) -> str:
-    return "–" if value is None else "equal" if value == EQUAL else f"{value:.1f}"
+    if value is None:
+        return "–"
+    return {EQUAL: "equal", LOST_DB: "not finite"}.get(value, f"{value:.1f}")
 
 
 COSTS = ("context MB", "compile s", "peak GB")
@@ -109,7 +111,7 @@ def _reasons(off: Iterable[Off]) -> Iterator[list[str]]:
     """One row for nodes of one operator that are off for one reason."""
     alike: dict[tuple[str, str], list[Off]] = {}
     for one in off:
-        alike.setdefault((one.op, one.reason), []).append(one)
+        alike.setdefault((one.op, one.why), []).append(one)
     for group in sorted(alike.values(), key=lambda group: (not group[0].computes, -len(group))):
         layers = list(dict.fromkeys(one.layer for one in group))
         more = f" and {len(layers) - SHOWN} more" if len(layers) > SHOWN else ""
