@@ -38,6 +38,7 @@ def test_a_run_draws_what_its_recipe_does_without_it(own_run: Path, run_store: S
         (["small/w8a8", "--candidate", "base"], "small/w8a8 names one already"),
         (["small.yaml"], "--candidate: is missing"),
         (["small@2"], "small@2: no such file"),
+        (["smal/w8a8"], "has no run 'smal'; did you mean small?"),
     ],
 )
 def test_bad_input_is_told_in_one_sentence(small_run: Path, asked: list[str], says: str):

@@ -54,9 +54,7 @@ def draw(wanted: Wanted, out: Path, store: Store, progress: Progress = quiet) ->
     if out.suffix.lower() != ".png":
         raise InputError(f"-o: found {str(out)!r}; a name that ends in .png is wanted")
     check_writable({out.parent: "-o"})
-    source = str(wanted.source)
-    known = not wanted.overrides and not wanted.source.is_file() and is_run(store, source)
-    drawing, config = (_of_run if known else _of_recipe)(wanted, store, progress)
+    drawing, config = (_of_run if _names_run(wanted, store) else _of_recipe)(wanted, store, progress)
     with store.lock():
         files = {component: stored_export(drawing, component, store) for component in drawing.components}
     default = min(config.few_steps) if drawing.guidance_width else config.steps
@@ -69,6 +67,14 @@ def draw(wanted: Wanted, out: Path, store: Store, progress: Progress = quiet) ->
     Image.fromarray(pictures[0]).save(buffer, "PNG")
     write_atomic(out, buffer.getvalue())
     return out, drawing.name
+
+
+def _names_run(wanted: Wanted, store: Store) -> bool:
+    """Whether the source is a run's name, or can't be anything else."""
+    path, source = wanted.source, str(wanted.source)
+    if wanted.overrides or path.is_file():
+        return False
+    return is_run(store, source) or (source.count("/") == 1 and not path.suffix and not path.parent.is_dir())
 
 
 def _of_run(wanted: Wanted, store: Store, _progress: Progress) -> tuple[Candidate, Evaluate]:
