@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import onnx
 import pytest
 
@@ -45,6 +46,18 @@ def test_a_side_with_a_name_is_compiled_as_it_is_fed(parsed, store):
     network = parsed("g (float[n, 8] x) => (float[n, 8] y) { y = Relu(x) }", ["a/Relu"], n=3)
     assert sides(network) == {"n": 3}
     assert compile_network(network, TARGET, store).off == ()
+
+
+@needs_qnn
+def test_weights_beside_the_file_are_compiled_and_are_a_part_of_what_the_store_knows_it_by(parsed, store):
+    weights = {"w": np.ones((8, 8), np.float32)}
+    network = parsed("g (float[1, 8] x) => (float[1, 8] y) { y = MatMul(x, w) }", ["a/MatMul"], weights)
+    model = onnx.load(network.path)
+    onnx.save(model, network.path, save_as_external_data=True, location="its.weights", size_threshold=0)
+    assert compile_network(network, TARGET, store).off == ()
+    (network.path.parent / "its.weights").write_bytes(np.full((8, 8), 2, np.float32).tobytes())
+    compile_network(network, TARGET, store)
+    assert len(list((store.root / "results").iterdir())) == 2
 
 
 def test_a_side_without_number_or_name_is_refused_before_any_work(parsed):

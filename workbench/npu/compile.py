@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
-from workbench.graphs.read import onnx_files, read_model
+from workbench.graphs.read import read_model
 from workbench.limits import fits
 from workbench.measure.network import Network
 from workbench.npu.child import LOG, work
 from workbench.npu.socs import Soc
 from workbench.npu.trace import Compiled, read_trace
 from workbench.npu.worker import TRACE, Job
+from workbench.sources.onnx_file import external_files
 from workbench.store.depends import depends_on
 from workbench.store.store import Store, key_of
 
@@ -44,7 +45,7 @@ def check_networks(networks: list[Network]) -> None:
         if network.file is None or network.file.suffix != ".onnx":
             raise InputError(f"{network.label}: needs an ONNX file; {network.file} is in another runtime's format")
         sides(network)
-        size = sum(file.stat().st_size for file in onnx_files(network.file))
+        size = sum(file.stat().st_size for file in _files(network.file))
         need = round(BESIDES + PER_FILE_BYTE * size)
         if not fits(need):
             raise InputError(
@@ -82,7 +83,7 @@ def compile_network(network: Network, target: Target, store: Store) -> Compiled:
         RunError: the compiler crashed, hung or refused the file.
     """
     facts = facts_of(network, target, store)
-    key = key_of({"npu": facts, **depends_on(compile_network, "workbench.npu.worker", without=_READING)})
+    key = key_of({"npu": facts, **depends_on(compile_network, "workbench.npu.worker", without=WITHOUT)})
 
     def make(folder: Path) -> Mapping[str, Any]:
         outcome = work(target.job(network), folder, target.deadline_s)
@@ -98,12 +99,21 @@ def compile_network(network: Network, target: Target, store: Store) -> Compiled:
 def facts_of(network: Network, target: Target, store: Store) -> dict[str, Any]:
     """What a compilation depends on besides code and libraries, for keys (JSON)."""
     return {
-        "file": store.folder_hash(network.path.parent, onnx_files(network.path)),
+        "file": store.folder_hash(network.path.parent, _files(network.path)),
         "soc": [target.soc.soc_model, target.soc.htp_arch],
         "mode": target.mode,
         "sides": sides(network),
     }
 
 
-_READING = tuple(f"workbench.npu.{name}" for name in ("trace", "reasons", "socs", "extra"))
-"""What is told of a compilation is read from its trace anew every time."""
+def _files(path: Path) -> list[Path]:
+    """The file, and those beside it that hold its weights."""
+    return [path, *external_files(path, read_model(path))]
+
+
+WITHOUT = (
+    *(f"workbench.npu.{name}" for name in ("trace", "reasons", "socs", "extra")),
+    *("workbench.sources", "workbench.sources.onnx_file"),
+)
+"""Modules that a key leaves out: what is told of a compilation is read from its trace anew every time, and what a source
+is has been settled before."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.sqnr import sqnr_db
 from workbench.npu.child import work
-from workbench.npu.compile import Target, facts_of
+from workbench.npu.compile import WITHOUT, Target, facts_of
 from workbench.npu.taps import Tap, last_of_each_layer, taps, write_tapped
 from workbench.npu.worker import FEED, OUTPUTS
 from workbench.runtimes.onnxruntime.session import session
@@ -91,9 +91,7 @@ def quality(network: Network, inputs: Sequence[Input], target: Target, store: St
         for one in inputs
     ]
     facts = {"facts": facts_of(network, target, store), "inputs": given}
-    key = key_of(
-        {"npu quality": facts, **depends_on(quality, "workbench.npu.worker", without=("workbench.npu.trace",))}
-    )
+    key = key_of({"npu quality": facts, **depends_on(quality, "workbench.npu.worker", without=WITHOUT)})
 
     def make(folder: Path) -> dict[str, Any]:
         with progress(f"simulate {network.label}", 1) as tick:
