@@ -115,5 +115,5 @@ WITHOUT = (
     *(f"workbench.npu.{name}" for name in ("trace", "reasons", "socs", "extra")),
     *("workbench.sources", "workbench.sources.onnx_file"),
 )
-"""Modules that a key leaves out: what is told of a compilation is read from its trace anew every time, and what a source
+"""Modules that a key leaves out: what is told of a compilation is read from its trace anew every time; what the source
 is has been settled before."""
