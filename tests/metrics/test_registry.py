@@ -120,9 +120,11 @@ def test_a_metric_in_one_file_is_in_schema_scores_ranking_csv_and_report(toy):
     stored = [value for value in stored if f"{value['value']}" in {row["brightness"] for row in rows.values()}]
     assert {f"{value['value']}" for value in stored} == {row["brightness"] for row in rows.values()}
     assert all(len(value["by_picture"]) == 3 and 0 < value["value"] < 1 for value in stored)
-    brightest = max(rows.values(), key=lambda row: float(row["brightness"]))
-    assert brightest["chosen"] == "True" and "the best in mean brightness" in brightest["reason"]
-    assert f"ship {brightest['candidate']}" in done.stdout
+    brightest = max(rows.values(), key=lambda row: float(row["brightness"]))["candidate"]
+    (chosen,) = (row for row in rows.values() if row["chosen"] == "True")
+    assert "the best in mean brightness" in chosen["reason"] and f"ship {chosen['candidate']}" in done.stdout
+    tie = f"as good in mean brightness as {chosen['candidate']} within the noise"  # of three pictures
+    assert chosen["candidate"] == brightest or rows[brightest]["reason"].startswith(tie)
 
     page = (toy / "reports" / "toy.html").read_text()
     assert "best mean brightness with mean brightness at most 90 % below base" in page

@@ -70,8 +70,10 @@ def test_likeness_alone_ranks_and_chooses_and_a_program_of_ones_own_does_it_afte
     assert "EfficientNet-Lite0" in page
 
     rows, page, told = ran(own, BY_GREEN.format(python=sys.executable), "rank: {maximize: green}")
-    greenest = max(rows, key=lambda row: float(row["green"]))
-    assert told["chosen"]["candidate"] == greenest["candidate"] and all(0 < float(row["green"]) < 1 for row in rows)
+    greenest = max(rows, key=lambda row: float(row["green"]))["candidate"]
+    assert all(0 < float(row["green"]) < 1 for row in rows)
+    tie = "t be told from it beyond the noise of"  # the pictures may not settle it, which the page then says
+    assert told["chosen"]["candidate"] == greenest or (tie in page and greenest in page)
     assert "Asked for: best green, no limits." in page and "Green: mean." in page
 
     limit = (min(float(row["green"]) for row in rows) + max(float(row["green"]) for row in rows)) / 2

@@ -35,7 +35,7 @@ OUTSIDE = {
 
 
 class Agreement(TypedDict):
-    """``psnr_db`` of each picture against the run's own, None where they are equal to the bit.
+    """``apart_db`` of each picture against the run's own, None where they are equal to the bit.
 
     ``client``: versions of the libraries that drew. ``floor_db``: what is asked of every picture that isn't equal.
     """
@@ -43,7 +43,7 @@ class Agreement(TypedDict):
     client: Mapping[str, str]
     n: int
     equal: int
-    psnr_db: Sequence[float | None]
+    apart_db: Sequence[float | None]
     floor_db: float
 
 
@@ -82,7 +82,7 @@ def agree(
         "client": client,
         "n": len(found),
         "equal": found.count(None),
-        "psnr_db": found,
+        "apart_db": found,
         "floor_db": round(floor, 2),
     }
 
@@ -102,7 +102,7 @@ def differing(agreement: Agreement, pictures: Pictures) -> list[str]:
     floor = agreement["floor_db"]
     return [
         f"{one['file']}: drawn anew it has {db:.1f} dB against the stored one; needs {floor:.1f}, or all equal"
-        for one, db in zip(pictures["drawn"], agreement["psnr_db"], strict=True)
+        for one, db in zip(pictures["drawn"], agreement["apart_db"], strict=True)
         if db is not None and db < floor
     ]
 

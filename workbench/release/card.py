@@ -40,7 +40,7 @@ def card(manifest: Manifest, layout: Layout) -> str:
 
 def agreed(agreement: Agreement) -> str:
     """How the client's pictures stand to the run's own, in words."""
-    apart = [value for value in agreement["psnr_db"] if value is not None]
+    apart = [value for value in agreement["apart_db"] if value is not None]
     client = ", ".join(f"{name} {version}" for name, version in agreement["client"].items())
     least = f"; the others have {number(min(apart))} dB or more against it" if apart else ""
     return f"{agreement['equal']} of {agreement['n']} pictures equal the run's own to the bit{least} ({client})"

@@ -24,7 +24,7 @@ from workbench.release.layouts.base import Order
 
 def test_diffusers_draws_what_the_run_drew(tiny: Candidate, exports, tmp_path: Path):
     found = agreement(tiny, {name: file for name, (file, _) in exports.items()}, tmp_path / "out")
-    assert found["n"] == 2 and all(db is None or db >= 50 for db in found["psnr_db"])
+    assert found["n"] == 2 and all(db is None or db >= 50 for db in found["apart_db"])
     assert found["client"]["diffusers"] == diffusers.__version__
 
 
@@ -34,7 +34,7 @@ def test_a_student_of_few_steps_is_a_latent_consistency_pipeline(tiny: Candidate
     save_unet(unet, tmp_path / "unet", None)
     few = replace(tiny.with_denoiser(tmp_path / "unet"), name="few", steps=2)
     found = agreement(few, {name: shared.export(few, name) for name in few.components}, tmp_path / "out", steps=2)
-    assert all(db is None or db >= 50 for db in found["psnr_db"])
+    assert all(db is None or db >= 50 for db in found["apart_db"])
     pipeline = diffusers.DiffusionPipeline.from_pretrained(tmp_path / "out", torch_dtype=torch.float32)
     assert type(pipeline).__name__ == "LatentConsistencyModelPipeline"
     assert type(pipeline.scheduler).__name__ == "LCMScheduler"

@@ -81,5 +81,5 @@ def test_optimum_in_an_environment_of_its_own_draws_what_the_run_drew(shipped, s
     asked = ("ship", "small/w8a8", "-o", str(tmp_path / "out"), "--python", str(python), "--json", "--store", "store")
     done = workbench(*asked, cwd=small_run)
     assert done.exit_code == 0, done.stderr[-2000:]
-    assert min(db or 99 for db in json.loads(done.stdout)["agreement"]["psnr_db"]) > 40
+    assert min(db or 99 for db in json.loads(done.stdout)["agreement"]["apart_db"]) > 40
     assert workbench("ship", "--verify", str(tmp_path / "out"), "--python", str(python)).exit_code == 0

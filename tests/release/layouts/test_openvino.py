@@ -45,7 +45,7 @@ def integers(file: Path) -> int:
 
 def test_openvino_genai_draws_what_the_run_drew(quantized, files, tmp_path):
     found = agreement(quantized, files, tmp_path / "out")
-    assert min(db or 99 for db in found["psnr_db"]) > 30
+    assert min(db or 99 for db in found["apart_db"]) > 30
     assert set(found["client"]) == {"openvino-genai", "openvino-tokenizers", "openvino"}
     unet = tmp_path / "out" / "unet" / "openvino_model.xml"
     assert integers(unet) == integers(files["unet"]) > 0
@@ -70,7 +70,7 @@ def test_a_student_of_few_steps_is_drawn_where_it_predicts_noise_and_else_refuse
     scheduler = own_tiny.source / "scheduler" / "scheduler_config.json"
     own = json.loads(scheduler.read_text())
     scheduler.write_text(json.dumps({**own, "prediction_type": "epsilon", "rescale_betas_zero_snr": False}))
-    assert min(db or 99 for db in agreement(few, files, tmp_path / "out", steps=2)["psnr_db"]) > 40
+    assert min(db or 99 for db in agreement(few, files, tmp_path / "out", steps=2)["apart_db"]) > 40
 
 
 def test_float_components_stay_float32(quantized, files, tmp_path):
