@@ -1,7 +1,8 @@
 """Draws the stored pictures of a shipped folder anew, by a layout's ``client.py``: run as a file, without workbench.
 
 ``python -I draw.py CLIENT FOLDER OUT DISTRIBUTION…`` writes ``OUT``, an array uint8 [N, H, W, 3], and beside it the
-versions of the client's distributions as JSON. Any environment that has the client will do.
+versions of the client's distributions as JSON. Any environment that has the client will do. A client has ``pipeline``,
+for what is called as diffusers' pipelines are, or draws by itself: ``pictures``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.util
 import json
 import sys
 import types
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,22 @@ def drawings(folder: Path) -> list[Drawing]:
     ]
 
 
+def drawn(pipeline: Any, asked: Sequence[Drawing]) -> Iterator[Any]:
+    """A picture float [H, W, 3] from 0 to 1 for each drawing, by a pipeline that is called as diffusers' are."""
+    import torch
+
+    pipeline.set_progress_bar_config(disable=True)
+    for drawing in asked:
+        yield pipeline(
+            drawing.prompt,
+            num_inference_steps=drawing.steps,
+            guidance_scale=drawing.guidance_scale,
+            latents=torch.from_numpy(drawing.noise),
+            generator=torch.Generator().manual_seed(drawing.later_seed),
+            output_type="np",
+        ).images[0]
+
+
 def main(client: Path, folder: Path, out: Path, *distributions: str) -> None:
     """Draws all of them and writes them to ``out``."""
     import numpy as np
@@ -65,8 +83,10 @@ def main(client: Path, folder: Path, out: Path, *distributions: str) -> None:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    own = getattr(module, "pictures", None)
+    asked = drawings(folder)
     pictures = []
-    for picture in module.pictures(folder, drawings(folder)):
+    for picture in own(folder, asked) if own else drawn(module.pipeline(folder), asked):
         values = np.asarray(picture)
         whole = values.dtype == np.uint8
         pictures.append(values if whole else (np.clip(values, 0, 1) * 255).round().astype(np.uint8))

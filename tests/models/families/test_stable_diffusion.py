@@ -101,8 +101,6 @@ def test_a_pipeline_of_other_classes_is_told(own_model: Callable[[], Path]):
 
 
 def test_no_other_file_names_its_components():
-    """But what others' software calls them, in the layouts that it loads."""
-    others = ("workbench/release/layouts/", "workbench/models/widths/load_pruned.py")
     names = "|".join({part for p in FAMILY.parts for part in (p.name, p.folder)})
     quoted = re.compile(rf"""(["'])({names})\1""")
     inside = ROOT / "workbench" / "models" / "families"
@@ -113,4 +111,4 @@ def test_no_other_file_names_its_components():
         for number, line in enumerate(file.read_text().splitlines(), 1)
         if quoted.search(line)
     }
-    assert {each for each in found if not each.startswith(others)} == set() and families() == (FAMILY,)
+    assert found == set() and families() == (FAMILY,)

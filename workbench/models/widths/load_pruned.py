@@ -21,7 +21,7 @@ def load(folder: str | Path) -> Any:
     from diffusers import DiffusionPipeline, UNet2DConditionModel
     from safetensors.torch import load_file
 
-    place = Path(folder) / "unet"
+    (place,) = (file.parent for file in Path(folder).glob("*/widths.json"))
     widths = json.loads((place / "widths.json").read_text(encoding="utf-8"))
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(place))
@@ -29,7 +29,8 @@ def load(folder: str | Path) -> Any:
     weights = {name: value for file in sorted(place.glob("*.safetensors")) for name, value in load_file(file).items()}
     unet.load_state_dict(weights, assign=True)
     unet = unet.float().eval()
-    return DiffusionPipeline.from_pretrained(folder, unet=unet, torch_dtype=torch.float32, local_files_only=True)
+    made = {place.name: unet, "torch_dtype": torch.float32, "local_files_only": True}
+    return DiffusionPipeline.from_pretrained(folder, **made)
 
 
 def narrow(unet: torch.nn.Module, layers: Mapping[str, Sequence[int]], heads: Mapping[str, int]) -> None:

@@ -8,8 +8,6 @@ from workbench.models.families.base import Part
 from workbench.release.layouts.base import Layout, Order
 from workbench.release.layouts.pieces import component_config, write_common, write_json
 
-FOLDERS = {"prompt encoder": "text_encoder", "denoiser": "unet", "decoder": "vae_decoder"}
-"""Where clients look for the file of each role."""
 _RENAMED = {"latent": "latent_sample", "picture": "sample"}
 """Our inputs and outputs that are called otherwise there."""
 
@@ -18,7 +16,7 @@ def write(order: Order, out: Path) -> list[str]:
     """``model.onnx`` and its config for each component, its external data beside it where it is large."""
     write_common(order, out)
     for part in order.candidate.family.parts:
-        folder = out / FOLDERS[part.role]
+        folder = out / part.name  # where clients look for it
         write_json(folder / "config.json", component_config(order.candidate, part.name))
         write_graph(order, part, folder / "model.onnx")
     return []

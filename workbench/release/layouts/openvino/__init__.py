@@ -9,7 +9,6 @@ from workbench.errors import InputError
 from workbench.models.families.base import Part
 from workbench.models.scheduler import read_scheduler
 from workbench.release.layouts.base import Layout, Order
-from workbench.release.layouts.onnx import FOLDERS
 from workbench.release.layouts.pieces import component_config, write_common, write_json
 
 INSTALL = "'edge-workbench[openvino-genai]'"
@@ -36,7 +35,7 @@ def write(order: Order, out: Path) -> list[str]:
     _check(order)
     write_common(order, out)
     for part in candidate.family.parts:
-        folder = out / FOLDERS[part.role]
+        folder = out / part.name
         write_json(folder / "config.json", component_config(candidate, part.name))
         _write_model(order, part, folder / NAME)
     _write_tokenizer(candidate.source / "tokenizer", candidate.tokens, out / "tokenizer")
