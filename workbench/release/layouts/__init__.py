@@ -1,7 +1,7 @@
 """Layouts of shipped folders, each a folder here that has a ``LAYOUT``; nothing else names one.
 
-To add one: a folder with ``__init__.py``, which sets ``LAYOUT = Layout(__name__, …)``, and ``client.py``, which loads it
-with nothing but the client's libraries: ``pipeline(folder)`` where that is called as diffusers' pipelines are, else
+To add one: a folder with ``__init__.py``, which sets ``LAYOUT = Layout(__name__, …)``, and ``client.py``, which loads
+it with nothing but the client's libraries: ``pipeline(folder)`` where that is called as diffusers' pipelines are, else
 ``pictures(folder, drawings)``, which draws what a manifest lists.
 """
 
