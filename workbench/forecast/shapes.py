@@ -12,8 +12,8 @@ WEIGHTS_S_PER_GB = 9.0
 EXPORT_S, EXPORT_S_PER_LAYER, EXPORT_S_PER_GB = 1.0, 0.02, 15.0
 """The demo's U-Nets of 525 and 277 layers took 11.6 and 5.7 to 8 s; SD-v1.5's, of 3.4 GB, took 86 s."""
 AGAIN = 5
-"""What a backward pass needs ÷ what is kept where it computes the rest again: half as wide as published, BK-SDM-Tiny and
-SD-v1.5 kept 567 and 939 MB after a forward pass at 64 x 64, and 102 and 158 MB so."""
+"""What a backward pass needs ÷ what is kept where it computes the rest again: half as wide as published, BK-SDM-Tiny
+and SD-v1.5 kept 567 and 939 MB after a forward pass at 64 x 64, and 102 and 158 MB so."""
 WORKING = 1.8
 """Times the values that live at once: SD-v1.5's U-Net and decoder, with 1.1 and 2.0 GB of them, took 3.55 and 0.47 GB
 when they were loaded, and 5.5 and 2.5 GB after two passes."""
